@@ -1,1 +1,9 @@
-//! lokahi
+//! lokahi: HTTP uptime checks that live in git.
+//!
+//! The modules stand in layers, lowest first; each uses only what stands above
+//! it here. ARCHITECTURE.md is the map, `cargo xtask tidy` holds the layers.
+
+pub mod model;
+
+// pub mod proto;
+// pub mod spec;
