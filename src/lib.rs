@@ -5,5 +5,9 @@
 
 pub mod model;
 
-// pub mod proto;
-// pub mod spec;
+pub mod proto;
+pub mod spec;
+pub mod health;
+pub mod cadence;
+pub mod histogram;
+pub mod backoff;
