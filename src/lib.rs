@@ -11,3 +11,5 @@ pub mod health;
 pub mod cadence;
 pub mod histogram;
 pub mod backoff;
+
+pub mod store;
