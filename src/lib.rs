@@ -1,1 +1,5 @@
 //! lokahi
+pub mod clock;
+pub mod files;
+pub mod runtime;
+pub mod services;
