@@ -12,4 +12,9 @@ pub mod cadence;
 pub mod histogram;
 pub mod backoff;
 
+pub mod clock;
+pub mod files;
+pub mod runtime;
 pub mod store;
+pub mod bus;
+pub mod services;
