@@ -18,3 +18,5 @@ pub mod runtime;
 pub mod store;
 pub mod bus;
 pub mod services;
+
+pub mod shard;

@@ -1,6 +1,7 @@
 //! Decoded messages of a subscription. One that cannot be read is dropped and
 //! logged: whoever sent it is not one of us.
 
+use futures_util::FutureExt as _;
 use tracing::warn;
 
 use super::{BusError, next};
@@ -44,6 +45,11 @@ impl<T> Feed<T> {
             messages,
             decode: DecodeWith::Reply(decode),
         }
+    }
+
+    /// A message that is there already, without waiting.
+    pub fn take_ready(&mut self) -> Option<T> {
+        self.next().now_or_never().flatten()
     }
 
     /// The next message that can be read; `None` when the client has ended.
