@@ -75,3 +75,15 @@ impl<T> Feed<T> {
         }
     }
 }
+
+/// Waits for a hint; for ever, once the feed has ended or when there is none:
+/// whoever waits looks by itself from time to time, too.
+pub async fn woken(hints: &mut Option<Feed<()>>) {
+    if let Some(feed) = hints
+        && feed.next().await.is_some()
+    {
+        return;
+    }
+    *hints = None;
+    std::future::pending().await
+}

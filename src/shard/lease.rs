@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::ShardSettings;
 use super::board::{Board, micros};
-use crate::bus::{Bus, Feed};
+use crate::bus::{self, Bus};
 use crate::clock;
 use crate::model::id::{CheckId, ShardNo};
 use crate::store::change::{self, Cursor};
@@ -49,7 +49,7 @@ impl Lease {
                 () = token.cancelled() => break,
                 _ = renew.tick() => self.renew(&mut cursor).await,
                 _ = poll.tick() => self.follow(&mut cursor).await,
-                () = hint(&mut hints) => self.follow(&mut cursor).await,
+                () = bus::woken(&mut hints) => self.follow(&mut cursor).await,
             };
             match step {
                 Ok(()) if away => {
@@ -171,16 +171,5 @@ impl Lease {
                 return;
             }
         }
-    }
-}
-
-async fn hint(feed: &mut Option<Feed<()>>) {
-    match feed {
-        Some(open) => {
-            if open.next().await.is_none() {
-                *feed = None;
-            }
-        }
-        None => std::future::pending().await,
     }
 }
