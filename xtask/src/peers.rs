@@ -100,15 +100,28 @@ fn find(peer: Peer, cache: &Path) -> Option<PathBuf> {
         }
     };
     folders.extend(expand(&cache.join(peer.cached())));
-    folders.into_iter().find(|folder| {
-        let program = folder.join(peer.program());
-        let whole = peer != Peer::Postgres || folder.join("initdb").is_file();
-        whole && program.is_file() && version(&program).is_some_and(|it| it >= peer.oldest())
-    })
+    // Postgres finds its own files relative to its programs, so links are followed first.
+    folders
+        .into_iter()
+        .filter_map(|folder| folder.join(peer.program()).canonicalize().ok())
+        .filter_map(|program| program.parent().map(Path::to_owned))
+        .find(|folder| is_fit(peer, folder))
+}
+
+/// Whether a folder holds the server, new enough, and it runs. Of Postgres two programs are
+/// needed, which may lack different libraries.
+pub(crate) fn is_fit(peer: Peer, folder: &Path) -> bool {
+    let programs: &[&str] = match peer {
+        Peer::Postgres => &["postgres", "initdb"],
+        Peer::Nats => &["nats-server"],
+    };
+    programs
+        .iter()
+        .all(|name| version(&folder.join(name)).is_some_and(|found| found >= peer.oldest()))
 }
 
 /// What a program says of its version, as (major, minor); `None` if it does not run.
-pub(crate) fn version(program: &Path) -> Option<(u32, u32)> {
+fn version(program: &Path) -> Option<(u32, u32)> {
     let output = Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
