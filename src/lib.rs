@@ -7,3 +7,4 @@ pub mod model;
 
 // pub mod proto;
 // pub mod spec;
+pub mod manifest;
