@@ -8,3 +8,4 @@ pub mod model;
 // pub mod proto;
 // pub mod spec;
 pub mod manifest;
+pub mod plan;

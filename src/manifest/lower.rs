@@ -213,6 +213,9 @@ impl<'a> Lower<'a> {
         let Expression::Variable(root) = &traversal.expr else {
             return self.refuse(here, "an index");
         };
+        if matches!(root.as_str(), "var" | "local" | "each" | "template") {
+            return self.refuse(here, "a variable");
+        }
         let mut parts = vec![root.as_str().to_owned()];
         for operator in &traversal.operators {
             match operator.value() {

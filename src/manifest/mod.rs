@@ -10,4 +10,16 @@ pub mod ast;
 mod lower;
 pub mod parse;
 pub mod scan;
+
+pub mod literal;
 pub mod suggest;
+pub mod values;
+
+pub mod attributes;
+pub mod table;
+
+pub mod decode;
+pub mod layer;
+
+pub mod compile;
+pub mod difference;
