@@ -23,3 +23,6 @@ pub mod layer;
 
 pub mod compile;
 pub mod difference;
+
+#[cfg(test)]
+mod tests;

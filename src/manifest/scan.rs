@@ -404,7 +404,7 @@ mod tests {
         check("check \"x\" {\nb = 1\n}\n", &[0], &[]);
         check(
             "check \"x\" {\n  b = <<E\ncheck \"y\" {\nE\n}\nz {}",
-            &[0, 40],
+            &[0, 38],
             &[],
         );
         check("check \"x\" {\n  b = \"${\"}\"}\"\n}\n", &[0], &[]);

@@ -134,6 +134,17 @@ fn how_it_reads() {
         webhooks: [("old_hook".into(), hook)].into(),
     };
     let planned = plan(&desired(&wanted), &live);
-    insta::assert_snapshot!(text::human(&planned, "checks.d"), @"");
-    insta::assert_snapshot!(text::human(&Plan::default(), ""), @"");
+    insta::assert_snapshot!(text::human(&planned, "checks.d"), @r#"
+      + webhook.hook will be created                   checks.d/web.hcl:1
+      # check.homepage will be updated in place        checks.d/web.hcl:1
+      ~ every                : "60s" -> "30s"
+      ~ labels.team          : null -> "web"
+      ~ notify.webhooks      : null -> [webhook.hook]
+      ~ assert.body_contains : null -> ["</html>"]
+      + check.shop will be created                     checks.d/web.hcl:2
+      - check.old will be deleted
+      - webhook.old_hook will be deleted
+    Plan: 2 to add, 1 to change, 2 to delete.
+    "#);
+    insta::assert_snapshot!(text::human(&Plan::default(), ""), @r#"No changes: what is live is what is declared."#);
 }
