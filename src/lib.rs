@@ -7,6 +7,8 @@ pub mod model;
 
 pub mod proto;
 pub mod spec;
+pub mod manifest;
+pub mod plan;
 pub mod health;
 pub mod cadence;
 pub mod histogram;
