@@ -21,4 +21,5 @@ pub mod store;
 pub mod bus;
 pub mod services;
 
+pub mod reconcile;
 pub mod shard;
