@@ -1,5 +1,22 @@
-//! lokahi
+//! lokahi: HTTP uptime checks that live in git.
+//!
+//! The modules stand in layers, lowest first; each uses only what stands above
+//! it here. ARCHITECTURE.md is the map, `cargo xtask tidy` holds the layers.
+
+pub mod model;
+
+pub mod proto;
+pub mod spec;
+pub mod health;
+pub mod cadence;
+pub mod histogram;
+pub mod backoff;
+
 pub mod clock;
 pub mod files;
 pub mod runtime;
+pub mod store;
+pub mod bus;
 pub mod services;
+
+pub mod shard;

@@ -1,0 +1,533 @@
+//! What a user declares about a check: parsed values that cannot be wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::model::name::Name;
+use crate::model::webhook::WebhookSpec;
+
+/// Why a value was refused. The text completes "NAME: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidValue {
+    /// Not a URL at all.
+    #[error("{url:?} is not a URL: {why}")]
+    Url {
+        /// What was given, cut.
+        url: String,
+        /// What the parser said.
+        why: String,
+    },
+    /// A URL that cannot be probed or posted to.
+    #[error("{url:?} has the scheme {scheme:?}; only http and https can be used")]
+    Scheme {
+        /// What was given, cut.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// A URL that carries user:password@.
+    #[error(
+        "a URL must not carry a user name or password: everyone who lists checks would read it"
+    )]
+    Credentials,
+    /// Outside its range.
+    #[error("{what} must be between {min} and {max}")]
+    Range {
+        /// What was given, with its unit.
+        what: String,
+        /// Least value.
+        min: String,
+        /// Greatest value.
+        max: String,
+    },
+    /// Longer than allowed.
+    #[error("is {length} long; at most {max} are allowed")]
+    TooLong {
+        /// Its length in bytes, or number of entries.
+        length: usize,
+        /// The most that is allowed.
+        max: usize,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// An absolute http or https URL of at most 2,048 bytes with a host and without
+/// credentials, kept as it was written.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// The longest URL, in bytes.
+    pub const MAX: usize = 2048;
+
+    /// The URL as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL in parts.
+    pub fn parse(&self) -> Url {
+        #[expect(clippy::expect_used, reason = "the constructor parsed the same text")]
+        Url::parse(&self.0).expect("checked when it was made")
+    }
+}
+
+impl FromStr for HttpUrl {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if text.len() > Self::MAX {
+            return Err(InvalidValue::TooLong {
+                length: text.len(),
+                max: Self::MAX,
+            });
+        }
+        let shown = || text.chars().take(200).collect::<String>();
+        if text.chars().any(|c| c.is_control() || c == ' ') {
+            let why = "it has spaces or control characters".to_owned();
+            return Err(InvalidValue::Url { url: shown(), why });
+        }
+        let url = Url::parse(text).map_err(|error| InvalidValue::Url {
+            url: shown(),
+            why: error.to_string(),
+        })?;
+        if !matches!(url.scheme(), "http" | "https") {
+            let scheme = url.scheme().to_owned();
+            return Err(InvalidValue::Scheme {
+                url: shown(),
+                scheme,
+            });
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidValue::Credentials);
+        }
+        if url.port() == Some(0) {
+            return Err(InvalidValue::Url {
+                url: shown(),
+                why: "port 0 cannot be dialled".into(),
+            });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The period of a check: whole seconds, 1 s to 30 d.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Every(u32);
+
+impl Every {
+    /// The longest period, in seconds.
+    pub const MAX: u32 = 30 * 24 * 3600;
+    /// What is used when nothing is said.
+    pub const DEFAULT: Self = Self(60);
+
+    /// A period of this many seconds.
+    pub fn from_seconds(seconds: i64) -> Result<Self, InvalidValue> {
+        u32::try_from(seconds)
+            .ok()
+            .filter(|s| (1..=Self::MAX).contains(s))
+            .map(Self)
+            .ok_or_else(|| InvalidValue::Range {
+                what: format!("{seconds} seconds"),
+                min: "1 s".into(),
+                max: "30 d (2592000 s)".into(),
+            })
+    }
+
+    /// The period in seconds.
+    pub fn seconds(self) -> u32 {
+        self.0
+    }
+
+    /// The period.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(u64::from(self.0))
+    }
+
+    /// The timeout of a check that names none: 10 s or 0.8 of the period,
+    /// whichever is smaller.
+    pub fn default_timeout(self) -> Timeout {
+        Timeout(10_000.min(self.0 * 800))
+    }
+}
+
+/// The time for one whole probe, 1 ms or more and less than the period.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Timeout(u32);
+
+impl Timeout {
+    /// The longest timeout, in milliseconds.
+    pub const MAX: u32 = 5 * 60 * 1000;
+
+    /// A timeout of this many milliseconds for a check of this period.
+    pub fn from_milliseconds(milliseconds: i64, every: Every) -> Result<Self, InvalidValue> {
+        let most = i64::from(Self::MAX).min(i64::from(every.seconds()) * 1000 - 1);
+        if (1..=most).contains(&milliseconds) {
+            Ok(Self(milliseconds as u32))
+        } else {
+            Err(InvalidValue::Range {
+                what: format!("{milliseconds} ms"),
+                min: "1 ms".into(),
+                max: format!("{most} ms (less than every, and 5 minutes at most)"),
+            })
+        }
+    }
+
+    /// The timeout in milliseconds.
+    pub fn milliseconds(self) -> u32 {
+        self.0
+    }
+
+    /// The timeout.
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(u64::from(self.0))
+    }
+}
+
+/// A method that may be sent to somebody's site again and again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Method {
+    #[default]
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+impl Method {
+    /// Every method, with its name.
+    pub const ALL: [(Self, &'static str); 7] = [
+        (Self::Get, "GET"),
+        (Self::Head, "HEAD"),
+        (Self::Post, "POST"),
+        (Self::Put, "PUT"),
+        (Self::Patch, "PATCH"),
+        (Self::Delete, "DELETE"),
+        (Self::Options, "OPTIONS"),
+    ];
+
+    /// The method of this name, in upper case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|(_, n)| *n == name)
+            .map(|(method, _)| method)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .into_iter()
+            .find(|(m, _)| *m == self)
+            .map_or("GET", |(_, name)| name)
+    }
+}
+
+/// A range of status codes, both ends included, within 100 to 599.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StatusRange {
+    from: u16,
+    to: u16,
+}
+
+impl StatusRange {
+    /// 200 to 299: what is asserted when nothing is said.
+    pub const SUCCESS: Self = Self { from: 200, to: 299 };
+
+    /// From one code to another.
+    pub fn new(from: u16, to: u16) -> Result<Self, InvalidValue> {
+        if (100..=599).contains(&from) && (from..=599).contains(&to) {
+            Ok(Self { from, to })
+        } else {
+            Err(InvalidValue::Range {
+                what: format!("status {from}-{to}"),
+                min: "100".into(),
+                max: "599".into(),
+            })
+        }
+    }
+
+    /// The least code.
+    pub fn from(self) -> u16 {
+        self.from
+    }
+
+    /// The greatest code.
+    pub fn to(self) -> u16 {
+        self.to
+    }
+
+    /// Whether the code is in the range.
+    pub fn contains(self, status: u16) -> bool {
+        (self.from..=self.to).contains(&status)
+    }
+}
+
+/// `200`, `2xx` or `200-204`.
+impl FromStr for StatusRange {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let wrong = || {
+            InvalidValue::Other(format!(
+                "{text:?} is not a status: write 200, \"2xx\" or \"200-204\""
+            ))
+        };
+        if let Some(class) = text.strip_suffix("xx") {
+            let class: u16 = class.parse().map_err(|_not_a_number| wrong())?;
+            return Self::new(
+                class.saturating_mul(100),
+                class.saturating_mul(100).saturating_add(99),
+            );
+        }
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        let code = |text: &str| text.trim().parse::<u16>().map_err(|_not_a_number| wrong());
+        Self::new(code(from)?, code(to)?)
+    }
+}
+
+impl fmt::Display for StatusRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.from == self.to {
+            write!(f, "{}", self.from)
+        } else if self.from.is_multiple_of(100) && self.to == self.from + 99 {
+            write!(f, "{}xx", self.from / 100)
+        } else {
+            write!(f, "{}-{}", self.from, self.to)
+        }
+    }
+}
+
+/// What must hold for the check to be UP. All of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Assert {
+    /// Empty for the block without a label.
+    pub label: String,
+    /// The status is in one of these; empty: not asserted.
+    pub status: Vec<StatusRange>,
+    /// The body contains each of these.
+    pub body_contains: Vec<String>,
+    /// The probe took no longer than this.
+    pub max_latency: Option<Duration>,
+}
+
+/// How often something must be seen before it is believed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Confirm {
+    /// Failures in a row before the check is DOWN or ERROR, 1 to 10.
+    pub failures: u8,
+    /// Successes in a row before it is UP again, 1 to 10.
+    pub successes: u8,
+    /// When a suspect check is probed again.
+    pub retry: Duration,
+}
+
+impl Confirm {
+    /// The most failures or successes that can be asked for.
+    pub const MAX: u8 = 10;
+
+    /// 2 failures, 1 success, retry after the smaller of 5 s and the period.
+    pub fn default_for(every: Every) -> Self {
+        Self {
+            failures: 2,
+            successes: 1,
+            retry: Duration::from_secs(5).min(every.duration()),
+        }
+    }
+}
+
+/// A check, as declared, with every default written out.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CheckSpec {
+    pub url: HttpUrl,
+    pub method: Method,
+    /// In the order in which they are sent.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub every: Every,
+    pub timeout: Timeout,
+    /// Never empty: without one declared, `2xx` is asserted.
+    pub asserts: Vec<Assert>,
+    pub confirm: Confirm,
+    pub labels: BTreeMap<String, String>,
+    pub playbook_url: Option<HttpUrl>,
+    /// The implicit receiver.
+    pub webhook: Option<WebhookSpec>,
+    /// Declared receivers of the same project, sorted, each once.
+    pub receivers: Vec<Name>,
+}
+
+impl CheckSpec {
+    /// The most headers.
+    pub const MAX_HEADERS: usize = 64;
+    /// The longest request body and the longest header value, in bytes.
+    pub const MAX_BODY: usize = 64 * 1024;
+    /// The most labels.
+    pub const MAX_LABELS: usize = 64;
+    /// The most receivers.
+    pub const MAX_RECEIVERS: usize = 32;
+    /// The most asserts, and the most entries in a list of one.
+    pub const MAX_ASSERTS: usize = 32;
+
+    /// A check of this URL with every default.
+    pub fn new(url: HttpUrl) -> Self {
+        Self {
+            url,
+            method: Method::Get,
+            headers: Vec::new(),
+            body: Vec::new(),
+            every: Every::DEFAULT,
+            timeout: Every::DEFAULT.default_timeout(),
+            asserts: vec![Assert::success()],
+            confirm: Confirm::default_for(Every::DEFAULT),
+            labels: BTreeMap::new(),
+            playbook_url: None,
+            webhook: None,
+            receivers: Vec::new(),
+        }
+    }
+
+    /// Whether two specs ask the site the same question. If not, streaks begin
+    /// anew; state and incident stay.
+    pub fn probes_like(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.method == other.method
+            && self.headers == other.headers
+            && self.body == other.body
+            && self.asserts == other.asserts
+    }
+}
+
+impl Assert {
+    /// `status = ["2xx"]`: what is asserted when nothing is said.
+    pub fn success() -> Self {
+        Self {
+            status: vec![StatusRange::SUCCESS],
+            ..Self::default()
+        }
+    }
+}
+
+/// Checks a header name and value by RFC 9110, section 5, and that it is not
+/// one of those that the prober sets itself.
+pub fn valid_header(name: &str, value: &str) -> Result<(), InvalidValue> {
+    const OURS: [&str; 6] = [
+        "host",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "x-lokahi-check",
+        "upgrade",
+    ];
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
+        return Err(InvalidValue::Other(format!(
+            "{name:?} is not a header name"
+        )));
+    }
+    if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) && !name.eq_ignore_ascii_case("host")
+    {
+        return Err(InvalidValue::Other(format!(
+            "the header {name:?} is set by lokahi itself"
+        )));
+    }
+    if value.len() > 8 * 1024 {
+        return Err(InvalidValue::TooLong {
+            length: value.len(),
+            max: 8 * 1024,
+        });
+    }
+    if value.bytes().any(|b| (b < 0x20 && b != b'\t') || b == 0x7f) {
+        return Err(InvalidValue::Other(format!(
+            "the value of header {name:?} has control characters"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Result<String, String> {
+        text.parse::<HttpUrl>()
+            .map(|u| u.to_string())
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn urls() {
+        assert_eq!(
+            url("http://duke:9001?x").as_deref(),
+            Ok("http://duke:9001?x")
+        );
+        assert!(
+            url("ftp://example.com/")
+                .unwrap_err()
+                .contains("only http and https")
+        );
+        assert!(url("example.com").unwrap_err().contains("is not a URL"));
+        assert!(url("http://").is_err());
+        assert!(url("http://a b/").is_err());
+        assert!(
+            url("http://user:pass@example.com/")
+                .unwrap_err()
+                .contains("password")
+        );
+        assert!(
+            url(&format!("http://a/{}", "x".repeat(2048)))
+                .unwrap_err()
+                .contains("2048")
+        );
+    }
+
+    #[test]
+    fn periods_and_timeouts() {
+        let every = Every::from_seconds(1).unwrap();
+        assert_eq!(every.default_timeout().milliseconds(), 800);
+        assert_eq!(Every::DEFAULT.default_timeout().milliseconds(), 10_000);
+        assert!(Every::from_seconds(0).is_err());
+        assert!(Every::from_seconds(i64::from(Every::MAX) + 1).is_err());
+        assert!(Timeout::from_milliseconds(1000, every).is_err());
+        assert_eq!(
+            Timeout::from_milliseconds(999, every)
+                .unwrap()
+                .milliseconds(),
+            999
+        );
+    }
+
+    #[test]
+    fn statuses() {
+        for (text, shown) in [("200", "200"), ("2xx", "2xx"), ("200-204", "200-204")] {
+            assert_eq!(text.parse::<StatusRange>().unwrap().to_string(), shown);
+        }
+        for bad in ["", "xx", "9xx", "204-200", "99", "600", "a"] {
+            assert!(bad.parse::<StatusRange>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers() {
+        assert!(valid_header("accept", "application/json").is_ok());
+        assert!(valid_header("host", "example.com").is_ok());
+        assert!(valid_header("Content-Length", "1").is_err());
+        assert!(valid_header("a b", "1").is_err());
+        assert!(valid_header("a", "x\r\ny: z").is_err());
+    }
+}

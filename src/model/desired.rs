@@ -1,0 +1,39 @@
+//! What the check files of one project say: the desired state.
+
+use std::collections::BTreeMap;
+
+use crate::model::check::CheckSpec;
+use crate::model::name::Name;
+use crate::model::webhook::WebhookSpec;
+
+/// A line of a file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct SourceLine {
+    /// Path below the project's root folder, with `/`.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+}
+
+/// A thing that was declared, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Declared<T> {
+    pub spec: T,
+    pub source: SourceLine,
+}
+
+/// Everything that one project declares, by address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Desired {
+    pub project: Name,
+    pub checks: BTreeMap<String, Declared<CheckSpec>>,
+    pub webhooks: BTreeMap<String, Declared<WebhookSpec>>,
+}
+
+/// Where the files came from; what a client claims.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Revision {
+    pub reference: String,
+    pub sha: String,
+    pub dirty: bool,
+}

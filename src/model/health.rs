@@ -1,0 +1,119 @@
+//! The health of a site, and its changes.
+
+use time::OffsetDateTime;
+
+use crate::model::id::IncidentId;
+
+/// What is believed of a site.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum State {
+    /// Not probed yet.
+    #[default]
+    Init,
+    /// It answers as asserted.
+    Up,
+    /// It answers, but not as asserted.
+    Down,
+    /// It gives no valid answer.
+    Error,
+}
+
+impl State {
+    /// Every state, with its stored number (the wire's too) and its name.
+    pub const ALL: [(Self, i16, &'static str); 4] = [
+        (Self::Init, 0, "INIT"),
+        (Self::Up, 1, "UP"),
+        (Self::Down, 2, "DOWN"),
+        (Self::Error, 3, "ERROR"),
+    ];
+
+    /// The number that is stored and sent.
+    pub fn number(self) -> i16 {
+        match self {
+            Self::Init => 0,
+            Self::Up => 1,
+            Self::Down => 2,
+            Self::Error => 3,
+        }
+    }
+
+    /// The state of this number.
+    pub fn from_number(number: i16) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|row| row.1 == number)
+            .map(|row| row.0)
+    }
+
+    /// The name that people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Init => "INIT",
+            Self::Up => "UP",
+            Self::Down => "DOWN",
+            Self::Error => "ERROR",
+        }
+    }
+
+    /// Whether an incident is open in this state.
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::Down | Self::Error)
+    }
+}
+
+/// Everything the fold remembers of a check.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Health {
+    pub state: State,
+    /// When the state was entered.
+    pub since: OffsetDateTime,
+    /// Failures in a row, as far as they count.
+    pub failures: u8,
+    /// Successes in a row, as far as they count.
+    pub successes: u8,
+    /// Number of the last transition; 0 before the first.
+    pub seq: i64,
+    pub incident: Option<IncidentId>,
+    /// Whether a change between DOWN and ERROR was told in this incident.
+    pub retold: bool,
+    /// The newest probe that was folded.
+    pub last_at: Option<OffsetDateTime>,
+}
+
+impl Health {
+    /// The health of a check that was never probed.
+    pub fn new(at: OffsetDateTime) -> Self {
+        Self {
+            state: State::Init,
+            since: at,
+            failures: 0,
+            successes: 0,
+            seq: 0,
+            incident: None,
+            retold: false,
+            last_at: None,
+        }
+    }
+}
+
+/// A change of state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transition {
+    pub previous: State,
+    pub next: State,
+    /// The moment of the probe that decided it.
+    pub at: OffsetDateTime,
+    pub seq: i64,
+    /// The incident that it opens, continues or closes.
+    pub incident: Option<IncidentId>,
+    pub told: Told,
+}
+
+/// Whether receivers hear of a transition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// Every receiver does.
+    Yes,
+    /// It is recorded only: the first UP of a new check.
+    No,
+}

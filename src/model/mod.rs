@@ -1,0 +1,16 @@
+//! The nouns: values and their invariants. No I/O, no serialisation.
+
+pub mod id;
+pub mod name;
+
+pub mod check;
+pub mod webhook;
+
+pub mod health;
+pub mod observation;
+pub mod probe;
+
+pub mod ownership;
+
+pub mod change;
+pub mod desired;

@@ -1,0 +1,149 @@
+//! What one probe saw.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+/// What a probe says of the site.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Outcome {
+    /// It answered, and every assertion held.
+    Up,
+    /// It answered, and broke an assertion.
+    Down,
+    /// It gave no valid answer; the class says why.
+    Error,
+    /// Our own fault: it says nothing of the site.
+    Unknown,
+}
+
+impl Outcome {
+    /// Every outcome with its stored number and its name.
+    pub const ALL: [(Self, i16, &'static str); 4] = [
+        (Self::Up, 1, "up"),
+        (Self::Down, 2, "down"),
+        (Self::Error, 3, "error"),
+        (Self::Unknown, 4, "unknown"),
+    ];
+
+    /// The number that is stored.
+    pub fn number(self) -> i16 {
+        self.row().1
+    }
+
+    /// The name that people read.
+    pub fn name(self) -> &'static str {
+        self.row().2
+    }
+
+    /// The outcome that is stored as this number.
+    pub fn from_number(number: i16) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|row| row.1 == number)
+            .map(|row| row.0)
+    }
+
+    fn row(self) -> (Self, i16, &'static str) {
+        Self::ALL
+            .into_iter()
+            .find(|row| row.0 == self)
+            .unwrap_or(Self::ALL[3])
+    }
+}
+
+macro_rules! error_classes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal $text:literal,)*) => {
+        /// Why there was no valid answer.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum ErrorClass {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ErrorClass {
+            /// Every class with its stored number and its name.
+            pub const ALL: &'static [(Self, i16, &'static str)] =
+                &[$((Self::$name, $number, $text),)*];
+
+            /// The number that is stored.
+            pub fn number(self) -> i16 {
+                match self { $(Self::$name => $number,)* }
+            }
+
+            /// The name that people read.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The class that is stored as this number; 0 is none.
+            pub fn from_number(number: i16) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+error_classes! {
+    /// The name does not exist.
+    DnsNxdomain = 1 "dns_nxdomain",
+    /// The resolver failed.
+    DnsServfail = 2 "dns_servfail",
+    /// The resolver did not answer in time.
+    DnsTimeout = 3 "dns_timeout",
+    ConnectRefused = 4 "connect_refused",
+    ConnectTimeout = 5 "connect_timeout",
+    NetUnreachable = 6 "net_unreachable",
+    TlsExpired = 7 "tls_expired",
+    /// The certificate is for another name.
+    TlsName = 8 "tls_name",
+    /// The certificate's issuer is not trusted.
+    TlsUntrusted = 9 "tls_untrusted",
+    TlsHandshake = 10 "tls_handshake",
+    TlsTimeout = 11 "tls_timeout",
+    WriteTimeout = 12 "write_timeout",
+    FirstByteTimeout = 13 "first_byte_timeout",
+    TransferTimeout = 14 "transfer_timeout",
+    /// The connection ended before the answer did.
+    Reset = 15 "reset",
+    /// What came is not HTTP.
+    Protocol = 16 "protocol",
+    /// The answer's header is larger than we read.
+    BodyLimit = 17 "body_limit",
+    TooManyRedirects = 18 "too_many_redirects",
+    /// The address is one that must not be probed.
+    BlockedByPolicy = 19 "blocked_by_policy",
+    /// With `Unknown`: we had no file descriptor, or no time.
+    Internal = 20 "internal",
+}
+
+/// How long each part of a probe took; zero where it did not get that far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Phases {
+    pub dns: Duration,
+    pub connect: Duration,
+    pub tls: Duration,
+    pub write: Duration,
+    pub first_byte: Duration,
+    pub transfer: Duration,
+    /// From the start of the work to its end.
+    pub total: Duration,
+}
+
+/// What one probe saw. Times are monotonic durations, except the two moments.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Observation {
+    /// When the probe was due: with the check it is the probe's identity.
+    pub scheduled_at: OffsetDateTime,
+    pub started_at: OffsetDateTime,
+    pub outcome: Outcome,
+    pub class: Option<ErrorClass>,
+    /// The status of the last answer, 0 without one.
+    pub status: u16,
+    /// For people: which assertion broke, what the error said. At most 300 bytes.
+    pub detail: String,
+    /// The address that was dialled last, empty without one.
+    pub address: String,
+    pub phases: Phases,
+    /// The earliest end of the certificates that were shown.
+    pub certificate_not_after: Option<OffsetDateTime>,
+}

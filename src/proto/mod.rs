@@ -1,0 +1,21 @@
+//! The wire: generated messages of `proto/`, written by `cargo xtask codegen`.
+//!
+//! Only conversions at the edges use these; logic works on `model`.
+
+/// The public API, `github.xe.lokahi`.
+pub mod lokahi {
+    include!("gen/github.xe.lokahi.rs");
+}
+
+/// The administrative API, `github.xe.lokahi.admin`.
+pub mod admin {
+    include!("gen/github.xe.lokahi.admin.rs");
+}
+
+/// What our own programs say to each other, `github.xe.lokahi.internal`.
+pub mod internal {
+    include!("gen/github.xe.lokahi.internal.rs");
+}
+
+/// Every message above, described: the JSON form is derived from it.
+pub static DESCRIPTORS: &[u8] = include_bytes!("gen/descriptor.bin");
