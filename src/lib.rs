@@ -9,3 +9,7 @@ pub mod model;
 // pub mod spec;
 pub mod manifest;
 pub mod plan;
+
+pub mod folder;
+
+pub mod reconcile;
