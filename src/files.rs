@@ -1,217 +1,100 @@
-//! The door to folders of check files: walks a root and reads what the language
-//! asks for. What is read and what it means is `manifest`'s.
+//! Small files and folders with the rights that they need: written whole or not at all,
+//! private by default. As root, a new file belongs to whoever owns its folder, so that a
+//! data folder made by an ordinary user stays usable by that user.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::Path;
 
-use crate::manifest::source::{Files, MAX_FILE, Unreadable, ignored};
-
-/// The most files and folders below a root.
-const MAX_ENTRIES: usize = 100_000;
-/// How often a file is read anew when it changes meanwhile.
-const ATTEMPTS: usize = 3;
-
-/// A folder on disk. Its files are read when they are asked for.
-pub struct Folder {
-    root: PathBuf,
+/// Writes `bytes` with mode 0600 beside `path`, syncs, and renames into place.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    let draft = folder.join(name);
+    if let Err(error) = fs::remove_file(&draft)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    give_to_folder_owner(&draft, folder)?;
+    fs::rename(&draft, path)?;
+    sync_folder(folder)
 }
 
-/// What a walk found.
-#[derive(Default)]
-struct Walk {
-    files: Vec<String>,
-    unreadable: Vec<Unreadable>,
-    /// Real paths of what was seen: a second link to it adds nothing, and a link
-    /// to a folder above ends there.
-    seen: BTreeSet<PathBuf>,
-}
-
-impl Folder {
-    /// The folder at this path.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+/// The text of a small file, or `None` when there is no such file.
+pub fn read_text(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-impl Files for Folder {
-    fn list(&self) -> (Vec<String>, Vec<Unreadable>) {
-        let mut walk = Walk::default();
-        if let Err(error) = walk.folder(&self.root, "") {
-            walk.refuse(".", why(&error));
+/// Makes a folder (and those above it) with `mode` if it is not there; an existing one keeps
+/// the mode that it has.
+pub fn create_folder(path: &Path, mode: u32) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_folder(parent, 0o755)?;
+    }
+    match DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => {
+            // A tight umask must not take away what the caller asked for.
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+            path.parent()
+                .map_or(Ok(()), |parent| give_to_folder_owner(path, parent))
         }
-        (walk.files, walk.unreadable)
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, Unreadable> {
-        let full = self.root.join(path);
-        let unreadable = |why| Unreadable {
-            path: path.to_owned(),
-            why,
-        };
-        for _attempt in 0..ATTEMPTS {
-            match read_unchanged(&full) {
-                Ok(Some(bytes)) => return Ok(bytes),
-                Ok(None) => {}
-                Err(error) => return Err(unreadable(why(&error))),
-            }
-        }
-        Err(unreadable("it changes while it is read".into()))
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
-impl Walk {
-    fn refuse(&mut self, path: &str, why: String) {
-        let path = path.to_owned();
-        self.unreadable.push(Unreadable { path, why });
-    }
-
-    /// Walks a folder, in the order of names.
-    fn folder(&mut self, folder: &Path, below: &str) -> io::Result<()> {
-        if !self.seen.insert(folder.canonicalize()?) {
-            return Ok(());
-        }
-        let mut names = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            names.push(entry?.file_name());
-        }
-        names.sort();
-        for name in names {
-            if self.seen.len() > MAX_ENTRIES {
-                self.refuse(".", format!("more than {MAX_ENTRIES} files and folders"));
-                return Ok(());
-            }
-            let Some(text) = name.to_str() else {
-                if name.to_string_lossy().ends_with(".hcl") {
-                    let shown = format!("{below}{}", name.to_string_lossy());
-                    self.refuse(&shown, "its name is not UTF-8".into());
-                }
-                continue;
-            };
-            if !ignored(text) {
-                self.entry(&folder.join(&name), &format!("{below}{text}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn entry(&mut self, full: &Path, path: &str) {
-        let is_check_file = path.ends_with(".hcl");
-        let walked = fs::metadata(full).and_then(|meta| {
-            if meta.is_dir() {
-                return self.folder(full, &format!("{path}/"));
-            }
-            if !is_check_file {
-                return Ok(());
-            }
-            if !meta.is_file() {
-                self.refuse(path, "not a regular file".into());
-            } else if self.seen.insert(full.canonicalize()?) {
-                self.files.push(path.to_owned());
-            }
-            Ok(())
-        });
-        let Err(error) = walked else { return };
-        // What was removed since its folder was read is gone, not unreadable; a
-        // link that leads nowhere may have been a file or a folder of checks.
-        let there = fs::symlink_metadata(full).is_ok();
-        let may_matter = is_check_file || full.extension().is_none();
-        if there && may_matter {
-            self.refuse(path, why(&error));
-        }
-    }
+/// Makes the names in a folder durable: a rename is on disk only after this.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
-fn why(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file or folder".into(),
-        io::ErrorKind::PermissionDenied => "permission denied".into(),
-        io::ErrorKind::NotADirectory => "not a folder".into(),
-        _ => error.to_string(),
+/// `length` random bytes from the operating system, as lower-case hex.
+pub fn random_hex(length: usize) -> io::Result<String> {
+    let mut bytes = vec![0_u8; length];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn give_to_folder_owner(path: &Path, folder: &Path) -> io::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
     }
-}
-
-/// The bytes, up to one more than are allowed; none if the file changed.
-fn read_unchanged(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut file = File::open(path)?;
-    let before = stamp(&file.metadata()?);
-    let mut bytes = Vec::new();
-    file.by_ref()
-        .take(MAX_FILE as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    let whole = bytes.len() as u64 == before.0 || bytes.len() > MAX_FILE;
-    let unchanged = stamp(&fs::metadata(path)?) == before;
-    Ok((whole && unchanged).then_some(bytes))
-}
-
-fn stamp(meta: &Metadata) -> (u64, Option<SystemTime>) {
-    (meta.len(), meta.modified().ok())
+    let owner = fs::metadata(folder)?;
+    chown(path, Some(owner.uid()), Some(owner.gid()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
 
-    fn fresh(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("lokahi-files-{name}-{}", std::process::id()));
-        if path.exists() {
-            fs::remove_dir_all(&path).unwrap();
-        }
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
-
     #[test]
-    fn each_file_once_and_no_loops() {
-        let root = fresh("walk");
-        fs::create_dir_all(root.join("team/.git")).unwrap();
-        for path in [
-            "a.hcl",
-            "team/b.hcl",
-            "team/.git/c.hcl",
-            "_off.hcl",
-            "notes.txt",
-            "x.hcl~",
-        ] {
-            fs::write(root.join(path), path).unwrap();
-        }
-        symlink("a.hcl", root.join("b.hcl")).unwrap();
-        symlink("team", root.join("zteam")).unwrap();
-        symlink("..", root.join("team/up")).unwrap();
-        symlink("nowhere.hcl", root.join("dangling.hcl")).unwrap();
-        symlink("nowhere.txt", root.join("other.txt")).unwrap();
-        let folder = Folder::new(&root);
-        let (files, unreadable) = folder.list();
-        assert_eq!(files, ["a.hcl", "team/b.hcl"]);
-        assert_eq!(unreadable.len(), 1);
-        assert_eq!(unreadable[0].path, "dangling.hcl");
-        assert_eq!(folder.read("team/b.hcl").unwrap(), b"team/b.hcl");
-        assert!(folder.read("gone.hcl").is_err());
-        fs::remove_dir_all(&root).unwrap();
-    }
-
-    #[test]
-    fn a_root_that_is_not_there() {
-        let (files, unreadable) = Folder::new("/nowhere/at/all").list();
-        assert!(files.is_empty());
-        assert_eq!(
-            unreadable[0].to_string(),
-            "cannot read .: there is no such file or folder"
-        );
-    }
-
-    #[test]
-    fn a_file_that_is_too_large_is_not_read_whole() {
-        let root = fresh("large");
-        fs::write(root.join("a.hcl"), vec![b'#'; MAX_FILE * 2]).unwrap();
-        assert_eq!(
-            Folder::new(&root).read("a.hcl").unwrap().len(),
-            MAX_FILE + 1
-        );
-        fs::remove_dir_all(&root).unwrap();
+    fn a_private_file_is_whole_and_readable_by_its_owner_alone() {
+        let folder = std::env::temp_dir().join(format!("lokahi-{}", random_hex(8).unwrap()));
+        create_folder(&folder, 0o700).unwrap();
+        let path = folder.join("token");
+        write_private(&path, b"first").unwrap();
+        write_private(&path, b"second").unwrap();
+        assert_eq!(read_text(&path).unwrap().as_deref(), Some("second"));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        assert_eq!(read_text(&folder.join("nothing")).unwrap(), None);
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

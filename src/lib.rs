@@ -5,11 +5,22 @@
 
 pub mod model;
 
-// pub mod proto;
-// pub mod spec;
+pub mod proto;
+pub mod spec;
 pub mod manifest;
 pub mod plan;
+pub mod health;
+pub mod cadence;
+pub mod histogram;
+pub mod backoff;
 
+pub mod clock;
+pub mod files;
 pub mod folder;
+pub mod runtime;
+pub mod store;
+pub mod bus;
+pub mod services;
 
 pub mod reconcile;
+pub mod shard;

@@ -74,6 +74,8 @@ pub struct Health {
     /// Number of the last transition; 0 before the first.
     pub seq: i64,
     pub incident: Option<IncidentId>,
+    /// Whether a change between DOWN and ERROR was told in this incident.
+    pub retold: bool,
     /// The newest probe that was folded.
     pub last_at: Option<OffsetDateTime>,
 }
@@ -88,6 +90,7 @@ impl Health {
             successes: 0,
             seq: 0,
             incident: None,
+            retold: false,
             last_at: None,
         }
     }

@@ -8,6 +8,9 @@ pub mod webhook;
 
 pub mod health;
 pub mod observation;
+pub mod probe;
+
+pub mod ownership;
 
 pub mod change;
 pub mod desired;

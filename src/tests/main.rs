@@ -1,1 +1,3 @@
-fn main() {}
+//! The one integration binary: stories over real servers.
+
+mod services;

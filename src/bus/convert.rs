@@ -1,0 +1,193 @@
+//! Batches and reports as messages. A part that means nothing is left out: its
+//! probe then counts as lost.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::model::id::{CheckId, CheckNo, SpecId};
+use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+use crate::model::probe::{Probe, ProbeBatch, Report, Reports};
+use crate::proto::internal;
+
+pub(super) fn batch_to_wire(batch: &ProbeBatch) -> internal::ProbeBatch {
+    internal::ProbeBatch {
+        batch: batch.batch,
+        reply_to: batch.reply_to.clone(),
+        expires_unix_milliseconds: micros(batch.expires) / 1000,
+        probes: batch
+            .probes
+            .iter()
+            .map(|probe| internal::Probe {
+                check_id: probe.check_id.0.as_bytes().to_vec(),
+                check_no: probe.check_no.0,
+                spec_id: probe.spec_id.0,
+                scheduled_unix_microseconds: micros(probe.scheduled_at),
+                spec: probe.spec.to_vec(),
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn batch_from_wire(wire: internal::ProbeBatch) -> ProbeBatch {
+    ProbeBatch {
+        batch: wire.batch,
+        reply_to: wire.reply_to,
+        expires: moment(wire.expires_unix_milliseconds.saturating_mul(1000)),
+        probes: wire
+            .probes
+            .into_iter()
+            .filter_map(|probe| {
+                Some(Probe {
+                    check_id: CheckId(Uuid::from_slice(&probe.check_id).ok()?),
+                    check_no: CheckNo(probe.check_no),
+                    spec_id: SpecId(probe.spec_id),
+                    scheduled_at: moment(probe.scheduled_unix_microseconds),
+                    spec: probe.spec.into(),
+                })
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn reports_to_wire(reports: &Reports) -> internal::ProbeResults {
+    internal::ProbeResults {
+        batch: reports.batch,
+        location: reports.location.clone(),
+        worker: reports.worker.clone(),
+        results: reports.reports.iter().map(report_to_wire).collect(),
+    }
+}
+
+fn report_to_wire(report: &Report) -> internal::ProbeResult {
+    let seen = &report.observation;
+    let number = |n: i16| u32::try_from(n).unwrap_or(0);
+    internal::ProbeResult {
+        check_no: report.check_no.0,
+        spec_id: report.spec_id.0,
+        scheduled_unix_microseconds: micros(seen.scheduled_at),
+        started_unix_microseconds: micros(seen.started_at),
+        outcome: number(seen.outcome.number()),
+        error_class: seen.class.map_or(0, |class| number(class.number())),
+        status_code: seen.status.into(),
+        detail: seen.detail.clone(),
+        address: seen.address.clone(),
+        dns_microseconds: short(seen.phases.dns),
+        connect_microseconds: short(seen.phases.connect),
+        tls_microseconds: short(seen.phases.tls),
+        write_microseconds: short(seen.phases.write),
+        first_byte_microseconds: short(seen.phases.first_byte),
+        transfer_microseconds: short(seen.phases.transfer),
+        total_microseconds: short(seen.phases.total),
+        certificate_not_after_unix: seen
+            .certificate_not_after
+            .map_or(0, OffsetDateTime::unix_timestamp),
+    }
+}
+
+pub(super) fn reports_from_wire(wire: internal::ProbeResults) -> Reports {
+    Reports {
+        batch: wire.batch,
+        location: wire.location,
+        worker: wire.worker,
+        reports: wire
+            .results
+            .into_iter()
+            .filter_map(report_from_wire)
+            .collect(),
+    }
+}
+
+fn report_from_wire(wire: internal::ProbeResult) -> Option<Report> {
+    let number = |n: u32| i16::try_from(n).ok();
+    let long = |n: u32| Duration::from_micros(n.into());
+    Some(Report {
+        check_no: CheckNo(wire.check_no),
+        spec_id: SpecId(wire.spec_id),
+        observation: Observation {
+            scheduled_at: moment(wire.scheduled_unix_microseconds),
+            started_at: moment(wire.started_unix_microseconds),
+            outcome: Outcome::from_number(number(wire.outcome)?)?,
+            class: number(wire.error_class).and_then(ErrorClass::from_number),
+            status: u16::try_from(wire.status_code).unwrap_or(0),
+            detail: wire.detail.chars().take(300).collect(),
+            address: wire.address.chars().take(64).collect(),
+            phases: Phases {
+                dns: long(wire.dns_microseconds),
+                connect: long(wire.connect_microseconds),
+                tls: long(wire.tls_microseconds),
+                write: long(wire.write_microseconds),
+                first_byte: long(wire.first_byte_microseconds),
+                transfer: long(wire.transfer_microseconds),
+                total: long(wire.total_microseconds),
+            },
+            certificate_not_after: match wire.certificate_not_after_unix {
+                0 => None,
+                seconds => OffsetDateTime::from_unix_timestamp(seconds).ok(),
+            },
+        },
+    })
+}
+
+fn short(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn micros(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
+}
+
+/// Microseconds since 1970; what is out of range is 1970.
+fn moment(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sent_arrives() {
+        let batch = ProbeBatch {
+            batch: 7,
+            reply_to: "x".into(),
+            expires: datetime!(2026-01-01 00:00:02 UTC),
+            probes: vec![Probe {
+                check_id: CheckId(Uuid::from_u128(5)),
+                check_no: CheckNo(3),
+                spec_id: SpecId(4),
+                scheduled_at: datetime!(2026-01-01 00:00:01.000123 UTC),
+                spec: b"spec".as_slice().into(),
+            }],
+        };
+        assert_eq!(batch_from_wire(batch_to_wire(&batch)), batch);
+        let reports = Reports {
+            batch: 7,
+            location: "default".into(),
+            worker: "w".into(),
+            reports: vec![Report {
+                check_no: CheckNo(3),
+                spec_id: SpecId(4),
+                observation: Observation {
+                    scheduled_at: datetime!(2026-01-01 00:00:01.000123 UTC),
+                    started_at: datetime!(2026-01-01 00:00:01.5 UTC),
+                    outcome: Outcome::Error,
+                    class: Some(ErrorClass::ConnectRefused),
+                    status: 0,
+                    detail: "no".into(),
+                    address: "127.0.0.1:1".into(),
+                    phases: Phases {
+                        total: Duration::from_micros(9),
+                        ..Phases::default()
+                    },
+                    certificate_not_after: Some(datetime!(2027-01-01 00:00 UTC)),
+                },
+            }],
+        };
+        assert_eq!(reports_from_wire(reports_to_wire(&reports)), reports);
+    }
+}

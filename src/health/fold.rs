@@ -1,0 +1,241 @@
+//! One step: what was believed and what was seen give what is believed now.
+
+use time::OffsetDateTime;
+
+use crate::model::check::Confirm;
+use crate::model::health::{Health, State, Told, Transition};
+use crate::model::id::IncidentId;
+use crate::model::observation::Outcome;
+
+/// The result of one step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    pub health: Health,
+    pub transition: Option<Transition>,
+    /// A change is under way but not confirmed: probe again after `retry`.
+    pub suspect: bool,
+}
+
+/// Folds one probe into the health of its check.
+///
+/// `at` is when the probe was due and `incident` the id that an incident gets
+/// if this step opens one. Failures and successes count in a row only. The
+/// first success of a new check needs no confirmation: nobody is told of it.
+pub fn fold(
+    health: &Health,
+    outcome: Outcome,
+    at: OffsetDateTime,
+    confirm: Confirm,
+    incident: IncidentId,
+) -> Step {
+    let mut next = Health {
+        last_at: Some(at),
+        ..health.clone()
+    };
+    let seen = match outcome {
+        Outcome::Up => State::Up,
+        Outcome::Down => State::Down,
+        Outcome::Error => State::Error,
+        // Our own fault says nothing of the site, not even that time passed.
+        Outcome::Unknown => {
+            return Step {
+                suspect: is_suspect(&next),
+                health: next,
+                transition: None,
+            };
+        }
+    };
+    let confirmed = if seen == health.state {
+        (next.failures, next.successes) = (0, 0);
+        false
+    } else if seen == State::Up {
+        next.failures = 0;
+        next.successes = next.successes.saturating_add(1);
+        health.state == State::Init || next.successes >= confirm.successes
+    } else {
+        next.successes = 0;
+        next.failures = next.failures.saturating_add(1);
+        next.failures >= confirm.failures
+    };
+    if !confirmed {
+        return Step {
+            suspect: is_suspect(&next),
+            health: next,
+            transition: None,
+        };
+    }
+    let transition = enter(&mut next, seen, at, incident);
+    Step {
+        health: next,
+        transition: Some(transition),
+        suspect: false,
+    }
+}
+
+fn is_suspect(health: &Health) -> bool {
+    health.failures > 0 || health.successes > 0
+}
+
+fn enter(
+    health: &mut Health,
+    state: State,
+    at: OffsetDateTime,
+    incident: IncidentId,
+) -> Transition {
+    let previous = health.state;
+    let told = match (previous, state) {
+        (State::Init, State::Up) => Told::No,
+        // Within one incident a change of kind is news once; then it is noise.
+        (State::Down | State::Error, State::Down | State::Error) if health.retold => Told::No,
+        _ => Told::Yes,
+    };
+    health.state = state;
+    health.since = at;
+    (health.failures, health.successes) = (0, 0);
+    health.seq += 1;
+    health.retold = previous.is_outage() && state.is_outage();
+    let of = if state.is_outage() {
+        *health.incident.get_or_insert(incident)
+    } else {
+        return Transition {
+            previous,
+            next: state,
+            at,
+            seq: health.seq,
+            incident: health.incident.take(),
+            told,
+        };
+    };
+    Transition {
+        previous,
+        next: state,
+        at,
+        seq: health.seq,
+        incident: Some(of),
+        told,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const START: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+
+    fn confirm(failures: u8, successes: u8) -> Confirm {
+        Confirm {
+            failures,
+            successes,
+            retry: Duration::from_secs(1),
+        }
+    }
+
+    /// Runs outcomes, written as u, d, e and ? for unknown, and shows after each
+    /// the state's first letter, `?` while suspect, `!` for a told and `.` for an
+    /// untold transition.
+    fn run(outcomes: &str, confirm: Confirm) -> String {
+        let mut health = Health::new(START);
+        let mut shown = Vec::new();
+        for (n, letter) in outcomes.chars().enumerate() {
+            let outcome = match letter {
+                'u' => Outcome::Up,
+                'd' => Outcome::Down,
+                'e' => Outcome::Error,
+                _ => Outcome::Unknown,
+            };
+            let at = START + Duration::from_secs(n as u64 + 1);
+            let incident = IncidentId(uuid::Uuid::from_u128(n as u128));
+            let step = fold(&health, outcome, at, confirm, incident);
+            let mut text: String = step.health.state.name().chars().take(1).collect();
+            if step.suspect {
+                text.push('?');
+            }
+            match step.transition.map(|t| t.told) {
+                Some(Told::Yes) => text.push('!'),
+                Some(Told::No) => text.push('.'),
+                None => {}
+            }
+            shown.push(text);
+            health = step.health;
+        }
+        shown.join(" ")
+    }
+
+    #[test]
+    fn stories() {
+        for (outcomes, policy, expected) in [
+            ("u", confirm(2, 1), "U."),
+            ("uddu", confirm(2, 1), "U. U? D! U!"),
+            // One lost packet is nobody's business.
+            ("uduu", confirm(2, 1), "U. U? U U"),
+            ("dd", confirm(2, 1), "I? D!"),
+            ("e", confirm(1, 1), "E!"),
+            ("uduu", confirm(1, 2), "U. D! D? U!"),
+            ("ududu", confirm(1, 2), "U. D! D? D D?"),
+            // Kinds of failure may mix while it is not confirmed.
+            ("ude", confirm(2, 1), "U. U? E!"),
+            // Within the incident the kind is told once.
+            ("uddeedd", confirm(2, 1), "U. U? D! D? E! E? D."),
+            // Our own faults neither confirm nor clear.
+            ("ud?d", confirm(2, 1), "U. U? U? D!"),
+        ] {
+            assert_eq!(run(outcomes, policy), expected, "{outcomes}");
+        }
+    }
+
+    #[test]
+    fn an_incident_lasts_from_the_first_failure_to_the_recovery() {
+        let mut health = Health::new(START);
+        let mut incidents = Vec::new();
+        for (n, outcome) in [
+            Outcome::Up,
+            Outcome::Down,
+            Outcome::Error,
+            Outcome::Up,
+            Outcome::Down,
+        ]
+        .iter()
+        .enumerate()
+        {
+            let at = START + Duration::from_secs(n as u64);
+            let id = IncidentId(uuid::Uuid::from_u128(n as u128));
+            let step = fold(&health, *outcome, at, confirm(1, 1), id);
+            incidents.push(step.transition.unwrap().incident.map(|i| i.0.as_u128()));
+            health = step.health;
+        }
+        assert_eq!(incidents, [None, Some(1), Some(1), Some(1), Some(4)]);
+    }
+
+    proptest! {
+        /// Told transitions alternate between outage and recovery, numbers have
+        /// no gap, and an incident is open exactly while the state is an outage.
+        #[test]
+        fn invariants(outcomes in "[ude?]{0,60}", failures in 1u8..4, successes in 1u8..4) {
+            let mut health = Health::new(START);
+            for (n, letter) in outcomes.chars().enumerate() {
+                let outcome = match letter {
+                    'u' => Outcome::Up, 'd' => Outcome::Down, 'e' => Outcome::Error,
+                    _ => Outcome::Unknown,
+                };
+                let at = START + Duration::from_secs(n as u64 + 1);
+                let id = IncidentId(uuid::Uuid::from_u128(n as u128));
+                let step = fold(&health, outcome, at, confirm(failures, successes), id);
+                prop_assert_eq!(step.health.incident.is_some(), step.health.state.is_outage());
+                prop_assert_eq!(step.health.seq - health.seq, i64::from(step.transition.is_some()));
+                if let Some(transition) = &step.transition {
+                    prop_assert_ne!(transition.previous, transition.next);
+                    prop_assert_eq!(
+                        transition.incident.is_some(),
+                        transition.next.is_outage() || transition.previous.is_outage()
+                    );
+                }
+                health = step.health;
+            }
+        }
+    }
+}

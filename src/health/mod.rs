@@ -1,0 +1,5 @@
+//! The health state of a check: a pure fold over what its probes saw.
+
+mod fold;
+
+pub use fold::{Step, fold};

@@ -1,0 +1,52 @@
+//! A probe on its way to a worker, and its report on the way back.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::model::id::{CheckId, CheckNo, SpecId};
+use crate::model::observation::Observation;
+
+/// The location of workers that were given none.
+pub const DEFAULT_LOCATION: &str = "default";
+
+/// One probe to be done.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Probe {
+    pub check_id: CheckId,
+    pub check_no: CheckNo,
+    pub spec_id: SpecId,
+    /// When it is due; with the check it is the probe's identity.
+    pub scheduled_at: OffsetDateTime,
+    /// The encoded spec: a worker knows nothing but what it is sent.
+    pub spec: Arc<[u8]>,
+}
+
+/// Probes that are sent together.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ProbeBatch {
+    /// Unique for the one that asks.
+    pub batch: u64,
+    /// The subject on which the reports are wanted.
+    pub reply_to: String,
+    /// What has not begun by then is dropped: late is worse than never.
+    pub expires: OffsetDateTime,
+    pub probes: Vec<Probe>,
+}
+
+/// What one probe saw.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    pub check_no: CheckNo,
+    pub spec_id: SpecId,
+    pub observation: Observation,
+}
+
+/// Reports that are sent together; they answer one batch, wholly or in part.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Reports {
+    pub batch: u64,
+    pub location: String,
+    pub worker: String,
+    pub reports: Vec<Report>,
+}

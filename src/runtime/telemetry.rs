@@ -1,0 +1,34 @@
+//! Log lines go to stderr; stdout is for data. `LOG` chooses what is logged, in the syntax of
+//! tracing's `EnvFilter` (`info` unless told, `LOG=debug`, `LOG=lokahi::store=trace,info`).
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The setting that chooses what is logged.
+pub const VARIABLE: &str = "LOG";
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("reading the setting {VARIABLE}")]
+    Filter(#[source] tracing_subscriber::filter::FromEnvError),
+    #[error("setting up the log")]
+    Install(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Installs the process-wide subscriber. Call it once, first thing.
+pub fn init() -> Result<(), Error> {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .with_env_var(VARIABLE)
+        .from_env()
+        .map_err(Error::Filter)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .try_init()
+        .map_err(Error::Install)
+}

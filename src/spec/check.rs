@@ -1,0 +1,265 @@
+//! Checks as bytes.
+
+use std::time::Duration;
+
+use prost::Message as _;
+
+use super::webhook::{format_from, format_number};
+use super::{InField as _, SpecError, VERSION, check_header};
+use crate::model::check::{
+    Assert, CheckSpec, Confirm, Every, HttpUrl, InvalidValue, Method, StatusRange, Timeout,
+    valid_header,
+};
+use crate::model::webhook::WebhookSpec;
+use crate::proto::internal;
+
+/// The bytes of a check.
+pub fn encode(spec: &CheckSpec) -> Vec<u8> {
+    internal::CheckSpec {
+        spec_version: VERSION,
+        url: spec.url.to_string(),
+        method: spec.method.name().to_owned(),
+        headers: spec
+            .headers
+            .iter()
+            .map(|(name, value)| internal::Header {
+                name: name.clone(),
+                value: value.clone(),
+            })
+            .collect(),
+        body: spec.body.clone(),
+        every_seconds: spec.every.seconds(),
+        timeout_milliseconds: spec.timeout.milliseconds(),
+        asserts: spec.asserts.iter().map(encode_assert).collect(),
+        confirm: Some(internal::Confirm {
+            failures: spec.confirm.failures.into(),
+            successes: spec.confirm.successes.into(),
+            retry_milliseconds: milliseconds(spec.confirm.retry),
+        }),
+        labels: spec.labels.clone(),
+        playbook_url: spec
+            .playbook_url
+            .as_ref()
+            .map(HttpUrl::to_string)
+            .unwrap_or_default(),
+        webhook_url: spec
+            .webhook
+            .as_ref()
+            .map(|w| w.url.to_string())
+            .unwrap_or_default(),
+        webhook_format: spec.webhook.as_ref().map_or(0, |w| format_number(w.format)),
+        receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+    }
+    .encode_to_vec()
+}
+
+fn encode_assert(assert: &Assert) -> internal::Assert {
+    internal::Assert {
+        label: assert.label.clone(),
+        status: assert
+            .status
+            .iter()
+            .map(|range| internal::StatusRange {
+                from: range.from().into(),
+                to: range.to().into(),
+            })
+            .collect(),
+        body_contains: assert.body_contains.clone(),
+        max_latency_milliseconds: assert.max_latency.map_or(0, milliseconds),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// The check of these bytes.
+pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
+    let wire = internal::CheckSpec::decode(bytes).map_err(SpecError::Encoding)?;
+    check_header(bytes, wire.spec_version)?;
+    let every = Every::from_seconds(wire.every_seconds.into()).in_field("every")?;
+    let confirm = wire.confirm.unwrap_or_default();
+    limit(wire.headers.len(), CheckSpec::MAX_HEADERS).in_field("headers")?;
+    limit(wire.body.len(), CheckSpec::MAX_BODY).in_field("body")?;
+    limit(wire.labels.len(), CheckSpec::MAX_LABELS).in_field("labels")?;
+    limit(wire.receivers.len(), CheckSpec::MAX_RECEIVERS).in_field("notify")?;
+    limit(wire.asserts.len(), CheckSpec::MAX_ASSERTS).in_field("assert")?;
+    for (key, value) in &wire.labels {
+        valid_label(key, value).in_field("labels")?;
+    }
+    let headers = wire.headers.into_iter().map(|header| {
+        valid_header(&header.name, &header.value)?;
+        Ok((header.name, header.value))
+    });
+    let webhook = if wire.webhook_url.is_empty() {
+        None
+    } else {
+        Some(WebhookSpec {
+            url: wire.webhook_url.parse().in_field("webhook_url")?,
+            format: format_from(wire.webhook_format).in_field("webhook_format")?,
+        })
+    };
+    let mut asserts = wire
+        .asserts
+        .into_iter()
+        .map(decode_assert)
+        .collect::<Result<Vec<_>, _>>()?;
+    if asserts.is_empty() {
+        asserts.push(Assert::success());
+    }
+    Ok(CheckSpec {
+        url: wire.url.parse().in_field("url")?,
+        method: Method::from_name(&wire.method)
+            .ok_or_else(|| InvalidValue::Other(format!("unknown method {:?}", wire.method)))
+            .in_field("method")?,
+        headers: headers.collect::<Result<_, _>>().in_field("headers")?,
+        body: wire.body,
+        every,
+        timeout: Timeout::from_milliseconds(wire.timeout_milliseconds.into(), every)
+            .in_field("timeout")?,
+        asserts,
+        confirm: Confirm {
+            failures: count(confirm.failures).in_field("confirm.failures")?,
+            successes: count(confirm.successes).in_field("confirm.successes")?,
+            retry: Duration::from_millis(confirm.retry_milliseconds.max(1).into()),
+        },
+        labels: wire.labels,
+        playbook_url: match wire.playbook_url.as_str() {
+            "" => None,
+            url => Some(url.parse().in_field("playbook_url")?),
+        },
+        webhook,
+        receivers: wire
+            .receivers
+            .into_iter()
+            .map(|name| {
+                name.parse()
+                    .map_err(|e| InvalidValue::Other(format!("{e}")))
+            })
+            .collect::<Result<_, _>>()
+            .in_field("notify")?,
+    })
+}
+
+fn decode_assert(wire: internal::Assert) -> Result<Assert, SpecError> {
+    limit(wire.status.len(), CheckSpec::MAX_ASSERTS).in_field("assert.status")?;
+    limit(wire.body_contains.len(), CheckSpec::MAX_ASSERTS).in_field("assert.body_contains")?;
+    let code = |code: u32| u16::try_from(code).unwrap_or(u16::MAX);
+    Ok(Assert {
+        label: wire.label,
+        status: wire
+            .status
+            .iter()
+            .map(|range| StatusRange::new(code(range.from), code(range.to)))
+            .collect::<Result<_, _>>()
+            .in_field("assert.status")?,
+        body_contains: wire.body_contains,
+        max_latency: match wire.max_latency_milliseconds {
+            0 => None,
+            milliseconds => Some(Duration::from_millis(milliseconds.into())),
+        },
+    })
+}
+
+fn count(number: u32) -> Result<u8, InvalidValue> {
+    u8::try_from(number)
+        .ok()
+        .filter(|n| (1..=Confirm::MAX).contains(n))
+        .ok_or_else(|| InvalidValue::Range {
+            what: number.to_string(),
+            min: "1".into(),
+            max: Confirm::MAX.to_string(),
+        })
+}
+
+fn limit(length: usize, max: usize) -> Result<(), InvalidValue> {
+    if length > max {
+        Err(InvalidValue::TooLong { length, max })
+    } else {
+        Ok(())
+    }
+}
+
+/// Label keys are names of Prometheus labels, values short texts.
+fn valid_label(key: &str, value: &str) -> Result<(), InvalidValue> {
+    let good = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && key.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+        && key.len() <= 63;
+    if !good {
+        let rule = "a letter or '_', then letters, digits or '_', at most 63";
+        return Err(InvalidValue::Other(format!(
+            "{key:?} is not a label key: {rule}"
+        )));
+    }
+    limit(value.len(), 256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> CheckSpec {
+        let every = Every::from_seconds(30).unwrap();
+        CheckSpec {
+            method: Method::Post,
+            headers: vec![("accept".into(), "*/*".into()), ("a".into(), "b".into())],
+            body: b"\0ping".to_vec(),
+            every,
+            timeout: Timeout::from_milliseconds(1500, every).unwrap(),
+            asserts: vec![Assert {
+                label: "x".into(),
+                status: vec![StatusRange::SUCCESS, "404".parse().unwrap()],
+                body_contains: vec!["ok".into()],
+                max_latency: Some(Duration::from_millis(250)),
+            }],
+            confirm: Confirm {
+                failures: 3,
+                successes: 2,
+                retry: Duration::from_secs(1),
+            },
+            labels: [("team".to_owned(), "web".to_owned())].into(),
+            playbook_url: Some("https://wiki.example.com/x".parse().unwrap()),
+            webhook: Some(WebhookSpec {
+                url: "http://hook.example.com/".parse().unwrap(),
+                format: crate::model::webhook::WebhookFormat::Json,
+            }),
+            receivers: vec!["oncall".parse().unwrap()],
+            ..CheckSpec::new("https://example.com/".parse().unwrap())
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back() {
+        for spec in [full(), CheckSpec::new("http://a/".parse().unwrap())] {
+            assert_eq!(decode(&encode(&spec)).unwrap(), spec);
+        }
+    }
+
+    #[test]
+    fn the_digest_of_a_spec_never_changes() {
+        // Stored specs are found by it: another value here orphans them all.
+        let digest = super::super::Digest::of(&encode(&full()));
+        let hex: String = digest
+            .0
+            .iter()
+            .take(6)
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        assert_eq!(hex, "e073361afb66");
+    }
+
+    #[test]
+    fn a_client_cannot_store_what_is_not_valid() {
+        let mut wire = internal::CheckSpec::decode(encode(&full()).as_slice()).unwrap();
+        wire.every_seconds = 0;
+        let error = decode(&wire.encode_to_vec()).unwrap_err();
+        assert_eq!(error.to_string(), "every");
+        wire.every_seconds = 30;
+        wire.spec_version = 9;
+        assert!(matches!(
+            decode(&wire.encode_to_vec()),
+            Err(SpecError::Version(9))
+        ));
+        assert!(matches!(decode(b"\xff"), Err(SpecError::Encoding(_))));
+    }
+}

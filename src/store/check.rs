@@ -1,0 +1,320 @@
+//! Checks as people see them: declared or made, listed, changed and deleted.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::change::change_note;
+use super::error::{Doing as _, StoreError, address_taken};
+use super::project::ProjectId;
+use crate::model::check::CheckSpec;
+use crate::model::health::State;
+use crate::model::id::{CheckId, CheckNo, SpecId};
+use crate::model::ownership::Owner;
+use crate::spec;
+
+/// A check with what is believed of it.
+#[derive(Clone, Debug)]
+pub struct StoredCheck {
+    pub id: CheckId,
+    pub check_no: CheckNo,
+    pub project: String,
+    /// Its name; its id when it has none.
+    pub address: String,
+    pub owner: Owner,
+    pub version: i64,
+    pub spec: CheckSpec,
+    pub state: State,
+    pub since: OffsetDateTime,
+    /// Number of its last transition.
+    pub seq: i64,
+    /// The newest probe: due at, class, status, total microseconds.
+    pub last: Option<LastProbe>,
+    /// How long its receiver took to answer its last event.
+    pub webhook_response_nanoseconds: i64,
+}
+
+impl StoredCheck {
+    /// The name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        (self.address != self.id.to_string()).then_some(self.address.as_str())
+    }
+}
+
+/// The newest probe of a check.
+#[derive(Clone, Copy, Debug)]
+pub struct LastProbe {
+    pub at: OffsetDateTime,
+    pub outcome: i16,
+    pub class: i16,
+    pub status: i16,
+    pub total_us: i32,
+}
+
+/// A check to be written.
+#[derive(Clone, Debug)]
+pub struct NewCheck {
+    pub id: CheckId,
+    pub address: String,
+    pub spec_id: SpecId,
+    pub spec: CheckSpec,
+}
+
+/// Which checks to list. All given filters must hold.
+#[derive(Clone, Debug, Default)]
+pub struct ListFilter {
+    pub labels: Vec<(String, String)>,
+    pub states: Vec<State>,
+    pub owner: Option<Owner>,
+    pub project: Option<String>,
+}
+
+struct Row {
+    id: Uuid,
+    check_no: i64,
+    project: String,
+    address: String,
+    owner: String,
+    version: i64,
+    spec_id: i64,
+    bytes: Vec<u8>,
+    state: i16,
+    since: OffsetDateTime,
+    seq: i64,
+    last_at: Option<OffsetDateTime>,
+    last_outcome: i16,
+    last_class: i16,
+    last_status: i16,
+    last_total_us: i32,
+    response: i64,
+}
+
+impl TryFrom<Row> for StoredCheck {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let spec = spec::decode_check(&row.bytes).map_err(|source| StoreError::Spec {
+            spec_id: row.spec_id,
+            source,
+        })?;
+        let state = State::from_number(row.state).ok_or(StoreError::Number {
+            what: "state",
+            number: row.state,
+        })?;
+        Ok(Self {
+            id: CheckId(row.id),
+            check_no: CheckNo(row.check_no),
+            project: row.project,
+            address: row.address,
+            owner: Owner::from_name(&row.owner).unwrap_or(Owner::Declared),
+            version: row.version,
+            spec,
+            state,
+            since: row.since,
+            seq: row.seq,
+            last: row.last_at.map(|at| LastProbe {
+                at,
+                outcome: row.last_outcome,
+                class: row.last_class,
+                status: row.last_status,
+                total_us: row.last_total_us,
+            }),
+            webhook_response_nanoseconds: row.response,
+        })
+    }
+}
+
+/// The live check of this id.
+pub async fn check_get(
+    conn: &mut PgConnection,
+    id: CheckId,
+) -> Result<Option<StoredCheck>, StoreError> {
+    Ok(check_find(conn, &[id]).await?.pop())
+}
+
+/// Those of the given checks that live, in no order.
+pub async fn check_find(
+    conn: &mut PgConnection,
+    ids: &[CheckId],
+) -> Result<Vec<StoredCheck>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_as!(
+        Row,
+        r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
+               c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq, t.last_at,
+               t.last_outcome, t.last_class, t.last_status, t.last_total_us,
+               coalesce((select max(l.response_nanoseconds) from check_receivers l
+                         where l.check_id = c.id), 0) as "response!"
+           from checks c
+           join projects p on p.id = c.project_id
+           join specs s on s.id = c.live_spec_id
+           join check_states t on t.check_id = c.id
+           where c.id = any($1) and c.deleted_at is null"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read checks")?
+    .into_iter()
+    .map(StoredCheck::try_from)
+    .collect()
+}
+
+/// Locks a live check until the transaction ends and returns its version.
+pub async fn check_lock(conn: &mut PgConnection, id: CheckId) -> Result<Option<i64>, StoreError> {
+    sqlx::query_scalar!(
+        "select version from checks where id = $1 and deleted_at is null for update",
+        id.0
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("lock a check")
+}
+
+/// A page of live checks, oldest first.
+pub async fn check_list(
+    conn: &mut PgConnection,
+    filter: &ListFilter,
+    count: i64,
+    offset: i64,
+) -> Result<Vec<StoredCheck>, StoreError> {
+    let labels: Vec<String> = filter
+        .labels
+        .iter()
+        .map(|(k, v)| format!("{k}={v}"))
+        .collect();
+    let states: Vec<i16> = filter.states.iter().map(|state| state.number()).collect();
+    sqlx::query_as!(
+        Row,
+        r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
+               c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq, t.last_at,
+               t.last_outcome, t.last_class, t.last_status, t.last_total_us,
+               coalesce((select max(l.response_nanoseconds) from check_receivers l
+                         where l.check_id = c.id), 0) as "response!"
+           from checks c
+           join projects p on p.id = c.project_id
+           join specs s on s.id = c.live_spec_id
+           join check_states t on t.check_id = c.id
+           where c.deleted_at is null
+               and c.labels @> $1
+               and ($2::smallint[] = '{}' or t.state = any($2))
+               and ($3::text is null or c.owner = $3)
+               and ($4::text is null or p.name = $4)
+           order by c.check_no limit $5 offset $6"#,
+        &labels,
+        &states,
+        filter.owner.map(Owner::name),
+        filter.project.as_deref(),
+        count,
+        offset,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("list checks")?
+    .into_iter()
+    .map(StoredCheck::try_from)
+    .collect()
+}
+
+/// Makes checks, with an unprobed state, and tells the schedulers.
+pub async fn check_create(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    owner: Owner,
+    checks: &[NewCheck],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|c| c.id.0).collect();
+    let addresses: Vec<String> = checks.iter().map(|c| c.address.clone()).collect();
+    let spec_ids: Vec<i64> = checks.iter().map(|c| c.spec_id.0).collect();
+    let labels: Vec<String> = checks.iter().map(label_list).collect();
+    sqlx::query!(
+        "insert into checks
+             (id, project_id, address, owner, live_spec_id, declared_spec_id, labels, created_at)
+         select id, $1, address, $2, spec_id, case when $2 = 'declared' then spec_id end,
+             string_to_array(labels, chr(10)), $3
+         from unnest($4::uuid[], $5::text[], $6::bigint[], $7::text[])
+             as c (id, address, spec_id, labels)",
+        project.0,
+        owner.name(),
+        now,
+        &ids,
+        &addresses,
+        &spec_ids,
+        &labels,
+    )
+    .execute(&mut *conn)
+    .await
+    .map_err(|error| {
+        let first = checks.first().map_or("", |check| check.address.as_str());
+        address_taken(error, first, "create checks")
+    })?;
+    let shards: Vec<i16> = checks.iter().map(|c| c.id.shard().0).collect();
+    sqlx::query!(
+        "insert into check_states (check_id, shard, since)
+         select check_id, shard, $3 from unnest($1::uuid[], $2::smallint[]) as c (check_id, shard)",
+        &ids,
+        &shards,
+        now,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("create check states")?;
+    change_note(conn, &checks.iter().map(|c| c.id).collect::<Vec<_>>()).await
+}
+
+/// Gives checks another spec, and tells the schedulers.
+pub async fn check_update(
+    conn: &mut PgConnection,
+    owner: Owner,
+    checks: &[NewCheck],
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|c| c.id.0).collect();
+    let spec_ids: Vec<i64> = checks.iter().map(|c| c.spec_id.0).collect();
+    let labels: Vec<String> = checks.iter().map(label_list).collect();
+    sqlx::query!(
+        "update checks c set live_spec_id = n.spec_id, version = version + 1,
+             declared_spec_id = case when $1 = 'declared' then n.spec_id else declared_spec_id end,
+             labels = string_to_array(n.labels, chr(10))
+         from unnest($2::uuid[], $3::bigint[], $4::text[]) as n (id, spec_id, labels)
+         where c.id = n.id",
+        owner.name(),
+        &ids,
+        &spec_ids,
+        &labels,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("update checks")?;
+    change_note(conn, &checks.iter().map(|c| c.id).collect::<Vec<_>>()).await
+}
+
+/// Buries checks: probing stops, history stays.
+pub async fn check_delete(
+    conn: &mut PgConnection,
+    checks: &[CheckId],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "update checks set deleted_at = $2, version = version + 1 where id = any($1)",
+        &ids,
+        now
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("delete checks")?;
+    change_note(conn, checks).await
+}
+
+/// Labels as one text, since an array of arrays cannot be a parameter. Neither
+/// keys nor values have line breaks.
+fn label_list(check: &NewCheck) -> String {
+    let labels: Vec<String> = check
+        .spec
+        .labels
+        .iter()
+        .map(|(key, value)| format!("{key}={}", value.replace('\n', " ")))
+        .collect();
+    labels.join("\n")
+}

@@ -1,0 +1,121 @@
+//! Postgres, and the only door to it.
+//!
+//! Functions are named noun first and take a connection, so that they compose
+//! within one transaction; what must happen together is put together by the
+//! caller. Rows stay private and become values of the model.
+
+pub mod error;
+
+pub mod project;
+pub mod spec;
+pub mod receiver;
+pub mod check;
+pub mod change;
+
+pub mod shard;
+pub mod observation;
+pub mod transition;
+pub mod delivery;
+pub mod partition;
+pub mod request;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Postgres, Transaction};
+
+use self::error::{Doing as _, StoreError};
+
+/// What the functions here work on: a connection, or a transaction of it.
+pub type Connection = sqlx::PgConnection;
+
+static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// A few connections to one database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// A store that connects when it is first used.
+    ///
+    /// The URL is `postgres://user:password@host:port/database?sslmode=disable`
+    /// or any other that libpq takes. `connections` is the most that this
+    /// process opens; few are enough, because a statement carries many rows.
+    pub fn lazy(url: &str, connections: u32) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(StoreError::Url)?
+            .application_name("lokahi")
+            // A stuck statement must not hold a lease, or a shutdown, for ever.
+            .options([
+                ("statement_timeout", "30s"),
+                ("idle_in_transaction_session_timeout", "30s"),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// A connection, for what needs no transaction.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        self.pool.acquire().await.doing("connect to Postgres")
+    }
+
+    /// A transaction.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        self.pool.begin().await.doing("begin a transaction")
+    }
+
+    /// Whether Postgres answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1")
+            .execute(&self.pool)
+            .await
+            .doing("ask Postgres for a sign of life")?;
+        Ok(())
+    }
+
+    /// Brings the schema to this program's version. A newer one is refused.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let mut conn = self.pool.acquire().await.doing("connect to Postgres")?;
+        // A migration may take longer than a statement should.
+        sqlx::query("set statement_timeout = 0")
+            .execute(&mut *conn)
+            .await
+            .doing("prepare to migrate")?;
+        let result = MIGRATOR.run(&mut *conn).await.map_err(StoreError::Migrate);
+        sqlx::query("set statement_timeout = '30s'")
+            .execute(&mut *conn)
+            .await
+            .doing("finish migrating")?;
+        result
+    }
+
+    /// How many migrations are still to be run; a newer schema is an error.
+    pub async fn migrations_pending(&self) -> Result<usize, StoreError> {
+        let mut conn = self.pool.acquire().await.doing("connect to Postgres")?;
+        conn.ensure_migrations_table("_sqlx_migrations")
+            .await
+            .map_err(StoreError::Migrate)?;
+        let applied = conn
+            .list_applied_migrations("_sqlx_migrations")
+            .await
+            .map_err(StoreError::Migrate)?;
+        if let Some(unknown) = applied.iter().find(|m| !MIGRATOR.version_exists(m.version)) {
+            let error = sqlx::migrate::MigrateError::VersionMissing(unknown.version);
+            return Err(StoreError::Migrate(error));
+        }
+        Ok(MIGRATOR.iter().count().saturating_sub(applied.len()))
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,208 @@
+//! Observations, the state they lead to, and the evidence of what was not up.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::error::{Doing as _, StoreError};
+use crate::model::health::Health;
+use crate::model::id::{CheckId, CheckNo};
+use crate::model::observation::{Observation, Outcome};
+
+/// Stores what probes saw, in one statement.
+pub async fn observation_insert(
+    conn: &mut PgConnection,
+    observations: &[(CheckNo, &Observation)],
+) -> Result<(), StoreError> {
+    let numbers: Vec<i64> = observations.iter().map(|o| o.0.0).collect();
+    let at: Vec<OffsetDateTime> = observations.iter().map(|o| o.1.scheduled_at).collect();
+    let phase = |of: fn(&Observation) -> std::time::Duration| -> Vec<i32> {
+        observations.iter().map(|o| microseconds(of(o.1))).collect()
+    };
+    let outcomes: Vec<i16> = observations.iter().map(|o| o.1.outcome.number()).collect();
+    let classes: Vec<i16> = observations
+        .iter()
+        .map(|o| o.1.class.map_or(0, |class| class.number()))
+        .collect();
+    let statuses: Vec<i16> = observations.iter().map(|o| status(o.1)).collect();
+    sqlx::query!(
+        "insert into observations (check_no, at, dns_us, connect_us, tls_us, write_us,
+             first_byte_us, transfer_us, total_us, outcome, class, status)
+         select * from unnest($1::bigint[], $2::timestamptz[], $3::integer[], $4::integer[],
+             $5::integer[], $6::integer[], $7::integer[], $8::integer[], $9::integer[],
+             $10::smallint[], $11::smallint[], $12::smallint[])",
+        &numbers,
+        &at,
+        &phase(|o| o.phases.dns),
+        &phase(|o| o.phases.connect),
+        &phase(|o| o.phases.tls),
+        &phase(|o| o.phases.write),
+        &phase(|o| o.phases.first_byte),
+        &phase(|o| o.phases.transfer),
+        &phase(|o| o.phases.total),
+        &outcomes,
+        &classes,
+        &statuses,
+    )
+    .execute(conn)
+    .await
+    .doing("store observations")?;
+    Ok(())
+}
+
+/// A check's state after its newest observation.
+#[derive(Clone, Debug)]
+pub struct StateRow<'a> {
+    pub check: CheckId,
+    pub health: &'a Health,
+    pub last: &'a Observation,
+}
+
+/// Stores states, in the order of ids, so that two writers cannot deadlock.
+pub async fn state_update(
+    conn: &mut PgConnection,
+    states: &mut [StateRow<'_>],
+) -> Result<(), StoreError> {
+    states.sort_unstable_by_key(|row| row.check);
+    let ids: Vec<Uuid> = states.iter().map(|s| s.check.0).collect();
+    let numbers: Vec<i16> = states.iter().map(|s| s.health.state.number()).collect();
+    let since: Vec<OffsetDateTime> = states.iter().map(|s| s.health.since).collect();
+    let failures: Vec<i16> = states.iter().map(|s| s.health.failures.into()).collect();
+    let successes: Vec<i16> = states.iter().map(|s| s.health.successes.into()).collect();
+    let retold: Vec<bool> = states.iter().map(|s| s.health.retold).collect();
+    let seqs: Vec<i64> = states.iter().map(|s| s.health.seq).collect();
+    let incidents: Vec<Option<Uuid>> = states
+        .iter()
+        .map(|s| s.health.incident.map(|id| id.0))
+        .collect();
+    let last_at: Vec<Option<OffsetDateTime>> = states.iter().map(|s| s.health.last_at).collect();
+    let outcomes: Vec<i16> = states.iter().map(|s| s.last.outcome.number()).collect();
+    let classes: Vec<i16> = states
+        .iter()
+        .map(|s| s.last.class.map_or(0, |class| class.number()))
+        .collect();
+    let statuses: Vec<i16> = states.iter().map(|s| status(s.last)).collect();
+    let totals: Vec<i32> = states
+        .iter()
+        .map(|s| microseconds(s.last.phases.total))
+        .collect();
+    sqlx::query!(
+        "update check_states t set state = n.state, since = n.since, failures = n.failures,
+             successes = n.successes, retold = n.retold, seq = n.seq,
+             incident_id = n.incident_id, last_at = n.last_at, last_outcome = n.outcome,
+             last_class = n.class, last_status = n.status, last_total_us = n.total_us
+         from unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::smallint[],
+             $5::smallint[], $6::boolean[], $7::bigint[], $8::uuid[], $9::timestamptz[],
+             $10::smallint[], $11::smallint[], $12::smallint[], $13::integer[])
+             as n (check_id, state, since, failures, successes, retold, seq, incident_id, last_at,
+                 outcome, class, status, total_us)
+         where t.check_id = n.check_id",
+        &ids,
+        &numbers,
+        &since,
+        &failures,
+        &successes,
+        &retold,
+        &seqs,
+        &incidents as &[Option<Uuid>],
+        &last_at as &[Option<OffsetDateTime>],
+        &outcomes,
+        &classes,
+        &statuses,
+        &totals,
+    )
+    .execute(conn)
+    .await
+    .doing("store states")?;
+    Ok(())
+}
+
+/// Removes the state of buried checks.
+pub async fn state_delete(conn: &mut PgConnection, checks: &[CheckId]) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    sqlx::query!("delete from check_states where check_id = any($1)", &ids)
+        .execute(conn)
+        .await
+        .doing("remove the states of deleted checks")?;
+    Ok(())
+}
+
+/// Stores encoded evidence.
+pub async fn evidence_insert(
+    conn: &mut PgConnection,
+    evidence: &[(CheckNo, OffsetDateTime, Vec<u8>)],
+) -> Result<(), StoreError> {
+    let numbers: Vec<i64> = evidence.iter().map(|e| e.0.0).collect();
+    let at: Vec<OffsetDateTime> = evidence.iter().map(|e| e.1).collect();
+    let bytes: Vec<Vec<u8>> = evidence.iter().map(|e| e.2.clone()).collect();
+    sqlx::query!(
+        "insert into evidence (check_no, at, bytes)
+         select * from unnest($1::bigint[], $2::timestamptz[], $3::bytea[])",
+        &numbers,
+        &at,
+        &bytes,
+    )
+    .execute(conn)
+    .await
+    .doing("store evidence")?;
+    Ok(())
+}
+
+/// The newest evidence of a check, newest first.
+pub async fn evidence_list(
+    conn: &mut PgConnection,
+    check: CheckNo,
+    limit: i64,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    sqlx::query_scalar!(
+        "select bytes from evidence where check_no = $1 order by at desc limit $2",
+        check.0,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read evidence")
+}
+
+/// Latencies in nanoseconds of the newest `each` answered probes of each check
+/// since a moment.
+pub async fn observation_latencies(
+    conn: &mut PgConnection,
+    checks: &[CheckNo],
+    since: OffsetDateTime,
+    each: i64,
+) -> Result<HashMap<CheckNo, Vec<u64>>, StoreError> {
+    let numbers: Vec<i64> = checks.iter().map(|check| check.0).collect();
+    let rows = sqlx::query!(
+        r#"select n.check_no as "check_no!", o.total_us from unnest($1::bigint[]) as n (check_no)
+           cross join lateral (select total_us from observations o
+               where o.check_no = n.check_no and o.at >= $2 and o.outcome = any($3)
+               order by o.at desc limit $4) o"#,
+        &numbers,
+        since,
+        &[Outcome::Up.number(), Outcome::Down.number()],
+        each,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read latencies")?;
+    let mut found: HashMap<CheckNo, Vec<u64>> = HashMap::new();
+    for row in rows {
+        let nanoseconds = u64::from(row.total_us.unsigned_abs()) * 1000;
+        found
+            .entry(CheckNo(row.check_no))
+            .or_default()
+            .push(nanoseconds);
+    }
+    Ok(found)
+}
+
+fn microseconds(duration: std::time::Duration) -> i32 {
+    i32::try_from(duration.as_micros()).unwrap_or(i32::MAX)
+}
+
+fn status(observation: &Observation) -> i16 {
+    i16::try_from(observation.status).unwrap_or(0)
+}

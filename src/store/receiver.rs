@@ -1,0 +1,232 @@
+//! Receivers, declared and implicit, and which checks tell them.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::error::{Doing as _, StoreError};
+use super::project::ProjectId;
+use crate::model::id::{CheckId, ReceiverId, SpecId};
+use crate::model::webhook::{WebhookFormat, WebhookSpec};
+use crate::spec;
+
+pub(super) fn format_number(format: WebhookFormat) -> i16 {
+    match format {
+        WebhookFormat::Protobuf => 0,
+        WebhookFormat::Json => 1,
+    }
+}
+
+pub(super) fn format_from(number: i16) -> Result<WebhookFormat, StoreError> {
+    match number {
+        0 => Ok(WebhookFormat::Protobuf),
+        1 => Ok(WebhookFormat::Json),
+        number => Err(StoreError::Number {
+            what: "webhook format",
+            number,
+        }),
+    }
+}
+
+/// A declared receiver to be written.
+#[derive(Clone, Debug)]
+pub struct NewReceiver {
+    pub id: ReceiverId,
+    pub address: String,
+    pub spec_id: SpecId,
+    pub spec: WebhookSpec,
+}
+
+/// The implicit receivers of bare webhook URLs; made where they do not exist.
+pub async fn receiver_implicit(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    webhooks: &[WebhookSpec],
+    now: OffsetDateTime,
+) -> Result<HashMap<WebhookSpec, ReceiverId>, StoreError> {
+    let mut webhooks: Vec<WebhookSpec> = webhooks.to_vec();
+    webhooks.sort();
+    webhooks.dedup();
+    if webhooks.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let encoded: Vec<Vec<u8>> = webhooks.iter().map(spec::encode_webhook).collect();
+    let stored = super::spec::spec_put(conn, &encoded).await?;
+    let ids: Vec<Uuid> = webhooks.iter().map(|_| Uuid::now_v7()).collect();
+    let urls: Vec<String> = webhooks.iter().map(|w| w.url.to_string()).collect();
+    let formats: Vec<i16> = webhooks.iter().map(|w| format_number(w.format)).collect();
+    let spec_ids: Vec<i64> = encoded
+        .iter()
+        .map(|bytes| stored.get(&spec::Digest::of(bytes)).map_or(0, |id| id.0))
+        .collect();
+    sqlx::query!(
+        "insert into receivers (id, project_id, spec_id, url, format, created_at)
+         select id, $1, spec_id, url, format, $2
+         from unnest($3::uuid[], $4::bigint[], $5::text[], $6::smallint[])
+             as r (id, spec_id, url, format)
+         on conflict (project_id, url, format) where address is null do nothing",
+        project.0,
+        now,
+        &ids,
+        &spec_ids,
+        &urls,
+        &formats,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("store implicit receivers")?;
+    let rows = sqlx::query!(
+        "select r.id, r.url, r.format from receivers r
+         join unnest($2::text[], $3::smallint[]) as w (url, format)
+             on w.url = r.url and w.format = r.format
+         where r.project_id = $1 and r.address is null",
+        project.0,
+        &urls,
+        &formats,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find implicit receivers")?;
+    let mut found = HashMap::new();
+    for row in rows {
+        let format = format_from(row.format)?;
+        if let Some(webhook) = webhooks
+            .iter()
+            .find(|w| w.url.as_str() == row.url && w.format == format)
+        {
+            found.insert(webhook.clone(), ReceiverId(row.id));
+        }
+    }
+    Ok(found)
+}
+
+/// Makes declared receivers.
+pub async fn receiver_create(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    receivers: &[NewReceiver],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = receivers.iter().map(|r| r.id.0).collect();
+    let addresses: Vec<String> = receivers.iter().map(|r| r.address.clone()).collect();
+    let spec_ids: Vec<i64> = receivers.iter().map(|r| r.spec_id.0).collect();
+    let urls: Vec<String> = receivers.iter().map(|r| r.spec.url.to_string()).collect();
+    let formats: Vec<i16> = receivers
+        .iter()
+        .map(|r| format_number(r.spec.format))
+        .collect();
+    sqlx::query!(
+        "insert into receivers (id, project_id, address, spec_id, url, format, created_at)
+         select id, $1, address, spec_id, url, format, $2
+         from unnest($3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::smallint[])
+             as r (id, address, spec_id, url, format)",
+        project.0,
+        now,
+        &ids,
+        &addresses,
+        &spec_ids,
+        &urls,
+        &formats,
+    )
+    .execute(conn)
+    .await
+    .doing("create receivers")?;
+    Ok(())
+}
+
+/// Gives declared receivers another spec. What waits goes to the new URL.
+pub async fn receiver_update(
+    conn: &mut PgConnection,
+    receivers: &[NewReceiver],
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = receivers.iter().map(|r| r.id.0).collect();
+    let spec_ids: Vec<i64> = receivers.iter().map(|r| r.spec_id.0).collect();
+    let urls: Vec<String> = receivers.iter().map(|r| r.spec.url.to_string()).collect();
+    let formats: Vec<i16> = receivers
+        .iter()
+        .map(|r| format_number(r.spec.format))
+        .collect();
+    sqlx::query!(
+        "update receivers r set spec_id = n.spec_id, url = n.url, format = n.format
+         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::smallint[])
+             as n (id, spec_id, url, format)
+         where r.id = n.id",
+        &ids,
+        &spec_ids,
+        &urls,
+        &formats,
+    )
+    .execute(conn)
+    .await
+    .doing("update receivers")?;
+    Ok(())
+}
+
+/// Removes receivers; what still waits for them is dead.
+pub async fn receiver_delete(
+    conn: &mut PgConnection,
+    receivers: &[ReceiverId],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = receivers.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "update receivers set deleted_at = $2 where id = any($1)",
+        &ids,
+        now
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("delete receivers")?;
+    sqlx::query!(
+        "update deliveries set state = 'dead', reason = 'receiver removed', finished_at = $2
+         where receiver_id = any($1) and state in ('pending', 'held')",
+        &ids,
+        now,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("end the deliveries of deleted receivers")?;
+    sqlx::query!(
+        "delete from check_receivers where receiver_id = any($1)",
+        &ids
+    )
+    .execute(conn)
+    .await
+    .doing("unlink deleted receivers")?;
+    Ok(())
+}
+
+/// Makes exactly these the receivers of each check.
+pub async fn receiver_link(
+    conn: &mut PgConnection,
+    links: &[(CheckId, Vec<ReceiverId>)],
+) -> Result<(), StoreError> {
+    let checks: Vec<Uuid> = links.iter().map(|link| link.0.0).collect();
+    let pairs = links
+        .iter()
+        .flat_map(|(check, receivers)| receivers.iter().map(move |receiver| (check.0, receiver.0)));
+    let (from, to): (Vec<Uuid>, Vec<Uuid>) = pairs.unzip();
+    sqlx::query!(
+        "delete from check_receivers c where c.check_id = any($1) and not exists
+             (select from unnest($2::uuid[], $3::uuid[]) as l (check_id, receiver_id)
+              where l.check_id = c.check_id and l.receiver_id = c.receiver_id)",
+        &checks,
+        &from,
+        &to,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("unlink receivers")?;
+    sqlx::query!(
+        "insert into check_receivers (check_id, receiver_id)
+         select * from unnest($1::uuid[], $2::uuid[]) on conflict do nothing",
+        &from,
+        &to,
+    )
+    .execute(conn)
+    .await
+    .doing("link receivers")?;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Specs: content-addressed bytes.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use super::error::{Doing as _, StoreError};
+use crate::model::id::SpecId;
+use crate::spec::Digest;
+
+/// Stores encoded specs, each once, and returns where they are.
+pub async fn spec_put(
+    conn: &mut PgConnection,
+    specs: &[Vec<u8>],
+) -> Result<HashMap<Digest, SpecId>, StoreError> {
+    // Sorted, so that two writers of the same specs do not deadlock.
+    let mut rows: Vec<(Digest, &Vec<u8>)> = specs.iter().map(|b| (Digest::of(b), b)).collect();
+    rows.sort_unstable();
+    rows.dedup_by_key(|row| row.0);
+    let digests: Vec<Vec<u8>> = rows.iter().map(|row| row.0.0.to_vec()).collect();
+    let bytes: Vec<Vec<u8>> = rows.iter().map(|row| row.1.clone()).collect();
+    sqlx::query!(
+        "insert into specs (digest, bytes) select * from unnest($1::bytea[], $2::bytea[])
+         on conflict (digest) do nothing",
+        &digests,
+        &bytes,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("store specs")?;
+    spec_find(conn, &rows.into_iter().map(|row| row.0).collect::<Vec<_>>()).await
+}
+
+/// Where those of the given specs are that are stored.
+pub async fn spec_find(
+    conn: &mut PgConnection,
+    digests: &[Digest],
+) -> Result<HashMap<Digest, SpecId>, StoreError> {
+    let digests: Vec<Vec<u8>> = digests.iter().map(|digest| digest.0.to_vec()).collect();
+    let rows = sqlx::query!(
+        "select id, digest from specs where digest = any($1)",
+        &digests
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find specs")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((Digest(row.digest.try_into().ok()?), SpecId(row.id))))
+        .collect())
+}
+
+/// The bytes of the given specs, by digest.
+pub async fn spec_bytes(
+    conn: &mut PgConnection,
+    digests: &[Digest],
+) -> Result<HashMap<Digest, Vec<u8>>, StoreError> {
+    let digests: Vec<Vec<u8>> = digests.iter().map(|digest| digest.0.to_vec()).collect();
+    let rows = sqlx::query!(
+        "select digest, bytes from specs where digest = any($1)",
+        &digests
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read specs")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((Digest(row.digest.try_into().ok()?), row.bytes)))
+        .collect())
+}

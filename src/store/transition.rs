@@ -1,0 +1,152 @@
+//! Transitions, the incidents they open and close, and the deliveries that
+//! each one owes: written together with the state, or not at all.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::error::{Doing as _, StoreError};
+use crate::model::health::{State, Told, Transition};
+use crate::model::id::{CheckId, EventId, SpecId};
+
+/// A transition to be written.
+#[derive(Clone, Debug)]
+pub struct NewTransition {
+    pub id: EventId,
+    pub check: CheckId,
+    /// check.up, check.down, check.error or check.deleted.
+    pub kind: &'static str,
+    pub transition: Transition,
+    pub spec_id: SpecId,
+    pub generation: i64,
+    pub revision: String,
+    /// The encoded event.
+    pub payload: Vec<u8>,
+}
+
+/// Stores transitions with their incidents and one delivery for each receiver;
+/// returns how many deliveries there are to be made.
+pub async fn transition_insert(
+    conn: &mut PgConnection,
+    transitions: &[NewTransition],
+    now: OffsetDateTime,
+) -> Result<u64, StoreError> {
+    incident_write(conn, transitions).await?;
+    let ids: Vec<Uuid> = transitions.iter().map(|t| t.id.0).collect();
+    let checks: Vec<Uuid> = transitions.iter().map(|t| t.check.0).collect();
+    let kinds: Vec<String> = transitions.iter().map(|t| t.kind.to_owned()).collect();
+    let seqs: Vec<i64> = transitions.iter().map(|t| t.transition.seq).collect();
+    let previous: Vec<i16> = transitions
+        .iter()
+        .map(|t| t.transition.previous.number())
+        .collect();
+    let next: Vec<i16> = transitions
+        .iter()
+        .map(|t| t.transition.next.number())
+        .collect();
+    let at: Vec<OffsetDateTime> = transitions.iter().map(|t| t.transition.at).collect();
+    let specs: Vec<i64> = transitions.iter().map(|t| t.spec_id.0).collect();
+    let generations: Vec<i64> = transitions.iter().map(|t| t.generation).collect();
+    let revisions: Vec<String> = transitions.iter().map(|t| t.revision.clone()).collect();
+    let incidents: Vec<Option<Uuid>> = transitions
+        .iter()
+        .map(|t| t.transition.incident.map(|id| id.0))
+        .collect();
+    let told: Vec<bool> = transitions
+        .iter()
+        .map(|t| t.transition.told == Told::Yes)
+        .collect();
+    let payloads: Vec<Vec<u8>> = transitions.iter().map(|t| t.payload.clone()).collect();
+    sqlx::query!(
+        "insert into transitions (id, check_id, type, seq, previous, next, at, spec_id,
+             generation, revision, incident_id, told, payload)
+         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::smallint[],
+             $6::smallint[], $7::timestamptz[], $8::bigint[], $9::bigint[], $10::text[],
+             $11::uuid[], $12::boolean[], $13::bytea[])",
+        &ids,
+        &checks,
+        &kinds,
+        &seqs,
+        &previous,
+        &next,
+        &at,
+        &specs,
+        &generations,
+        &revisions,
+        &incidents as &[Option<Uuid>],
+        &told,
+        &payloads,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("store transitions")?;
+    // Today's receivers, and whoever got an earlier event of the same incident:
+    // who was told of the opening is told of the end.
+    let done = sqlx::query!(
+        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
+         select gen_random_uuid(), t.id, r.receiver_id, t.check_id, t.seq, $2, $2
+         from transitions t
+         cross join lateral (
+             select l.receiver_id from check_receivers l where l.check_id = t.check_id
+             union
+             select d.receiver_id from transitions o
+             join deliveries d on d.event_id = o.id
+             where o.incident_id = t.incident_id) r
+         join receivers v on v.id = r.receiver_id and v.deleted_at is null
+         -- A receiver of the original form knows up, down and error only.
+         where t.id = any($1) and t.told and (t.type <> 'check.deleted' or v.format <> 0)",
+        &ids,
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("store deliveries")?;
+    Ok(done.rows_affected())
+}
+
+async fn incident_write(
+    conn: &mut PgConnection,
+    transitions: &[NewTransition],
+) -> Result<(), StoreError> {
+    let opening =
+        |t: &&NewTransition| t.transition.next.is_outage() && !t.transition.previous.is_outage();
+    let closing = |t: &&NewTransition| {
+        t.transition.previous.is_outage()
+            && (!t.transition.next.is_outage() || t.transition.next == State::Init)
+    };
+    let columns = |rows: Vec<&NewTransition>| {
+        let ids: Vec<Uuid> = rows
+            .iter()
+            .filter_map(|t| t.transition.incident.map(|id| id.0))
+            .collect();
+        let checks: Vec<Uuid> = rows.iter().map(|t| t.check.0).collect();
+        let seqs: Vec<i64> = rows.iter().map(|t| t.transition.seq).collect();
+        let at: Vec<OffsetDateTime> = rows.iter().map(|t| t.transition.at).collect();
+        (ids, checks, seqs, at)
+    };
+    let (ids, checks, seqs, at) = columns(transitions.iter().filter(opening).collect());
+    sqlx::query!(
+        "insert into incidents (id, check_id, opened_seq, opened_at)
+         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[])",
+        &ids,
+        &checks,
+        &seqs,
+        &at,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("open incidents")?;
+    let (ids, _, seqs, at) = columns(transitions.iter().filter(closing).collect());
+    sqlx::query!(
+        "update incidents i set closed_seq = n.seq, closed_at = n.at
+         from unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) as n (id, seq, at)
+         where i.id = n.id",
+        &ids,
+        &seqs,
+        &at,
+    )
+    .execute(conn)
+    .await
+    .doing("close incidents")?;
+    Ok(())
+}
