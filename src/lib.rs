@@ -18,3 +18,8 @@ pub mod runtime;
 pub mod store;
 pub mod bus;
 pub mod services;
+
+pub mod api;
+pub mod client;
+pub mod cli;
+pub mod hooks;
