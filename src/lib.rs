@@ -7,6 +7,8 @@ pub mod model;
 
 pub mod proto;
 pub mod spec;
+pub mod manifest;
+pub mod plan;
 pub mod health;
 pub mod cadence;
 pub mod histogram;
@@ -18,6 +20,9 @@ pub mod runtime;
 pub mod store;
 pub mod bus;
 pub mod services;
+
+pub mod reconcile;
+pub mod shard;
 
 pub mod api;
 pub mod client;

@@ -1,1 +1,3 @@
+//! The program `discord_hook`.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The program `duke-of-york`.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The program `healthworker`.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The program `lokahictl`.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The program `sample_hook`.
+
 fn main() {}

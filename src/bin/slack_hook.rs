@@ -1,1 +1,3 @@
+//! The program `slack_hook`.
+
 fn main() {}

@@ -17,7 +17,7 @@ use prost::Message as _;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-pub use self::message::{Feed, SingleRequest};
+pub use self::message::{Feed, SingleRequest, woken};
 use crate::model::id::EventId;
 use crate::model::probe::{ProbeBatch, Reports};
 use crate::proto::{admin, internal};

@@ -4,3 +4,4 @@
 pub mod signals;
 pub mod supervisor;
 pub mod telemetry;
+pub mod counter;

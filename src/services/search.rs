@@ -56,11 +56,19 @@ impl Search {
         );
         let mut looked = Vec::new();
         for folder in folders {
+            // Links are followed first: Postgres finds its own files relative to where it is.
             let program = folder.join("postgres");
-            let found = match folder.join("initdb").is_file() && program.is_file() {
-                true => version(&program).await,
-                false => continue,
+            let Ok(program) = program.canonicalize() else {
+                continue;
             };
+            let folder = program.parent().map_or(folder, Path::to_owned);
+            let initdb = folder.join("initdb");
+            if !initdb.is_file() {
+                continue;
+            }
+            // Both must run: they may lack different libraries.
+            let found = version(&program).await;
+            let found = version(&initdb).await.and(found);
             match (found, major) {
                 (Some((found, _)), Some(major)) if found == major => return Ok(folder),
                 (Some((found, _)), None) if found >= OLDEST_POSTGRES => return Ok(folder),

@@ -1,0 +1,3 @@
+//! From check files to Postgres.
+
+pub mod apply;
