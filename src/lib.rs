@@ -24,3 +24,8 @@ pub mod services;
 
 pub mod reconcile;
 pub mod shard;
+
+pub mod api;
+pub mod client;
+pub mod cli;
+pub mod hooks;
