@@ -19,7 +19,7 @@ use crate::api::MetricsPage;
 use crate::bus::Bus;
 use crate::clock;
 use crate::delivery::DeliveryTally;
-use crate::prober::worker::ProberTally;
+use crate::prober::stats::Stats;
 use crate::reconcile::run::ReconcileStatus;
 use crate::runtime::counter::{BOUNDS, Buckets};
 use crate::runtime::supervisor::Tasks;
@@ -35,7 +35,7 @@ const COUNT_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Parts {
     board: Arc<Board>,
     bus: Bus,
-    pub(super) prober: Option<Arc<ProberTally>>,
+    pub(super) prober: Option<Arc<Stats>>,
     pub(super) delivery: Option<Arc<DeliveryTally>>,
     pub(super) reconcile: Option<Arc<ReconcileStatus>>,
 }
@@ -106,10 +106,12 @@ impl Collector for Own {
             page.count("lokahi_attempts_failed", "Attempts that are followed by another", tally.retried.get())?;
             page.count("lokahi_deliveries_given_up", "Attempts after which the delivery is dead", tally.dead.get())?;
         }
-        if let Some(tally) = &self.parts.prober {
-            page.gauge("lokahi_prober_in_flight", "Probes that are under way", tally.in_flight() as f64)?;
-            page.count("lokahi_prober_probes", "Probes that have ended", tally.finished())?;
-            page.count("lokahi_prober_expired", "Probes that came too late to be begun", tally.expired())?;
+        if let Some(stats) = &self.parts.prober {
+            let counts = stats.counts();
+            page.gauge("lokahi_prober_in_flight", "Probes that are under way", counts.in_flight as f64)?;
+            page.count("lokahi_prober_started", "Probes that were begun", counts.started)?;
+            page.count("lokahi_prober_expired", "Probes that came too late to be begun", counts.expired)?;
+            page.count("lokahi_prober_unsent", "Reports that could not be sent", counts.unsent)?;
         }
         self.reconciler(&mut page)
     }

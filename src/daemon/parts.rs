@@ -13,8 +13,14 @@ use crate::egress::resolver::Resolver;
 use crate::egress::tls::Trust;
 use crate::egress::webhook::WebhookClient;
 use crate::prober;
+use crate::prober::probe::ProbeContext;
+use crate::prober::stats::Stats;
+use crate::prober::worker::WorkerSettings;
 use crate::runtime::supervisor::Tasks;
 use crate::store::Store;
+
+/// The most probes of one worker at once, if file descriptors allow it.
+const IN_FLIGHT: usize = 20_000;
 
 /// Starts a health worker.
 pub fn start_prober(
@@ -22,14 +28,22 @@ pub fn start_prober(
     bus: &Bus,
     addresses: &Addresses,
     location: &str,
-) -> anyhow::Result<Arc<prober::worker::ProberTally>> {
+) -> anyhow::Result<Arc<Stats>> {
     let policy = AddressPolicy::parse(
         &addresses.target_allow,
         &addresses.target_deny,
         addresses.deny_private,
     )
     .context("TARGET_ALLOW or TARGET_DENY")?;
-    prober::worker::start(tasks, bus, policy, location).context("the prober cannot start")
+    let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native())
+        .context("TLS cannot be set up")?;
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    let settings = WorkerSettings {
+        location: location.to_owned(),
+        name: host.unwrap_or_else(|_unnamed| "worker".to_owned()),
+        max_in_flight: IN_FLIGHT,
+    };
+    Ok(prober::worker::start(tasks, bus, context, settings))
 }
 
 /// Starts a webhook worker.
