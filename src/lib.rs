@@ -18,3 +18,6 @@ pub mod runtime;
 pub mod store;
 pub mod bus;
 pub mod services;
+pub mod egress;
+
+pub mod prober;
