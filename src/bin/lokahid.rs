@@ -6,6 +6,8 @@ use lokahi::daemon;
 use lokahi::services::guard::Guard;
 
 fn main() -> ExitCode {
-    Guard::requested(std::env::args_os())
-        .map_or_else(|| daemon::run(std::env::args_os(), daemon::lokahid::run), Guard::run)
+    Guard::requested(std::env::args_os()).map_or_else(
+        || daemon::run(std::env::args_os(), daemon::lokahid::run),
+        Guard::run,
+    )
 }

@@ -17,7 +17,7 @@ use crate::store::{Store, partition};
 
 /// What is done with an older schema.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Schema {
+pub(super) enum Schema {
     /// It is brought to this version.
     Migrate,
     /// It is an error: somebody else migrates, at a time of their choice.
@@ -27,7 +27,7 @@ pub enum Schema {
 }
 
 /// A store whose schema is this program's. Waits until Postgres is there.
-pub async fn store(
+pub(super) async fn store(
     url: &str,
     settings: &Database,
     schema: Schema,
@@ -80,13 +80,15 @@ async fn prepare(store: &Store, schema: Schema) -> Result<usize, StoreError> {
 }
 
 /// A bus that connects by itself.
-pub async fn bus(url: &str, settings: &Nats, program: &str) -> anyhow::Result<Bus> {
+pub(super) async fn bus(url: &str, settings: &Nats, program: &str) -> anyhow::Result<Bus> {
     let settings = BusSettings {
         url: url.to_owned(),
         credentials: settings.nats_creds.clone(),
         name: program.to_owned(),
     };
-    let bus = Bus::connect(&settings).await.context("NATS cannot be used")?;
+    let bus = Bus::connect(&settings)
+        .await
+        .context("NATS cannot be used")?;
     for _ in 0..50 {
         if bus.is_connected() {
             return Ok(bus);

@@ -8,18 +8,18 @@ use tracing::warn;
 use super::settings::{Listen, given};
 
 /// The port of the API unless another is named.
-pub const PORT: u16 = 24253;
+pub(super) const PORT: u16 = 24253;
 /// The password of the first example: everybody knows it.
 const WELL_KNOWN: &str = "AzureDiamond:hunter2";
 
 /// The address of the API. Without a password it is this machine only, unless
 /// that is asked for in so many words.
-pub fn address(settings: &Listen) -> anyhow::Result<SocketAddr> {
+pub(super) fn address(settings: &Listen) -> anyhow::Result<SocketAddr> {
     let userpass = given(settings.userpass.as_deref());
     let address = match given(settings.listen.as_deref()) {
-        Some(text) => text
-            .parse::<SocketAddr>()
-            .with_context(|| format!("LISTEN={text:?} is not ADDRESS:PORT, e.g. 127.0.0.1:{PORT}"))?,
+        Some(text) => text.parse::<SocketAddr>().with_context(|| {
+            format!("LISTEN={text:?} is not ADDRESS:PORT, e.g. 127.0.0.1:{PORT}")
+        })?,
         None => {
             let everywhere = userpass.is_some() || settings.allow_anonymous;
             let ip = if settings.port.is_some() && everywhere {
@@ -61,7 +61,12 @@ fn is_loopback(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn listen(listen: &str, port: Option<u16>, userpass: &str, anonymous: bool) -> Result<String, String> {
+    fn listen(
+        listen: &str,
+        port: Option<u16>,
+        userpass: &str,
+        anonymous: bool,
+    ) -> Result<String, String> {
         let settings = Listen {
             listen: Some(listen.to_owned()),
             port,
@@ -69,7 +74,9 @@ mod tests {
             allow_anonymous: anonymous,
             metrics_open: false,
         };
-        address(&settings).map(|a| a.to_string()).map_err(|e| e.to_string())
+        address(&settings)
+            .map(|a| a.to_string())
+            .map_err(|e| e.to_string())
     }
 
     #[test]
@@ -79,8 +86,19 @@ mod tests {
         assert_eq!(listen("", Some(8), "a:b", false).unwrap(), "0.0.0.0:8");
         assert_eq!(listen("", Some(8), "", true).unwrap(), "0.0.0.0:8");
         assert_eq!(listen("[::1]:8", None, "", false).unwrap(), "[::1]:8");
-        assert_eq!(listen("10.0.0.1:8", None, "a:b", false).unwrap(), "10.0.0.1:8");
-        assert!(listen("10.0.0.1:8", None, "", false).unwrap_err().contains("without a password"));
-        assert!(listen("8080", None, "", false).unwrap_err().contains("ADDRESS:PORT"));
+        assert_eq!(
+            listen("10.0.0.1:8", None, "a:b", false).unwrap(),
+            "10.0.0.1:8"
+        );
+        assert!(
+            listen("10.0.0.1:8", None, "", false)
+                .unwrap_err()
+                .contains("without a password")
+        );
+        assert!(
+            listen("8080", None, "", false)
+                .unwrap_err()
+                .contains("ADDRESS:PORT")
+        );
     }
 }

@@ -40,7 +40,10 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
     let services = start_services(&settings, &supervisor.tasks()).await?;
     let served = serve(&settings, address, services.as_ref(), supervisor, stop).await;
     if let Some(services) = services {
-        services.stop().await.context("stopping the private servers")?;
+        services
+            .stop()
+            .await
+            .context("stopping the private servers")?;
     }
     served.map(|()| ExitCode::SUCCESS)
 }
@@ -68,7 +71,14 @@ async fn serve(
     };
     let (store, bus) = connected;
     let instance = instance(settings, address);
-    start(settings, listener, &store, &bus, &instance, &supervisor.tasks())?;
+    start(
+        settings,
+        listener,
+        &store,
+        &bus,
+        &instance,
+        &supervisor.tasks(),
+    )?;
     info!("lokahid {} on http://{address}", env!("CARGO_PKG_VERSION"));
     let ended = super::program::until_stopped(supervisor, stop, DEADLINE).await;
     token.cancel();
@@ -105,20 +115,33 @@ fn start(
     instance: &str,
     tasks: &Tasks,
 ) -> anyhow::Result<()> {
-    let shard_settings =
-        ShardSettings { instance: instance.to_owned(), location: settings.location.clone() };
+    let shard_settings = ShardSettings {
+        instance: instance.to_owned(),
+        location: settings.location.clone(),
+    };
     let mut parts = Parts::new(shard::start(tasks, store, bus, shard_settings), bus.clone());
     if settings.private.all_in_one {
         let addresses = &settings.addresses;
-        parts.prober =
-            Some(parts::start_prober(tasks, bus, addresses, &settings.location)?);
+        parts.prober = Some(parts::start_prober(
+            tasks,
+            bus,
+            addresses,
+            &settings.location,
+        )?);
         parts.delivery = Some(parts::start_delivery(tasks, store, bus, addresses)?);
     }
-    if let Some(folder) = settings.reconcile.checks_dir.clone().filter(|f| !f.as_os_str().is_empty()) {
+    if let Some(folder) = settings
+        .reconcile
+        .checks_dir
+        .clone()
+        .filter(|f| !f.as_os_str().is_empty())
+    {
         let status = Arc::new(ReconcileStatus::default());
         parts.reconcile = Some(Arc::clone(&status));
-        let watched =
-            ReconcileSettings { folder, interval: settings.reconcile.reconcile_interval };
+        let watched = ReconcileSettings {
+            folder,
+            interval: settings.reconcile.reconcile_interval,
+        };
         let reconciler = Reconciler::new(store.clone(), bus.clone(), watched, status);
         tasks.spawn("reconciler", reconciler.run(tasks.token()));
     }
@@ -129,12 +152,19 @@ fn start(
     };
     let page = metrics::page(parts, outbox);
     let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page)?;
-    tasks.spawn("api", api::serve::serve(listener, api::router(state), tasks.token()));
+    tasks.spawn(
+        "api",
+        api::serve::serve(listener, api::router(state), tasks.token()),
+    );
     Ok(())
 }
 
 async fn start_services(settings: &Lokahid, tasks: &Tasks) -> anyhow::Result<Option<Services>> {
-    let PrivateServers { all_in_one, data_dir, cache_dir } = &settings.private;
+    let PrivateServers {
+        all_in_one,
+        data_dir,
+        cache_dir,
+    } = &settings.private;
     let postgres = given(settings.database.database_url.as_deref()).is_none();
     let nats = given(settings.nats.nats_url.as_deref()).is_none();
     if !all_in_one || (!postgres && !nats) {
@@ -184,7 +214,10 @@ async fn release(store: &Store, instance: &str) {
         leases::shard_release(conn, instance).await
     };
     if let Err(error) = released.await {
-        tracing::debug!(error = &error as &dyn std::error::Error, "shards were not released");
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "shards were not released"
+        );
     }
 }
 

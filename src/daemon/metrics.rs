@@ -42,7 +42,13 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(board: Arc<Board>, bus: Bus) -> Self {
-        Self { board, bus, prober: None, delivery: None, reconcile: None }
+        Self {
+            board,
+            bus,
+            prober: None,
+            delivery: None,
+            reconcile: None,
+        }
     }
 }
 
@@ -77,7 +83,10 @@ pub(super) fn page(parts: Parts, outbox: Outbox) -> MetricsPage {
     Arc::new(move || {
         let mut page = String::new();
         if let Err(fault) = text::encode(&mut page, &registry) {
-            error!(error = &fault as &dyn std::error::Error, "the metrics could not be written");
+            error!(
+                error = &fault as &dyn std::error::Error,
+                "the metrics could not be written"
+            );
         }
         page
     })
@@ -94,24 +103,60 @@ impl Collector for Own {
         let mut page = Page(&mut encoder);
         self.data_path(&mut page)?;
         let outbox = *self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
-        page.gauge("lokahi_deliveries_pending", "Deliveries that wait", outbox.pending as f64)?;
-        page.gauge("lokahi_deliveries_dead", "Deliveries that were given up", outbox.dead as f64)?;
+        page.gauge(
+            "lokahi_deliveries_pending",
+            "Deliveries that wait",
+            outbox.pending as f64,
+        )?;
+        page.gauge(
+            "lokahi_deliveries_dead",
+            "Deliveries that were given up",
+            outbox.dead as f64,
+        )?;
         page.gauge(
             "lokahi_delivery_oldest_pending_seconds",
             "Age of the oldest delivery that waits",
             outbox.oldest_seconds,
         )?;
         if let Some(tally) = &self.parts.delivery {
-            page.count("lokahi_attempts_delivered", "Attempts that were received", tally.delivered.get())?;
-            page.count("lokahi_attempts_failed", "Attempts that are followed by another", tally.retried.get())?;
-            page.count("lokahi_deliveries_given_up", "Attempts after which the delivery is dead", tally.dead.get())?;
+            page.count(
+                "lokahi_attempts_delivered",
+                "Attempts that were received",
+                tally.delivered.get(),
+            )?;
+            page.count(
+                "lokahi_attempts_failed",
+                "Attempts that are followed by another",
+                tally.retried.get(),
+            )?;
+            page.count(
+                "lokahi_deliveries_given_up",
+                "Attempts after which the delivery is dead",
+                tally.dead.get(),
+            )?;
         }
         if let Some(stats) = &self.parts.prober {
             let counts = stats.counts();
-            page.gauge("lokahi_prober_in_flight", "Probes that are under way", counts.in_flight as f64)?;
-            page.count("lokahi_prober_started", "Probes that were begun", counts.started)?;
-            page.count("lokahi_prober_expired", "Probes that came too late to be begun", counts.expired)?;
-            page.count("lokahi_prober_unsent", "Reports that could not be sent", counts.unsent)?;
+            page.gauge(
+                "lokahi_prober_in_flight",
+                "Probes that are under way",
+                counts.in_flight as f64,
+            )?;
+            page.count(
+                "lokahi_prober_started",
+                "Probes that were begun",
+                counts.started,
+            )?;
+            page.count(
+                "lokahi_prober_expired",
+                "Probes that came too late to be begun",
+                counts.expired,
+            )?;
+            page.count(
+                "lokahi_prober_unsent",
+                "Reports that could not be sent",
+                counts.unsent,
+            )?;
         }
         self.reconciler(&mut page)
     }
@@ -122,22 +167,72 @@ impl Own {
         let tally = &self.parts.board.tally;
         let (checks, shards, waiting) = self.parts.board.counts();
         page.gauge("lokahi_checks", "Checks of our shards", checks as f64)?;
-        page.gauge("lokahi_shards", "Shards that are ours, of 64", shards as f64)?;
-        page.gauge("lokahi_probes_waiting", "Probes that were sent and have no report yet", waiting as f64)?;
-        page.gauge("lokahi_nats_connected", "Whether NATS is reached", f64::from(u8::from(self.parts.bus.is_connected())))?;
-        page.count("lokahi_probes_scheduled", "Probes that were due", tally.scheduled.get())?;
-        page.count("lokahi_probes_recorded", "Probes whose observation is stored", tally.recorded.get())?;
-        page.count("lokahi_probes_skipped", "Probes that were due and never sent", tally.skipped.get())?;
-        page.count("lokahi_probes_lost", "Probes that were sent and gave nothing to store", tally.lost.get())?;
-        page.count("lokahi_transitions", "Changes of state", tally.transitions.get())?;
-        page.count("lokahi_deliveries", "Deliveries that transitions owe", tally.deliveries.get())?;
-        page.count("lokahi_flushes", "Transactions of the recorder", tally.flushes.get())?;
-        page.count("lokahi_flush_failures", "Transactions of the recorder that failed", tally.flush_failures.get())?;
-        page.histogram("lokahi_lateness_seconds", "Started minus scheduled", &tally.lateness)
+        page.gauge(
+            "lokahi_shards",
+            "Shards that are ours, of 64",
+            shards as f64,
+        )?;
+        page.gauge(
+            "lokahi_probes_waiting",
+            "Probes that were sent and have no report yet",
+            waiting as f64,
+        )?;
+        page.gauge(
+            "lokahi_nats_connected",
+            "Whether NATS is reached",
+            f64::from(u8::from(self.parts.bus.is_connected())),
+        )?;
+        page.count(
+            "lokahi_probes_scheduled",
+            "Probes that were due",
+            tally.scheduled.get(),
+        )?;
+        page.count(
+            "lokahi_probes_recorded",
+            "Probes whose observation is stored",
+            tally.recorded.get(),
+        )?;
+        page.count(
+            "lokahi_probes_skipped",
+            "Probes that were due and never sent",
+            tally.skipped.get(),
+        )?;
+        page.count(
+            "lokahi_probes_lost",
+            "Probes that were sent and gave nothing to store",
+            tally.lost.get(),
+        )?;
+        page.count(
+            "lokahi_transitions",
+            "Changes of state",
+            tally.transitions.get(),
+        )?;
+        page.count(
+            "lokahi_deliveries",
+            "Deliveries that transitions owe",
+            tally.deliveries.get(),
+        )?;
+        page.count(
+            "lokahi_flushes",
+            "Transactions of the recorder",
+            tally.flushes.get(),
+        )?;
+        page.count(
+            "lokahi_flush_failures",
+            "Transactions of the recorder that failed",
+            tally.flush_failures.get(),
+        )?;
+        page.histogram(
+            "lokahi_lateness_seconds",
+            "Started minus scheduled",
+            &tally.lateness,
+        )
     }
 
     fn reconciler(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let Some(status) = &self.parts.reconcile else { return Ok(()) };
+        let Some(status) = &self.parts.reconcile else {
+            return Ok(());
+        };
         let flag = |on: bool| f64::from(u8::from(on));
         page.gauge(
             "lokahi_reconcile_ready",
@@ -154,8 +249,16 @@ impl Own {
             "The project's generation",
             status.generation.load(Ordering::Relaxed) as f64,
         )?;
-        page.count("lokahi_reconcile_rounds", "Times the folder was read", status.rounds.get())?;
-        page.count("lokahi_reconcile_failures", "Times that failed", status.failures.get())
+        page.count(
+            "lokahi_reconcile_rounds",
+            "Times the folder was read",
+            status.rounds.get(),
+        )?;
+        page.count(
+            "lokahi_reconcile_failures",
+            "Times that failed",
+            status.failures.get(),
+        )
     }
 }
 
@@ -164,21 +267,32 @@ struct Page<'a, 'e>(&'a mut DescriptorEncoder<'e>);
 
 impl Page<'_, '_> {
     fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        let metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        let metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(value).encode(metric)
     }
 
     /// The name without `_total`: the format adds it.
     fn count(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        let metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
         ConstCounter::new(value).encode(metric)
     }
 
     fn histogram(&mut self, name: &str, help: &str, buckets: &Buckets) -> fmt::Result {
         let counts = buckets.counts();
-        let bounds = BOUNDS.iter().map(|milliseconds| *milliseconds as f64 / 1000.0);
-        let rows: Vec<(f64, u64)> = bounds.chain([f64::MAX]).zip(counts.iter().copied()).collect();
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let bounds = BOUNDS
+            .iter()
+            .map(|milliseconds| *milliseconds as f64 / 1000.0);
+        let rows: Vec<(f64, u64)> = bounds
+            .chain([f64::MAX])
+            .zip(counts.iter().copied())
+            .collect();
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?;
         let total = counts.iter().sum();
         metric.encode_histogram::<[(String, String); 0]>(buckets.sum_seconds(), total, &rows, None)
     }

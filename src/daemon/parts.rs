@@ -23,7 +23,7 @@ use crate::store::Store;
 const IN_FLIGHT: usize = 20_000;
 
 /// Starts a health worker.
-pub fn start_prober(
+pub(super) fn start_prober(
     tasks: &Tasks,
     bus: &Bus,
     addresses: &Addresses,
@@ -47,7 +47,7 @@ pub fn start_prober(
 }
 
 /// Starts a webhook worker.
-pub fn start_delivery(
+pub(super) fn start_delivery(
     tasks: &Tasks,
     store: &Store,
     bus: &Bus,

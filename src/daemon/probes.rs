@@ -37,14 +37,19 @@ impl Probes {
         let mut rows = Vec::new();
         self.board.read(|seen| {
             let Some(last) = seen.last else { return };
-            let Ok(spec) = spec::decode_check(seen.spec) else { return };
+            let Ok(spec) = spec::decode_check(seen.spec) else {
+                return;
+            };
             let labels = vec![
                 ("instance", spec.url.to_string()),
                 ("project", seen.check.project.clone()),
                 ("check", seen.check.address.clone()),
                 ("location", last.location.to_string()),
             ];
-            rows.push(Row { labels, seen: last.observation.clone() });
+            rows.push(Row {
+                labels,
+                seen: last.observation.clone(),
+            });
         });
         rows.sort_by(|a, b| a.labels.cmp(&b.labels));
         rows
@@ -55,22 +60,36 @@ type Value = fn(&Observation) -> Option<f64>;
 
 /// Name, help, and where the value comes from.
 const GAUGES: [(&str, &str, Value); 5] = [
-    ("probe_success", "Whether the newest probe was a success", |seen| {
-        (seen.outcome != Outcome::Unknown).then(|| f64::from(u8::from(seen.outcome == Outcome::Up)))
-    }),
-    ("probe_duration_seconds", "How long the newest probe took", |seen| {
-        Some(seen.phases.total.as_secs_f64())
-    }),
-    ("probe_dns_lookup_time_seconds", "How long its name lookup took", |seen| {
-        Some(seen.phases.dns.as_secs_f64())
-    }),
-    ("probe_http_status_code", "Its status code, 0 without an answer", |seen| {
-        Some(f64::from(seen.status))
-    }),
+    (
+        "probe_success",
+        "Whether the newest probe was a success",
+        |seen| {
+            (seen.outcome != Outcome::Unknown)
+                .then(|| f64::from(u8::from(seen.outcome == Outcome::Up)))
+        },
+    ),
+    (
+        "probe_duration_seconds",
+        "How long the newest probe took",
+        |seen| Some(seen.phases.total.as_secs_f64()),
+    ),
+    (
+        "probe_dns_lookup_time_seconds",
+        "How long its name lookup took",
+        |seen| Some(seen.phases.dns.as_secs_f64()),
+    ),
+    (
+        "probe_http_status_code",
+        "Its status code, 0 without an answer",
+        |seen| Some(f64::from(seen.status)),
+    ),
     (
         "probe_ssl_earliest_cert_expiry",
         "When the first of the certificates that were shown expires, in seconds since 1970",
-        |seen| seen.certificate_not_after.map(|at| at.unix_timestamp() as f64),
+        |seen| {
+            seen.certificate_not_after
+                .map(|at| at.unix_timestamp() as f64)
+        },
     ),
 ];
 
@@ -81,7 +100,9 @@ const PHASES: [(&str, Phase); 5] = [
     ("resolve", |seen| seen.phases.dns),
     ("connect", |seen| seen.phases.connect),
     ("tls", |seen| seen.phases.tls),
-    ("processing", |seen| seen.phases.write + seen.phases.first_byte),
+    ("processing", |seen| {
+        seen.phases.write + seen.phases.first_byte
+    }),
     ("transfer", |seen| seen.phases.transfer),
 ];
 

@@ -15,7 +15,10 @@ use crate::runtime::telemetry;
 const USAGE: u8 = 64;
 
 /// Parses the settings and runs a program with them, on a runtime of its own.
-pub fn run<S, F>(arguments: impl IntoIterator<Item = OsString>, program: impl FnOnce(S) -> F) -> ExitCode
+pub fn run<S, F>(
+    arguments: impl IntoIterator<Item = OsString>,
+    program: impl FnOnce(S) -> F,
+) -> ExitCode
 where
     S: Parser,
     F: Future<Output = anyhow::Result<ExitCode>>,
@@ -25,13 +28,20 @@ where
         Err(error) => {
             let printed = error.print();
             let code = if error.use_stderr() { USAGE } else { 0 };
-            return if printed.is_ok() { ExitCode::from(code) } else { ExitCode::FAILURE };
+            return if printed.is_ok() {
+                ExitCode::from(code)
+            } else {
+                ExitCode::FAILURE
+            };
         }
     };
     if let Err(error) = telemetry::init() {
         return complain(&error.into());
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.into()),
     };
@@ -47,7 +57,8 @@ where
 /// Before there is a log.
 fn complain(error: &anyhow::Error) -> ExitCode {
     // Where stderr is closed nobody can be told.
-    writeln!(std::io::stderr(), "error: {error:#}").map_or(ExitCode::FAILURE, |()| ExitCode::FAILURE)
+    writeln!(std::io::stderr(), "error: {error:#}")
+        .map_or(ExitCode::FAILURE, |()| ExitCode::FAILURE)
 }
 
 /// Waits for a signal, or for a loop that ends by itself, then for the loops.

@@ -107,7 +107,12 @@ pub struct Database {
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// The most connections to Postgres that this process opens
-    #[arg(long, env = "DATABASE_CONNECTIONS", value_name = "N", default_value_t = 10)]
+    #[arg(
+        long,
+        env = "DATABASE_CONNECTIONS",
+        value_name = "N",
+        default_value_t = 10
+    )]
     pub database_connections: u32,
 }
 
@@ -132,7 +137,12 @@ pub struct Listen {
     #[arg(long, env = "PORT", value_name = "PORT", conflicts_with = "listen")]
     pub port: Option<u16>,
     /// USER:PASSWORD of the administrator (HTTP basic authentication)
-    #[arg(long, env = "USERPASS", value_name = "USER:PASSWORD", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "USERPASS",
+        value_name = "USER:PASSWORD",
+        hide_env_values = true
+    )]
     pub userpass: Option<String>,
     /// Serve the API beyond this machine without a password
     #[arg(long, env = "ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new())]
@@ -163,7 +173,12 @@ pub struct Addresses {
     #[arg(long, env = "TARGET_DENY", value_name = "CIDR", value_delimiter = ',')]
     pub target_deny: Vec<String>,
     /// The same for webhooks
-    #[arg(long, env = "WEBHOOK_ALLOW", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "WEBHOOK_ALLOW",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
     pub webhook_allow: Vec<String>,
     /// The same for webhooks
     #[arg(long, env = "WEBHOOK_DENY", value_name = "CIDR", value_delimiter = ',')]
@@ -185,9 +200,8 @@ impl Database {
 impl Nats {
     /// The URL, or what to do without one.
     pub fn url(&self) -> anyhow::Result<&str> {
-        given(self.nats_url.as_deref()).ok_or_else(|| {
-            anyhow::anyhow!("NATS_URL is not set\nhint: NATS_URL=nats://HOST:4222")
-        })
+        given(self.nats_url.as_deref())
+            .ok_or_else(|| anyhow::anyhow!("NATS_URL is not set\nhint: NATS_URL=nats://HOST:4222"))
     }
 }
 
@@ -198,7 +212,10 @@ pub fn given(value: Option<&str>) -> Option<&str> {
 
 /// `30s`, `5m`: as in check files.
 fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let (number, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
     let seconds = match unit {
         "s" => 1,
         "m" => 60,

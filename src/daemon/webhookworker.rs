@@ -18,8 +18,13 @@ pub async fn run(settings: Webhookworker) -> anyhow::Result<ExitCode> {
     let url = settings.database.url()?;
     let bus = connect::bus(settings.nats.url()?, &settings.nats, "webhookworker").await?;
     // lokahid migrates; until it has, there is nothing to deliver.
-    let store =
-        connect::store(url, &settings.database, connect::Schema::Wait, &supervisor.token()).await?;
+    let store = connect::store(
+        url,
+        &settings.database,
+        connect::Schema::Wait,
+        &supervisor.token(),
+    )
+    .await?;
     parts::start_delivery(&supervisor.tasks(), &store, &bus, &settings.addresses)?;
     super::program::until_stopped(supervisor, stop, DEADLINE).await?;
     store.close().await;

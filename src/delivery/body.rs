@@ -24,7 +24,10 @@ fn json_body(claimed: &Claimed) -> Vec<u8> {
     let event = lokahi::CheckStatus::decode(claimed.payload.as_slice()).unwrap_or_default();
     let message = json::to_json(&event, JsonStyle::Wire).unwrap_or_else(|fault| {
         // A defect of ours; the event itself must still be told.
-        error!(error = &fault as &dyn std::error::Error, "an event has no JSON form");
+        error!(
+            error = &fault as &dyn std::error::Error,
+            "an event has no JSON form"
+        );
         "{}".to_owned()
     });
     if is_twirp(&claimed.url) {
@@ -32,8 +35,11 @@ fn json_body(claimed: &Claimed) -> Vec<u8> {
     }
     // The Standard Webhooks envelope.
     let timestamp = claimed.at.format(&Rfc3339).unwrap_or_default();
-    format!(r#"{{"type":{:?},"timestamp":{timestamp:?},"data":{message}}}"#, claimed.kind)
-        .into_bytes()
+    format!(
+        r#"{{"type":{:?},"timestamp":{timestamp:?},"data":{message}}}"#,
+        claimed.kind
+    )
+    .into_bytes()
 }
 
 /// A Twirp service takes the bare message.
@@ -96,7 +102,10 @@ mod tests {
             r#"{"type":"check.down","timestamp":"2026-01-01T00:00:00Z","data":{"last_response_time_nanoseconds":"5","type":"check.down","sequence":"7"}}"#
         );
         assert_eq!(
-            text("http://h/twirp/github.xe.lokahi.Webhook/Handle", WebhookFormat::Json),
+            text(
+                "http://h/twirp/github.xe.lokahi.Webhook/Handle",
+                WebhookFormat::Json
+            ),
             r#"{"last_response_time_nanoseconds":"5","type":"check.down","sequence":"7"}"#
         );
         let plain = claimed("http://h/", WebhookFormat::Protobuf);
@@ -108,7 +117,10 @@ mod tests {
         let now = datetime!(2026-01-01 00:01 UTC);
         let headers = headers(&claimed("http://h/", WebhookFormat::Json), now);
         let value = |name| headers.iter().find(|h| h.0 == name).map(|h| h.1.as_str());
-        assert_eq!(value("webhook-id"), Some("00000000-0000-0000-0000-000000000000"));
+        assert_eq!(
+            value("webhook-id"),
+            Some("00000000-0000-0000-0000-000000000000")
+        );
         assert_eq!(value("webhook-timestamp"), Some("1767225660"));
         assert_eq!(value("lokahi-attempt"), Some("2"));
     }

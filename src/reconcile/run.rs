@@ -106,13 +106,19 @@ impl Reconciler {
         let desired = match load_aside(self.settings.folder.clone()).await {
             Ok((desired, warnings)) => {
                 if !warnings.is_empty() {
-                    self.say(&report::human(&warnings, &self.root(), report::Style::default()));
+                    self.say(&report::human(
+                        &warnings,
+                        &self.root(),
+                        report::Style::default(),
+                    ));
                 }
                 desired
             }
             Err(LoadError::Invalid(problems)) => {
                 let words = report::human(&problems.0, &self.root(), report::Style::default());
-                self.say(&format!("the check files have problems; nothing was changed\n{words}"));
+                self.say(&format!(
+                    "the check files have problems; nothing was changed\n{words}"
+                ));
                 return self.failed();
             }
             Err(error) => {
@@ -127,7 +133,9 @@ impl Reconciler {
             }
             Err(error) => {
                 let why = chain(&error);
-                self.say(&format!("could not bring the checks to what the files say: {why}"));
+                self.say(&format!(
+                    "could not bring the checks to what the files say: {why}"
+                ));
                 self.failed()
             }
         }
@@ -153,7 +161,8 @@ impl Reconciler {
             request.dry_run = false;
             let applied = apply::apply(&self.store, &request, clock::now()).await?;
             generation = applied.generation;
-            self.tell(&request.desired, applied.changes, generation).await;
+            self.tell(&request.desired, applied.changes, generation)
+                .await;
         }
         self.last_words.clear();
         self.status.generation.store(generation, Ordering::Relaxed);
@@ -173,8 +182,14 @@ impl Reconciler {
                 (waited < TWICE).then(|| TWICE - waited)
             }
             _ => {
-                let gone = changes.iter().filter(|c| c.action == Action::Delete).count();
-                info!(deletes = gone, "the files delete something; looking again in {TWICE:?}");
+                let gone = changes
+                    .iter()
+                    .filter(|c| c.action == Action::Delete)
+                    .count();
+                info!(
+                    deletes = gone,
+                    "the files delete something; looking again in {TWICE:?}"
+                );
                 self.suspected = Some((desired.clone(), now));
                 Some(TWICE)
             }
@@ -190,14 +205,19 @@ impl Reconciler {
             text::human(&plan, &self.root()).trim_end()
         );
         if let Err(error) = self.bus.changed_publish().await {
-            debug!(error = &error as &dyn std::error::Error, "no hint to the schedulers");
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "no hint to the schedulers"
+            );
         }
     }
 
     fn failed(&mut self) -> Option<Duration> {
         self.status.failures.add(1);
         self.status.ready.store(false, Ordering::Relaxed);
-        let wait = BACK_OFF.saturating_mul(1 << self.failures.min(10)).min(BACK_OFF_MAX);
+        let wait = BACK_OFF
+            .saturating_mul(1 << self.failures.min(10))
+            .min(BACK_OFF_MAX);
         self.failures += 1;
         Some(wait)
     }
