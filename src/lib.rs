@@ -16,6 +16,7 @@ pub mod backoff;
 
 pub mod clock;
 pub mod files;
+pub mod folder;
 pub mod runtime;
 pub mod store;
 pub mod bus;

@@ -39,7 +39,7 @@ impl Literal {
         ];
         let unit = units
             .into_iter()
-            .find(|(_, length, least)| ms >= length * least && ms % length == 0);
+            .find(|(_, length, least)| ms >= length * least && ms.is_multiple_of(*length));
         match unit {
             Some((unit, length, _)) => Self::String(format!("{}{unit}", ms / length)),
             None => Self::String(format!("{ms}ms")),

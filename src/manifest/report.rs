@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use crate::manifest::diagnostic::{Diagnostic, Severity};
+use crate::manifest::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::manifest::source::Excerpt;
+use crate::model::desired::Desired;
 
 /// How to write them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +21,49 @@ impl Default for Style {
             color: false,
             most: 100,
         }
+    }
+}
+
+/// What `validate` prints and how it ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    pub stdout: String,
+    pub stderr: String,
+    /// 0: valid; 1: not.
+    pub exit: u8,
+}
+
+/// The verdict on a root: its problems, or how much it declares.
+pub fn verdict(
+    outcome: &Result<(Desired, Vec<Diagnostic>), Diagnostics>,
+    root: &str,
+    style: Style,
+) -> Verdict {
+    let (list, valid) = match outcome {
+        Ok((_, warnings)) => (warnings, true),
+        Err(Diagnostics(list)) => (list, false),
+    };
+    let mut stdout = human(list, root, style);
+    if let Ok((desired, _)) = outcome {
+        let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let checks = plural(desired.checks.len(), "check");
+        let webhooks = plural(desired.webhooks.len(), "webhook");
+        line(
+            &mut stdout,
+            &format!(
+                "{root}: project {} is valid: {checks}, {webhooks}",
+                desired.project
+            ),
+        );
+    }
+    let stderr = match counts(list).as_str() {
+        "" => String::new(),
+        counts => format!("{counts}\n"),
+    };
+    Verdict {
+        stdout,
+        stderr,
+        exit: u8::from(!valid),
     }
 }
 

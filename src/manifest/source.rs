@@ -1,5 +1,5 @@
 //! The files of a root: what is read, how it is listed, and which line and
-//! column a byte stands in. Reading itself is behind [`Files`]; `crate::files`
+//! column a byte stands in. Reading itself is behind [`Files`]; `crate::folder`
 //! has the one that reads a folder.
 
 use std::collections::BTreeMap;

@@ -74,7 +74,7 @@ pub struct Block {
     pub label: Label,
     pub about: &'static str,
     pub attributes: &'static [Attribute],
-    pub blocks: &'static [Block],
+    pub blocks: &'static [Self],
 }
 
 impl Attribute {

@@ -4,6 +4,7 @@
 mod codes;
 mod laws;
 mod meaning;
+mod reading;
 
 use std::collections::BTreeMap;
 
