@@ -21,6 +21,8 @@ pub(super) enum ApiError {
     Kept(#[from] prost::DecodeError),
     #[error("the project {0:?} is not there")]
     NoProject(&'static str),
+    #[error("an apply failed")]
+    Apply(#[source] crate::reconcile::apply::ApplyError),
     #[error("a spec is not where it was put")]
     SpecLost,
     #[error("the handler panicked")]

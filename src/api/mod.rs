@@ -11,6 +11,7 @@ mod convert;
 mod edit;
 mod checks;
 mod run;
+mod projects;
 mod pages;
 
 use std::fmt;
@@ -118,7 +119,8 @@ impl ApiState {
 pub fn router(state: Arc<ApiState>) -> Router {
     let methods = Methods::default();
     let methods = checks::add(methods);
-    let methods = Arc::new(run::add(methods));
+    let methods = run::add(methods);
+    let methods = Arc::new(projects::add(methods));
     Router::new()
         .route("/livez", get(pages::livez))
         .route("/readyz", get(pages::readyz))

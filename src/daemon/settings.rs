@@ -133,8 +133,8 @@ pub struct Listen {
     /// Address and port of the API, e.g. 0.0.0.0:24253
     #[arg(long, env = "LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Port of the API: on all addresses with USERPASS, on 127.0.0.1 without. Default: 24253
-    #[arg(long, env = "PORT", value_name = "PORT", conflicts_with = "listen")]
+    /// Port of the API, unless LISTEN is set: on all addresses with USERPASS, on 127.0.0.1 without. Default: 24253
+    #[arg(long, env = "PORT", value_name = "PORT")]
     pub port: Option<u16>,
     /// USER:PASSWORD of the administrator (HTTP basic authentication)
     #[arg(
