@@ -345,7 +345,13 @@ impl Compiler<'_> {
                 Some(node) if !matches!(node.value, Value::Null) => {
                     if let Err(problem) = (attribute.set)(draft, node) {
                         let message = format!("`{}`: {}", attribute.name, problem.message);
-                        let problem = Problem { message, ..problem };
+                        let mut problem = Problem { message, ..problem };
+                        let every = schema
+                            .attribute("every")
+                            .and_then(|(row, _)| layer.get(row));
+                        if let (Code::Contradiction, Some(every)) = (problem.code, every) {
+                            problem = problem.also(every.span, "`every` is given here");
+                        }
                         self.problem(problem.also(span, format!("in this {}", schema.name)));
                     }
                 }

@@ -135,6 +135,7 @@ impl Declarations {
                 Item::Block(block) => self.inner(block, schema, &mut layer),
             }
         }
+        layer.shrink();
         layer
     }
 
