@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::tree;
+use super::{good, tree};
 use crate::manifest::compile::compile;
+use crate::manifest::literal::Literal;
 use crate::manifest::report::{Style, human};
 use crate::manifest::source::{Files, Unreadable};
 
@@ -80,6 +81,14 @@ proptest! {
         let end = (at + cut).min(bytes.len());
         bytes.splice(at..end, text.bytes());
         survives(&bytes);
+    }
+
+    #[test]
+    fn any_text_can_be_written_and_read_back(text in "(\\PC|[$%{}\"\\\\\n\t\u{0}]){0,40}") {
+        let body = Literal::text(&text);
+        let file = format!("check \"a\" {{\n  url = \"http://a/\"\n  body = {body}\n}}\n");
+        let desired = good(&[("a.hcl", &file)]);
+        prop_assert_eq!(&desired.checks["a"].spec.body, text.as_bytes());
     }
 
     #[test]
