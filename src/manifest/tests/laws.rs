@@ -145,13 +145,13 @@ fn small_files_that_are_expensive() {
             "a = {{\n{}}}\n",
             (0..60_000).map(|n| format!("k{n}=1,")).collect::<String>()
         ),
-        format!("check \"a\" {{\n{}}}\n", "x = 1\n".repeat(20_000)),
+        format!("check \"a\" {{\n{}}}\n", "x = 1\n".repeat(3_000)),
         "check \"a\" {\n".repeat(20_000),
         "check \"a\" {\nx = 1\nx = 1\n}\n".repeat(5_000),
-        "\"\n".repeat(200_000),
+        "\"\n".repeat(50_000),
         format!(
             "a = [{}]\n",
-            format!("[{}],", "f(),".repeat(9_000)).repeat(20)
+            format!("[{}],", "f(),".repeat(2_000)).repeat(20)
         ),
     ];
     // Wall time, and generous: what is guarded against takes hours.
