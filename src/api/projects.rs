@@ -122,7 +122,10 @@ fn declared<T>(
             file: short(argument, item.file)?,
             line: u32::try_from(item.line).unwrap_or(0),
         };
-        if all.insert(address.clone(), Declared { spec, source }).is_some() {
+        if all
+            .insert(address.clone(), Declared { spec, source })
+            .is_some()
+        {
             let why = format!("{address} stands there twice");
             return Err(TwirpError::argument(argument, why));
         }
@@ -154,7 +157,10 @@ fn digest(argument: &str, bytes: Vec<u8>) -> Result<Digest, TwirpError> {
 }
 
 fn wire_digests(digests: BTreeSet<Digest>) -> SpecDigests {
-    let digests = digests.into_iter().map(|digest| digest.0.to_vec()).collect();
+    let digests = digests
+        .into_iter()
+        .map(|digest| digest.0.to_vec())
+        .collect();
     SpecDigests { digests }
 }
 

@@ -32,20 +32,27 @@ impl Client {
 
     pub async fn run(&self, ids: Vec<String>) -> Answer<admin::Run> {
         let ids = admin::CheckIDs { ids };
-        self.call("github.xe.lokahi.admin.RunLocal/Checks", &ids).await
+        self.call("github.xe.lokahi.admin.RunLocal/Checks", &ids)
+            .await
     }
 
     pub async fn run_stats(&self) -> Answer<admin::HistogramData> {
         let nothing = admin::Nil {};
-        self.call("github.xe.lokahi.admin.RunLocal/Stats", &nothing).await
+        self.call("github.xe.lokahi.admin.RunLocal/Stats", &nothing)
+            .await
     }
 
-    pub async fn missing_specs(&self, digests: &lokahi::SpecDigests) -> Answer<lokahi::SpecDigests> {
-        self.call("github.xe.lokahi.Projects/MissingSpecs", digests).await
+    pub async fn missing_specs(
+        &self,
+        digests: &lokahi::SpecDigests,
+    ) -> Answer<lokahi::SpecDigests> {
+        self.call("github.xe.lokahi.Projects/MissingSpecs", digests)
+            .await
     }
 
     pub async fn upload_specs(&self, specs: &lokahi::SpecUpload) -> Answer<lokahi::SpecDigests> {
-        self.call("github.xe.lokahi.Projects/UploadSpecs", specs).await
+        self.call("github.xe.lokahi.Projects/UploadSpecs", specs)
+            .await
     }
 
     pub async fn apply(&self, request: &lokahi::ApplyRequest) -> Answer<lokahi::ApplyResult> {

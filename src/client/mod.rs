@@ -2,6 +2,7 @@
 //! user and password that stand in the server's URL, which are never shown.
 
 mod methods;
+pub mod post;
 
 use std::fmt;
 use std::time::Duration;
@@ -147,7 +148,9 @@ fn percent_decoded(text: &str) -> String {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         let digits = rest.clone().take(2).collect::<Vec<u8>>();
-        let hex = std::str::from_utf8(&digits).ok().filter(|hex| hex.len() == 2);
+        let hex = std::str::from_utf8(&digits)
+            .ok()
+            .filter(|hex| hex.len() == 2);
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(decoded) if byte == b'%' => {
                 bytes.push(decoded);
@@ -177,7 +180,12 @@ fn http_client(base: &Url) -> Result<reqwest::Client, reqwest::Error> {
         .timeout(PATIENCE)
         .redirect(reqwest::redirect::Policy::none());
     // A proxy for the world is no way to this machine.
-    if loopback { builder.no_proxy() } else { builder }.build()
+    if loopback {
+        builder.no_proxy()
+    } else {
+        builder
+    }
+    .build()
 }
 
 #[cfg(test)]

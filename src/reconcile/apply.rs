@@ -89,24 +89,42 @@ pub async fn apply(
     let plan = plan::plan(desired, &live.actual);
     if plan.is_empty() || request.dry_run {
         // A project that was made only to be looked at goes with the rollback.
-        return Ok(Applied { generation: project.generation, changes: plan.changes });
+        return Ok(Applied {
+            generation: project.generation,
+            changes: plan.changes,
+        });
     }
-    let work = Work { project, generation: project.generation + 1, desired, live: &live, now };
+    let work = Work {
+        project,
+        generation: project.generation + 1,
+        desired,
+        live: &live,
+        now,
+    };
     let specs = work.store_specs(&mut tx, &plan.changes).await?;
     let receivers = work.write_receivers(&mut tx, &plan.changes, &specs).await?;
-    work.write_checks(&mut tx, &plan.changes, &specs, &receivers).await?;
+    work.write_checks(&mut tx, &plan.changes, &specs, &receivers)
+        .await?;
     let gone: Vec<ReceiverId> = addresses(&plan.changes, Kind::Webhook, Action::Delete)
         .filter_map(|address| live.receivers.get(address).copied())
         .collect();
     receiver_delete(&mut tx, &gone, now).await?;
-    work.remember(&mut tx, request, &plan.changes, &specs).await?;
-    tx.commit().await.map_err(|source| StoreError::Query { doing: "commit an apply", source })?;
-    Ok(Applied { generation: work.generation, changes: plan.changes })
+    work.remember(&mut tx, request, &plan.changes, &specs)
+        .await?;
+    tx.commit().await.map_err(|source| StoreError::Query {
+        doing: "commit an apply",
+        source,
+    })?;
+    Ok(Applied {
+        generation: work.generation,
+        changes: plan.changes,
+    })
 }
 
 fn check_receivers(desired: &Desired) -> Result<(), ApplyError> {
     for (address, check) in &desired.checks {
-        let unknown = |name: &&crate::model::name::Name| !desired.webhooks.contains_key(name.as_str());
+        let unknown =
+            |name: &&crate::model::name::Name| !desired.webhooks.contains_key(name.as_str());
         if let Some(receiver) = check.spec.receivers.iter().find(unknown) {
             return Err(ApplyError::UnknownReceiver {
                 check: address.clone(),
@@ -139,8 +157,14 @@ impl Live {
         }
         Ok(Self {
             actual,
-            checks: checks.into_iter().map(|row| (row.address, row.id)).collect(),
-            receivers: receivers.into_iter().map(|row| (row.address, row.id)).collect(),
+            checks: checks
+                .into_iter()
+                .map(|row| (row.address, row.id))
+                .collect(),
+            receivers: receivers
+                .into_iter()
+                .map(|row| (row.address, row.id))
+                .collect(),
         })
     }
 }
@@ -150,8 +174,11 @@ fn read<Id, T>(
     kind: Kind,
     decode: fn(&[u8]) -> Result<T, SpecError>,
 ) -> Result<T, ApplyError> {
-    decode(&row.bytes)
-        .map_err(|source| ApplyError::Stored { kind, address: row.address.clone(), source })
+    decode(&row.bytes).map_err(|source| ApplyError::Stored {
+        kind,
+        address: row.address.clone(),
+        source,
+    })
 }
 
 /// Where the spec of each created or updated object is stored.
@@ -213,10 +240,12 @@ impl Work<'_> {
                 spec: self.desired.webhooks.get(address)?.spec.clone(),
             })
         };
-        let created: Vec<NewReceiver> =
-            addresses(changes, Kind::Webhook, Action::Create).filter_map(&mut row).collect();
-        let updated: Vec<NewReceiver> =
-            addresses(changes, Kind::Webhook, Action::Update).filter_map(&mut row).collect();
+        let created: Vec<NewReceiver> = addresses(changes, Kind::Webhook, Action::Create)
+            .filter_map(&mut row)
+            .collect();
+        let updated: Vec<NewReceiver> = addresses(changes, Kind::Webhook, Action::Update)
+            .filter_map(&mut row)
+            .collect();
         receiver_create(conn, self.project.id, &created, self.now).await?;
         receiver_update(conn, &updated).await?;
         Ok(all)
@@ -243,13 +272,16 @@ impl Work<'_> {
             .filter_map(|address| self.live.checks.get(address).copied())
             .collect();
         check_delete(conn, &gone, self.now).await?;
-        let created: Vec<NewCheck> =
-            addresses(changes, Kind::Check, Action::Create).filter_map(row).collect();
-        let updated: Vec<NewCheck> =
-            addresses(changes, Kind::Check, Action::Update).filter_map(row).collect();
+        let created: Vec<NewCheck> = addresses(changes, Kind::Check, Action::Create)
+            .filter_map(row)
+            .collect();
+        let updated: Vec<NewCheck> = addresses(changes, Kind::Check, Action::Update)
+            .filter_map(row)
+            .collect();
         check_create(conn, self.project.id, Owner::Declared, &created, self.now).await?;
         check_update(conn, Owner::Declared, &updated).await?;
-        self.link(conn, created.iter().chain(&updated), receivers).await
+        self.link(conn, created.iter().chain(&updated), receivers)
+            .await
     }
 
     async fn link(
@@ -259,14 +291,26 @@ impl Work<'_> {
         receivers: &HashMap<String, ReceiverId>,
     ) -> Result<(), StoreError> {
         let checks: Vec<&NewCheck> = checks.collect();
-        let bare: Vec<_> = checks.iter().filter_map(|c| c.spec.webhook.clone()).collect();
+        let bare: Vec<_> = checks
+            .iter()
+            .filter_map(|c| c.spec.webhook.clone())
+            .collect();
         let implicit = receiver_implicit(conn, self.project.id, &bare, self.now).await?;
         let of = |spec: &CheckSpec| -> Vec<ReceiverId> {
-            let named = spec.receivers.iter().filter_map(|name| receivers.get(name.as_str()));
-            let bare = spec.webhook.as_ref().and_then(|webhook| implicit.get(webhook));
+            let named = spec
+                .receivers
+                .iter()
+                .filter_map(|name| receivers.get(name.as_str()));
+            let bare = spec
+                .webhook
+                .as_ref()
+                .and_then(|webhook| implicit.get(webhook));
             named.chain(bare).copied().collect()
         };
-        let links: Vec<_> = checks.iter().map(|check| (check.id, of(&check.spec))).collect();
+        let links: Vec<_> = checks
+            .iter()
+            .map(|check| (check.id, of(&check.spec)))
+            .collect();
         receiver_link(conn, &links).await
     }
 
@@ -277,7 +321,12 @@ impl Work<'_> {
         changes: &[Change],
         specs: &Specs,
     ) -> Result<(), StoreError> {
-        let count = |action| changes.iter().filter(|change| change.action == action).count();
+        let count = |action| {
+            changes
+                .iter()
+                .filter(|change| change.action == action)
+                .count()
+        };
         let generation = NewGeneration {
             n: self.generation,
             kind: request.kind,
