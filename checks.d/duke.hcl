@@ -4,7 +4,7 @@
 check "duke_of_york" {
   url          = "http://127.0.0.1:24254/"
   every        = "1s"
-  playbook_url = "https://github.com/Xe/lokahi/blob/master/docs/playbooks/duke-of-york.md"
+  playbook_url = "https://github.com/Xe/lokahi#duke-of-york"
   labels       = { part = "sample" }
 
   # Believe the first failure. Without this block a check is down after two, so

@@ -13,13 +13,13 @@ check "lokahid" {
 }
 
 check "sample_hook" {
-  url     = "http://127.0.0.1:24255/health"
+  url     = "http://127.0.0.1:24255/livez"
   every   = "5s"
   timeout = "2s"
   labels  = { part = "sample" }
 
   assert {
-    body_contains = ["OK"]
+    body_contains = ["ok"]
   }
 
   # Whoever is down cannot be told so.

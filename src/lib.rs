@@ -20,12 +20,17 @@ pub mod folder;
 pub mod runtime;
 pub mod store;
 pub mod bus;
+pub mod egress;
 pub mod services;
 
 pub mod reconcile;
 pub mod shard;
+pub mod prober;
+pub mod delivery;
 
 pub mod api;
 pub mod client;
 pub mod cli;
 pub mod hooks;
+
+pub mod daemon;

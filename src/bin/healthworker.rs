@@ -1,3 +1,9 @@
 //! The program `healthworker`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use lokahi::daemon;
+
+fn main() -> ExitCode {
+    daemon::run(std::env::args_os(), daemon::healthworker::run)
+}

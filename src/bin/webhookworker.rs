@@ -1,3 +1,9 @@
 //! The program `webhookworker`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use lokahi::daemon;
+
+fn main() -> ExitCode {
+    daemon::run(std::env::args_os(), daemon::webhookworker::run)
+}

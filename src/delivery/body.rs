@@ -2,13 +2,14 @@
 //! headers that go with it.
 
 use prost::Message as _;
-use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tracing::error;
 use url::Url;
 
 use crate::model::webhook::WebhookFormat;
-use crate::proto::{json, lokahi};
+use crate::proto::json::{self, JsonStyle};
+use crate::proto::lokahi;
 use crate::store::delivery::Claimed;
 
 /// The body of a delivery. Frozen at the first attempt.
@@ -21,15 +22,24 @@ pub(super) fn body(claimed: &Claimed) -> Vec<u8> {
 
 fn json_body(claimed: &Claimed) -> Vec<u8> {
     let event = lokahi::CheckStatus::decode(claimed.payload.as_slice()).unwrap_or_default();
-    let message = json::to_value(&event);
+    let message = json::to_json(&event, JsonStyle::Wire).unwrap_or_else(|fault| {
+        // A defect of ours; the event itself must still be told.
+        error!(
+            error = &fault as &dyn std::error::Error,
+            "an event has no JSON form"
+        );
+        "{}".to_owned()
+    });
     if is_twirp(&claimed.url) {
-        return message.to_string().into_bytes();
+        return message.into_bytes();
     }
     // The Standard Webhooks envelope.
     let timestamp = claimed.at.format(&Rfc3339).unwrap_or_default();
-    json!({ "type": claimed.kind, "timestamp": timestamp, "data": message })
-        .to_string()
-        .into_bytes()
+    format!(
+        r#"{{"type":{:?},"timestamp":{timestamp:?},"data":{message}}}"#,
+        claimed.kind
+    )
+    .into_bytes()
 }
 
 /// A Twirp service takes the bare message.
@@ -89,11 +99,14 @@ mod tests {
         let text = |url, format| String::from_utf8(body(&claimed(url, format))).unwrap();
         assert_eq!(
             text("https://hooks.example.com/x", WebhookFormat::Json),
-            r#"{"data":{"last_response_time_nanoseconds":"5","sequence":"7","type":"check.down"},"timestamp":"2026-01-01T00:00:00Z","type":"check.down"}"#
+            r#"{"type":"check.down","timestamp":"2026-01-01T00:00:00Z","data":{"last_response_time_nanoseconds":"5","type":"check.down","sequence":"7"}}"#
         );
         assert_eq!(
-            text("http://h/twirp/github.xe.lokahi.Webhook/Handle", WebhookFormat::Json),
-            r#"{"last_response_time_nanoseconds":"5","sequence":"7","type":"check.down"}"#
+            text(
+                "http://h/twirp/github.xe.lokahi.Webhook/Handle",
+                WebhookFormat::Json
+            ),
+            r#"{"last_response_time_nanoseconds":"5","type":"check.down","sequence":"7"}"#
         );
         let plain = claimed("http://h/", WebhookFormat::Protobuf);
         assert_eq!(body(&plain), plain.payload);
@@ -104,7 +117,10 @@ mod tests {
         let now = datetime!(2026-01-01 00:01 UTC);
         let headers = headers(&claimed("http://h/", WebhookFormat::Json), now);
         let value = |name| headers.iter().find(|h| h.0 == name).map(|h| h.1.as_str());
-        assert_eq!(value("webhook-id"), Some("00000000-0000-0000-0000-000000000000"));
+        assert_eq!(
+            value("webhook-id"),
+            Some("00000000-0000-0000-0000-000000000000")
+        );
         assert_eq!(value("webhook-timestamp"), Some("1767225660"));
         assert_eq!(value("lokahi-attempt"), Some("2"));
     }

@@ -54,7 +54,10 @@ pub(super) async fn send(
         match finish(store, worker, claimed, &attempted, &verdict).await {
             Ok(()) => return verdict,
             Err(error) => {
-                debug!(error = &error as &dyn std::error::Error, "an attempt is not written down yet");
+                debug!(
+                    error = &error as &dyn std::error::Error,
+                    "an attempt is not written down yet"
+                );
                 tokio::time::sleep(backoff::reconnect(n, 0.5)).await;
             }
         }
@@ -73,7 +76,10 @@ async fn finish(
     let mut tx = store.begin().await?;
     let conn: &mut Connection = &mut tx;
     delivery_finish(conn, worker, claimed, attempted, verdict, clock::now()).await?;
-    tx.commit().await.map_err(|source| StoreError::Query { doing: "commit an attempt", source })
+    tx.commit().await.map_err(|source| StoreError::Query {
+        doing: "commit an attempt",
+        source,
+    })
 }
 
 fn unusable(error: &str) -> Attempted {

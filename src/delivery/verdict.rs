@@ -35,7 +35,9 @@ pub(super) fn judge(ended: &Ended, jitter: f64) -> Verdict {
     match ended.status {
         Some(200..=299) => return Verdict::Delivered,
         Some(status @ (400 | 413 | 422)) if ended.attempt >= REFUSALS => {
-            return Verdict::Dead(format!("the receiver refused it with {status}, three times"));
+            return Verdict::Dead(format!(
+                "the receiver refused it with {status}, three times"
+            ));
         }
         None | Some(400 | 413 | 422 | 408 | 425 | 429 | 500..=599) => {}
         Some(status) if age >= UNWELCOME => {
@@ -46,7 +48,9 @@ pub(super) fn judge(ended: &Ended, jitter: f64) -> Verdict {
     let Some(offset) = offset else {
         return Verdict::Dead("three days without success".to_owned());
     };
-    let wished = ended.retry_after.map(|wish| ended.now + wish.min(RETRY_AFTER_MAX));
+    let wished = ended
+        .retry_after
+        .map(|wish| ended.now + wish.min(RETRY_AFTER_MAX));
     let planned = ended.first_at + offset;
     // An attempt that took longer than the wait is followed by the next soon.
     let soonest = ended.now + Duration::from_secs(1);
@@ -63,7 +67,16 @@ mod tests {
 
     fn judged(status: Option<u16>, attempt: u32, seconds: u64) -> Verdict {
         let now = FIRST + Duration::from_secs(seconds);
-        judge(&Ended { status, retry_after: None, attempt, first_at: FIRST, now }, 0.0)
+        judge(
+            &Ended {
+                status,
+                retry_after: None,
+                attempt,
+                first_at: FIRST,
+                now,
+            },
+            0.0,
+        )
     }
 
     fn retry(seconds: u64) -> Verdict {

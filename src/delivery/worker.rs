@@ -124,9 +124,10 @@ impl Worker {
                 .map(|(claim, body)| (claim.id, claim.attempt, body.as_slice()))
                 .collect();
             delivery_begin(&mut tx, &begun, now).await?;
-            tx.commit()
-                .await
-                .map_err(|source| StoreError::Query { doing: "commit a claim", source })?;
+            tx.commit().await.map_err(|source| StoreError::Query {
+                doing: "commit a claim",
+                source,
+            })?;
             let full = claimed.len() == asked;
             for (claim, body) in claimed.into_iter().zip(bodies) {
                 self.spawn(claim, body);
@@ -152,7 +153,11 @@ impl Worker {
         for (_, receiver) in self.claims.values() {
             *counts.entry(*receiver).or_default() += 1;
         }
-        counts.into_iter().filter(|(_, n)| *n >= PER_RECEIVER).map(|(id, _)| id).collect()
+        counts
+            .into_iter()
+            .filter(|(_, n)| *n >= PER_RECEIVER)
+            .map(|(id, _)| id)
+            .collect()
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
@@ -176,7 +181,10 @@ impl Worker {
             }
             Err(error) => {
                 // Its lease runs out and it is tried again.
-                error!(error = error as &dyn std::error::Error, "a delivery panicked");
+                error!(
+                    error = error as &dyn std::error::Error,
+                    "a delivery panicked"
+                );
                 error.id()
             }
         };
@@ -190,8 +198,10 @@ impl Worker {
                 self.away = false;
             }
             Err(error) if !self.away => {
-                warn!(error = &error as &dyn std::error::Error,
-                    "deliveries cannot be claimed; trying again");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "deliveries cannot be claimed; trying again"
+                );
                 self.away = true;
             }
             Ok(()) | Err(_) => {}
@@ -207,7 +217,10 @@ impl Worker {
         if let Ok(mut conn) = self.store.acquire().await
             && let Err(error) = delivery_release(&mut conn, self.id, clock::now()).await
         {
-            warn!(error = &error as &dyn std::error::Error, "claims could not be given back");
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "claims could not be given back"
+            );
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
+/// The most bytes of all files of a root.
+const MAX_TOTAL: usize = 256 * 1024 * 1024;
+
 /// What the files declare, and warnings; or every problem of every file. The
 /// same files give the same answer, in whatever order they are listed.
 pub fn compile(files: &dyn Files) -> Result<(Desired, Vec<Diagnostic>), Diagnostics> {
@@ -30,12 +33,19 @@ pub fn compile(files: &dyn Files) -> Result<(Desired, Vec<Diagnostic>), Diagnost
         declared: &mut declared,
     }
     .desired();
-    unread.extend(
-        declared
-            .problems
-            .into_iter()
-            .map(|problem| problem.resolve(&sources)),
-    );
+    let mut problems = declared.problems;
+    problems.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
+    problems.dedup_by(|a, b| a.span.is_some() && a.span == b.span && a.code == b.code);
+    let more = problems.len() > Diagnostics::MAX;
+    let listed = problems.into_iter().take(Diagnostics::MAX);
+    unread.extend(listed.map(|problem| problem.resolve(&sources)));
+    if more {
+        let message = format!(
+            "more than {} problems; the others are not listed",
+            Diagnostics::MAX
+        );
+        unread.push(whole(".".into(), Code::TooMuch, message));
+    }
     match desired {
         Some(desired) if unread.is_empty() => Ok((desired, Vec::new())),
         _ => Err(Diagnostics::sorted(unread)),
@@ -52,23 +62,15 @@ fn read(files: &dyn Files, sources: &mut Sources, declared: &mut Declarations) -
         .chain(later.flat_map(|(_, names)| names.iter().copied()))
         .collect();
     let mut unread = Vec::new();
-    let mut cannot = |path: String, code: Code, message: String| {
-        unread.push(Diagnostic {
-            code,
-            severity: Severity::Error,
-            message,
-            at: whole_file(path),
-            also: Vec::new(),
-            hint: None,
-        });
-    };
     let (mut paths, unreadable) = files.list();
     paths.retain(|path| is_check_file(path));
     paths.sort();
     paths.dedup();
+    let mut refused = |path, code, message| unread.push(whole(path, code, message));
+    let mut room = MAX_TOTAL;
     for error in unreadable {
         declared.blind = true;
-        cannot(
+        refused(
             error.path.clone(),
             Code::Unreadable,
             format!("cannot be read: {}", error.why),
@@ -90,7 +92,14 @@ fn read(files: &dyn Files, sources: &mut Sources, declared: &mut Declarations) -
             }),
         };
         match text {
+            Ok(text) if text.len() > room => {
+                declared.blind = true;
+                let message = "the files of a root have at most 256 MiB in all".to_owned();
+                refused(path, Code::TooMuch, message);
+                break;
+            }
             Ok(text) => {
+                room -= text.len();
                 let file = sources.add(path, text);
                 let parsed = parse(file, sources.text(file), &block_types);
                 declared.problems.extend(parsed.problems);
@@ -99,11 +108,23 @@ fn read(files: &dyn Files, sources: &mut Sources, declared: &mut Declarations) -
             }
             Err((code, message)) => {
                 declared.blind = true;
-                cannot(path, code, message);
+                refused(path, code, message);
             }
         }
     }
     unread
+}
+
+/// A problem of a whole file.
+fn whole(path: String, code: Code, message: String) -> Diagnostic {
+    Diagnostic {
+        code,
+        severity: Severity::Error,
+        message,
+        at: whole_file(path),
+        also: Vec::new(),
+        hint: None,
+    }
 }
 
 /// The bytes without a byte order mark.

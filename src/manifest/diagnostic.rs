@@ -57,6 +57,8 @@ codes! {
     FileTooLarge = "LK0102",
     /// A file is not UTF-8 text.
     NotUtf8 = "LK0103",
+    /// The files are more than can be looked at, or have more problems than can be listed.
+    TooMuch = "LK0104",
 
     /// The text is not HCL.
     Syntax = "LK0201",
@@ -208,6 +210,9 @@ impl fmt::Display for Diagnostic {
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
 impl Diagnostics {
+    /// The most problems that are listed.
+    pub const MAX: usize = 10_000;
+
     /// Sorts problems and leaves out repetitions: what a `defaults` block says
     /// wrongly would else be told for each check below it.
     pub fn sorted(mut list: Vec<Diagnostic>) -> Self {

@@ -28,7 +28,7 @@ pub struct Parsed {
 }
 
 /// How often a block is parsed anew after a name that stood twice.
-const MAX_REPEATED: u32 = 50;
+const MAX_REPEATED: u32 = 20;
 
 /// Parses the text of file number `file`. `block_types` are those that may stand
 /// in column 1.

@@ -67,9 +67,6 @@ pub fn verdict(
     }
 }
 
-/// The longest piece of a source line that is shown, in characters.
-const WIDTH: usize = 160;
-
 /// The diagnostics as text, each followed by an empty line, then "and N more"
 /// if not all are shown. `root` stands before the files' paths.
 pub fn human(list: &[Diagnostic], root: &str, style: Style) -> String {
@@ -123,10 +120,12 @@ fn one(out: &mut String, diagnostic: &Diagnostic, root: &str, color: bool) {
         if at.line == 0 {
             return;
         }
-        let (text, before, width) = window(at);
+        let before = at.before as usize;
+        let room = at.text.chars().count().saturating_sub(before);
+        let width = (at.width as usize).clamp(1, room.max(1));
         let number = paint("1;34", &format!("{:>digits$} |", at.line));
         line(out, &gutter);
-        line(out, format!("{number} {text}").trim_end());
+        line(out, format!("{number} {}", at.text).trim_end());
         let marks: String = std::iter::repeat_n(mark, width).collect();
         let why = if why.is_empty() {
             String::new()
@@ -169,26 +168,4 @@ fn at_path(at: &Excerpt, root: &str) -> String {
         write!(path, ":{}:{}", at.line, at.column).unwrap_or_default();
     }
     path
-}
-
-/// The part of the line around the span, without anything that a terminal would
-/// obey, the characters before the span in it, and the span's width in it.
-fn window(at: &Excerpt) -> (String, usize, usize) {
-    let column = (at.column as usize).saturating_sub(1);
-    let skip = if column + 20 > WIDTH {
-        column - 40.min(column)
-    } else {
-        0
-    };
-    let safe = |c: char| match c {
-        '\t' => ' ',
-        // Also what turns the direction of text.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    };
-    let text: String = at.text.chars().skip(skip).take(WIDTH).map(safe).collect();
-    let before = column - skip;
-    let room = text.chars().count().saturating_sub(before).max(1);
-    (text, before, (at.width as usize).clamp(1, room))
 }

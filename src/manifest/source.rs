@@ -75,9 +75,16 @@ pub struct Excerpt {
     pub column: u32,
     /// Characters of the span on its first line, at least 1.
     pub width: u32,
-    /// That line.
+    /// The part of that line around the span, at most 160 characters, without
+    /// anything that a terminal would obey.
     pub text: String,
+    /// Characters of `text` before the span.
+    pub before: u32,
 }
+
+/// The longest piece of a line that an excerpt holds, in characters. Without an
+/// end, a thousand problems of one long line would be a thousand long lines.
+const EXCERPT: usize = 160;
 
 /// One file's text, with an index of its lines.
 struct Source {
@@ -144,14 +151,35 @@ impl Sources {
             text.get(..until)
                 .map_or(until, |before| before.chars().count()) as u32
         };
-        let column = characters(span.start) + 1;
+        let before = characters(span.start);
+        let skip = match before as usize + 20 {
+            near if near <= EXCERPT => 0,
+            _ => before - 40,
+        };
         Excerpt {
             file: source.path.clone(),
             line,
-            column,
-            width: (characters(span.end) + 1).saturating_sub(column).max(1),
-            text: text.to_owned(),
+            column: before + 1,
+            width: characters(span.end).saturating_sub(before).max(1),
+            text: text
+                .chars()
+                .skip(skip as usize)
+                .take(EXCERPT)
+                .map(harmless)
+                .collect(),
+            before: before - skip,
         }
+    }
+}
+
+/// A character that only shows itself.
+fn harmless(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        // Also what turns the direction of text.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
     }
 }
 
@@ -163,6 +191,7 @@ pub fn whole_file(path: String) -> Excerpt {
         column: 0,
         width: 0,
         text: String::new(),
+        before: 0,
     }
 }
 

@@ -31,3 +31,32 @@ pub async fn load_aside(root: PathBuf) -> Result<(Desired, Vec<Diagnostic>), Loa
         .map_err(LoadError::Panicked)?
         .map_err(LoadError::Invalid)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_sample_is_good() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("checks.d");
+        let (desired, warnings) = load_aside(root).await.unwrap();
+        assert!(warnings.is_empty());
+        assert_eq!(desired.project.as_str(), "sample");
+        let duke = &desired.checks["duke_of_york"];
+        assert_eq!(duke.source.file, "duke.hcl");
+        assert_eq!(duke.spec.every.seconds(), 1);
+        assert_eq!(duke.spec.receivers[0].as_str(), "sample_hook");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_is_a_problem() {
+        let error = load_aside("/nowhere/at/all".into()).await.unwrap_err();
+        let LoadError::Invalid(problems) = error else {
+            panic!("{error}")
+        };
+        assert_eq!(
+            problems.to_string(),
+            ".: error[LK0101]: cannot be read: there is no such file or folder"
+        );
+    }
+}

@@ -5,3 +5,4 @@ pub mod signals;
 pub mod supervisor;
 pub mod telemetry;
 pub mod counter;
+pub mod chain;

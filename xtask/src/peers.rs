@@ -88,7 +88,7 @@ pub(crate) fn ensure() -> Result<[PathBuf; 2]> {
 }
 
 /// The folder of a program that is there, runs, and is new enough.
-fn find(peer: Peer, cache: &Path) -> Option<PathBuf> {
+pub(crate) fn find(peer: Peer, cache: &Path) -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = match env::var_os("PEERS_PATH") {
         Some(list) => env::split_paths(&list)
             .filter(|folder| !folder.as_os_str().is_empty())

@@ -19,15 +19,16 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Reads process groups from its stdin until that ends, because we stopped or were killed,
 /// then ends them: first asking, after 20 s by force.
+/// (`kill -s` is the form that every shell understands with a process group.)
 const WATCH: &str = r#"
 trap '' INT TERM HUP
 groups=
 while read -r group; do groups="$groups $group"; done
-alive() { for group in $groups; do kill -0 -- "-$group" 2>/dev/null && return; done; return 1; }
-for group in $groups; do kill -TERM -- "-$group" 2>/dev/null; done
+alive() { for group in $groups; do kill -s 0 -- "-$group" 2>/dev/null && return; done; return 1; }
+for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; done
 tries=0
 while alive && [ $tries -lt 200 ]; do sleep 0.1; tries=$((tries + 1)); done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 "#;
 
 /// What runs beside us. Dropping this stops everything.

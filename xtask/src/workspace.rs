@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -95,7 +96,9 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     /// Makes a private folder within `parent`.
     pub(crate) fn within(parent: &Path) -> Result<Self> {
-        let path = parent.join(format!(".xtask-{}", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!(".xtask-{}-{number}", std::process::id()));
         // What a killed process with our pid left behind.
         if path.exists() {
             std::fs::remove_dir_all(&path)?;

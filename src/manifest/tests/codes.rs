@@ -155,7 +155,12 @@ fn each_sample_gives_its_codes_and_no_others() {
 
 #[test]
 fn each_code_has_a_sample() {
-    let seen: BTreeSet<Code> = samples().iter().flatten().map(|d| d.code).collect();
+    let many: String = (0..11_000).map(|n| format!("a{n} = 1\n")).collect();
+    let many = diagnostics(&tree(&[("web.hcl", &many)]));
+    assert_eq!(many.len(), 10_001);
+    let samples = samples();
+    let seen = samples.iter().flatten().chain(&many).map(|d| d.code);
+    let seen: BTreeSet<Code> = seen.collect();
     let all: BTreeSet<Code> = Code::ALL.iter().copied().collect();
     assert_eq!(seen, all);
     let ids: BTreeSet<_> = all.iter().map(|code| code.id()).collect();

@@ -140,6 +140,10 @@ fn small_files_that_are_expensive() {
         "check \"a\" {\n".repeat(20_000),
         "check \"a\" {\nx = 1\nx = 1\n}\n".repeat(5_000),
         "\"\n".repeat(200_000),
+        format!(
+            "a = [{}]\n",
+            format!("[{}],", "f(),".repeat(9_000)).repeat(20)
+        ),
     ];
     // Wall time, and generous: what is guarded against takes hours.
     let (done, wait) = std::sync::mpsc::channel();

@@ -1,7 +1,9 @@
 //! What files mean: defaults, merging, values.
 
 use super::{compiled, good, problems};
+use crate::manifest::attributes::FILE;
 use crate::manifest::difference::check_fields;
+use crate::manifest::table::{Block, Label};
 use crate::model::check::CheckSpec;
 
 /// What a check of these files says beyond every default, one line an attribute.
@@ -208,4 +210,53 @@ fn a_byte_order_mark_and_line_ends_of_another_system() {
 #[test]
 fn an_empty_project_is_a_project() {
     assert!(good(&[]).checks.is_empty());
+}
+
+/// A block with one attribute, and the required ones, and what it stands in.
+fn around(block: &Block, inside: &str) -> String {
+    let label = if block.label == Label::Name {
+        " \"a\""
+    } else {
+        ""
+    };
+    format!("{}{label} {{\n{inside}}}\n", block.name)
+}
+
+#[test]
+fn each_row_of_the_table_has_a_good_example() {
+    let hook = "webhook \"oncall\" {\n  url = \"http://a/\"\n}\n";
+    let line = |name: &str, value: &str| format!("{name} = {value}\n");
+    let needed = |block: &Block, not: &str| -> String {
+        let rows = block
+            .attributes
+            .iter()
+            .filter(|row| row.required() && row.name != not);
+        rows.map(|row| line(row.name, row.example)).collect()
+    };
+    for block in FILE.blocks.iter().filter(|block| block.name != "lokahi") {
+        let mut texts: Vec<String> = Vec::new();
+        for row in block.attributes {
+            // The shorthand's format wants its URL.
+            let url = if row.name == "webhook_format" {
+                line("webhook_url", "\"http://a/\"")
+            } else {
+                String::new()
+            };
+            let inside = needed(block, row.name) + &url + &line(row.name, row.example);
+            texts.push(around(block, &inside));
+        }
+        for inner in block.blocks {
+            for row in inner.attributes {
+                let inside = around(inner, &line(row.name, row.example));
+                texts.push(around(block, &(needed(block, "") + &inside)));
+            }
+        }
+        for text in texts {
+            assert_eq!(
+                problems(&[("a.hcl", &text), ("hook.hcl", hook)]),
+                [""; 0],
+                "{text}"
+            );
+        }
+    }
 }

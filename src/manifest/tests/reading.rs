@@ -2,7 +2,7 @@
 
 use super::codes::{diagnostics, samples};
 use super::tree;
-use crate::manifest::report::{Style, counts, human};
+use crate::manifest::report::{Style, Verdict, counts, human, verdict};
 
 #[test]
 fn how_they_read() {
@@ -446,4 +446,73 @@ fn only_so_many_are_written_out() {
     and 150 more
     "#);
     assert_eq!(counts(&list), "151 errors");
+}
+
+#[test]
+fn a_long_line_is_cut_and_a_terminal_is_not_obeyed() {
+    let text = format!(
+        "check \"a\" {{\n  body = \"{}\x1b[31m{}${{x}}{}\"\n}}\n",
+        "ä".repeat(300),
+        '\u{202e}',
+        "y".repeat(300)
+    );
+    let list = diagnostics(&tree(&[("web.hcl", &text)]));
+    insta::assert_snapshot!(human(&list, "", Style::default()), @r#"
+    error[LK0406]: interpolation cannot be used: this version takes literal values only
+     --> web.hcl:2:317
+      |
+    2 | ääääääääääääääääääääääääääääääääää�[31m�${x}yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy
+      |                                         ^^^^
+      = hint: write the value out; `$${` and `%%{` stand for `${` and `%{` as text
+    "#);
+}
+
+#[test]
+fn colour_is_only_paint() {
+    let list = diagnostics(&tree(&[("web.hcl", "chekc \"a\" {\n}\n")]));
+    let colored = human(
+        &list,
+        "",
+        Style {
+            color: true,
+            most: 9,
+        },
+    );
+    insta::assert_snapshot!(colored.replace('\x1b', "^"), @r#"
+    ^[1;31merror[LK0303]^[0m^[1m: unknown block `chekc`^[0m
+     ^[1;34m-->^[0m web.hcl:1:1
+    ^[1;34m  |^[0m
+    ^[1;34m1 |^[0m chekc "a" {
+    ^[1;34m  |^[0m ^[1;31m^^^^^^[0m
+    ^[1;34m  =^[0m ^[1mhint^[0m: did you mean `check`?
+    "#);
+}
+
+#[test]
+fn verdicts() {
+    let says = |files: &[(&str, &str)]| {
+        let Verdict {
+            stdout,
+            stderr,
+            exit,
+        } = verdict(&super::compiled(files), "checks.d", Style::default());
+        format!("{stdout}---\n{stderr}exit {exit}")
+    };
+    insta::assert_snapshot!(says(&[("web.hcl", "check \"a\" {\n  url = \"http://a/\"\n}\n")]), @r#"
+    checks.d: project shop is valid: 1 check, 0 webhooks
+    ---
+    exit 0
+    "#);
+    insta::assert_snapshot!(says(&[("web.hcl", "check \"a\" {\n}\n")]), @r#"
+    error[LK0309]: this `check` needs `url`
+     --> checks.d/web.hcl:1:1
+      |
+    1 | check "a" {
+      | ^^^^^
+      = hint: write url = "https://example.com/health"
+
+    ---
+    1 error
+    exit 1
+    "#);
 }

@@ -1,0 +1,86 @@
+//! From a URL to a connection: the name, the address policy, the dial.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::Poll;
+
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use url::{Host, Url};
+
+use super::failure::Failure;
+use super::probe::{ProbeContext, Trace};
+use crate::clock;
+use crate::egress::resolver::LookupError;
+use crate::model::observation::ErrorClass;
+
+/// The result of a future, or `None` once the probe's deadline has passed. All steps of a
+/// probe share one timer.
+pub(super) async fn within<F: Future>(
+    mut deadline: Pin<&mut Sleep>,
+    future: F,
+) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(value) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(value));
+        }
+        deadline.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// A connection to the host of the URL, or why there is none. The policy is asked about the
+/// very address that is dialled.
+pub(super) async fn connect(
+    context: &ProbeContext,
+    url: &Url,
+    trace: &mut Trace,
+    mut deadline: Pin<&mut Sleep>,
+) -> Result<TcpStream, Failure> {
+    let begun = clock::monotonic();
+    let address = match url.host() {
+        Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
+        Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
+        Some(Host::Domain(name)) => {
+            let found = within(deadline.as_mut(), context.resolver.lookup(name)).await;
+            trace.phases.dns += clock::monotonic().duration_since(begun);
+            let found = found.ok_or_else(|| {
+                let detail = format!("no name server answered for {name} in time");
+                Failure::new(ErrorClass::DnsTimeout, detail)
+            })?;
+            let found = found.map_err(|error| of_lookup(&error))?;
+            *found.first().ok_or_else(|| {
+                Failure::new(ErrorClass::DnsNxdomain, format!("{name} has no address"))
+            })?
+        }
+        None => return Err(Failure::internal("the URL has no host")),
+    };
+    let address = SocketAddr::new(address, url.port_or_known_default().unwrap_or(80));
+    trace.address = Some(address);
+    context
+        .policy
+        .check(address.ip())
+        .map_err(|denied| Failure::new(ErrorClass::BlockedByPolicy, denied.to_string()))?;
+    let begun = clock::monotonic();
+    let dialled = within(deadline, TcpStream::connect(address)).await;
+    trace.phases.connect += clock::monotonic().duration_since(begun);
+    match dialled {
+        None => Err(Failure::new(
+            ErrorClass::ConnectTimeout,
+            format!("no connection to {address} in time"),
+        )),
+        Some(Err(error)) => Err(Failure::of_connect(&error)),
+        Some(Ok(stream)) => Ok(stream),
+    }
+}
+
+fn of_lookup(error: &LookupError) -> Failure {
+    let class = match error {
+        LookupError::NoSuchName(_) => ErrorClass::DnsNxdomain,
+        LookupError::Failed { .. } => ErrorClass::DnsServfail,
+        LookupError::Timeout(_) => ErrorClass::DnsTimeout,
+        LookupError::Unable { .. } => ErrorClass::Internal,
+    };
+    Failure::new(class, error.to_string())
+}

@@ -1,0 +1,187 @@
+//! One request and its answer over a connection of its own. The connection is driven here,
+//! by the same task: nothing is spawned, and it can be taken back to be closed well.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Body as _;
+use hyper::client::conn::http1;
+use hyper::header::LOCATION;
+use hyper::{Request, Response, body::Incoming};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_rustls::client::TlsStream;
+
+use super::close::abort;
+use super::connect::within;
+use super::failure::Failure;
+use super::prepare::is_redirect;
+use super::probe::Trace;
+use super::search::Search;
+use super::timed::Timed;
+use crate::clock;
+use crate::model::observation::ErrorClass;
+
+/// How much of a body is read.
+pub(super) const MAX_BODY: usize = 1024 * 1024;
+/// The largest header of an answer.
+const MAX_HEADER: usize = 64 * 1024;
+
+/// What a probe asks over: plain or TLS.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
+    fn into_tcp(self) -> TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn into_tcp(self) -> TcpStream {
+        self
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn into_tcp(self) -> TcpStream {
+        self.into_inner().0
+    }
+}
+
+/// An answer that was read to its end, or as far as we read.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Where a redirect leads.
+    pub(super) location: Option<Vec<u8>>,
+    pub(super) truncated: bool,
+}
+
+/// Sends the request and reads the answer. When it was read whole the connection goes to the
+/// trace, to be closed at leisure.
+pub(super) async fn exchange<S: Transport>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    search: &mut Search<'_>,
+    trace: &mut Trace,
+    deadline: Pin<&mut Sleep>,
+) -> Result<Answer, Failure> {
+    let begun = clock::monotonic();
+    let (mut sender, connection) = http1::Builder::new()
+        .title_case_headers(true)
+        .max_buf_size(MAX_HEADER)
+        .handshake(TokioIo::new(Timed::new(stream)))
+        .await
+        .map_err(|error| Failure::of_exchange(&error))?;
+    let mut line = Line {
+        connection,
+        ended: false,
+    };
+    let response = sender.send_request(request);
+    let talk = talk(&mut line, response, search, &mut trace.status);
+    let result = within(deadline, talk).await;
+    let ended = clock::monotonic();
+    let timed = line.connection.into_parts().io.into_inner();
+
+    let wrote = timed
+        .wrote_at
+        .unwrap_or(if timed.writing { ended } else { begun });
+    let first_byte = timed.first_byte_at.unwrap_or(ended);
+    let phases = &mut trace.phases;
+    phases.write += wrote.saturating_duration_since(begun);
+    phases.first_byte += first_byte.saturating_duration_since(wrote);
+    phases.transfer += ended.saturating_duration_since(first_byte);
+
+    let (late, words) = match (timed.first_byte_at, timed.writing) {
+        (None, true) => (
+            ErrorClass::WriteTimeout,
+            "the request could not be sent in time",
+        ),
+        (None, false) => (ErrorClass::FirstByteTimeout, "no answer in time"),
+        (Some(_), _) => (
+            ErrorClass::TransferTimeout,
+            "the answer began but did not end in time",
+        ),
+    };
+    let stream = timed.stream.into_tcp();
+    match result {
+        Some(Ok(answer)) if !answer.truncated => {
+            trace.closing.push(stream);
+            Ok(answer)
+        }
+        Some(Ok(answer)) => {
+            abort(&stream);
+            Ok(answer)
+        }
+        Some(Err(error)) => {
+            abort(&stream);
+            Err(Failure::of_exchange(&error))
+        }
+        None => {
+            abort(&stream);
+            Err(Failure::new(late, words))
+        }
+    }
+}
+
+async fn talk<S: Transport>(
+    line: &mut Line<S>,
+    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    search: &mut Search<'_>,
+    status: &mut u16,
+) -> hyper::Result<Answer> {
+    let mut response = std::pin::pin!(response);
+    let response =
+        std::future::poll_fn(|cx| line.poll(cx, |cx| response.as_mut().poll(cx))).await?;
+    *status = response.status().as_u16();
+    let location = response.headers().get(LOCATION);
+    let mut answer = Answer {
+        status: *status,
+        location: location
+            .filter(|_| is_redirect(response.status()))
+            .map(|value| value.as_bytes().to_vec()),
+        truncated: false,
+    };
+    let mut body = response.into_body();
+    let mut room = MAX_BODY;
+    search.restart();
+    while let Some(frame) =
+        std::future::poll_fn(|cx| line.poll(cx, |cx| Pin::new(&mut body).poll_frame(cx))).await
+    {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        let part = data.get(..room).unwrap_or(&data);
+        search.feed(part);
+        if part.len() < data.len() {
+            answer.truncated = true;
+            break;
+        }
+        room -= part.len();
+    }
+    Ok(answer)
+}
+
+/// A connection that is driven by whoever waits for something that comes over it.
+struct Line<S: Transport> {
+    connection: http1::Connection<TokioIo<Timed<S>>, Full<Bytes>>,
+    ended: bool,
+}
+
+impl<S: Transport> Line<S> {
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        if let Poll::Ready(value) = wanted(cx) {
+            return Poll::Ready(value);
+        }
+        if self.ended {
+            return Poll::Pending;
+        }
+        // An error of the connection comes out where it is waited for.
+        self.ended = self.connection.poll_without_shutdown(cx).is_ready();
+        wanted(cx)
+    }
+}

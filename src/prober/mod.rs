@@ -1,0 +1,22 @@
+//! The prober: asks sites, and says what it saw. It knows nothing of schedules, states or
+//! stores; a worker is told what to probe over the bus and answers there.
+//!
+//! A site that fails is a value. What is our own fault (no file descriptor, no name server,
+//! a panic) is an `Unknown` observation and says nothing of the site.
+
+pub mod probe;
+pub mod prepare;
+pub mod judge;
+pub mod failure;
+mod connect;
+mod tls;
+mod exchange;
+mod timed;
+mod search;
+pub mod close;
+pub mod worker;
+mod batch;
+mod single;
+mod spec_cache;
+pub mod limit;
+pub mod stats;

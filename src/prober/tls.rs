@@ -1,0 +1,203 @@
+//! TLS of a probe: verified as a browser would, always a full handshake, and the end of the
+//! shown certificates is recorded also when they are refused.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+};
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use url::{Host, Url};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::connect::within;
+use super::failure::Failure;
+use super::probe::Trace;
+use crate::clock;
+use crate::egress::chain;
+use crate::egress::tls::{Trust, TrustError};
+use crate::model::observation::ErrorClass;
+
+/// The configuration that all probes share.
+pub(super) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {
+    let mut config = trust.client_config()?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let builder = WebPkiServerVerifier::builder_with_provider(
+        Arc::clone(&trust.roots),
+        Arc::clone(&trust.provider),
+    );
+    config
+        .dangerous()
+        .set_certificate_verifier(Arc::new(Recorder {
+            provider: Arc::clone(&trust.provider),
+            // It cannot be built without a root; then nobody is trusted.
+            verifier: builder.build().ok(),
+        }));
+    Ok(Arc::new(config))
+}
+
+/// The TLS session over a connection, or why there is none.
+pub(super) async fn handshake(
+    connector: &TlsConnector,
+    url: &Url,
+    stream: TcpStream,
+    trace: &mut Trace,
+    deadline: Pin<&mut Sleep>,
+) -> Result<TlsStream<TcpStream>, Failure> {
+    let name = server_name(url)?;
+    // The last message of the handshake and the request are two small writes.
+    stream.set_nodelay(true).ok();
+    let begun = clock::monotonic();
+    let result = within(deadline, connector.connect(name, stream)).await;
+    trace.phases.tls += clock::monotonic().duration_since(begun);
+    match result {
+        None => Err(Failure::new(
+            ErrorClass::TlsTimeout,
+            "the TLS handshake did not end in time",
+        )),
+        Some(Err(error)) => Err(of_handshake(&error, trace)),
+        Some(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            trace.certificate_ends(earliest_end(shown.iter()));
+            Ok(stream)
+        }
+    }
+}
+
+fn server_name(url: &Url) -> Result<ServerName<'static>, Failure> {
+    match url.host() {
+        Some(Host::Ipv4(v4)) => Ok(ServerName::IpAddress(v4.into())),
+        Some(Host::Ipv6(v6)) => Ok(ServerName::IpAddress(v6.into())),
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name).to_owned();
+            ServerName::try_from(name).map_err(|error| {
+                Failure::new(
+                    ErrorClass::TlsName,
+                    format!("no certificate can name this host: {error}"),
+                )
+            })
+        }
+        None => Err(Failure::internal("the URL has no host")),
+    }
+}
+
+fn of_handshake(error: &io::Error, trace: &mut Trace) -> Failure {
+    let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+    else {
+        let detail = format!("the TLS handshake was broken off: {}", chain(error));
+        return Failure::new(ErrorClass::TlsHandshake, detail);
+    };
+    if let Error::InvalidCertificate(CertificateError::Other(OtherError(other))) = tls
+        && let Some(refused) = other.downcast_ref::<Refused>()
+    {
+        trace.certificate_ends(refused.ends);
+        return Failure::new(class_of(&refused.why), refused.why.to_string());
+    }
+    Failure::new(class_of(tls), tls.to_string())
+}
+
+fn class_of(error: &Error) -> ErrorClass {
+    use CertificateError as Certificate;
+    match error {
+        Error::InvalidCertificate(why) => match why {
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. } => ErrorClass::TlsExpired,
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                ErrorClass::TlsName
+            }
+            _ => ErrorClass::TlsUntrusted,
+        },
+        _ => ErrorClass::TlsHandshake,
+    }
+}
+
+fn earliest_end<'a>(shown: impl Iterator<Item = &'a CertificateDer<'a>>) -> Option<OffsetDateTime> {
+    shown
+        .filter_map(|der| {
+            let (_, certificate) = X509Certificate::from_der(der).ok()?;
+            Some(certificate.validity().not_after.to_datetime())
+        })
+        .min()
+}
+
+/// Why certificates were refused, and when they end: the error is the only way out of a
+/// verifier that many probes share.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate was refused")]
+struct Refused {
+    ends: Option<OffsetDateTime>,
+    #[source]
+    why: Error,
+}
+
+#[derive(Debug)]
+struct Recorder {
+    provider: Arc<CryptoProvider>,
+    verifier: Option<Arc<WebPkiServerVerifier>>,
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verdict = match &self.verifier {
+            Some(verifier) => verifier.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            ),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
+        verdict.map_err(|why| {
+            let shown = std::iter::once(end_entity).chain(intermediates);
+            let ends = earliest_end(shown);
+            CertificateError::Other(OtherError(Arc::new(Refused { ends, why }))).into()
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+}

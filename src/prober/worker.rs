@@ -1,0 +1,263 @@
+//! The worker: takes batches from the bus, begins each probe at once as far as there is
+//! room, and sends the reports back. It holds no state: what it does not answer is asked
+//! again by whoever keeps the schedule.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use time::OffsetDateTime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::batch::{Batch, Sender};
+use super::close::Closing;
+use super::failure::Failure;
+use super::prepare::Prepared;
+use super::probe::{ProbeContext, begin, unable};
+use super::spec_cache::SpecCache;
+use super::stats::Stats;
+use super::{limit, single};
+use crate::bus::{Bus, BusError, Feed, SingleRequest};
+use crate::clock;
+use crate::model::id::CheckId;
+use crate::model::observation::Observation;
+use crate::model::probe::{Probe, ProbeBatch, Report};
+use crate::runtime::supervisor::Tasks;
+
+/// What a worker is told at its start.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// Whose batches it takes.
+    pub location: String,
+    /// Its name in reports.
+    pub name: String,
+    /// The most probes in flight; file descriptors may allow fewer.
+    pub max_in_flight: usize,
+}
+
+/// Starts a worker's loops. They end with the token, after the probes in flight.
+pub fn start(
+    tasks: &Tasks,
+    bus: &Bus,
+    context: ProbeContext,
+    settings: WorkerSettings,
+) -> Arc<Stats> {
+    let stats = Arc::new(Stats::default());
+    let room = limit::in_flight(settings.max_in_flight);
+    info!(location = %settings.location, worker = %settings.name, room, "probing");
+    let worker = Arc::new(Worker {
+        context,
+        room: Arc::new(Semaphore::new(room)),
+        cache: Mutex::default(),
+        stats: Arc::clone(&stats),
+        sender: Arc::new(Sender {
+            bus: bus.clone(),
+            stats: Arc::clone(&stats),
+            location: settings.location,
+            worker: settings.name,
+        }),
+    });
+    tasks.spawn("probes", Arc::clone(&worker).run_batches(tasks.token()));
+    tasks.spawn("single probes", worker.run_singles(tasks.token()));
+    stats
+}
+
+#[derive(Debug)]
+struct Worker {
+    context: ProbeContext,
+    /// The place of every probe in flight. A limit per host and a lane for slow ones would
+    /// stand in front of it.
+    room: Arc<Semaphore>,
+    cache: Mutex<SpecCache>,
+    stats: Arc<Stats>,
+    sender: Arc<Sender>,
+}
+
+impl Worker {
+    async fn run_batches(self: Arc<Self>, token: CancellationToken) {
+        let bus = self.sender.bus.clone();
+        let mut probes = JoinSet::new();
+        let subscribe = || bus.probe_subscribe(&self.sender.location);
+        while let Some(mut feed) = subscribed(&token, subscribe).await {
+            while let Some(batch) = next(&token, &mut feed).await {
+                self.take_batch(batch, &mut probes, &token).await;
+            }
+        }
+        finish(probes).await;
+        bus.flush().await;
+    }
+
+    async fn run_singles(self: Arc<Self>, token: CancellationToken) {
+        let bus = self.sender.bus.clone();
+        let mut probes = JoinSet::new();
+        while let Some(mut feed) = subscribed(&token, || bus.single_subscribe()).await {
+            while let Some(request) = next(&token, &mut feed).await {
+                reap(&mut probes);
+                let Some(permit) = self.permit(&token, None).await else {
+                    break;
+                };
+                probes.spawn(Arc::clone(&self).run_single(request, permit));
+            }
+        }
+        finish(probes).await;
+        bus.flush().await;
+    }
+
+    /// Begins the probes of a batch, each as soon as there is room. What has not begun when
+    /// the batch expires is dropped.
+    async fn take_batch(
+        self: &Arc<Self>,
+        batch: ProbeBatch,
+        probes: &mut JoinSet<()>,
+        token: &CancellationToken,
+    ) {
+        reap(probes);
+        let count = batch.probes.len();
+        self.stats.received(count);
+        let state = Batch::new(batch.batch, batch.reply_to, count, Arc::clone(&self.sender));
+        let state = Arc::new(state);
+        for (begun, probe) in batch.probes.into_iter().enumerate() {
+            let Some(permit) = self.permit(token, Some(batch.expires)).await else {
+                let dropped = count - begun;
+                self.stats.expired(dropped);
+                state.forget(dropped).await;
+                return;
+            };
+            probes.spawn(Arc::clone(self).run_probe(probe, permit, Arc::clone(&state)));
+        }
+    }
+
+    /// A place for one probe; `None` when it did not become free before the time is over.
+    async fn permit(
+        &self,
+        token: &CancellationToken,
+        expires: Option<OffsetDateTime>,
+    ) -> Option<OwnedSemaphorePermit> {
+        let left = match expires {
+            Some(expires) => Duration::try_from(expires - clock::now()).ok()?,
+            None => Duration::MAX,
+        };
+        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+            return Some(permit);
+        }
+        tokio::select! {
+            permit = Arc::clone(&self.room).acquire_owned() => permit.ok(),
+            () = tokio::time::sleep(left) => None,
+            () = token.cancelled() => None,
+        }
+    }
+
+    async fn run_probe(
+        self: Arc<Self>,
+        probe: Probe,
+        permit: OwnedSemaphorePermit,
+        batch: Arc<Batch>,
+    ) {
+        let prepared = self
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&probe.spec);
+        let (observation, closing) = self
+            .observe(prepared.as_deref(), probe.check_id, probe.scheduled_at)
+            .await;
+        // The next probe need not wait for this one's goodbye.
+        drop(permit);
+        let report = Report {
+            check_no: probe.check_no,
+            spec_id: probe.spec_id,
+            observation,
+        };
+        tokio::join!(batch.add(report), closing.finish());
+    }
+
+    async fn run_single(self: Arc<Self>, request: SingleRequest, permit: OwnedSemaphorePermit) {
+        let prepared = single::prepare(&request.check);
+        let id = request
+            .check
+            .id
+            .parse()
+            .unwrap_or(CheckId(uuid::Uuid::nil()));
+        let (observation, closing) = self.observe(prepared.as_ref(), id, clock::now()).await;
+        drop(permit);
+        let health = single::health(request.check.url.clone(), &observation);
+        let (answered, ()) = tokio::join!(
+            self.sender.bus.single_answer(&request, &health),
+            closing.finish()
+        );
+        if answered.is_err() {
+            self.stats.unsent(1);
+        }
+    }
+
+    /// Probes and counts. Whatever happens, there is an observation.
+    async fn observe(
+        &self,
+        prepared: Result<&Prepared, &Failure>,
+        id: CheckId,
+        scheduled_at: OffsetDateTime,
+    ) -> (Observation, Closing) {
+        let late = Duration::try_from(clock::now() - scheduled_at).unwrap_or_default();
+        let in_flight = self.stats.start(late);
+        let result = match prepared {
+            Err(failure) => (unable(scheduled_at, failure), Closing::default()),
+            Ok(prepared) => {
+                let probe = begin(&self.context, prepared, id, scheduled_at);
+                match AssertUnwindSafe(probe).catch_unwind().await {
+                    Ok(result) => result,
+                    Err(_panic) => {
+                        error!(check = %id, "a probe panicked: this is a fault of lokahi");
+                        self.stats.panicked();
+                        let failure = Failure::internal("the prober met a fault of its own");
+                        (unable(scheduled_at, &failure), Closing::default())
+                    }
+                }
+            }
+        };
+        drop(in_flight);
+        self.stats.finish(result.0.outcome);
+        result
+    }
+}
+
+/// A subscription, asked for until it is granted; `None` when the worker is to stop.
+async fn subscribed<T, F>(token: &CancellationToken, subscribe: impl Fn() -> F) -> Option<Feed<T>>
+where
+    F: Future<Output = Result<Feed<T>, BusError>>,
+{
+    let mut tries = 0;
+    while !token.is_cancelled() {
+        match subscribe().await {
+            Ok(feed) => return Some(feed),
+            Err(error) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot take probes; trying again"
+                );
+            }
+        }
+        let wait = crate::backoff::reconnect(tries, 0.5);
+        tries += 1;
+        token.run_until_cancelled(tokio::time::sleep(wait)).await?;
+    }
+    None
+}
+
+async fn next<T>(token: &CancellationToken, feed: &mut Feed<T>) -> Option<T> {
+    token.run_until_cancelled(feed.next()).await.flatten()
+}
+
+/// Lets go of what has ended. Panics are caught inside.
+fn reap(probes: &mut JoinSet<()>) {
+    while probes.try_join_next().is_some() {}
+}
+
+/// Waits for the probes in flight: each has its own deadline, and the supervisor has one for
+/// us.
+async fn finish(mut probes: JoinSet<()>) {
+    while probes.join_next().await.is_some() {}
+}
