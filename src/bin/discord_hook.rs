@@ -1,3 +1,7 @@
 //! The program `discord_hook`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lokahi::hooks::discord_hook()
+}

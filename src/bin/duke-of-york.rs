@@ -1,3 +1,7 @@
 //! The program `duke-of-york`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lokahi::hooks::duke_of_york()
+}

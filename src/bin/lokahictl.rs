@@ -1,3 +1,7 @@
 //! The program `lokahictl`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lokahi::cli::main()
+}

@@ -1,3 +1,7 @@
 //! The program `sample_hook`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lokahi::hooks::sample_hook()
+}

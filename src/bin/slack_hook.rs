@@ -1,3 +1,7 @@
 //! The program `slack_hook`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lokahi::hooks::slack_hook()
+}

@@ -2,6 +2,7 @@
 //! user and password that stand in the server's URL, which are never shown.
 
 mod methods;
+pub mod post;
 
 use std::fmt;
 use std::time::Duration;
