@@ -1,3 +1,4 @@
 //! The one integration binary: stories over real servers.
 
+mod prober;
 mod services;
