@@ -7,6 +7,8 @@ pub mod model;
 
 pub mod proto;
 pub mod spec;
+pub mod manifest;
+pub mod plan;
 pub mod health;
 pub mod cadence;
 pub mod histogram;
@@ -14,10 +16,21 @@ pub mod backoff;
 
 pub mod clock;
 pub mod files;
+pub mod folder;
 pub mod runtime;
 pub mod store;
 pub mod bus;
-pub mod services;
 pub mod egress;
+pub mod services;
 
+pub mod reconcile;
+pub mod shard;
 pub mod prober;
+pub mod delivery;
+
+pub mod api;
+pub mod client;
+pub mod cli;
+pub mod hooks;
+
+pub mod daemon;

@@ -1,1 +1,9 @@
-fn main() {}
+//! The program `healthworker`.
+
+use std::process::ExitCode;
+
+use lokahi::daemon;
+
+fn main() -> ExitCode {
+    daemon::run(std::env::args_os(), daemon::healthworker::run)
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `lokahictl`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lokahi::cli::main()
+}

@@ -1,9 +1,13 @@
-//! The program `lokahid`.
+//! The program `lokahid`, and the guard of its servers.
 
 use std::process::ExitCode;
 
+use lokahi::daemon;
 use lokahi::services::guard::Guard;
 
 fn main() -> ExitCode {
-    Guard::requested(std::env::args_os()).map_or(ExitCode::SUCCESS, Guard::run)
+    Guard::requested(std::env::args_os()).map_or_else(
+        || daemon::run(std::env::args_os(), daemon::lokahid::run),
+        Guard::run,
+    )
 }

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `sample_hook`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lokahi::hooks::sample_hook()
+}

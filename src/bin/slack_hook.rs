@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `slack_hook`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lokahi::hooks::slack_hook()
+}

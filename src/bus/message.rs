@@ -1,6 +1,7 @@
 //! Decoded messages of a subscription. One that cannot be read is dropped and
 //! logged: whoever sent it is not one of us.
 
+use futures_util::FutureExt as _;
 use tracing::warn;
 
 use super::{BusError, next};
@@ -46,6 +47,11 @@ impl<T> Feed<T> {
         }
     }
 
+    /// A message that is there already, without waiting.
+    pub fn take_ready(&mut self) -> Option<T> {
+        self.next().now_or_never().flatten()
+    }
+
     /// The next message that can be read; `None` when the client has ended.
     /// It may be dropped and called again without losing a message.
     pub async fn next(&mut self) -> Option<T> {
@@ -68,4 +74,16 @@ impl<T> Feed<T> {
             }
         }
     }
+}
+
+/// Waits for a hint; for ever, once the feed has ended or when there is none:
+/// whoever waits looks by itself from time to time, too.
+pub async fn woken(hints: &mut Option<Feed<()>>) {
+    if let Some(feed) = hints
+        && feed.next().await.is_some()
+    {
+        return;
+    }
+    *hints = None;
+    std::future::pending().await
 }

@@ -8,16 +8,18 @@
 mod convert;
 mod message;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event};
 use futures_util::StreamExt as _;
+use percent_encoding::percent_decode;
 use prost::Message as _;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-pub use self::message::{Feed, SingleRequest};
+pub use self::message::{Feed, SingleRequest, woken};
 use crate::model::id::EventId;
 use crate::model::probe::{ProbeBatch, Reports};
 use crate::proto::{admin, internal};
@@ -107,14 +109,8 @@ impl Bus {
             // Bounded on both sides: a queue that grows is lateness that grows.
             .client_capacity(4096)
             .subscription_capacity(16 * 1024)
-            .event_callback(|event| async move {
-                match event {
-                    Event::Connected => info!("NATS is connected"),
-                    Event::Disconnected => warn!("NATS is disconnected; trying again"),
-                    Event::SlowConsumer(_) => warn!("messages from NATS were dropped: too slow"),
-                    other => warn!(event = %other, "NATS"),
-                }
-            });
+            .event_callback(words());
+        options = with_url_credentials(options, &servers);
         if let Some(path) = &settings.credentials {
             let unreadable = |source| BusError::Credentials {
                 path: path.clone(),
@@ -308,4 +304,43 @@ impl Bus {
 /// The next message, for the feeds of this door.
 async fn next(messages: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
     messages.next().await
+}
+
+/// The client leaves what stands in front of the `@` to us: a token, or a user
+/// and a password. The first server's are used for all.
+fn with_url_credentials(
+    options: ConnectOptions,
+    servers: &[async_nats::ServerAddr],
+) -> ConnectOptions {
+    let decode = |text: &str| {
+        percent_decode(text.as_bytes())
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    let named = servers
+        .iter()
+        .find_map(|server| Some((server.username()?, server.password())));
+    match named {
+        Some((user, Some(password))) => options.user_and_password(decode(user), decode(password)),
+        Some((token, None)) => options.token(decode(token)),
+        None => options,
+    }
+}
+
+/// Says what becomes of the connection; the same failure only once in a row.
+fn words() -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
+    let last = Mutex::new(String::new());
+    move |event| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = event.to_string();
+        match event {
+            Event::Connected => info!("NATS is connected"),
+            Event::Disconnected => warn!("NATS is disconnected; trying again"),
+            Event::SlowConsumer(_) => warn!("messages from NATS were dropped: too slow"),
+            _ if *last == text => {}
+            _ => warn!("NATS: {text}"),
+        }
+        *last = text;
+        std::future::ready(())
+    }
 }

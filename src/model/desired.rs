@@ -30,6 +30,13 @@ pub struct Desired {
     pub webhooks: BTreeMap<String, Declared<WebhookSpec>>,
 }
 
+/// What is live of one project's declared objects, by address.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Actual {
+    pub checks: BTreeMap<String, CheckSpec>,
+    pub webhooks: BTreeMap<String, WebhookSpec>,
+}
+
 /// Where the files came from; what a client claims.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Revision {

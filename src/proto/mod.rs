@@ -19,3 +19,6 @@ pub mod internal {
 
 /// Every message above, described: the JSON form is derived from it.
 pub static DESCRIPTORS: &[u8] = include_bytes!("gen/descriptor.bin");
+
+pub mod json;
+pub mod twirp;

@@ -4,3 +4,5 @@
 pub mod signals;
 pub mod supervisor;
 pub mod telemetry;
+pub mod counter;
+pub mod chain;

@@ -95,10 +95,13 @@ impl Layout {
     }
 
     /// The folder of Postgres's socket: in the data folder if the path fits into a socket
-    /// address, else a short one under /tmp that is always the same for this data folder.
+    /// address and into the setting, which is a list with commas and quotes; else a short one
+    /// under /tmp that is always the same for this data folder.
     pub(super) fn postgres_socket(&self) -> PathBuf {
         let folder = self.postgres().join("run");
-        if folder.join(SOCKET_NAME).as_os_str().len() <= LONGEST_SOCKET {
+        let fits = folder.join(SOCKET_NAME).as_os_str().len() <= LONGEST_SOCKET;
+        let is_plain = folder.to_str().is_some_and(|it| !it.contains([',', '"']));
+        if fits && is_plain {
             return folder;
         }
         let digest = Sha256::digest(self.root.as_os_str().as_bytes());
@@ -204,13 +207,13 @@ mod tests {
             short.postgres_socket(),
             Path::new("/var/lib/lokahi/postgres/run")
         );
-        let long = Layout {
-            root: PathBuf::from("/").join("deep/".repeat(40)),
-        };
-        let folder = long.postgres_socket();
-        assert!(folder.starts_with("/tmp"));
-        assert!(folder.join(SOCKET_NAME).as_os_str().len() <= LONGEST_SOCKET);
-        assert_eq!(folder, long.postgres_socket());
+        for root in [&"/deep".repeat(40), "/a,b"] {
+            let other = Layout { root: root.into() };
+            let folder = other.postgres_socket();
+            assert!(folder.starts_with("/tmp"));
+            assert!(folder.join(SOCKET_NAME).as_os_str().len() <= LONGEST_SOCKET);
+            assert_eq!(folder, other.postgres_socket());
+        }
     }
 
     #[tokio::test]

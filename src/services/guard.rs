@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -132,6 +132,8 @@ pub(super) struct Watch {
     guard: Guard,
     program: Option<PathBuf>,
     child: Child,
+    /// Apart from the child, because waiting for a child closes what is still in it.
+    pipe: Option<ChildStdin>,
 }
 
 impl Watch {
@@ -145,10 +147,11 @@ impl Watch {
             data_dir: layout.root().to_owned(),
             lifetime,
         };
-        let child = spawn(&guard, program.as_deref())?;
+        let mut child = spawn(&guard, program.as_deref())?;
         Ok(Self {
             guard,
             program,
+            pipe: child.stdin.take(),
             child,
         })
     }
@@ -170,7 +173,10 @@ impl Watch {
                 tokio::time::sleep(PAUSE).await;
             }
             match spawn(&self.guard, self.program.as_deref()) {
-                Ok(child) => self.child = child,
+                Ok(child) => {
+                    self.child = child;
+                    self.pipe = self.child.stdin.take();
+                }
                 Err(error) => {
                     error!(error = &error as &dyn std::error::Error, "no guard");
                     tokio::time::sleep(PAUSE).await;
@@ -180,7 +186,7 @@ impl Watch {
     }
 
     async fn release(mut self) {
-        drop(self.child.stdin.take());
+        drop(self.pipe.take());
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         if !matches!(ended, Ok(Ok(status)) if status.success()) {
             warn!(?ended, "the guard of the private servers did not end well");

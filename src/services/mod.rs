@@ -86,21 +86,12 @@ impl Services {
             postgres: None,
             nats: None,
         };
-        // Both are looked for before either starts: who lacks one hears of it at once.
-        if options.postgres {
-            let server = Postgres::prepare(&layout, &options.search, options.durability).await?;
-            services.postgres = Some(Arc::new(server));
-        }
-        if options.nats {
-            let server = Nats::prepare(&layout, &options.search).await?;
-            services.nats = Some(Arc::new(server));
-        }
-        // The guard comes before what it guards, so that nothing outlives us.
-        let watch = Watch::start(options.guard, &layout, options.lifetime)?;
+        // The guard comes before all that it guards, so that nothing outlives us.
+        let watch = Watch::start(options.guard.clone(), &layout, options.lifetime)?;
         services
             .guard
             .spawn("guard", watch.keep(services.guard.token()));
-        if let Err(error) = services.start_servers().await {
+        if let Err(error) = services.start_servers(&options).await {
             services.stop().await?;
             return Err(error);
         }
@@ -112,6 +103,7 @@ impl Services {
         );
         tasks.spawn("services", async move {
             tokio::select! {
+                biased;
                 () = theirs.cancelled() => Ok(()),
                 () = servers.cancelled() => Err(Error::Unsupervised),
                 () = guard.cancelled() => Err(Error::Unsupervised),
@@ -120,7 +112,17 @@ impl Services {
         Ok(services)
     }
 
-    async fn start_servers(&self) -> Result<(), Error> {
+    async fn start_servers(&mut self, options: &StartOptions) -> Result<(), Error> {
+        let layout = self.folder.layout();
+        // Both are looked for before either starts: who lacks one hears of it at once.
+        if options.postgres {
+            let server = Postgres::prepare(layout, &options.search, options.durability).await?;
+            self.postgres = Some(Arc::new(server));
+        }
+        if options.nats {
+            let server = Nats::prepare(layout, &options.search).await?;
+            self.nats = Some(Arc::new(server));
+        }
         let token = self.servers.token();
         if let Some(postgres) = &self.postgres {
             let running = keeper::start(postgres.as_ref()).await?;

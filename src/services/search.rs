@@ -20,7 +20,8 @@ pub const OLDEST_POSTGRES: u32 = 15;
 const OLDEST_NATS: (u32, u32) = (2, 10);
 
 const INSTALL_POSTGRES: &str = "`apt-get install postgresql` installs it";
-const INSTALL_NATS: &str = "`apt-get install nats-server` installs it";
+const INSTALL_NATS: &str =
+    "`apt-get install nats-server` (Debian 13, Ubuntu 24.04 or newer) installs it";
 
 /// Where to look.
 #[derive(Debug, Clone)]
@@ -56,11 +57,19 @@ impl Search {
         );
         let mut looked = Vec::new();
         for folder in folders {
+            // Links are followed first: Postgres finds its own files relative to where it is.
             let program = folder.join("postgres");
-            let found = match folder.join("initdb").is_file() && program.is_file() {
-                true => version(&program).await,
-                false => continue,
+            let Ok(program) = program.canonicalize() else {
+                continue;
             };
+            let folder = program.parent().map_or(folder, Path::to_owned);
+            let initdb = folder.join("initdb");
+            if !initdb.is_file() {
+                continue;
+            }
+            // Both must run: they may lack different libraries.
+            let found = version(&program).await;
+            let found = version(&initdb).await.and(found);
             match (found, major) {
                 (Some((found, _)), Some(major)) if found == major => return Ok(folder),
                 (Some((found, _)), None) if found >= OLDEST_POSTGRES => return Ok(folder),

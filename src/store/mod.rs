@@ -29,6 +29,9 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use self::error::{Doing as _, StoreError};
 
+/// What the functions here work on: a connection, or a transaction of it.
+pub type Connection = sqlx::PgConnection;
+
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// A few connections to one database.

@@ -93,7 +93,8 @@ pub async fn transition_insert(
              join deliveries d on d.event_id = o.id
              where o.incident_id = t.incident_id) r
          join receivers v on v.id = r.receiver_id and v.deleted_at is null
-         where t.id = any($1) and t.told",
+         -- A receiver of the original form knows up, down and error only.
+         where t.id = any($1) and t.told and (t.type <> 'check.deleted' or v.format <> 0)",
         &ids,
         now,
     )

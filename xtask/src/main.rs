@@ -1,1 +1,67 @@
-fn main() {}
+//! The chores of this workspace, as `cargo xtask …`. It links nothing of the library, so that
+//! it runs when the library does not compile.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for a person at a terminal"
+)]
+
+mod codegen;
+mod fetch;
+mod peers;
+mod postgres;
+mod processes;
+mod sqlx;
+mod table;
+mod test;
+mod tidy;
+mod up;
+mod view;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Set everything up, run lokahi on this machine, and show what its checks see
+    Up(up::Arguments),
+    /// Run every test, against private servers
+    Test(test::Arguments),
+    /// Make sure that Postgres and nats-server can be found, fetching them if need be
+    Peers,
+    /// Check the rules of the source tree: layers, doors, sizes
+    Tidy,
+    /// Compile proto/ into src/proto/gen/
+    Codegen(codegen::Arguments),
+    /// Chores of the committed query metadata
+    #[command(subcommand)]
+    Sqlx(sqlx::Chore),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().chore {
+        Chore::Up(arguments) => up::run(&arguments),
+        Chore::Test(arguments) => test::run(&arguments),
+        Chore::Peers => peers::run(),
+        Chore::Tidy => tidy::run(),
+        Chore::Codegen(arguments) => codegen::run(&arguments),
+        Chore::Sqlx(chore) => sqlx::run(&chore),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,7 @@
+# Who hears of it when a check goes down and comes back. A check refers to this
+# receiver as webhook.sample_hook.
+
+webhook "sample_hook" {
+  url    = "http://127.0.0.1:24255/twirp/github.xe.lokahi.Webhook/Handle"
+  format = "protobuf"
+}

@@ -1,0 +1,358 @@
+//! The service `github.xe.lokahi.Checks`: one transaction a call.
+
+use prost::Message as _;
+use time::Duration;
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::twirp::Methods;
+use super::{Call, convert, edit};
+use crate::clock;
+use crate::histogram::summarise;
+use crate::model::desired::SourceLine;
+use crate::model::health::State;
+use crate::model::id::{CheckId, CheckNo, ReceiverId};
+use crate::model::name::Name;
+use crate::model::ownership::Owner;
+use crate::proto::lokahi::{
+    Check, CheckId as WireId, CheckStatus, ChecksPage, CreateOpts, Evidence, ListOpts,
+};
+use crate::proto::twirp::{Code, TwirpError};
+use crate::spec::{Digest, encode_check};
+use crate::store::check::{
+    ListFilter, NewCheck, StoredCheck, check_create, check_delete, check_get, check_list,
+    check_lock, check_update,
+};
+use crate::store::error::StoreError;
+use crate::store::observation::{evidence_list, observation_latencies};
+use crate::store::project::{API_PROJECT, project_source};
+use crate::store::receiver::{receiver_implicit, receiver_link};
+use crate::store::request::{RequestKey, request_find, request_keep};
+use crate::store::spec::spec_put;
+
+const CREATE: &str = "github.xe.lokahi.Checks/Create";
+const PUT: &str = "github.xe.lokahi.Checks/Put";
+
+/// How far back percentiles look.
+const LATENCY_WINDOW: Duration = Duration::hours(24);
+/// How many samples stand behind the percentiles of one check.
+const SAMPLES: i64 = 1000;
+/// How many samples one answer may read.
+const SAMPLES_OF_A_PAGE: i64 = 200_000;
+/// How much evidence Status shows.
+const EVIDENCE: i64 = 10;
+const DEFAULT_COUNT: i64 = 30;
+const MOST_COUNT: i64 = 10_000;
+const LONGEST_REQUEST_ID: usize = 200;
+
+pub(super) fn add(methods: Methods<Call>) -> Methods<Call> {
+    methods
+        .with(CREATE, create)
+        .with("github.xe.lokahi.Checks/Delete", delete)
+        .with("github.xe.lokahi.Checks/Get", get)
+        .with("github.xe.lokahi.Checks/List", list)
+        .with(PUT, put)
+        .with("github.xe.lokahi.Checks/Status", status)
+}
+
+async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
+    let spec = edit::created(&opts)?;
+    let id = CheckId(Uuid::now_v7());
+    let address = if opts.name.is_empty() {
+        id.to_string()
+    } else {
+        edit::argument::<Name>("name", &opts.name)?.to_string()
+    };
+    let key = request_key(&call, &opts.request_id, CREATE)?;
+    let project = call.state.project().await?;
+    let now = clock::now();
+
+    let mut tx = call.state.store.begin().await?;
+    if let Some(key) = key
+        && let Some(check) = replayed(request_find(&mut tx, key).await?, CREATE)?
+    {
+        return Ok(check);
+    }
+    let bytes = encode_check(&spec);
+    let digest = Digest::of(&bytes);
+    let stored = spec_put(&mut tx, &[bytes]).await?;
+    let new = NewCheck {
+        id,
+        address: address.clone(),
+        spec_id: *stored.get(&digest).ok_or(ApiError::SpecLost)?,
+        spec: spec.clone(),
+    };
+    match check_create(&mut tx, project, Owner::Api, &[new], now).await {
+        Err(StoreError::AddressTaken(name)) => {
+            let text = format!("a check named {name:?} exists already");
+            let error = TwirpError::new(Code::AlreadyExists, text).with("argument", "name");
+            return Err(error.into());
+        }
+        other => other?,
+    }
+    if let Some(webhook) = &spec.webhook {
+        let made = receiver_implicit(&mut tx, project, std::slice::from_ref(webhook), now).await?;
+        receiver_link(&mut tx, &[(id, made.into_values().collect())]).await?;
+    }
+    // What was just written needs no reading.
+    let check = convert::check(&StoredCheck {
+        id,
+        check_no: CheckNo(0),
+        project: API_PROJECT.to_owned(),
+        address,
+        owner: Owner::Api,
+        version: 1,
+        spec,
+        state: State::Init,
+        since: now,
+        seq: 0,
+        last: None,
+        webhook_response_nanoseconds: 0,
+    });
+    if let Some(key) = key {
+        request_keep(&mut tx, key, &check.encode_to_vec(), now).await?;
+    }
+    tx.commit().await.map_err(|source| StoreError::Query {
+        doing: "commit a new check",
+        source,
+    })?;
+    call.state.announce().await;
+    Ok(check)
+}
+
+async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
+    let id = check_id(&put.id)?;
+    let key = request_key(&call, &put.request_id, PUT)?;
+    let now = clock::now();
+    let mut tx = call.state.store.begin().await?;
+    if let Some(key) = key
+        && let Some(check) = replayed(request_find(&mut tx, key).await?, PUT)?
+    {
+        return Ok(check);
+    }
+    let version = check_lock(&mut tx, id).await?;
+    same_version(id, version, put.expected_version)?;
+    let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
+    if current.owner == Owner::Declared {
+        return Err(declared(&current, project_source(&mut tx, id).await?).into());
+    }
+    if !put.name.is_empty() && Some(put.name.as_str()) != current.name() {
+        let why = "cannot be changed; create a check with the new name";
+        return Err(TwirpError::argument("name", why).into());
+    }
+    let spec = edit::changed(&current.spec, &put)?;
+    let check = if spec == current.spec {
+        convert::check(&current)
+    } else {
+        let bytes = encode_check(&spec);
+        let digest = Digest::of(&bytes);
+        let stored = spec_put(&mut tx, &[bytes]).await?;
+        let new = NewCheck {
+            id,
+            address: current.address.clone(),
+            spec_id: *stored.get(&digest).ok_or(ApiError::SpecLost)?,
+            spec: spec.clone(),
+        };
+        check_update(&mut tx, Owner::Api, &[new]).await?;
+        if spec.webhook != current.spec.webhook {
+            let project = call.state.project().await?;
+            let webhooks: Vec<_> = spec.webhook.into_iter().collect();
+            let made = receiver_implicit(&mut tx, project, &webhooks, now).await?;
+            let receivers: Vec<ReceiverId> = made.into_values().collect();
+            receiver_link(&mut tx, &[(id, receivers)]).await?;
+        }
+        let written = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
+        convert::check(&written)
+    };
+    if let Some(key) = key {
+        request_keep(&mut tx, key, &check.encode_to_vec(), now).await?;
+    }
+    tx.commit().await.map_err(|source| StoreError::Query {
+        doing: "commit a changed check",
+        source,
+    })?;
+    call.state.announce().await;
+    Ok(check)
+}
+
+async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
+    let id = check_id(&wanted.id)?;
+    let mut tx = call.state.store.begin().await?;
+    let version = check_lock(&mut tx, id).await?;
+    same_version(id, version, wanted.expected_version)?;
+    let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
+    if current.owner == Owner::Declared {
+        return Err(declared(&current, project_source(&mut tx, id).await?).into());
+    }
+    check_delete(&mut tx, &[id], clock::now()).await?;
+    tx.commit().await.map_err(|source| StoreError::Query {
+        doing: "commit a deletion",
+        source,
+    })?;
+    call.state.announce().await;
+    Ok(convert::check(&current))
+}
+
+async fn get(call: Call, wanted: WireId) -> Result<Check, ApiError> {
+    Ok(convert::check(&read(&call, &wanted).await?))
+}
+
+async fn status(call: Call, wanted: WireId) -> Result<CheckStatus, ApiError> {
+    let stored = read(&call, &wanted).await?;
+    let since = clock::now() - LATENCY_WINDOW;
+    let mut conn = call.state.store.acquire().await?;
+    let mut latencies =
+        observation_latencies(&mut conn, &[stored.check_no], since, SAMPLES).await?;
+    let evidence = evidence_list(&mut conn, stored.check_no, EVIDENCE).await?;
+    let samples = latencies.remove(&stored.check_no).unwrap_or_default();
+    Ok(CheckStatus {
+        check: Some(convert::check(&stored)),
+        last_response_time_nanoseconds: convert::last_nanoseconds(&stored),
+        histogram_data: Some(convert::histogram(summarise(samples))),
+        resp_status_code: convert::last_status(&stored),
+        sequence: stored.seq,
+        at: stored.last.map(|last| convert::timestamp(last.at)),
+        evidence: evidence
+            .iter()
+            .rev()
+            .map(|bytes| Evidence::decode(bytes.as_slice()))
+            .collect::<Result<_, _>>()?,
+        ..CheckStatus::default()
+    })
+}
+
+async fn list(call: Call, opts: ListOpts) -> Result<ChecksPage, ApiError> {
+    let count = match i64::from(opts.count) {
+        0 => DEFAULT_COUNT,
+        count @ 1..=MOST_COUNT => count,
+        count => {
+            let why = format!("{count} is not between 1 and {MOST_COUNT}");
+            return Err(TwirpError::argument("count", why).into());
+        }
+    };
+    if opts.offset < 0 {
+        return Err(TwirpError::argument("offset", "must not be negative").into());
+    }
+    let filter = list_filter(&opts)?;
+    let mut conn = call.state.store.acquire().await?;
+    let stored = check_list(&mut conn, &filter, count, opts.offset.into()).await?;
+    if !opts.include_status {
+        let results = stored.iter().map(convert::result).collect();
+        return Ok(ChecksPage { results });
+    }
+    let numbers: Vec<CheckNo> = stored.iter().map(|check| check.check_no).collect();
+    let checks = i64::try_from(numbers.len()).unwrap_or(i64::MAX).max(1);
+    let each = (SAMPLES_OF_A_PAGE / checks).clamp(20, SAMPLES);
+    let since = clock::now() - LATENCY_WINDOW;
+    let mut latencies = observation_latencies(&mut conn, &numbers, since, each).await?;
+    let mut result = |check: &StoredCheck| {
+        let samples = latencies.remove(&check.check_no).unwrap_or_default();
+        convert::result_with_status(check, summarise(samples))
+    };
+    let results = stored.iter().map(&mut result).collect();
+    Ok(ChecksPage { results })
+}
+
+fn list_filter(opts: &ListOpts) -> Result<ListFilter, TwirpError> {
+    let state = |number: &i32| {
+        i16::try_from(*number)
+            .ok()
+            .and_then(State::from_number)
+            .ok_or_else(|| TwirpError::argument("states", format!("{number} is no state")))
+    };
+    let owner = match opts.owner.as_str() {
+        "" => None,
+        name => Some(
+            Owner::from_name(name)
+                .ok_or_else(|| TwirpError::argument("owner", "must be api or declared"))?,
+        ),
+    };
+    Ok(ListFilter {
+        labels: opts.labels.clone().into_iter().collect(),
+        states: opts.states.iter().map(state).collect::<Result<_, _>>()?,
+        owner,
+        project: Some(opts.project.clone()).filter(|name| !name.is_empty()),
+    })
+}
+
+async fn read(call: &Call, wanted: &WireId) -> Result<StoredCheck, ApiError> {
+    let id = check_id(&wanted.id)?;
+    let mut conn = call.state.store.acquire().await?;
+    let stored = check_get(&mut conn, id).await?;
+    let version = stored.as_ref().map(|check| check.version);
+    same_version(id, version, wanted.expected_version)?;
+    stored.ok_or_else(|| unknown(id).into())
+}
+
+/// What is no id cannot be one of ours.
+pub(super) fn check_id(text: &str) -> Result<CheckId, TwirpError> {
+    text.parse()
+        .map_err(|error| TwirpError::new(Code::NotFound, format!("{error}")).with("argument", "id"))
+}
+
+/// There is no live check of this id.
+pub(super) fn unknown(id: CheckId) -> TwirpError {
+    TwirpError::new(Code::NotFound, format!("there is no check {id}")).with("argument", "id")
+}
+
+/// Refuses a check that is gone, or is not what the caller last saw of it.
+fn same_version(
+    id: CheckId,
+    version: Option<i64>,
+    expected: Option<i64>,
+) -> Result<(), TwirpError> {
+    let version = version.ok_or_else(|| unknown(id))?;
+    match expected {
+        Some(expected) if expected != version => Err(TwirpError::new(
+            Code::Aborted,
+            format!("the check has version {version}, not {expected}: somebody changed it"),
+        )
+        .with("argument", "expected_version")
+        .with("version", version.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// What a file declares is changed in the file.
+fn declared(check: &StoredCheck, source: Option<(SourceLine, i64)>) -> TwirpError {
+    let (place, generation) = source.unwrap_or_default();
+    let SourceLine { file, line } = place;
+    let text = format!(
+        "the check {} is declared in {file}:{line} of the project {}; edit it there and apply",
+        check.address, check.project
+    );
+    TwirpError::new(Code::FailedPrecondition, text)
+        .with("project", &check.project)
+        .with("address", &check.address)
+        .with("file", file)
+        .with("line", line.to_string())
+        .with("generation", generation.to_string())
+}
+
+fn request_key<'a>(
+    call: &'a Call,
+    request_id: &'a str,
+    method: &'a str,
+) -> Result<Option<RequestKey<'a>>, TwirpError> {
+    if request_id.len() > LONGEST_REQUEST_ID {
+        let why = format!("at most {LONGEST_REQUEST_ID} characters are allowed");
+        return Err(TwirpError::argument("request_id", why));
+    }
+    Ok((!request_id.is_empty()).then_some(RequestKey {
+        principal: &call.principal.name,
+        request_id,
+        method,
+    }))
+}
+
+/// The answer that was kept for a request id.
+fn replayed(kept: Option<(String, Vec<u8>)>, method: &str) -> Result<Option<Check>, ApiError> {
+    match kept {
+        None => Ok(None),
+        Some((of, answer)) if of == method => Ok(Some(Check::decode(answer.as_slice())?)),
+        Some((of, _)) => {
+            let why = format!("was used for another call, {of}");
+            Err(TwirpError::argument("request_id", why).into())
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Stored values as messages.
+
+use time::OffsetDateTime;
+
+use crate::histogram::Summary;
+use crate::model::check::HttpUrl;
+use crate::model::observation::ErrorClass;
+use crate::model::webhook::WebhookFormat;
+use crate::proto::{admin, lokahi};
+use crate::store::check::StoredCheck;
+
+/// A check as callers see it.
+pub(super) fn check(stored: &StoredCheck) -> lokahi::Check {
+    let spec = &stored.spec;
+    let webhook = spec.webhook.as_ref();
+    let format = webhook.map_or(WebhookFormat::Protobuf, |webhook| webhook.format);
+    lokahi::Check {
+        id: stored.id.to_string(),
+        url: spec.url.to_string(),
+        webhook_url: webhook
+            .map(|webhook| webhook.url.to_string())
+            .unwrap_or_default(),
+        webhook_response_time_nanoseconds: stored.webhook_response_nanoseconds,
+        every: i32::try_from(spec.every.seconds()).unwrap_or(i32::MAX),
+        playbook_url: spec
+            .playbook_url
+            .as_ref()
+            .map(HttpUrl::to_string)
+            .unwrap_or_default(),
+        state: stored.state.number().into(),
+        webhook_format: webhook_format(format).into(),
+        name: stored.name().unwrap_or_default().to_owned(),
+        project: stored.project.clone(),
+        owner: stored.owner.name().to_owned(),
+        version: stored.version,
+        labels: spec.labels.clone(),
+        receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+        since: Some(timestamp(stored.since)),
+        method: spec.method.name().to_owned(),
+        timeout_nanoseconds: i64::from(spec.timeout.milliseconds()) * 1_000_000,
+        ..lokahi::Check::default()
+    }
+}
+
+/// An entry of a page; the histogram only where it was asked for.
+pub(super) fn result(stored: &StoredCheck) -> lokahi::checks_page::Result {
+    lokahi::checks_page::Result {
+        check: Some(check(stored)),
+        ..lokahi::checks_page::Result::default()
+    }
+}
+
+/// The same with what its newest probe saw.
+pub(super) fn result_with_status(
+    stored: &StoredCheck,
+    summary: Option<Summary>,
+) -> lokahi::checks_page::Result {
+    let class = stored
+        .last
+        .and_then(|last| ErrorClass::from_number(last.class));
+    lokahi::checks_page::Result {
+        histogram_data: Some(histogram(summary)),
+        last_response_time_nanoseconds: last_nanoseconds(stored),
+        resp_status_code: last_status(stored),
+        error_class: class.map_or("", ErrorClass::name).to_owned(),
+        ..result(stored)
+    }
+}
+
+/// How long the newest probe took.
+pub(super) fn last_nanoseconds(stored: &StoredCheck) -> i64 {
+    stored
+        .last
+        .map_or(0, |last| i64::from(last.total_us) * 1000)
+}
+
+/// The status that the newest probe saw.
+pub(super) fn last_status(stored: &StoredCheck) -> i32 {
+    stored.last.map_or(0, |last| last.status.into())
+}
+
+/// Percentiles; all zero without a sample.
+pub(super) fn histogram(summary: Option<Summary>) -> lokahi::HistogramData {
+    let summary = summary.unwrap_or_default();
+    lokahi::HistogramData {
+        max_nanoseconds: summary.max,
+        min_nanoseconds: summary.min,
+        mean_nanoseconds: summary.mean,
+        stddev: summary.stddev,
+        p50_nanoseconds: summary.p50,
+        p75_nanoseconds: summary.p75,
+        p95_nanoseconds: summary.p95,
+        p99_nanoseconds: summary.p99,
+    }
+}
+
+/// The same in whole nanoseconds.
+pub(super) fn whole_histogram(summary: Option<Summary>) -> admin::HistogramData {
+    let summary = summary.unwrap_or_default();
+    admin::HistogramData {
+        max_nanoseconds: summary.max as i64,
+        min_nanoseconds: summary.min as i64,
+        mean_nanoseconds: summary.mean as i64,
+        stddev: summary.stddev as i64,
+        p50_nanoseconds: summary.p50 as i64,
+        p75_nanoseconds: summary.p75 as i64,
+        p95_nanoseconds: summary.p95 as i64,
+        p99_nanoseconds: summary.p99 as i64,
+    }
+}
+
+/// The format's number on the wire.
+fn webhook_format(format: WebhookFormat) -> lokahi::WebhookFormat {
+    match format {
+        WebhookFormat::Protobuf => lokahi::WebhookFormat::Protobuf,
+        WebhookFormat::Json => lokahi::WebhookFormat::Json,
+    }
+}
+
+/// The format of a number on the wire.
+pub(super) fn webhook_format_from(number: i32) -> Option<WebhookFormat> {
+    match lokahi::WebhookFormat::try_from(number).ok()? {
+        lokahi::WebhookFormat::Protobuf => Some(WebhookFormat::Protobuf),
+        lokahi::WebhookFormat::Json => Some(WebhookFormat::Json),
+    }
+}
+
+/// A moment.
+pub(super) fn timestamp(at: OffsetDateTime) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: at.unix_timestamp(),
+        nanos: i32::try_from(at.nanosecond()).unwrap_or(0),
+    }
+}

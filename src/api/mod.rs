@@ -1,0 +1,152 @@
+//! The Twirp services on axum, and the pages for people's machines. Thin: it
+//! checks arguments, runs one transaction, and converts.
+
+pub mod access;
+mod error;
+pub mod twirp;
+pub mod body;
+pub mod serve;
+
+mod convert;
+mod edit;
+mod checks;
+mod run;
+mod projects;
+mod pages;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use tokio::sync::{OnceCell, Semaphore};
+use tracing::debug;
+
+use self::access::{Access, AccessError, Principal};
+use self::error::ApiError;
+use self::run::RunTimes;
+use self::twirp::{Methods, answer_error};
+use crate::bus::Bus;
+use crate::proto::twirp::{Code, TwirpError};
+use crate::store::Store;
+use crate::store::project::{API_PROJECT, ProjectId, project_find};
+
+/// How many calls are worked on at once; more are told to try again.
+const MOST_IN_FLIGHT: usize = 256;
+
+/// Writes the metrics page, in the OpenMetrics text format.
+pub type MetricsPage = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the operator sets.
+#[derive(Clone, Default)]
+pub struct ApiSettings {
+    /// `user:password`; without it everybody is `anonymous`.
+    pub userpass: Option<String>,
+    /// Whether `/metrics` is open to whoever has no credentials.
+    pub metrics_open: bool,
+}
+
+/// What the handlers work with.
+pub struct ApiState {
+    store: Store,
+    bus: Bus,
+    access: Access,
+    metrics_open: bool,
+    metrics: MetricsPage,
+    runs: RunTimes,
+    in_flight: Semaphore,
+    project: OnceCell<ProjectId>,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").finish_non_exhaustive()
+    }
+}
+
+/// One call: who makes it, and what it works with.
+#[derive(Clone, Debug)]
+struct Call {
+    state: Arc<ApiState>,
+    principal: Principal,
+}
+
+impl ApiState {
+    pub fn new(
+        store: Store,
+        bus: Bus,
+        settings: &ApiSettings,
+        metrics: MetricsPage,
+    ) -> Result<Arc<Self>, AccessError> {
+        Ok(Arc::new(Self {
+            store,
+            bus,
+            access: Access::from_setting(settings.userpass.as_deref())?,
+            metrics_open: settings.metrics_open,
+            metrics,
+            runs: RunTimes::default(),
+            in_flight: Semaphore::new(MOST_IN_FLIGHT),
+            project: OnceCell::new(),
+        }))
+    }
+
+    /// The built-in project; its id never changes.
+    async fn project(&self) -> Result<ProjectId, ApiError> {
+        let find = async {
+            let mut conn = self.store.acquire().await?;
+            project_find(&mut conn, API_PROJECT)
+                .await?
+                .ok_or_else(|| ApiError::NoProject(API_PROJECT))
+        };
+        self.project.get_or_try_init(|| find).await.copied()
+    }
+
+    /// Tells the schedulers that something changed; they also look by
+    /// themselves, so that a lost hint is only lateness.
+    async fn announce(&self) {
+        if let Err(error) = self.bus.changed_publish().await {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "no hint to the schedulers"
+            );
+        }
+    }
+}
+
+/// Everything that lokahid serves.
+pub fn router(state: Arc<ApiState>) -> Router {
+    let methods = Methods::default();
+    let methods = checks::add(methods);
+    let methods = run::add(methods);
+    let methods = Arc::new(projects::add(methods));
+    Router::new()
+        .route("/livez", get(pages::livez))
+        .route("/readyz", get(pages::readyz))
+        .route("/health", get(pages::readyz))
+        .route("/metrics", get(pages::metrics))
+        .fallback(move |State(state), request| twirp_call(state, Arc::clone(&methods), request))
+        .with_state(state)
+}
+
+async fn twirp_call(
+    state: Arc<ApiState>,
+    methods: Arc<Methods<Call>>,
+    request: Request,
+) -> Response {
+    let principal = match state.access.principal(request.headers()) {
+        Ok(principal) => principal,
+        Err(error) => return pages::refuse(&error),
+    };
+    let shared = Arc::clone(&state);
+    let Ok(_permit) = shared.in_flight.try_acquire() else {
+        let error = TwirpError::new(Code::Unavailable, "too many calls at once; try again");
+        return answer_error(&error);
+    };
+    let path = request.uri().path().to_owned();
+    let name = principal.name.clone();
+    let response = methods.call(Call { state, principal }, request).await;
+    debug!(%path, principal = %name, status = response.status().as_u16(), "call");
+    response.into_response()
+}

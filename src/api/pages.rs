@@ -1,0 +1,71 @@
+//! Pages for load balancers and Prometheus.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use tracing::warn;
+
+use super::ApiState;
+use super::twirp::{answer_error, respond};
+use crate::proto::twirp::TwirpError;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What does not answer within this time is not ready.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The process lives.
+pub(super) async fn livez() -> Response {
+    respond(StatusCode::OK, TEXT, "ok\n")
+}
+
+/// What the process needs is there; if not, what is wrong with which.
+pub(super) async fn readyz(State(state): State<Arc<ApiState>>) -> Response {
+    let database = match tokio::time::timeout(PATIENCE, state.store.ping()).await {
+        Ok(Ok(())) => "ok".to_owned(),
+        Ok(Err(error)) => {
+            warn!(error = &error as &dyn std::error::Error, "not ready");
+            // The reasons behind it may name users and hosts.
+            error.to_string()
+        }
+        Err(_elapsed) => format!("Postgres did not answer within {PATIENCE:?}"),
+    };
+    let nats = if state.bus.is_connected() {
+        "ok"
+    } else {
+        "NATS is not connected"
+    };
+    let ready = database == "ok" && nats == "ok";
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let page = serde_json::json!({"ready": ready, "database": database, "nats": nats});
+    respond(status, JSON, format!("{page}\n"))
+}
+
+/// The metrics of this process.
+pub(super) async fn metrics(State(state): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
+    if !state.metrics_open
+        && let Err(error) = state.access.principal(&headers)
+    {
+        return refuse(&error);
+    }
+    respond(StatusCode::OK, OPEN_METRICS, (state.metrics)())
+}
+
+/// 401, with what a browser needs to ask for a password.
+pub(super) fn refuse(error: &TwirpError) -> Response {
+    let mut response = answer_error(error);
+    response.headers_mut().insert(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_static(r#"Basic realm="lokahi""#),
+    );
+    response
+}

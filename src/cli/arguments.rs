@@ -1,0 +1,320 @@
+//! The commands and their flags. Those of the original keep their letters.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Manages the checks of a lokahi server.
+#[derive(Debug, Parser)]
+#[command(name = "lokahictl", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    /// The server, http[s]://user:password@host:port
+    #[arg(
+        short = 'S',
+        long,
+        global = true,
+        value_name = "URL",
+        env = "LOKAHI_SERVER",
+        hide_env_values = true
+    )]
+    pub(super) server: Option<String>,
+    /// A file with `server = "URL"` [default: ~/.lokahictl.hcl]
+    #[arg(short = 'C', long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lokahictl create -u https://example.com/ -w http://127.0.0.1:9001/ -e 30
+  lokahictl list --state down
+  lokahictl apply checks.d
+
+Exit codes: 0 done, 1 refused, 7 declined, 64 usage, 69 server or network,
+77 not allowed, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create a check
+    #[command(after_help = "\
+Examples:
+  lokahictl create -u https://example.com/ -e 30 -p https://wiki.example.com/web
+  lokahictl create -u https://example.com/ -w http://127.0.0.1:9001/ --webhook-format json")]
+    Create(Create),
+    /// Create many checks of one site, to see how much the server takes
+    #[command(
+        name = "create_load",
+        visible_alias = "create-load",
+        after_help = "\
+Examples:
+  lokahictl create_load --count 1000 --target http://127.0.0.1:9001/ --every 60"
+    )]
+    CreateLoad(CreateLoad),
+    /// Delete checks, and print them as they were
+    #[command(after_help = "\
+Examples:
+  lokahictl delete 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+    Delete {
+        /// Ids of checks
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Print a check
+    #[command(after_help = "\
+Examples:
+  lokahictl get 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+    Get {
+        /// Id of the check
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// List checks, oldest first: a table on a terminal, else JSON
+    #[command(after_help = "\
+Examples:
+  lokahictl list --status --label team=web
+  lokahictl list -c 100 -o 200 --output json")]
+    List(List),
+    /// List what is down now
+    #[command(after_help = "\
+Examples:
+  lokahictl down
+  lokahictl down --label team=web --output json")]
+    Down(Down),
+    /// Change a check: what is not given stays as it is
+    #[command(after_help = "\
+Examples:
+  lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d -e 10
+  lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d --clear playbook-url")]
+    Put(Put),
+    /// Probe checks now, beside their schedule
+    #[command(after_help = "\
+Examples:
+  lokahictl run 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+    Run {
+        /// Ids of checks
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Print how long the probes of `run` took
+    #[command(after_help = "\
+Examples:
+  lokahictl runstats")]
+    Runstats,
+    /// Look for mistakes in check files, without a server
+    #[command(after_help = "\
+Examples:
+  lokahictl validate checks.d
+  lokahictl validate --output json")]
+    Validate(Validate),
+    /// Make the server's checks what the check files say
+    #[command(after_help = "\
+Examples:
+  lokahictl apply checks.d
+  lokahictl apply --auto-approve checks.d")]
+    Apply(Apply),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  lokahictl completions bash > /etc/bash_completion.d/lokahictl")]
+    Completions { shell: Shell },
+}
+
+/// How a receiver wants its events written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Protobuf,
+    Json,
+}
+
+/// What a check has.
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The site to watch
+    #[arg(short, long)]
+    pub(super) url: String,
+    /// Where to POST when its state changes
+    #[arg(short, long, default_value = "")]
+    pub(super) webhook_url: String,
+    /// Seconds from one probe to the next
+    #[arg(short, long, default_value_t = 60)]
+    pub(super) every: i32,
+    /// What to do when it is down; sent with each event
+    #[arg(short, long, default_value = "")]
+    pub(super) playbook_url: String,
+    /// How the events are written
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) webhook_format: Option<Format>,
+    /// A name, unique among the checks that the API made
+    #[arg(long, default_value = "")]
+    pub(super) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateLoad {
+    /// How many checks
+    #[arg(short = 'c', long, default_value_t = 100)]
+    pub(super) count: u32,
+    /// The site to watch
+    #[arg(short = 't', long, visible_alias = "url", value_name = "URL")]
+    pub(super) target: String,
+    /// Seconds from one probe to the next
+    #[arg(short, long, default_value_t = 60)]
+    pub(super) every: i32,
+    /// Where to POST when a state changes
+    #[arg(short, long, default_value = "")]
+    pub(super) webhook_url: String,
+    /// What to do when it is down; sent with each event
+    #[arg(short, long, default_value = "")]
+    pub(super) playbook_url: String,
+    /// How many calls at once
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub(super) concurrency: u16,
+}
+
+/// What stands beside the id is changed.
+#[derive(Debug, Args)]
+pub(super) struct Put {
+    /// Id of the check
+    #[arg(value_name = "ID")]
+    pub(super) id: String,
+    /// The site to watch
+    #[arg(short, long)]
+    pub(super) url: Option<String>,
+    /// Where to POST when its state changes
+    #[arg(short, long)]
+    pub(super) webhook_url: Option<String>,
+    /// Seconds from one probe to the next
+    #[arg(short, long)]
+    pub(super) every: Option<i32>,
+    /// What to do when it is down; sent with each event
+    #[arg(short, long)]
+    pub(super) playbook_url: Option<String>,
+    /// How the events are written
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) webhook_format: Option<Format>,
+    /// Take a field away
+    #[arg(long, value_name = "FIELD")]
+    pub(super) clear: Vec<Clear>,
+    /// Refuse unless the check has this version
+    #[arg(long, value_name = "VERSION")]
+    pub(super) expected_version: Option<i64>,
+}
+
+/// What a check can do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Clear {
+    WebhookUrl,
+    PlaybookUrl,
+}
+
+/// What is believed of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StateName {
+    Init,
+    Up,
+    Down,
+    Error,
+}
+
+/// Which checks.
+#[derive(Debug, Default, Args)]
+pub(super) struct Filter {
+    /// Only those with this label
+    #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(super) labels: Vec<(String, String)>,
+    /// Only those of this project
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(super) project: String,
+    /// Only those of this owner
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = ["api", "declared"])]
+    pub(super) owner: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// How many at most
+    #[arg(short, long, default_value_t = 30)]
+    pub(super) count: i32,
+    /// How many to pass over
+    #[arg(short, long, default_value_t = 0)]
+    pub(super) offset: i32,
+    /// With the latest probe and percentiles
+    #[arg(short, long)]
+    pub(super) status: bool,
+    /// Only those in this state
+    #[arg(long = "state", value_name = "STATE", ignore_case = true)]
+    pub(super) states: Vec<StateName>,
+    #[command(flatten)]
+    pub(super) filter: Filter,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) output: Option<ListOutput>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Down {
+    #[command(flatten)]
+    pub(super) filter: Filter,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) output: Option<ListOutput>,
+}
+
+/// How to print a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListOutput {
+    #[value(alias = "human")]
+    Table,
+    Json,
+}
+
+/// How to print a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum TextOutput {
+    #[default]
+    Human,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    /// The folder of check files
+    #[arg(default_value = "checks.d")]
+    pub(super) path: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) output: TextOutput,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// The folder of check files
+    #[arg(default_value = "checks.d")]
+    pub(super) path: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) auto_approve: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) output: TextOutput,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| "write KEY=VALUE".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_fit_together() {
+        Arguments::command().debug_assert();
+    }
+}

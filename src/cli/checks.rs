@@ -1,0 +1,219 @@
+//! The original's commands on checks.
+
+use super::arguments::{Clear, Create, Down, Filter, Format, List, ListOutput, Put, StateName};
+use super::exit::{Exit, Failure};
+use super::output::Console;
+use super::table;
+use crate::client::Client;
+use crate::clock;
+use crate::proto::lokahi::check::State;
+use crate::proto::lokahi::{Check, ChecksPage, CreateOpts, ListOpts, WebhookFormat};
+
+/// How many `down` shows: as many as the server gives.
+const MOST: i32 = 10_000;
+
+/// The format's number on the wire.
+pub(super) fn format_number(format: Option<Format>) -> i32 {
+    match format {
+        None | Some(Format::Protobuf) => WebhookFormat::Protobuf.into(),
+        Some(Format::Json) => WebhookFormat::Json.into(),
+    }
+}
+
+pub(super) async fn create(
+    client: &Client,
+    what: Create,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let made = client
+        .create(&CreateOpts {
+            url: what.url,
+            webhook_url: what.webhook_url,
+            every: what.every,
+            playbook_url: what.playbook_url,
+            webhook_format: format_number(what.webhook_format),
+            name: what.name,
+            ..CreateOpts::default()
+        })
+        .await?;
+    // What was asked for, and the id; `get` shows everything.
+    console.json(&Check {
+        id: made.id,
+        url: made.url,
+        webhook_url: made.webhook_url,
+        every: made.every,
+        playbook_url: made.playbook_url,
+        webhook_format: made.webhook_format,
+        name: made.name,
+        ..Check::default()
+    })?;
+    Ok(Exit::Ok)
+}
+
+pub(super) async fn get(
+    client: &Client,
+    id: &str,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    console.json(&client.get(id).await?)?;
+    Ok(Exit::Ok)
+}
+
+/// Deletes each that can be deleted; the last failure decides how it ends.
+pub(super) async fn delete(
+    client: &Client,
+    ids: Vec<String>,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let mut exit = Exit::Ok;
+    for id in ids {
+        match client.delete(&id).await {
+            Ok(check) => console.json(&check)?,
+            Err(error) => exit = Failure::from(error).report(console.words),
+        }
+    }
+    Ok(exit)
+}
+
+pub(super) async fn put(
+    client: &Client,
+    what: Put,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let mut mask = Vec::new();
+    if !what.clear.is_empty() {
+        let given = [
+            ("url", what.url.is_some()),
+            ("webhook_url", what.webhook_url.is_some()),
+            ("every", what.every.is_some()),
+            ("playbook_url", what.playbook_url.is_some()),
+            ("webhook_format", what.webhook_format.is_some()),
+        ];
+        let given = given.iter().filter(|(_, is)| *is).map(|(field, _)| *field);
+        let cleared = what.clear.iter().flat_map(|field| match field {
+            // A format means nothing without a URL.
+            Clear::WebhookUrl => vec!["webhook_url", "webhook_format"],
+            Clear::PlaybookUrl => vec!["playbook_url"],
+        });
+        mask.extend(given.chain(cleared).map(str::to_owned));
+    }
+    let mut put = Check {
+        id: what.id,
+        url: what.url.unwrap_or_default(),
+        webhook_url: what.webhook_url.unwrap_or_default(),
+        every: what.every.unwrap_or_default(),
+        playbook_url: what.playbook_url.unwrap_or_default(),
+        webhook_format: format_number(what.webhook_format),
+        expected_version: what.expected_version,
+        update_mask: mask,
+        ..Check::default()
+    };
+    // Back to protobuf is the zero value: only a mask can say it.
+    if what.webhook_format == Some(Format::Protobuf) && put.update_mask.is_empty() {
+        let fields = [
+            ("url", put.url.is_empty()),
+            ("webhook_url", put.webhook_url.is_empty()),
+            ("every", put.every == 0),
+            ("playbook_url", put.playbook_url.is_empty()),
+            ("webhook_format", false),
+        ];
+        let named = fields.iter().filter(|(_, is_zero)| !is_zero);
+        put.update_mask = named.map(|(field, _)| (*field).to_owned()).collect();
+    }
+    console.json(&client.put(&put).await?)?;
+    Ok(Exit::Ok)
+}
+
+pub(super) async fn list(
+    client: &Client,
+    what: List,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let states = what.states.iter().map(|state| match state {
+        StateName::Init => State::Init,
+        StateName::Up => State::Up,
+        StateName::Down => State::Down,
+        StateName::Error => State::Error,
+    });
+    let page = client
+        .list(&ListOpts {
+            count: what.count,
+            offset: what.offset,
+            include_status: what.status,
+            states: states.map(i32::from).collect(),
+            ..filtered(what.filter)
+        })
+        .await?;
+    show(&page, what.status, what.output, console)
+}
+
+pub(super) async fn down(
+    client: &Client,
+    what: Down,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let page = client
+        .list(&ListOpts {
+            count: MOST,
+            include_status: true,
+            states: vec![State::Down.into(), State::Error.into()],
+            ..filtered(what.filter)
+        })
+        .await?;
+    if page.results.is_empty() && console.out_is_terminal {
+        writeln!(console.words, "Nothing is down.")?;
+        return Ok(Exit::Ok);
+    }
+    show(&page, true, what.output, console)
+}
+
+fn filtered(filter: Filter) -> ListOpts {
+    ListOpts {
+        labels: filter.labels.into_iter().collect(),
+        owner: filter.owner,
+        project: filter.project,
+        ..ListOpts::default()
+    }
+}
+
+fn show(
+    page: &ChecksPage,
+    status: bool,
+    output: Option<ListOutput>,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let output = output.unwrap_or(if console.out_is_terminal {
+        ListOutput::Table
+    } else {
+        ListOutput::Json
+    });
+    match output {
+        ListOutput::Json => console.json(page)?,
+        ListOutput::Table => {
+            let text = table::checks(&page.results, status, clock::now());
+            console.out.write_all(text.as_bytes())?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+pub(super) async fn run(
+    client: &Client,
+    ids: Vec<String>,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let run = client.run(ids).await?;
+    console.json(&run)?;
+    let mut exit = Exit::Ok;
+    for health in run.results.values() {
+        if health.error.starts_with("not_found: ") {
+            exit = Failure::new(Exit::Refused, &health.error).report(console.words);
+        }
+    }
+    Ok(exit)
+}
+
+pub(super) async fn run_stats(client: &Client, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    console.json(&client.run_stats().await?)?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,150 @@
+//! Exit codes, and failures as people read them.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::client::ClientError;
+use crate::proto::json::JsonError;
+use crate::proto::twirp::{Code, TwirpError};
+
+/// How the program ends. The numbers are a promise to scripts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Exit {
+    Ok,
+    /// Invalid files, or a refused request.
+    Refused,
+    /// The user said no: nothing was changed.
+    Declined,
+    Usage,
+    /// The server or the way to it.
+    Server,
+    NotAllowed,
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Ok => 0,
+            Exit::Refused => 1,
+            Exit::Declined => 7,
+            Exit::Usage => 64,
+            Exit::Server => 69,
+            Exit::NotAllowed => 77,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Why a command did not do what it should.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    /// Empty: it was said already.
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Writes it, and gives the exit code. When even that cannot be written
+    /// there is nobody left to tell.
+    pub(super) fn report(&self, words: &mut dyn Write) -> Exit {
+        let mut text = String::new();
+        if self.exit == Exit::Declined {
+            // What the user chose is no error.
+            text = format!("{}\n", self.message);
+        } else if !self.message.is_empty() {
+            text = format!("error: {}\n", self.message);
+        }
+        if let Some(hint) = &self.hint {
+            text = format!("{text}hint: {hint}\n");
+        }
+        words.write_all(text.as_bytes()).ok();
+        self.exit
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            // `lokahictl list | head`: whoever reads has enough.
+            return Self::new(Exit::Ok, "");
+        }
+        Self::new(Exit::Refused, error.to_string())
+    }
+}
+
+impl From<JsonError> for Failure {
+    fn from(error: JsonError) -> Self {
+        Self::new(Exit::Server, chain(&error))
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::Refused(refusal) => refused(refusal),
+            ClientError::Server(_) => {
+                Self::new(Exit::Usage, chain(&error)).hint("write http://user:password@host:port")
+            }
+            ClientError::Connect { .. } => Self::new(Exit::Server, chain(&error)).hint(
+                "is lokahid running there? Another server: -S URL, LOKAHI_SERVER, \
+                 or server = \"URL\" in ~/.lokahictl.hcl",
+            ),
+            _ => Self::new(Exit::Server, chain(&error)),
+        }
+    }
+}
+
+fn refused(refusal: &TwirpError) -> Failure {
+    let exit = match refusal.code {
+        Code::Unauthenticated | Code::PermissionDenied => Exit::NotAllowed,
+        Code::Unavailable
+        | Code::Internal
+        | Code::Unknown
+        | Code::Dataloss
+        | Code::DeadlineExceeded
+        | Code::Unimplemented
+        | Code::BadRoute => Exit::Server,
+        _ => Exit::Refused,
+    };
+    let failure = Failure::new(exit, refusal.to_string());
+    match (refusal.code, refusal.meta.get("file")) {
+        (Code::Unauthenticated, _) => {
+            failure.hint("put them into the server's URL: http://user:password@host:port")
+        }
+        (Code::FailedPrecondition, Some(file)) => {
+            let line = refusal.meta.get("line").map_or("1", String::as_str);
+            failure.hint(format!("edit {file}:{line}, then run: lokahictl apply"))
+        }
+        _ => failure,
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        // Some libraries repeat their source.
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,106 @@
+//! lokahictl. stdout is data, stderr is words; every failure says what to do
+//! and has an exit code that scripts can rely on.
+
+mod arguments;
+mod exit;
+mod output;
+mod server;
+
+mod checks;
+mod table;
+mod load;
+mod validate;
+mod apply;
+mod revision;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use self::arguments::{Arguments, Command};
+use self::exit::{Exit, Failure};
+use self::output::Console;
+use crate::client::Client;
+use crate::runtime::signals;
+
+/// The program: reads its arguments, does what they say, gives the exit code.
+pub fn main() -> ExitCode {
+    let mut console = Console {
+        out: &mut io::stdout().lock(),
+        // Not locked: a progress bar writes there too.
+        words: &mut io::stderr(),
+        out_is_terminal: io::stdout().is_terminal(),
+        answers: io::stdin().is_terminal(),
+    };
+    let exit = match run(std::env::args_os(), &mut console) {
+        Ok(exit) => exit,
+        Err(failure) => failure.report(console.words),
+    };
+    exit.into()
+}
+
+fn run(
+    words: impl IntoIterator<Item = OsString>,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to stdout, mistakes to stderr.
+            error.print()?;
+            return Ok(if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            });
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(async {
+        let stop = signals::stop()?;
+        tokio::select! {
+            done = command(arguments, console) => done,
+            _signal = stop => Ok(Exit::Interrupted),
+        }
+    });
+    // A question that nobody answered still waits for a line.
+    runtime.shutdown_background();
+    done
+}
+
+async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let Arguments {
+        server,
+        config,
+        command,
+    } = arguments;
+    // The offline commands must work whatever the configuration says.
+    match command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "lokahictl", &mut script);
+            console.out.write_all(&script)?;
+            return Ok(Exit::Ok);
+        }
+        Command::Validate(what) => return validate::validate(&what, console),
+        _ => {}
+    }
+    let client = Client::new(&server::server(server, config)?)?;
+    match command {
+        Command::Create(what) => checks::create(&client, what, console).await,
+        Command::CreateLoad(what) => load::create_load(&client, what, console).await,
+        Command::Delete { ids } => checks::delete(&client, ids, console).await,
+        Command::Get { id } => checks::get(&client, &id, console).await,
+        Command::List(what) => checks::list(&client, what, console).await,
+        Command::Down(what) => checks::down(&client, what, console).await,
+        Command::Put(what) => checks::put(&client, what, console).await,
+        Command::Run { ids } => checks::run(&client, ids, console).await,
+        Command::Runstats => checks::run_stats(&client, console).await,
+        Command::Apply(what) => apply::apply(&client, &what, console).await,
+        Command::Completions { .. } | Command::Validate(_) => Ok(Exit::Ok),
+    }
+}

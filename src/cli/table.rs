@@ -1,0 +1,124 @@
+//! Checks as a table for a terminal. Pure: `now` is given.
+
+use time::OffsetDateTime;
+
+use crate::proto::lokahi::Check;
+use crate::proto::lokahi::checks_page::Result as Row;
+
+/// One line a check, with a heading; ends with a line break.
+pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String {
+    let mut heading = vec!["ID", "NAME", "STATE", "SINCE", "EVERY"];
+    if status {
+        heading.extend(["LATENCY", "P95", "STATUS"]);
+    }
+    heading.push("URL");
+    let mut table: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
+    for row in rows {
+        let check = row.check.clone().unwrap_or_default();
+        let mut cells = vec![
+            check.id.clone(),
+            or_dash(&check.name),
+            check.state().as_str_name().to_owned(),
+            age(&check, now),
+            format!("{}s", check.every),
+        ];
+        if status {
+            let p95 = row.histogram_data.map_or(0.0, |h| h.p95_nanoseconds);
+            let seen = match (row.resp_status_code, row.error_class.as_str()) {
+                (0, class) => or_dash(class),
+                (code, _) => code.to_string(),
+            };
+            cells.push(latency(row.last_response_time_nanoseconds));
+            cells.push(latency(p95 as i64));
+            cells.push(seen);
+        }
+        cells.push(check.url);
+        table.push(cells);
+    }
+    let columns = table.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            let cells = table.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for row in &table {
+        let cells = row.iter().zip(&widths);
+        let line: Vec<String> = cells
+            .map(|(cell, &width)| format!("{:width$}", printable(cell)))
+            .collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-" } else { text }.to_owned()
+}
+
+/// What a server sends must not move the cursor.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
+fn age(check: &Check, now: OffsetDateTime) -> String {
+    let Some(since) = check.since else {
+        return "-".to_owned();
+    };
+    match now.unix_timestamp().saturating_sub(since.seconds).max(0) {
+        seconds @ 0..120 => format!("{seconds}s"),
+        seconds @ 120..7200 => format!("{}m", seconds / 60),
+        seconds @ 7200..172_800 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn latency(nanoseconds: i64) -> String {
+    match nanoseconds {
+        0 => "-".to_owned(),
+        1..10_000_000 => format!("{:.2}ms", nanoseconds as f64 / 1e6),
+        10_000_000..1_000_000_000 => format!("{:.0}ms", nanoseconds as f64 / 1e6),
+        _ => format!("{:.2}s", nanoseconds as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::proto::lokahi::HistogramData;
+    use crate::proto::lokahi::check::State;
+
+    #[test]
+    fn a_table() {
+        let now = datetime!(2026-11-22 10:00 UTC);
+        let row = |name: &str, state: State, seconds: i64| Row {
+            check: Some(Check {
+                id: "0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d".into(),
+                name: name.into(),
+                url: "http://site.example.com/\u{1b}[2J".into(),
+                every: 60,
+                state: state.into(),
+                since: Some(prost_types::Timestamp {
+                    seconds: now.unix_timestamp() - seconds,
+                    nanos: 0,
+                }),
+                ..Check::default()
+            }),
+            histogram_data: Some(HistogramData {
+                p95_nanoseconds: 2_500_000.0,
+                ..HistogramData::default()
+            }),
+            last_response_time_nanoseconds: 1_234_567_890,
+            resp_status_code: 200,
+            ..Row::default()
+        };
+        let rows = [row("shop", State::Up, 5), row("", State::Down, 7300)];
+        insta::assert_snapshot!(checks(&rows, true, now), @"");
+    }
+}

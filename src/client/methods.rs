@@ -1,0 +1,68 @@
+//! The methods of every service, by name.
+
+use super::{Client, ClientError};
+use crate::proto::{admin, lokahi};
+
+type Answer<T> = Result<T, ClientError>;
+
+impl Client {
+    pub async fn create(&self, opts: &lokahi::CreateOpts) -> Answer<lokahi::Check> {
+        self.call("github.xe.lokahi.Checks/Create", opts).await
+    }
+
+    pub async fn delete(&self, id: &str) -> Answer<lokahi::Check> {
+        self.call("github.xe.lokahi.Checks/Delete", &of(id)).await
+    }
+
+    pub async fn get(&self, id: &str) -> Answer<lokahi::Check> {
+        self.call("github.xe.lokahi.Checks/Get", &of(id)).await
+    }
+
+    pub async fn list(&self, opts: &lokahi::ListOpts) -> Answer<lokahi::ChecksPage> {
+        self.call("github.xe.lokahi.Checks/List", opts).await
+    }
+
+    pub async fn put(&self, check: &lokahi::Check) -> Answer<lokahi::Check> {
+        self.call("github.xe.lokahi.Checks/Put", check).await
+    }
+
+    pub async fn status(&self, id: &str) -> Answer<lokahi::CheckStatus> {
+        self.call("github.xe.lokahi.Checks/Status", &of(id)).await
+    }
+
+    pub async fn run(&self, ids: Vec<String>) -> Answer<admin::Run> {
+        let ids = admin::CheckIDs { ids };
+        self.call("github.xe.lokahi.admin.RunLocal/Checks", &ids)
+            .await
+    }
+
+    pub async fn run_stats(&self) -> Answer<admin::HistogramData> {
+        let nothing = admin::Nil {};
+        self.call("github.xe.lokahi.admin.RunLocal/Stats", &nothing)
+            .await
+    }
+
+    pub async fn missing_specs(
+        &self,
+        digests: &lokahi::SpecDigests,
+    ) -> Answer<lokahi::SpecDigests> {
+        self.call("github.xe.lokahi.Projects/MissingSpecs", digests)
+            .await
+    }
+
+    pub async fn upload_specs(&self, specs: &lokahi::SpecUpload) -> Answer<lokahi::SpecDigests> {
+        self.call("github.xe.lokahi.Projects/UploadSpecs", specs)
+            .await
+    }
+
+    pub async fn apply(&self, request: &lokahi::ApplyRequest) -> Answer<lokahi::ApplyResult> {
+        self.call("github.xe.lokahi.Projects/Apply", request).await
+    }
+}
+
+fn of(id: &str) -> lokahi::CheckId {
+    lokahi::CheckId {
+        id: id.to_owned(),
+        expected_version: None,
+    }
+}

@@ -1,0 +1,205 @@
+//! The Twirp client: lokahictl's way to a server. Protobuf over HTTP, with the
+//! user and password that stand in the server's URL, which are never shown.
+
+mod methods;
+pub mod post;
+
+use std::fmt;
+use std::time::Duration;
+
+use prost::{Message, Name};
+use reqwest::header::{CONTENT_TYPE, USER_AGENT};
+use url::{Host, Url};
+
+use crate::proto::twirp::{Encoding, TwirpError};
+
+/// How long a call may take: longer than the longest run of checks.
+const PATIENCE: Duration = Duration::from_secs(60);
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+const AGENT: &str = concat!("lokahictl/", env!("CARGO_PKG_VERSION"));
+
+/// Why a call has no answer. Nothing in it shows a password.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The URL names no server. It is not repeated: it may hold a password.
+    #[error("the server's URL cannot be used: {0}")]
+    Server(String),
+    /// This machine cannot make HTTP calls.
+    #[error("the HTTP client cannot be made")]
+    Build(#[source] reqwest::Error),
+    /// Nobody answers there.
+    #[error("cannot reach the server {server}")]
+    Connect {
+        server: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The answer did not come, or not whole.
+    #[error("the server {server} did not answer")]
+    Answer {
+        server: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The server refused.
+    #[error(transparent)]
+    Refused(#[from] TwirpError),
+    /// The answer is not the message that was expected.
+    #[error("the answer of {server} is not a lokahi answer")]
+    Decode {
+        server: String,
+        #[source]
+        source: prost::DecodeError,
+    },
+}
+
+/// A server, and how to call it. Clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    credentials: Option<(String, String)>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Client").field(&self.base.as_str()).finish()
+    }
+}
+
+impl Client {
+    /// A client of `http[s]://[user:password@]host[:port][/path]`.
+    pub fn new(server: &str) -> Result<Self, ClientError> {
+        let mut base =
+            Url::parse(server).map_err(|error| ClientError::Server(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            let why = format!("it begins with {}:, not http: or https:", base.scheme());
+            return Err(ClientError::Server(why));
+        }
+        let credentials = (!base.username().is_empty() || base.password().is_some()).then(|| {
+            let plain = |text: &str| percent_decoded(text);
+            (
+                plain(base.username()),
+                plain(base.password().unwrap_or_default()),
+            )
+        });
+        // They fail only for URLs without a host, which http has.
+        if base.set_username("").is_err() || base.set_password(None).is_err() {
+            return Err(ClientError::Server("it has no host".to_owned()));
+        }
+        base.set_query(None);
+        base.set_fragment(None);
+        let path = base.path().trim_end_matches('/').to_owned();
+        base.set_path(&path);
+        Ok(Self {
+            http: http_client(&base).map_err(ClientError::Build)?,
+            base,
+            credentials,
+        })
+    }
+
+    /// The server's URL, without user and password.
+    pub fn server(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// Calls `SERVICE/METHOD`.
+    pub async fn call<Q, A>(&self, method: &str, request: &Q) -> Result<A, ClientError>
+    where
+        Q: Message + Name,
+        A: Message + Name + Default,
+    {
+        let mut url = self.base.clone();
+        let path = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{path}/twirp/{method}"));
+        let mut call = self
+            .http
+            .post(url)
+            .header(CONTENT_TYPE, Encoding::Protobuf.content_type())
+            .header(USER_AGENT, AGENT)
+            .body(request.encode_to_vec());
+        if let Some((user, password)) = &self.credentials {
+            call = call.basic_auth(user, Some(password));
+        }
+        let answer = call.send().await.map_err(|error| self.failed(error))?;
+        let status = answer.status().as_u16();
+        let bytes = answer.bytes().await.map_err(|error| self.failed(error))?;
+        if status != 200 {
+            return Err(TwirpError::from_answer(status, &bytes).into());
+        }
+        A::decode(bytes).map_err(|source| ClientError::Decode {
+            server: self.server(),
+            source,
+        })
+    }
+
+    fn failed(&self, error: reqwest::Error) -> ClientError {
+        let (server, source) = (self.server(), error.without_url());
+        if source.is_connect() {
+            ClientError::Connect { server, source }
+        } else {
+            ClientError::Answer { server, source }
+        }
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let digits = rest.clone().take(2).collect::<Vec<u8>>();
+        let hex = std::str::from_utf8(&digits)
+            .ok()
+            .filter(|hex| hex.len() == 2);
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(decoded) if byte == b'%' => {
+                bytes.push(decoded);
+                rest.nth(1);
+            }
+            _ => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server is the user's own choice: no address policy"
+)]
+fn http_client(base: &Url) -> Result<reqwest::Client, reqwest::Error> {
+    // Somebody else in the process may have chosen one already: as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let loopback = match base.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT_PATIENCE)
+        .timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none());
+    // A proxy for the world is no way to this machine.
+    if loopback {
+        builder.no_proxy()
+    } else {
+        builder
+    }
+    .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_used_and_never_shown() {
+        let client = Client::new("http://ada:s%40cret@127.0.0.1:1/below/").unwrap();
+        assert_eq!(client.server(), "http://127.0.0.1:1/below");
+        assert!(!format!("{client:?}").contains("cret"));
+        let credentials = client.credentials.unwrap();
+        assert_eq!(credentials, ("ada".to_owned(), "s@cret".to_owned()));
+        let error = Client::new("ada:secret@host").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,299 @@
+//! `/metrics`: our own health as `lokahi_*`, and each check under the names of
+//! blackbox_exporter, so that its dashboards carry over.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tracing::error;
+
+use super::probes::Probes;
+use crate::api::MetricsPage;
+use crate::bus::Bus;
+use crate::clock;
+use crate::delivery::DeliveryTally;
+use crate::prober::stats::Stats;
+use crate::reconcile::run::ReconcileStatus;
+use crate::runtime::counter::{BOUNDS, Buckets};
+use crate::runtime::supervisor::Tasks;
+use crate::shard::Board;
+use crate::store::Store;
+use crate::store::delivery::{DeliveryCounts, delivery_counts};
+
+/// How often the outbox is counted.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+
+/// Whatever runs in this process and can be counted.
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    board: Arc<Board>,
+    bus: Bus,
+    pub(super) prober: Option<Arc<Stats>>,
+    pub(super) delivery: Option<Arc<DeliveryTally>>,
+    pub(super) reconcile: Option<Arc<ReconcileStatus>>,
+}
+
+impl Parts {
+    pub(super) fn new(board: Arc<Board>, bus: Bus) -> Self {
+        Self {
+            board,
+            bus,
+            prober: None,
+            delivery: None,
+            reconcile: None,
+        }
+    }
+}
+
+/// The outbox as it was counted last.
+pub(super) type Outbox = Arc<Mutex<DeliveryCounts>>;
+
+/// Counts the outbox from time to time: a scrape must not wait for Postgres.
+pub(super) fn watch_outbox(tasks: &Tasks, store: &Store) -> Outbox {
+    let outbox = Outbox::default();
+    let (shared, store, token) = (Arc::clone(&outbox), store.clone(), tasks.token());
+    tasks.spawn("outbox count", async move {
+        let mut tick = tokio::time::interval(COUNT_EVERY);
+        while token.run_until_cancelled(tick.tick()).await.is_some() {
+            let counted = async {
+                let mut conn = store.acquire().await?;
+                delivery_counts(&mut conn, clock::now()).await
+            };
+            // Without Postgres the last count stands; others say that it is away.
+            if let Ok(counts) = counted.await {
+                *shared.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+            }
+        }
+    });
+    outbox
+}
+
+/// The page, in the OpenMetrics text format.
+pub(super) fn page(parts: Parts, outbox: Outbox) -> MetricsPage {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Probes::new(Arc::clone(&parts.board))));
+    registry.register_collector(Box::new(Own { parts, outbox }));
+    Arc::new(move || {
+        let mut page = String::new();
+        if let Err(fault) = text::encode(&mut page, &registry) {
+            error!(
+                error = &fault as &dyn std::error::Error,
+                "the metrics could not be written"
+            );
+        }
+        page
+    })
+}
+
+#[derive(Debug)]
+struct Own {
+    parts: Parts,
+    outbox: Outbox,
+}
+
+impl Collector for Own {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut page = Page(&mut encoder);
+        self.data_path(&mut page)?;
+        let outbox = *self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        page.gauge(
+            "lokahi_deliveries_pending",
+            "Deliveries that wait",
+            outbox.pending as f64,
+        )?;
+        page.gauge(
+            "lokahi_deliveries_dead",
+            "Deliveries that were given up",
+            outbox.dead as f64,
+        )?;
+        page.gauge(
+            "lokahi_delivery_oldest_pending_seconds",
+            "Age of the oldest delivery that waits",
+            outbox.oldest_seconds,
+        )?;
+        if let Some(tally) = &self.parts.delivery {
+            page.count(
+                "lokahi_attempts_delivered",
+                "Attempts that were received",
+                tally.delivered.get(),
+            )?;
+            page.count(
+                "lokahi_attempts_failed",
+                "Attempts that are followed by another",
+                tally.retried.get(),
+            )?;
+            page.count(
+                "lokahi_deliveries_given_up",
+                "Attempts after which the delivery is dead",
+                tally.dead.get(),
+            )?;
+        }
+        if let Some(stats) = &self.parts.prober {
+            let counts = stats.counts();
+            page.gauge(
+                "lokahi_prober_in_flight",
+                "Probes that are under way",
+                counts.in_flight as f64,
+            )?;
+            page.count(
+                "lokahi_prober_started",
+                "Probes that were begun",
+                counts.started,
+            )?;
+            page.count(
+                "lokahi_prober_expired",
+                "Probes that came too late to be begun",
+                counts.expired,
+            )?;
+            page.count(
+                "lokahi_prober_unsent",
+                "Reports that could not be sent",
+                counts.unsent,
+            )?;
+        }
+        self.reconciler(&mut page)
+    }
+}
+
+impl Own {
+    fn data_path(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let tally = &self.parts.board.tally;
+        let (checks, shards, waiting) = self.parts.board.counts();
+        page.gauge("lokahi_checks", "Checks of our shards", checks as f64)?;
+        page.gauge(
+            "lokahi_shards",
+            "Shards that are ours, of 64",
+            shards as f64,
+        )?;
+        page.gauge(
+            "lokahi_probes_waiting",
+            "Probes that were sent and have no report yet",
+            waiting as f64,
+        )?;
+        page.gauge(
+            "lokahi_nats_connected",
+            "Whether NATS is reached",
+            f64::from(u8::from(self.parts.bus.is_connected())),
+        )?;
+        page.count(
+            "lokahi_probes_scheduled",
+            "Probes that were due",
+            tally.scheduled.get(),
+        )?;
+        page.count(
+            "lokahi_probes_recorded",
+            "Probes whose observation is stored",
+            tally.recorded.get(),
+        )?;
+        page.count(
+            "lokahi_probes_skipped",
+            "Probes that were due and never sent",
+            tally.skipped.get(),
+        )?;
+        page.count(
+            "lokahi_probes_lost",
+            "Probes that were sent and gave nothing to store",
+            tally.lost.get(),
+        )?;
+        page.count(
+            "lokahi_transitions",
+            "Changes of state",
+            tally.transitions.get(),
+        )?;
+        page.count(
+            "lokahi_deliveries",
+            "Deliveries that transitions owe",
+            tally.deliveries.get(),
+        )?;
+        page.count(
+            "lokahi_flushes",
+            "Transactions of the recorder",
+            tally.flushes.get(),
+        )?;
+        page.count(
+            "lokahi_flush_failures",
+            "Transactions of the recorder that failed",
+            tally.flush_failures.get(),
+        )?;
+        page.histogram(
+            "lokahi_lateness_seconds",
+            "Started minus scheduled",
+            &tally.lateness,
+        )
+    }
+
+    fn reconciler(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let Some(status) = &self.parts.reconcile else {
+            return Ok(());
+        };
+        let flag = |on: bool| f64::from(u8::from(on));
+        page.gauge(
+            "lokahi_reconcile_ready",
+            "Whether the checks are what the folder says",
+            flag(status.ready.load(Ordering::Relaxed)),
+        )?;
+        page.gauge(
+            "lokahi_reconcile_held",
+            "Whether a delete waits to be seen again",
+            flag(status.held.load(Ordering::Relaxed)),
+        )?;
+        page.gauge(
+            "lokahi_reconcile_generation",
+            "The project's generation",
+            status.generation.load(Ordering::Relaxed) as f64,
+        )?;
+        page.count(
+            "lokahi_reconcile_rounds",
+            "Times the folder was read",
+            status.rounds.get(),
+        )?;
+        page.count(
+            "lokahi_reconcile_failures",
+            "Times that failed",
+            status.failures.get(),
+        )
+    }
+}
+
+/// A page that is being written.
+struct Page<'a, 'e>(&'a mut DescriptorEncoder<'e>);
+
+impl Page<'_, '_> {
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(metric)
+    }
+
+    /// The name without `_total`: the format adds it.
+    fn count(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(metric)
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, buckets: &Buckets) -> fmt::Result {
+        let counts = buckets.counts();
+        let bounds = BOUNDS
+            .iter()
+            .map(|milliseconds| *milliseconds as f64 / 1000.0);
+        let rows: Vec<(f64, u64)> = bounds
+            .chain([f64::MAX])
+            .zip(counts.iter().copied())
+            .collect();
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let total = counts.iter().sum();
+        metric.encode_histogram::<[(String, String); 0]>(buckets.sum_seconds(), total, &rows, None)
+    }
+}

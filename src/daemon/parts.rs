@@ -1,0 +1,65 @@
+//! The workers' parts, as they are built in programs of their own and in
+//! all-in-one alike.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::settings::Addresses;
+use crate::bus::Bus;
+use crate::delivery::{self, DeliveryTally};
+use crate::egress::policy::AddressPolicy;
+use crate::egress::resolver::Resolver;
+use crate::egress::tls::Trust;
+use crate::egress::webhook::WebhookClient;
+use crate::prober;
+use crate::prober::probe::ProbeContext;
+use crate::prober::stats::Stats;
+use crate::prober::worker::WorkerSettings;
+use crate::runtime::supervisor::Tasks;
+use crate::store::Store;
+
+/// The most probes of one worker at once, if file descriptors allow it.
+const IN_FLIGHT: usize = 20_000;
+
+/// Starts a health worker.
+pub(super) fn start_prober(
+    tasks: &Tasks,
+    bus: &Bus,
+    addresses: &Addresses,
+    location: &str,
+) -> anyhow::Result<Arc<Stats>> {
+    let policy = AddressPolicy::parse(
+        &addresses.target_allow,
+        &addresses.target_deny,
+        addresses.deny_private,
+    )
+    .context("TARGET_ALLOW or TARGET_DENY")?;
+    let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native())
+        .context("TLS cannot be set up")?;
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    let settings = WorkerSettings {
+        location: location.to_owned(),
+        name: host.unwrap_or_else(|_unnamed| "worker".to_owned()),
+        max_in_flight: IN_FLIGHT,
+    };
+    Ok(prober::worker::start(tasks, bus, context, settings))
+}
+
+/// Starts a webhook worker.
+pub(super) fn start_delivery(
+    tasks: &Tasks,
+    store: &Store,
+    bus: &Bus,
+    addresses: &Addresses,
+) -> anyhow::Result<Arc<DeliveryTally>> {
+    let policy = AddressPolicy::parse(
+        &addresses.webhook_allow,
+        &addresses.webhook_deny,
+        addresses.deny_private,
+    )
+    .context("WEBHOOK_ALLOW or WEBHOOK_DENY")?;
+    let client = WebhookClient::new(Arc::new(Resolver::system()), policy, &Trust::native())
+        .context("the webhook client cannot be made")?;
+    Ok(delivery::start(tasks, store, bus, client))
+}

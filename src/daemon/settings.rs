@@ -1,0 +1,231 @@
+//! What an operator sets, as flags and as environment variables alike.
+//!
+//! The tables in README.md are made from these definitions.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
+
+const DATABASE_EXAMPLE: &str = "postgres://USER:PASSWORD@HOST:5432/DATABASE";
+
+/// lokahid: the API, the scheduler and the recorder of lokahi.
+#[derive(Debug, Parser)]
+#[command(name = "lokahid", version, about, long_about = None, after_help = LOKAHID_EXAMPLES)]
+pub struct Lokahid {
+    #[command(subcommand)]
+    pub command: Option<LokahidCommand>,
+    #[command(flatten)]
+    pub private: PrivateServers,
+    #[command(flatten)]
+    pub database: Database,
+    #[command(flatten)]
+    pub nats: Nats,
+    #[command(flatten)]
+    pub listen: Listen,
+    #[command(flatten)]
+    pub reconcile: Reconcile,
+    #[command(flatten)]
+    pub addresses: Addresses,
+    /// Bring the database's schema to this version at the start. Always done with --all-in-one
+    #[arg(long, env = "MIGRATE", value_parser = FalseyValueParser::new())]
+    pub migrate: bool,
+    /// A name for this lokahid that it keeps when it is restarted, and that no other has.
+    /// Default: host name and port
+    #[arg(long, env = "INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Where health workers are that probe for this lokahid
+    #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default")]
+    pub location: String,
+}
+
+const LOKAHID_EXAMPLES: &str = "\
+Examples:
+  lokahid --all-in-one                     everything in one process, with private Postgres and NATS
+  lokahid --all-in-one --checks-dir checks.d
+                                           the same, and the checks are what the folder says
+  DATABASE_URL=postgres://lokahi:secret@db/lokahi NATS_URL=nats://nats:4222 \\
+    USERPASS=admin:secret MIGRATE=true lokahid
+                                           against servers of your own, with workers elsewhere
+  lokahid migrate --check                  exit 1 when the schema is older than this program";
+
+/// What lokahid does instead of running.
+#[derive(Debug, Subcommand)]
+pub enum LokahidCommand {
+    /// Bring the database's schema to this version, and end
+    Migrate {
+        /// Only say whether there is something to do; exit 1 if so
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// healthworker: probes sites.
+#[derive(Debug, Parser)]
+#[command(name = "healthworker", version, about, long_about = None)]
+pub struct Healthworker {
+    #[command(flatten)]
+    pub nats: Nats,
+    #[command(flatten)]
+    pub addresses: Addresses,
+    /// The location whose checks it probes
+    #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default")]
+    pub location: String,
+}
+
+/// webhookworker: brings events to their receivers.
+#[derive(Debug, Parser)]
+#[command(name = "webhookworker", version, about, long_about = None)]
+pub struct Webhookworker {
+    #[command(flatten)]
+    pub database: Database,
+    #[command(flatten)]
+    pub nats: Nats,
+    #[command(flatten)]
+    pub addresses: Addresses,
+}
+
+/// Everything in one process.
+#[derive(Debug, Args)]
+pub struct PrivateServers {
+    /// Run every role in this process, and private Postgres and NATS where no URL is given
+    #[arg(long, env = "ALL_IN_ONE", value_parser = FalseyValueParser::new())]
+    pub all_in_one: bool,
+    /// Where private servers keep their data. Default: the platform's data folder
+    #[arg(long, env = "DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where downloaded server programs are. Default: the platform's cache folder
+    #[arg(long, env = "CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// Postgres.
+#[derive(Debug, Args)]
+pub struct Database {
+    /// Postgres 15 or newer, e.g. postgres://USER:PASSWORD@HOST:5432/DATABASE
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The most connections to Postgres that this process opens
+    #[arg(
+        long,
+        env = "DATABASE_CONNECTIONS",
+        value_name = "N",
+        default_value_t = 10
+    )]
+    pub database_connections: u32,
+}
+
+/// NATS.
+#[derive(Debug, Args)]
+pub struct Nats {
+    /// NATS 2.10 or newer, e.g. nats://HOST:4222; several with commas
+    #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true)]
+    pub nats_url: Option<String>,
+    /// A NATS credentials file
+    #[arg(long, env = "NATS_CREDS", value_name = "FILE")]
+    pub nats_creds: Option<PathBuf>,
+}
+
+/// The API.
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Address and port of the API, e.g. 0.0.0.0:24253
+    #[arg(long, env = "LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Port of the API, unless LISTEN is set: on all addresses with USERPASS, on 127.0.0.1 without. Default: 24253
+    #[arg(long, env = "PORT", value_name = "PORT")]
+    pub port: Option<u16>,
+    /// USER:PASSWORD of the administrator (HTTP basic authentication)
+    #[arg(
+        long,
+        env = "USERPASS",
+        value_name = "USER:PASSWORD",
+        hide_env_values = true
+    )]
+    pub userpass: Option<String>,
+    /// Serve the API beyond this machine without a password
+    #[arg(long, env = "ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new())]
+    pub allow_anonymous: bool,
+    /// Serve /metrics without a password
+    #[arg(long, env = "METRICS_OPEN", value_parser = FalseyValueParser::new())]
+    pub metrics_open: bool,
+}
+
+/// Checks as code.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// A folder of check files: what it says is applied whenever it changes
+    #[arg(long, env = "CHECKS_DIR", value_name = "DIR")]
+    pub checks_dir: Option<PathBuf>,
+    /// How often the folder is read although nothing told of a change
+    #[arg(long, env = "RECONCILE_INTERVAL", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub reconcile_interval: Duration,
+}
+
+/// Which addresses may be dialled.
+#[derive(Debug, Args)]
+pub struct Addresses {
+    /// Networks that may be probed although they are denied otherwise, e.g. 169.254.0.0/16
+    #[arg(long, env = "TARGET_ALLOW", value_name = "CIDR", value_delimiter = ',')]
+    pub target_allow: Vec<String>,
+    /// Networks that may not be probed
+    #[arg(long, env = "TARGET_DENY", value_name = "CIDR", value_delimiter = ',')]
+    pub target_deny: Vec<String>,
+    /// The same for webhooks
+    #[arg(
+        long,
+        env = "WEBHOOK_ALLOW",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub webhook_allow: Vec<String>,
+    /// The same for webhooks
+    #[arg(long, env = "WEBHOOK_DENY", value_name = "CIDR", value_delimiter = ',')]
+    pub webhook_deny: Vec<String>,
+    /// Deny private and loopback addresses to both: for whoever lets strangers declare checks
+    #[arg(long, env = "DENY_PRIVATE", value_parser = FalseyValueParser::new())]
+    pub deny_private: bool,
+}
+
+impl Database {
+    /// The URL, or what to do without one.
+    pub fn url(&self) -> anyhow::Result<&str> {
+        given(self.database_url.as_deref()).ok_or_else(|| {
+            anyhow::anyhow!("DATABASE_URL is not set\nhint: DATABASE_URL={DATABASE_EXAMPLE}")
+        })
+    }
+}
+
+impl Nats {
+    /// The URL, or what to do without one.
+    pub fn url(&self) -> anyhow::Result<&str> {
+        given(self.nats_url.as_deref())
+            .ok_or_else(|| anyhow::anyhow!("NATS_URL is not set\nhint: NATS_URL=nats://HOST:4222"))
+    }
+}
+
+/// A setting that is there; compose files leave empty ones.
+pub fn given(value: Option<&str>) -> Option<&str> {
+    value.map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// `30s`, `5m`: as in check files.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("write a number and s, m or h, e.g. 60s".into()),
+    };
+    match number.parse::<u64>() {
+        Ok(n) if (1..=86_400).contains(&(n.saturating_mul(seconds))) => {
+            Ok(Duration::from_secs(n * seconds))
+        }
+        _ => Err("it must be between 1s and 24h".into()),
+    }
+}

@@ -1,0 +1,31 @@
+//! Brings events to their receivers: claims what is due in the outbox, posts
+//! it, and writes down how it went.
+//!
+//! Postgres is the queue. A hint over NATS only saves the wait for the next
+//! look, and a worker that dies leaves a lease that runs out.
+
+mod body;
+mod verdict;
+
+mod sender;
+mod worker;
+
+use crate::bus::Bus;
+use crate::egress::webhook::WebhookClient;
+use crate::runtime::supervisor::Tasks;
+use crate::store::Store;
+
+pub use self::worker::DeliveryTally;
+
+/// Starts a worker; any number may run, anywhere.
+pub fn start(
+    tasks: &Tasks,
+    store: &Store,
+    bus: &Bus,
+    client: WebhookClient,
+) -> std::sync::Arc<DeliveryTally> {
+    let tally = std::sync::Arc::new(DeliveryTally::default());
+    let worker = worker::Worker::new(store.clone(), bus.clone(), client, tally.clone());
+    tasks.spawn("delivery", worker.run(tasks.token()));
+    tally
+}

@@ -1,0 +1,116 @@
+//! One attempt: posts, judges, and writes down how it went.
+
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use super::body;
+use super::verdict::{Ended, judge};
+use crate::backoff;
+use crate::clock;
+use crate::egress::webhook::WebhookClient;
+use crate::model::check::HttpUrl;
+use crate::store::delivery::{Attempted, Claimed, Verdict, delivery_finish};
+use crate::store::error::StoreError;
+use crate::store::{Connection, Store};
+
+/// How long the end of an attempt is tried to be written down. After that the
+/// lease runs out and the delivery is repeated, under the same id.
+const WRITE_TRIES: u32 = 8;
+
+/// Sends one claimed delivery; returns what became of it.
+pub(super) async fn send(
+    store: &Store,
+    client: &WebhookClient,
+    worker: Uuid,
+    claimed: &Claimed,
+    sent: Vec<u8>,
+) -> Verdict {
+    let headers = body::headers(claimed, clock::now());
+    let (attempted, retry_after) = match claimed.url.parse::<HttpUrl>() {
+        Ok(url) => {
+            let posted = client.post(&url, &headers, sent).await;
+            let attempted = Attempted {
+                status: posted.status,
+                error: posted.error,
+                excerpt: posted.excerpt,
+                took: posted.took,
+            };
+            (attempted, posted.retry_after)
+        }
+        Err(error) => (unusable(&error.to_string()), None),
+    };
+    let ended = Ended {
+        status: attempted.status,
+        retry_after,
+        attempt: claimed.attempt.unsigned_abs(),
+        first_at: claimed.first_attempt_at,
+        now: clock::now(),
+    };
+    let verdict = judge(&ended, jitter(claimed));
+    tell(claimed, &attempted, &verdict);
+    for n in 0..WRITE_TRIES {
+        match finish(store, worker, claimed, &attempted, &verdict).await {
+            Ok(()) => return verdict,
+            Err(error) => {
+                debug!(
+                    error = &error as &dyn std::error::Error,
+                    "an attempt is not written down yet"
+                );
+                tokio::time::sleep(backoff::reconnect(n, 0.5)).await;
+            }
+        }
+    }
+    warn!(delivery = %claimed.id, "an attempt could not be written down; it will be repeated");
+    verdict
+}
+
+async fn finish(
+    store: &Store,
+    worker: Uuid,
+    claimed: &Claimed,
+    attempted: &Attempted,
+    verdict: &Verdict,
+) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    let conn: &mut Connection = &mut tx;
+    delivery_finish(conn, worker, claimed, attempted, verdict, clock::now()).await?;
+    tx.commit().await.map_err(|source| StoreError::Query {
+        doing: "commit an attempt",
+        source,
+    })
+}
+
+fn unusable(error: &str) -> Attempted {
+    Attempted {
+        status: None,
+        error: Some(error.to_owned()),
+        excerpt: String::new(),
+        took: Duration::ZERO,
+    }
+}
+
+/// Spread by the delivery's own id: nothing else has to be random about it.
+fn jitter(claimed: &Claimed) -> f64 {
+    let bits = claimed.id.0.as_u128() as u32 ^ claimed.attempt.unsigned_abs().rotate_left(16);
+    f64::from(bits) / f64::from(u32::MAX)
+}
+
+fn tell(claimed: &Claimed, attempted: &Attempted, verdict: &Verdict) {
+    let error = attempted.error.as_deref().unwrap_or("");
+    match verdict {
+        Verdict::Delivered => info!(
+            event = %claimed.event, kind = %claimed.kind, attempt = claimed.attempt,
+            took = ?attempted.took, "delivered"
+        ),
+        Verdict::RetryAt(at) => warn!(
+            event = %claimed.event, kind = %claimed.kind, attempt = claimed.attempt,
+            status = attempted.status, error, again_at = %at, "not delivered yet"
+        ),
+        Verdict::Dead(reason) => warn!(
+            event = %claimed.event, kind = %claimed.kind, attempt = claimed.attempt,
+            status = attempted.status, error, reason, "given up: dead"
+        ),
+    }
+}

@@ -1,0 +1,217 @@
+//! The door to folders of check files: walks a root and reads what the language
+//! asks for. What is read and what it means is `manifest`'s.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::manifest::source::{Files, MAX_FILE, Unreadable, ignored};
+
+/// The most files and folders below a root.
+const MAX_ENTRIES: usize = 100_000;
+/// How often a file is read anew when it changes meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// A folder on disk. Its files are read when they are asked for.
+pub struct Folder {
+    root: PathBuf,
+}
+
+/// What a walk found.
+#[derive(Default)]
+struct Walk {
+    files: Vec<String>,
+    unreadable: Vec<Unreadable>,
+    /// Real paths of what was seen: a second link to it adds nothing, and a link
+    /// to a folder above ends there.
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Folder {
+    /// The folder at this path.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+}
+
+impl Files for Folder {
+    fn list(&self) -> (Vec<String>, Vec<Unreadable>) {
+        let mut walk = Walk::default();
+        if let Err(error) = walk.folder(&self.root, "") {
+            walk.refuse(".", why(&error));
+        }
+        (walk.files, walk.unreadable)
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, Unreadable> {
+        let full = self.root.join(path);
+        let unreadable = |why| Unreadable {
+            path: path.to_owned(),
+            why,
+        };
+        for _attempt in 0..ATTEMPTS {
+            match read_unchanged(&full) {
+                Ok(Some(bytes)) => return Ok(bytes),
+                Ok(None) => {}
+                Err(error) => return Err(unreadable(why(&error))),
+            }
+        }
+        Err(unreadable("it changes while it is read".into()))
+    }
+}
+
+impl Walk {
+    fn refuse(&mut self, path: &str, why: String) {
+        let path = path.to_owned();
+        self.unreadable.push(Unreadable { path, why });
+    }
+
+    /// Walks a folder, in the order of names.
+    fn folder(&mut self, folder: &Path, below: &str) -> io::Result<()> {
+        if !self.seen.insert(folder.canonicalize()?) {
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            names.push(entry?.file_name());
+        }
+        names.sort();
+        for name in names {
+            if self.seen.len() > MAX_ENTRIES {
+                self.refuse(".", format!("more than {MAX_ENTRIES} files and folders"));
+                return Ok(());
+            }
+            let Some(text) = name.to_str() else {
+                if name.to_string_lossy().ends_with(".hcl") {
+                    let shown = format!("{below}{}", name.to_string_lossy());
+                    self.refuse(&shown, "its name is not UTF-8".into());
+                }
+                continue;
+            };
+            if !ignored(text) {
+                self.entry(&folder.join(&name), &format!("{below}{text}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, full: &Path, path: &str) {
+        let is_check_file = path.ends_with(".hcl");
+        let walked = fs::metadata(full).and_then(|meta| {
+            if meta.is_dir() {
+                return self.folder(full, &format!("{path}/"));
+            }
+            if !is_check_file {
+                return Ok(());
+            }
+            if !meta.is_file() {
+                self.refuse(path, "not a regular file".into());
+            } else if self.seen.insert(full.canonicalize()?) {
+                self.files.push(path.to_owned());
+            }
+            Ok(())
+        });
+        let Err(error) = walked else { return };
+        // What was removed since its folder was read is gone, not unreadable; a
+        // link that leads nowhere may have been a file or a folder of checks.
+        let there = fs::symlink_metadata(full).is_ok();
+        let may_matter = is_check_file || full.is_dir() || full.extension().is_none();
+        if there && may_matter {
+            self.refuse(path, why(&error));
+        }
+    }
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::NotADirectory => "not a folder".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// The bytes, up to one more than are allowed; none if the file changed.
+fn read_unchanged(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut file = File::open(path)?;
+    let before = stamp(&file.metadata()?);
+    let mut bytes = Vec::new();
+    file.by_ref()
+        .take(MAX_FILE as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    let whole = bytes.len() as u64 == before.0 || bytes.len() > MAX_FILE;
+    let unchanged = stamp(&fs::metadata(path)?) == before;
+    Ok((whole && unchanged).then_some(bytes))
+}
+
+fn stamp(meta: &Metadata) -> (u64, Option<SystemTime>) {
+    (meta.len(), meta.modified().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn fresh(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("lokahi-files-{name}-{}", std::process::id()));
+        if path.exists() {
+            fs::remove_dir_all(&path).unwrap();
+        }
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn each_file_once_and_no_loops() {
+        let root = fresh("walk");
+        fs::create_dir_all(root.join("team/.git")).unwrap();
+        for path in [
+            "a.hcl",
+            "team/b.hcl",
+            "team/.git/c.hcl",
+            "_off.hcl",
+            "notes.txt",
+            "x.hcl~",
+        ] {
+            fs::write(root.join(path), path).unwrap();
+        }
+        symlink("a.hcl", root.join("b.hcl")).unwrap();
+        symlink("team", root.join("zteam")).unwrap();
+        symlink("..", root.join("team/up")).unwrap();
+        symlink("nowhere.hcl", root.join("dangling.hcl")).unwrap();
+        symlink("nowhere.txt", root.join("other.txt")).unwrap();
+        let folder = Folder::new(&root);
+        let (files, unreadable) = folder.list();
+        assert_eq!(files, ["a.hcl", "team/b.hcl"]);
+        assert_eq!(unreadable.len(), 1);
+        assert_eq!(unreadable[0].path, "dangling.hcl");
+        assert_eq!(folder.read("team/b.hcl").unwrap(), b"team/b.hcl");
+        assert!(folder.read("gone.hcl").is_err());
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_root_that_is_not_there() {
+        let (files, unreadable) = Folder::new("/nowhere/at/all").list();
+        assert!(files.is_empty());
+        assert_eq!(
+            unreadable[0].to_string(),
+            "cannot read .: there is no such file or folder"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read_whole() {
+        let root = fresh("large");
+        fs::write(root.join("a.hcl"), vec![b'#'; MAX_FILE * 2]).unwrap();
+        assert_eq!(
+            Folder::new(&root).read("a.hcl").unwrap().len(),
+            MAX_FILE + 1
+        );
+        fs::remove_dir_all(&root).unwrap();
+    }
+}

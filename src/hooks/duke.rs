@@ -1,0 +1,84 @@
+//! duke-of-york: a site that is up for a period, down for the next, and so on.
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::StatusCode;
+use clap::Parser;
+
+use super::listen::Listen;
+use crate::clock;
+
+/// Answers 200 and 500 by turns, beginning with 200
+#[derive(Debug, Parser)]
+#[command(name = "duke-of-york", version)]
+struct Settings {
+    #[command(flatten)]
+    listen: Listen,
+    /// How long each lasts: 5s, 1m, 500ms, or seconds
+    #[arg(long, env = "PERIOD", default_value = "1m", value_parser = period)]
+    period: Duration,
+}
+
+pub(super) async fn run() -> anyhow::Result<()> {
+    let settings = Settings::parse();
+    let (since, period) = (clock::monotonic(), settings.period);
+    let router = Router::new().fallback(move || async move { answer(since, period) });
+    settings.listen.serve(router).await
+}
+
+fn answer(since: Instant, period: Duration) -> (StatusCode, &'static str) {
+    if is_up(since.elapsed(), period) {
+        (StatusCode::OK, "UP\n")
+    } else {
+        (StatusCode::INTERNAL_SERVER_ERROR, "DOWN\n")
+    }
+}
+
+fn is_up(age: Duration, period: Duration) -> bool {
+    (age.as_nanos() / period.as_nanos().max(1)).is_multiple_of(2)
+}
+
+fn period(text: &str) -> Result<Duration, String> {
+    let wrong = || "write 5s, 1m, 500ms, or seconds; more than nothing".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u32 = digits.parse().map_err(|_not_a_number| wrong())?;
+    let unit = match text.strip_prefix(digits) {
+        Some("ms") => Duration::from_millis(1),
+        Some("" | "s") => Duration::from_secs(1),
+        Some("m") => Duration::from_secs(60),
+        Some("h") => Duration::from_secs(3600),
+        _ => return Err(wrong()),
+    };
+    let period = unit.checked_mul(number).unwrap_or_default();
+    if period.is_zero() {
+        Err(wrong())
+    } else {
+        Ok(period)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_he_is_up_he_is_up() {
+        let seconds = Duration::from_secs;
+        assert!(is_up(seconds(0), seconds(5)));
+        assert!(is_up(Duration::from_millis(4999), seconds(5)));
+        assert!(!is_up(seconds(5), seconds(5)));
+        assert!(is_up(seconds(10), seconds(5)));
+    }
+
+    #[test]
+    fn periods() {
+        let of = |text| period(text).map(|period| period.as_millis());
+        for (text, milliseconds) in [("5s", 5000), ("7", 7000), ("1m", 60_000), ("250ms", 250)] {
+            assert_eq!(of(text), Ok(milliseconds), "{text}");
+        }
+        for bad in ["", "0", "0s", "s", "5 s", "1d", "-1s", "1.5s"] {
+            assert!(period(bad).is_err(), "{bad}");
+        }
+    }
+}

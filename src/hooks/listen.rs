@@ -1,0 +1,54 @@
+//! Where a little program listens, and how it ends.
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use anyhow::Context as _;
+use axum::Router;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::api::serve::serve;
+use crate::runtime::signals;
+
+/// Settings of every little program.
+#[derive(Debug, Args)]
+pub(super) struct Listen {
+    /// Address and port
+    #[arg(long, env = "LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Port, on every address
+    #[arg(long, env = "PORT", default_value_t = 9001)]
+    port: u16,
+}
+
+impl Listen {
+    async fn bind(&self) -> std::io::Result<TcpListener> {
+        if let Some(address) = self.listen {
+            return TcpListener::bind(address).await;
+        }
+        match TcpListener::bind((Ipv6Addr::UNSPECIFIED, self.port)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+                // A machine without IPv6.
+                TcpListener::bind(("0.0.0.0", self.port)).await
+            }
+            bound => bound,
+        }
+    }
+
+    /// Serves until SIGINT or SIGTERM.
+    pub(super) async fn serve(&self, router: Router) -> anyhow::Result<()> {
+        let stop = signals::stop().context("listening to signals")?;
+        let listener = self.bind().await.context("listening")?;
+        info!("listening on {}", listener.local_addr()?);
+        let token = CancellationToken::new();
+        let serving = serve(listener, router, token.clone());
+        let stopping = async {
+            stop.await;
+            token.cancel();
+        };
+        tokio::join!(serving, stopping);
+        Ok(())
+    }
+}

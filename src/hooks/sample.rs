@@ -1,0 +1,40 @@
+//! sample_hook: what a receiver hears, a line for each event on stdout.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use clap::Parser;
+use futures_util::FutureExt as _;
+
+use super::event::Told;
+use super::listen::Listen;
+use super::receiver;
+use crate::proto::lokahi::CheckStatus;
+
+/// Prints a line for each event that it receives
+#[derive(Debug, Parser)]
+#[command(name = "sample_hook", version)]
+struct Settings {
+    #[command(flatten)]
+    listen: Listen,
+}
+
+pub(super) async fn run() -> anyhow::Result<()> {
+    let settings = Settings::parse();
+    let handle = |event: CheckStatus| async move { print(&event) }.boxed();
+    settings
+        .listen
+        .serve(receiver::router(Arc::new(handle)))
+        .await
+}
+
+fn print(event: &CheckStatus) -> Result<(), String> {
+    let Some(check) = &event.check else {
+        // Not every event is of a check.
+        return Ok(());
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", Told::new(event, check).line())
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("printing: {error}"))
+}

@@ -1,0 +1,524 @@
+//! The attribute table: everything that may stand in a file, once.
+//!
+//! To add an attribute: a field in `model`, its value in the encoding of `spec`,
+//! and one row here. The decoder accepts what stands here and nothing else, so a
+//! row arrives together with the engine that obeys it.
+
+use crate::manifest::ast::Node;
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::literal::Literal;
+use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Show};
+use crate::manifest::values::{self, Read};
+use crate::model::check::{CheckSpec, Confirm, Every, InvalidValue, Timeout};
+
+/// A file: what stands outside all blocks.
+pub static FILE: Block = Block {
+    name: "",
+    label: Label::None,
+    about: "A check file.",
+    attributes: &[],
+    blocks: &[LOKAHI, WEBHOOK, DEFAULTS, CHECK],
+};
+
+pub const LOKAHI: Block = Block {
+    name: "lokahi",
+    label: Label::None,
+    about: "Makes the folder a root: one project.",
+    attributes: &[Attribute {
+        name: "project",
+        kind: "name",
+        default: "",
+        bounds: "100 characters",
+        about: "The project that everything below the folder belongs to.",
+        example: "\"shop\"",
+        merge: Merge::Replace,
+        set: |draft, node| {
+            draft.project = Some(values::name(node)?);
+            Ok(())
+        },
+        show: Show::Nowhere,
+    }],
+    blocks: &[],
+};
+
+pub const WEBHOOK: Block = Block {
+    name: "webhook",
+    label: Label::Name,
+    about: "A receiver of events.",
+    attributes: &[
+        Attribute {
+            name: "url",
+            kind: "URL",
+            default: "",
+            bounds: "2048 bytes, http or https",
+            about: "Where events are POSTed to.",
+            example: "\"https://hooks.example.com/lokahi\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.webhook_url = Some(values::url(node)?);
+                Ok(())
+            },
+            show: Show::Webhook(|spec| Literal::text(&spec.url)),
+        },
+        Attribute {
+            name: "format",
+            kind: "string",
+            default: "\"protobuf\"",
+            bounds: "\"protobuf\", \"json\"",
+            about: "How events are written.",
+            example: "\"json\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.webhook_format = values::format(node)?;
+                Ok(())
+            },
+            show: Show::Webhook(|spec| Literal::text(spec.format)),
+        },
+    ],
+    blocks: &[],
+};
+
+pub const DEFAULTS: Block = Block {
+    name: "defaults",
+    label: Label::None,
+    about: "What holds for the checks of this folder and of those below, unless something nearer says else.",
+    attributes: CHECK.attributes,
+    blocks: CHECK.blocks,
+};
+
+pub const CHECK: Block = Block {
+    name: "check",
+    label: Label::Name,
+    about: "A site that is probed.",
+    attributes: &[
+        Attribute {
+            name: "url",
+            kind: "URL",
+            default: "",
+            bounds: "2048 bytes, http or https",
+            about: "What is probed.",
+            example: "\"https://example.com/health\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.url = values::url(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::text(&spec.url)),
+        },
+        // Before `timeout` and `confirm`, which are checked against it.
+        Attribute {
+            name: "every",
+            kind: "duration",
+            default: "\"60s\"",
+            bounds: "\"1s\" to \"30d\", whole seconds",
+            about: "The time from one probe to the next.",
+            example: "\"30s\"",
+            merge: Merge::Replace,
+            set: set_every,
+            show: Show::Check(|spec| Literal::duration(spec.every.duration())),
+        },
+        Attribute {
+            name: "timeout",
+            kind: "duration",
+            default: "the smaller of \"10s\" and 0.8 of `every`",
+            bounds: "\"1ms\" to \"5m\", less than `every`",
+            about: "The time for one whole probe.",
+            example: "\"5s\"",
+            merge: Merge::Replace,
+            set: set_timeout,
+            show: Show::Check(|spec| Literal::duration(spec.timeout.duration())),
+        },
+        Attribute {
+            name: "method",
+            kind: "string",
+            default: "\"GET\"",
+            bounds: "\"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\", \"OPTIONS\"",
+            about: "The method of the request.",
+            example: "\"POST\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.method = values::method(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::text(spec.method.name())),
+        },
+        Attribute {
+            name: "headers",
+            kind: "object of strings",
+            default: "{}",
+            bounds: "64 headers, 8 KiB each",
+            about: "Headers of the request.",
+            example: "{ accept = \"application/json\" }",
+            merge: Merge::Headers,
+            set: set_headers,
+            show: Show::Check(|spec| object(spec.headers.iter().map(|(k, v)| (k, v)))),
+        },
+        Attribute {
+            name: "body",
+            kind: "string",
+            default: "\"\"",
+            bounds: "64 KiB",
+            about: "The body of the request.",
+            example: "\"ping\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let text = values::string(node, CheckSpec::MAX_BODY)?;
+                draft.check.body = text.as_bytes().to_vec();
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::text(String::from_utf8_lossy(&spec.body))),
+        },
+        Attribute {
+            name: "labels",
+            kind: "object of strings",
+            default: "{}",
+            bounds: "64 labels, 256 bytes each",
+            about: "Words to find and group checks by.",
+            example: "{ team = \"web\" }",
+            merge: Merge::Keys,
+            set: |draft, node| {
+                let mut labels = std::collections::BTreeMap::new();
+                for (key, value, text) in values::strings(node, CheckSpec::MAX_LABELS)? {
+                    let Some(text) = text else { continue };
+                    values::label(key, value, text)?;
+                    labels.insert(key.text.clone(), text.to_owned());
+                }
+                draft.check.labels = labels;
+                Ok(())
+            },
+            show: Show::Check(|spec| object(&spec.labels)),
+        },
+        Attribute {
+            name: "playbook_url",
+            kind: "URL",
+            default: "none",
+            bounds: "2048 bytes, http or https",
+            about: "What to read when the check is down; every event carries it.",
+            example: "\"https://wiki.example.com/health\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.playbook_url = Some(values::url(node)?);
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.playbook_url.as_ref())),
+        },
+        Attribute {
+            name: "webhook_url",
+            kind: "URL",
+            default: "none",
+            bounds: "2048 bytes, http or https",
+            about: "A receiver of this check alone, without a `webhook` block.",
+            example: "\"https://hooks.example.com/health\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.webhook_url = Some(values::url(node)?);
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.webhook.as_ref().map(|w| &w.url))),
+        },
+        Attribute {
+            name: "webhook_format",
+            kind: "string",
+            default: "\"protobuf\"",
+            bounds: "\"protobuf\", \"json\"",
+            about: "How events are written to `webhook_url`.",
+            example: "\"json\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.webhook_format = values::format(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.webhook.as_ref().map(|w| w.format))),
+        },
+    ],
+    blocks: &[ASSERT, CONFIRM, NOTIFY],
+};
+
+pub const ASSERT: Block = Block {
+    name: "assert",
+    label: Label::Optional,
+    about: "What must hold for the check to be up: all of it, and of every `assert`. While none names a status, `status = [\"2xx\"]` holds.",
+    attributes: &[
+        Attribute {
+            name: "status",
+            kind: "list of statuses",
+            default: "[\"2xx\"]",
+            bounds: "1 to 32 entries; 100 to 599",
+            about: "The status is one of these.",
+            example: "[200, \"3xx\", \"401-403\"]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let items = entries(node)?;
+                draft.assert.status = items.iter().map(values::status).collect::<Read<_>>()?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| {
+                list(assert.status.iter().map(|range| match range {
+                    one if one.from() == one.to() => Literal::Integer(i64::from(one.from())),
+                    range => Literal::text(range),
+                }))
+            }),
+        },
+        Attribute {
+            name: "body_contains",
+            kind: "list of strings",
+            default: "[]",
+            bounds: "1 to 32 entries of 1 to 1024 bytes",
+            about: "The body contains each of these.",
+            example: "[\"</html>\"]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let text = |node: &Node| match values::string(node, 1024)? {
+                    "" => Err(Problem::new(
+                        Code::OutOfBounds,
+                        node.span,
+                        "every body contains an empty text",
+                    )),
+                    text => Ok(text.to_owned()),
+                };
+                draft.assert.body_contains =
+                    entries(node)?.iter().map(text).collect::<Read<_>>()?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| list(assert.body_contains.iter().map(Literal::text))),
+        },
+        Attribute {
+            name: "max_latency",
+            kind: "duration",
+            default: "none",
+            bounds: "\"1ms\" to \"5m\"",
+            about: "The probe took no longer than this.",
+            example: "\"2s\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.max_latency = Some(values::bounded(node, 1, i64::from(Timeout::MAX))?);
+                Ok(())
+            },
+            show: Show::Assert(|assert| {
+                assert.max_latency.map_or(Literal::Null, Literal::duration)
+            }),
+        },
+    ],
+    blocks: &[],
+};
+
+pub const CONFIRM: Block = Block {
+    name: "confirm",
+    label: Label::None,
+    about: "How often something must be seen before it is believed.",
+    attributes: &[
+        Attribute {
+            name: "failures",
+            kind: "number",
+            default: "2",
+            bounds: "1 to 10",
+            about: "Failures in a row before the check is down.",
+            example: "3",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.confirm.failures = streak(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::Integer(i64::from(spec.confirm.failures))),
+        },
+        Attribute {
+            name: "successes",
+            kind: "number",
+            default: "1",
+            bounds: "1 to 10",
+            about: "Successes in a row before it is up again.",
+            example: "2",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.confirm.successes = streak(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::Integer(i64::from(spec.confirm.successes))),
+        },
+        Attribute {
+            name: "retry",
+            kind: "duration",
+            default: "the smaller of \"5s\" and `every`",
+            bounds: "\"1s\" to \"30d\"",
+            about: "When a check that failed once is probed again.",
+            example: "\"10s\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let most = i64::from(Every::MAX) * 1000;
+                draft.check.confirm.retry = values::bounded(node, 1000, most)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::duration(spec.confirm.retry)),
+        },
+    ],
+    blocks: &[],
+};
+
+pub const NOTIFY: Block = Block {
+    name: "notify",
+    label: Label::None,
+    about: "Who hears of the check.",
+    attributes: &[Attribute {
+        name: "webhooks",
+        kind: "list of receivers",
+        default: "[]",
+        bounds: "32 receivers",
+        about: "The receivers of its events.",
+        example: "[webhook.oncall]",
+        merge: Merge::Replace,
+        set: |draft, node| {
+            let items = values::list(node, CheckSpec::MAX_RECEIVERS)?;
+            let mut names = items
+                .iter()
+                .map(values::receiver)
+                .collect::<Read<Vec<_>>>()?;
+            names.sort();
+            names.dedup();
+            draft.check.receivers = names;
+            Ok(())
+        },
+        show: Show::Check(|spec| {
+            list(
+                spec.receivers
+                    .iter()
+                    .map(|name| Literal::Reference(format!("webhook.{name}"))),
+            )
+        }),
+    }],
+    blocks: &[],
+};
+
+/// What the language is to have and this version does not: for a hint that says
+/// so, by the block it would stand in; empty for a file.
+pub static LATER: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "variable",
+            "locals",
+            "template",
+            "maintenance",
+            "moved",
+            "removed",
+            "import",
+        ],
+    ),
+    ("lokahi", &["required_version", "include", "operators"]),
+    (
+        "webhook",
+        &[
+            "secrets", "headers", "events", "timeout", "fallback", "collapse",
+        ],
+    ),
+    (
+        "check",
+        &[
+            "follow_redirects",
+            "max_redirects",
+            "ip_family",
+            "http_version",
+            "connect_to",
+            "proxy",
+            "reuse_connection",
+            "close",
+            "locations",
+            "priority",
+            "description",
+            "enabled",
+            "warn",
+            "tls",
+            "auth",
+            "suppressed_by",
+            "lifecycle",
+            "for_each",
+            "use",
+        ],
+    ),
+    (
+        "assert",
+        &[
+            "condition",
+            "error_message",
+            "body_matches",
+            "header",
+            "cert_valid_for",
+        ],
+    ),
+];
+
+fn set_every(draft: &mut Draft, node: &Node) -> Read<()> {
+    let ms = values::milliseconds(node)?;
+    if ms % 1000 != 0 {
+        return Err(Problem::new(
+            Code::OutOfBounds,
+            node.span,
+            "must be whole seconds",
+        ));
+    }
+    draft.check.every = values::placed(node, Every::from_seconds(ms / 1000))?;
+    draft.check.timeout = draft.check.every.default_timeout();
+    draft.check.confirm = Confirm::default_for(draft.check.every);
+    Ok(())
+}
+
+fn set_timeout(draft: &mut Draft, node: &Node) -> Read<()> {
+    let ms = values::milliseconds(node)?;
+    let every = draft.check.every;
+    if (1..=i64::from(Timeout::MAX)).contains(&ms) && ms >= i64::from(every.seconds()) * 1000 {
+        let message = format!(
+            "the timeout must be less than `every`, which is {}",
+            Literal::duration(every.duration())
+        );
+        return Err(Problem::new(Code::Contradiction, node.span, message));
+    }
+    draft.check.timeout = match Timeout::from_milliseconds(ms, every) {
+        Err(InvalidValue::Range { .. }) => {
+            values::bounded(node, 1, i64::from(Timeout::MAX))?;
+            draft.check.timeout
+        }
+        other => values::placed(node, other)?,
+    };
+    Ok(())
+}
+
+fn set_headers(draft: &mut Draft, node: &Node) -> Read<()> {
+    let mut headers = Vec::new();
+    for (key, value, text) in values::strings(node, CheckSpec::MAX_HEADERS)? {
+        let Some(text) = text else { continue };
+        values::header(key, value, text)?;
+        headers.push((key.text.clone(), text.to_owned()));
+    }
+    headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    draft.check.headers = headers;
+    Ok(())
+}
+
+fn entries(node: &Node) -> Read<&[Node]> {
+    match values::list(node, CheckSpec::MAX_ASSERTS)? {
+        [] => Err(Problem::new(
+            Code::OutOfBounds,
+            node.span,
+            "an empty list asserts nothing",
+        )),
+        items => Ok(items),
+    }
+}
+
+fn streak(node: &Node) -> Read<u8> {
+    let most = i64::from(Confirm::MAX);
+    values::integer(node, 1, most).map(|n| n as u8)
+}
+
+fn list(items: impl Iterator<Item = Literal>) -> Literal {
+    let items: Vec<_> = items.collect();
+    if items.is_empty() {
+        Literal::Null
+    } else {
+        Literal::List(items)
+    }
+}
+
+fn object<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Literal {
+    let entry = |(key, value): (&String, &String)| (key.clone(), Literal::text(value));
+    Literal::Object(entries.into_iter().map(entry).collect())
+}

@@ -1,0 +1,101 @@
+//! What differs between two specs, attribute by attribute, in the notation of
+//! the files. The attribute table says what there is to compare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::manifest::attributes::{ASSERT, CHECK, CONFIRM, NOTIFY, WEBHOOK};
+use crate::manifest::literal::Literal;
+use crate::manifest::table::{Block, Show};
+use crate::model::change::FieldChange;
+use crate::model::check::{Assert, CheckSpec};
+use crate::model::webhook::WebhookSpec;
+
+/// What differs between two checks; empty if they are equal.
+pub fn check_fields(before: &CheckSpec, after: &CheckSpec) -> Vec<FieldChange> {
+    let mut fields = Vec::new();
+    for (block, prefix) in [(&CHECK, ""), (&CONFIRM, "confirm."), (&NOTIFY, "notify.")] {
+        for attribute in block.attributes {
+            if let Show::Check(show) = attribute.show {
+                let path = format!("{prefix}{}", attribute.name);
+                compare(&mut fields, path, show(before), show(after));
+            }
+        }
+    }
+    let labels = |spec: &CheckSpec| -> Vec<String> {
+        spec.asserts
+            .iter()
+            .map(|assert| assert.label.clone())
+            .collect()
+    };
+    let every: BTreeSet<String> = labels(before).into_iter().chain(labels(after)).collect();
+    for label in every {
+        let named = |spec: &CheckSpec| -> Assert {
+            let found = spec.asserts.iter().find(|assert| assert.label == label);
+            found.cloned().unwrap_or_default()
+        };
+        asserts(&mut fields, &ASSERT, &label, &named(before), &named(after));
+    }
+    fields
+}
+
+/// What differs between two receivers; empty if they are equal.
+pub fn webhook_fields(before: &WebhookSpec, after: &WebhookSpec) -> Vec<FieldChange> {
+    let mut fields = Vec::new();
+    for attribute in WEBHOOK.attributes {
+        if let Show::Webhook(show) = attribute.show {
+            compare(
+                &mut fields,
+                attribute.name.to_owned(),
+                show(before),
+                show(after),
+            );
+        }
+    }
+    fields
+}
+
+fn asserts(
+    fields: &mut Vec<FieldChange>,
+    block: &Block,
+    label: &str,
+    before: &Assert,
+    after: &Assert,
+) {
+    for attribute in block.attributes {
+        if let Show::Assert(show) = attribute.show {
+            let path = match label {
+                "" => format!("assert.{}", attribute.name),
+                label => format!("assert.{label}.{}", attribute.name),
+            };
+            compare(fields, path, show(before), show(after));
+        }
+    }
+}
+
+/// Adds what differs; two objects key by key.
+fn compare(fields: &mut Vec<FieldChange>, path: String, before: Literal, after: Literal) {
+    if before == after {
+        return;
+    }
+    if let (Literal::Object(before), Literal::Object(after)) = (&before, &after) {
+        let before: BTreeMap<_, _> = before.iter().cloned().collect();
+        let after: BTreeMap<_, _> = after.iter().cloned().collect();
+        let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        for key in keys {
+            let value =
+                |of: &BTreeMap<String, Literal>| of.get(key).cloned().unwrap_or(Literal::Null);
+            compare(
+                fields,
+                format!("{path}.{key}"),
+                value(&before),
+                value(&after),
+            );
+        }
+        return;
+    }
+    fields.push(FieldChange {
+        path,
+        before: before.to_string(),
+        after: after.to_string(),
+    });
+}

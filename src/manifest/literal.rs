@@ -1,0 +1,131 @@
+//! A value in the notation of the files: how plans show it, and how `export`
+//! will write it. Canonical: equal values have equal text.
+
+use std::fmt;
+use std::time::Duration;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Literal {
+    Null,
+    Integer(i64),
+    String(String),
+    List(Vec<Self>),
+    /// Ordered by key.
+    Object(Vec<(String, Self)>),
+    /// Written as it is: `webhook.x`.
+    Reference(String),
+}
+
+impl Literal {
+    /// A string.
+    pub fn text(text: impl fmt::Display) -> Self {
+        Self::String(text.to_string())
+    }
+
+    /// A string, or null without one.
+    pub fn optional(text: Option<impl fmt::Display>) -> Self {
+        text.map_or(Self::Null, Self::text)
+    }
+
+    /// A duration: in the largest unit that leaves no rest, with `60s` for a
+    /// minute, as people write it.
+    pub fn duration(duration: Duration) -> Self {
+        let ms = duration.as_millis();
+        let units = [
+            ("d", 86_400_000, 1),
+            ("h", 3_600_000, 1),
+            ("m", 60_000, 2),
+            ("s", 1_000, 1),
+        ];
+        let unit = units
+            .into_iter()
+            .find(|(_, length, least)| ms >= length * least && ms.is_multiple_of(*length));
+        match unit {
+            Some((unit, length, _)) => Self::String(format!("{}{unit}", ms / length)),
+            None => Self::String(format!("{ms}ms")),
+        }
+    }
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Integer(number) => number.fmt(f),
+            Self::String(text) => quoted(text, f),
+            Self::Reference(path) => f.write_str(path),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (at, item) in items.iter().enumerate() {
+                    let comma = if at > 0 { ", " } else { "" };
+                    write!(f, "{comma}{item}")?;
+                }
+                f.write_str("]")
+            }
+            Self::Object(entries) if entries.is_empty() => f.write_str("{}"),
+            Self::Object(entries) => {
+                f.write_str("{ ")?;
+                for (at, (key, value)) in entries.iter().enumerate() {
+                    let comma = if at > 0 { ", " } else { "" };
+                    f.write_str(comma)?;
+                    quoted(key, f)?;
+                    write!(f, " = {value}")?;
+                }
+                f.write_str(" }")
+            }
+        }
+    }
+}
+
+/// A quoted string with HCL's escapes.
+fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("\"")?;
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            '$' | '%' if characters.peek() == Some(&'{') => write!(f, "{c}{c}")?,
+            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+            c => write!(f, "{c}")?,
+        }
+    }
+    f.write_str("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notation() {
+        let check = |literal: Literal, expect: &str| assert_eq!(literal.to_string(), expect);
+        check(
+            Literal::text("a\"b\\${x}\n\u{7}$"),
+            r#""a\"b\\$${x}\n\u0007$""#,
+        );
+        check(
+            Literal::List(vec![Literal::Integer(200), Literal::text("2xx")]),
+            r#"[200, "2xx"]"#,
+        );
+        check(
+            Literal::Object(vec![("a b".into(), Literal::Null)]),
+            r#"{ "a b" = null }"#,
+        );
+        for (ms, expect) in [
+            (60_000, "60s"),
+            (90_000, "90s"),
+            (120_000, "2m"),
+            (3_600_000, "1h"),
+            (86_400_000, "1d"),
+            (1_500, "1500ms"),
+            (0, "0ms"),
+        ] {
+            let literal = Literal::duration(Duration::from_millis(ms));
+            assert_eq!(literal, Literal::String(expect.into()), "{ms}");
+        }
+    }
+}

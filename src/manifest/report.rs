@@ -1,0 +1,171 @@
+//! Diagnostics as text for a terminal, in rustc's manner. Pure: it returns what
+//! the caller prints.
+
+use std::fmt::Write;
+
+use crate::manifest::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::manifest::source::Excerpt;
+use crate::model::desired::Desired;
+
+/// How to write them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Style {
+    pub color: bool,
+    /// How many are written out; the others are counted.
+    pub most: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            color: false,
+            most: 100,
+        }
+    }
+}
+
+/// What `validate` prints and how it ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    pub stdout: String,
+    pub stderr: String,
+    /// 0: valid; 1: not.
+    pub exit: u8,
+}
+
+/// The verdict on a root: its problems, or how much it declares.
+pub fn verdict(
+    outcome: &Result<(Desired, Vec<Diagnostic>), Diagnostics>,
+    root: &str,
+    style: Style,
+) -> Verdict {
+    let (list, valid) = match outcome {
+        Ok((_, warnings)) => (warnings, true),
+        Err(Diagnostics(list)) => (list, false),
+    };
+    let mut stdout = human(list, root, style);
+    if let Ok((desired, _)) = outcome {
+        let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let checks = plural(desired.checks.len(), "check");
+        let webhooks = plural(desired.webhooks.len(), "webhook");
+        line(
+            &mut stdout,
+            &format!(
+                "{root}: project {} is valid: {checks}, {webhooks}",
+                desired.project
+            ),
+        );
+    }
+    let stderr = match counts(list).as_str() {
+        "" => String::new(),
+        counts => format!("{counts}\n"),
+    };
+    Verdict {
+        stdout,
+        stderr,
+        exit: u8::from(!valid),
+    }
+}
+
+/// The diagnostics as text, each followed by an empty line, then "and N more"
+/// if not all are shown. `root` stands before the files' paths.
+pub fn human(list: &[Diagnostic], root: &str, style: Style) -> String {
+    let mut out = String::new();
+    for diagnostic in list.iter().take(style.most) {
+        one(&mut out, diagnostic, root, style.color);
+        out.push('\n');
+    }
+    if let Some(more) = list.len().checked_sub(style.most).filter(|more| *more > 0) {
+        out.push_str(&format!("and {more} more\n"));
+    }
+    out
+}
+
+/// "2 errors, 1 warning", "1 error"; empty for none.
+pub fn counts(list: &[Diagnostic]) -> String {
+    let count = |severity: Severity| {
+        let n = list.iter().filter(|d| d.severity == severity).count();
+        let plural = if n == 1 { "" } else { "s" };
+        (n > 0).then(|| format!("{n} {}{plural}", severity.name()))
+    };
+    let parts: Vec<_> = [count(Severity::Error), count(Severity::Warning)]
+        .into_iter()
+        .flatten()
+        .collect();
+    parts.join(", ")
+}
+
+fn one(out: &mut String, diagnostic: &Diagnostic, root: &str, color: bool) {
+    let paint = |code: &str, text: &str| match color {
+        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        false => text.to_owned(),
+    };
+    let tint = match diagnostic.severity {
+        Severity::Error => "1;31",
+        Severity::Warning => "1;33",
+    };
+    let head = format!("{}[{}]", diagnostic.severity.name(), diagnostic.code);
+    let message = paint("1", &format!(": {}", diagnostic.message));
+    line(out, &format!("{}{message}", paint(tint, &head)));
+
+    let last = diagnostic.also.iter().map(|(at, _)| at.line);
+    let digits = last.fold(diagnostic.at.line, u32::max).to_string().len();
+    let gutter = paint("1;34", &format!("{:digits$} |", ""));
+    let mut place = |at: &Excerpt, arrow: &str, mark: char, tint: &str, why: &str| {
+        let path = at_path(at, root);
+        line(
+            out,
+            &format!("{:digits$}{} {path}", "", paint("1;34", arrow)),
+        );
+        if at.line == 0 {
+            return;
+        }
+        let before = at.before as usize;
+        let room = at.text.chars().count().saturating_sub(before);
+        let width = (at.width as usize).clamp(1, room.max(1));
+        let number = paint("1;34", &format!("{:>digits$} |", at.line));
+        line(out, &gutter);
+        line(out, format!("{number} {}", at.text).trim_end());
+        let marks: String = std::iter::repeat_n(mark, width).collect();
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(" {why}")
+        };
+        line(
+            out,
+            &format!(
+                "{gutter} {:before$}{}",
+                "",
+                paint(tint, &format!("{marks}{why}"))
+            ),
+        );
+    };
+    place(&diagnostic.at, "-->", '^', tint, "");
+    for (at, why) in &diagnostic.also {
+        place(at, ":::", '-', "1;34", why);
+    }
+    if let Some(hint) = &diagnostic.hint {
+        let sign = paint("1;34", &format!("{:digits$} =", ""));
+        line(out, &format!("{sign} {}: {hint}", paint("1", "hint")));
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+fn at_path(at: &Excerpt, root: &str) -> String {
+    let root = root.trim_end_matches('/');
+    let mut path = match (root, at.file.as_str()) {
+        ("" | ".", file) => file.to_owned(),
+        (root, ".") => root.to_owned(),
+        (root, file) => format!("{root}/{file}"),
+    };
+    if at.line > 0 {
+        // Writing to a String cannot fail.
+        write!(path, ":{}:{}", at.line, at.column).unwrap_or_default();
+    }
+    path
+}

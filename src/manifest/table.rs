@@ -1,0 +1,131 @@
+//! What a row of the attribute table is; `attributes` has the rows. The decoder,
+//! the suggestions, the plan's field-by-field diff and the language's page all
+//! read them.
+
+use crate::manifest::ast::Node;
+use crate::manifest::literal::Literal;
+use crate::manifest::values::Read;
+use crate::model::check::{Assert, CheckSpec, Every, HttpUrl};
+use crate::model::name::Name;
+use crate::model::webhook::{WebhookFormat, WebhookSpec};
+
+/// What the rows fill in: one object while it is built.
+pub struct Draft {
+    pub project: Option<Name>,
+    /// A receiver's URL; in a check that of its implicit one.
+    pub webhook_url: Option<HttpUrl>,
+    pub webhook_format: WebhookFormat,
+    /// The check; of no use before its `url` was set.
+    pub check: CheckSpec,
+    /// The assert that is being filled in.
+    pub assert: Assert,
+}
+
+/// How an attribute of a nearer block meets that of an outer one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Merge {
+    /// It replaces it.
+    Replace,
+    /// Key by key.
+    Keys,
+    /// Key by key, where case does not count.
+    Headers,
+}
+
+/// How a plan shows the attribute.
+pub enum Show {
+    Nowhere,
+    Webhook(fn(&WebhookSpec) -> Literal),
+    Check(fn(&CheckSpec) -> Literal),
+    Assert(fn(&Assert) -> Literal),
+}
+
+/// An attribute.
+pub struct Attribute {
+    pub name: &'static str,
+    /// The type, for people.
+    pub kind: &'static str,
+    /// What holds without it; empty if it is required.
+    pub default: &'static str,
+    pub bounds: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// A value, as it is written.
+    pub example: &'static str,
+    pub merge: Merge,
+    /// Reads the value into the draft.
+    pub set: fn(&mut Draft, &Node) -> Read<()>,
+    pub show: Show,
+}
+
+/// How many labels a block has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Label {
+    None,
+    /// One, a name, or none.
+    Optional,
+    /// One, a name.
+    Name,
+}
+
+/// A type of block.
+pub struct Block {
+    pub name: &'static str,
+    pub label: Label,
+    pub about: &'static str,
+    pub attributes: &'static [Attribute],
+    pub blocks: &'static [Self],
+}
+
+impl Attribute {
+    /// Whether the block is wrong without it.
+    pub fn required(&self) -> bool {
+        self.default.is_empty()
+    }
+}
+
+impl Block {
+    /// The attribute of this name, and its place in the table.
+    pub fn attribute(&self, name: &str) -> Option<(usize, &'static Attribute)> {
+        let mut rows = self.attributes.iter().enumerate();
+        rows.find(|(_, attribute)| attribute.name == name)
+    }
+
+    /// The block of this name inside this one.
+    pub fn block(&self, name: &str) -> Option<&'static Self> {
+        self.blocks.iter().find(|block| block.name == name)
+    }
+}
+
+impl Draft {
+    /// Every default.
+    #[expect(clippy::expect_used, reason = "the text is a constant")]
+    pub fn new() -> Self {
+        let url = "http://localhost/".parse().expect("a URL");
+        Self {
+            project: None,
+            webhook_url: None,
+            webhook_format: WebhookFormat::default(),
+            check: CheckSpec {
+                asserts: Vec::new(),
+                ..CheckSpec::new(url)
+            },
+            assert: Assert::default(),
+        }
+    }
+
+    /// The same with a period that no timeout exceeds: for looking at one block
+    /// before it meets the others.
+    #[expect(clippy::expect_used, reason = "the number is a constant")]
+    pub fn loose() -> Self {
+        let mut draft = Self::new();
+        draft.check.every = Every::from_seconds(i64::from(Every::MAX)).expect("in bounds");
+        draft
+    }
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,40 @@
+//! The language as tables of input and answer: what files mean, and how each
+//! problem reads. The laws are in `laws`.
+
+mod codes;
+mod laws;
+mod meaning;
+mod reading;
+
+use std::collections::BTreeMap;
+
+use crate::manifest::compile::compile;
+use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::desired::Desired;
+
+/// Files by path, and the root's own block, which stands in `lokahi.hcl`.
+fn tree(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+    let root = ("lokahi.hcl", "lokahi {\n  project = \"shop\"\n}\n");
+    let all = [root].into_iter().chain(files.iter().copied());
+    all.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+        .collect()
+}
+
+fn compiled(files: &[(&str, &str)]) -> Result<(Desired, Vec<Diagnostic>), Diagnostics> {
+    compile(&tree(files))
+}
+
+/// The desired state of files that have no problem.
+fn good(files: &[(&str, &str)]) -> Desired {
+    compiled(files)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .0
+}
+
+/// The problems, one a line.
+fn problems(files: &[(&str, &str)]) -> Vec<String> {
+    match compiled(files) {
+        Ok(_) => Vec::new(),
+        Err(Diagnostics(list)) => list.iter().map(ToString::to_string).collect(),
+    }
+}

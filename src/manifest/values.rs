@@ -1,0 +1,316 @@
+//! Readers: from a value in a file to a value that cannot be wrong, or a problem
+//! at its place.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::manifest::ast::{Key, Node, Value};
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::suggest::nearest;
+use crate::model::check::{HttpUrl, InvalidValue, Method, StatusRange};
+use crate::model::name::Name;
+use crate::model::webhook::WebhookFormat;
+
+/// A value, or what is wrong with it.
+pub type Read<T> = Result<T, Problem>;
+
+fn wrong_type(node: &Node, wanted: &str) -> Problem {
+    let message = format!("wanted {wanted}, found {}", node.value.kind());
+    let problem = Problem::new(Code::WrongType, node.span, message);
+    match &node.value {
+        Value::Reference(parts) => problem.hint(format!(
+            "a text stands in quotes: \"{}\"",
+            cut(&parts.join("."))
+        )),
+        _ => problem,
+    }
+}
+
+fn refused(node: &Node, error: InvalidValue) -> Problem {
+    let code = match error {
+        InvalidValue::Range { .. } | InvalidValue::TooLong { .. } => Code::OutOfBounds,
+        _ => Code::InvalidValue,
+    };
+    Problem::new(code, node.span, error.to_string())
+}
+
+/// At most this many bytes, for messages.
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+/// A string of at most `most` bytes.
+pub fn string(node: &Node, most: usize) -> Read<&str> {
+    match &node.value {
+        Value::String(text) if text.len() > most => {
+            let message = format!("is {} bytes long; at most {most} are allowed", text.len());
+            Err(Problem::new(Code::OutOfBounds, node.span, message))
+        }
+        Value::String(text) => Ok(text),
+        _ => Err(wrong_type(node, "a string")),
+    }
+}
+
+/// A whole number.
+pub fn integer(node: &Node, least: i64, most: i64) -> Read<i64> {
+    match node.value {
+        Value::Integer(number) if (least..=most).contains(&number) => Ok(number),
+        Value::Integer(number) => {
+            let message = format!("{number} must be between {least} and {most}");
+            Err(Problem::new(Code::OutOfBounds, node.span, message))
+        }
+        _ => Err(wrong_type(node, "a whole number")),
+    }
+}
+
+/// A list of at most `most` values.
+pub fn list(node: &Node, most: usize) -> Read<&[Node]> {
+    match &node.value {
+        Value::List(items) if items.len() > most => {
+            let message = format!("{} entries; at most {most} are allowed", items.len());
+            Err(Problem::new(Code::OutOfBounds, node.span, message))
+        }
+        Value::List(items) => Ok(items),
+        Value::String(_) | Value::Integer(_) | Value::Reference(_) => {
+            Err(wrong_type(node, "a list").hint("put it into brackets: `[...]`"))
+        }
+        _ => Err(wrong_type(node, "a list")),
+    }
+}
+
+/// An entry of an object of strings; without a text where it is null.
+pub type Entry<'n> = (&'n Key, &'n Node, Option<&'n str>);
+
+/// An object of at most `most` entries whose values are strings; `None` where
+/// one is null.
+pub fn strings<'n>(node: &'n Node, most: usize) -> Read<Vec<Entry<'n>>> {
+    let Value::Object(entries) = &node.value else {
+        return Err(wrong_type(node, "an object of strings"));
+    };
+    if entries.len() > most {
+        let message = format!("{} entries; at most {most} are allowed", entries.len());
+        return Err(Problem::new(Code::OutOfBounds, node.span, message));
+    }
+    let entry = |(key, value): &'n (Key, Node)| match &value.value {
+        Value::Null => Ok((key, value, None)),
+        Value::String(text) => Ok((key, value, Some(text.as_str()))),
+        _ => {
+            let problem = wrong_type(value, "a string");
+            Err(problem.hint(format!("the value of `{}`", cut(&key.text))))
+        }
+    };
+    entries.iter().map(entry).collect()
+}
+
+/// A duration, in milliseconds.
+pub fn milliseconds(node: &Node) -> Read<i64> {
+    let example =
+        |text: &str| format!("write a number with a unit: \"{text}\"; units are ms, s, m, h, d, w");
+    match &node.value {
+        Value::Integer(number) => {
+            let message = "a duration needs a unit";
+            let problem = Problem::new(Code::InvalidDuration, node.span, message);
+            Err(problem.hint(example(&format!("{number}s"))))
+        }
+        Value::String(text) => duration(text).ok_or_else(|| {
+            let message = format!("{:?} is not a duration", cut(text));
+            let bare =
+                !text.is_empty() && text.len() < 10 && text.bytes().all(|b| b.is_ascii_digit());
+            let hint = example(&if bare {
+                format!("{text}s")
+            } else {
+                "90s".into()
+            });
+            Problem::new(Code::InvalidDuration, node.span, message).hint(hint)
+        }),
+        _ => Err(wrong_type(node, "a duration").hint(example("60s"))),
+    }
+}
+
+/// A duration between two bounds, both in milliseconds.
+pub fn bounded(node: &Node, least: i64, most: i64) -> Read<Duration> {
+    let read = milliseconds(node)?;
+    if (least..=most).contains(&read) {
+        return Ok(Duration::from_millis(read as u64));
+    }
+    let bound =
+        |ms: i64| crate::manifest::literal::Literal::duration(Duration::from_millis(ms as u64));
+    let message = format!("must be between {} and {}", bound(least), bound(most));
+    Err(Problem::new(Code::OutOfBounds, node.span, message))
+}
+
+/// `(\d+(ms|s|m|h|d|w))+` in milliseconds.
+fn duration(text: &str) -> Option<i64> {
+    let mut rest = text;
+    let mut total = 0_i64;
+    while !rest.is_empty() || text.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = rest.split_at_checked(digits)?;
+        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (unit, next) = after.split_at_checked(letters)?;
+        let unit = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 604_800_000,
+            _ => return None,
+        };
+        let part = number.parse::<i64>().ok()?.checked_mul(unit)?;
+        total = total.checked_add(part)?;
+        rest = next;
+    }
+    Some(total)
+}
+
+/// A URL that can be probed or posted to.
+pub fn url(node: &Node) -> Read<HttpUrl> {
+    let text = string(node, HttpUrl::MAX)?;
+    text.parse().map_err(|error| {
+        let problem = refused(node, error);
+        let bare = !text.contains("://")
+            && text.contains('.')
+            && format!("https://{text}").parse::<HttpUrl>().is_ok();
+        problem.maybe_hint(bare.then(|| format!("write \"https://{}\"", cut(text))))
+    })
+}
+
+fn choice<T: Copy>(node: &Node, all: &[(T, &'static str)]) -> Read<T> {
+    let text = string(node, 1024)?;
+    if let Some((choice, _)) = all.iter().find(|(_, name)| *name == text) {
+        return Ok(*choice);
+    }
+    let names: Vec<_> = all.iter().map(|(_, name)| *name).collect();
+    let hint = match nearest(text, names.iter().copied()) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None => format!("one of \"{}\"", names.join("\", \"")),
+    };
+    let message = format!("{:?} cannot be chosen", cut(text));
+    Err(Problem::new(Code::UnknownChoice, node.span, message).hint(hint))
+}
+
+/// A method.
+pub fn method(node: &Node) -> Read<Method> {
+    choice(node, &Method::ALL)
+}
+
+/// The format of a receiver.
+pub fn format(node: &Node) -> Read<WebhookFormat> {
+    choice(node, &WebhookFormat::ALL)
+}
+
+/// `200`, `"2xx"` or `"200-204"`.
+pub fn status(node: &Node) -> Read<StatusRange> {
+    let read = match &node.value {
+        Value::Integer(code) => {
+            let code = u16::try_from(*code).unwrap_or(u16::MAX);
+            StatusRange::new(code, code)
+        }
+        Value::String(text) => StatusRange::from_str(text),
+        _ => return Err(wrong_type(node, "a status: 200, \"2xx\" or \"200-204\"")),
+    };
+    read.map_err(|error| refused(node, error))
+}
+
+/// A name, in a string.
+pub fn name(node: &Node) -> Read<Name> {
+    let text = string(node, 10_000)?;
+    text.parse()
+        .map_err(|error: crate::model::name::InvalidName| {
+            Problem::new(Code::InvalidName, node.span, error.to_string())
+        })
+}
+
+/// A reference to a receiver: `webhook.x`.
+pub fn receiver(node: &Node) -> Read<Name> {
+    let wanted = "a receiver: webhook.NAME";
+    match &node.value {
+        Value::Reference(parts) => match parts.as_slice() {
+            [root, name] if root == "webhook" => name.parse().map_err(|_invalid| unknown(node)),
+            _ => Err(unknown(node)),
+        },
+        Value::String(text) if text.parse::<Name>().is_ok() => {
+            Err(wrong_type(node, wanted).hint(format!("write webhook.{text}, without quotes")))
+        }
+        _ => Err(wrong_type(node, wanted)),
+    }
+}
+
+fn unknown(node: &Node) -> Problem {
+    let Value::Reference(parts) = &node.value else {
+        return wrong_type(node, "a reference");
+    };
+    let message = format!("`{}` refers to nothing", cut(&parts.join(".")));
+    Problem::new(Code::UnknownReference, node.span, message)
+        .hint("a receiver is written webhook.NAME")
+}
+
+/// One label: a name of letters, digits, `_`, `-`, `.`, and a value of at most
+/// 256 bytes without control characters.
+pub fn label(key: &Key, node: &Node, value: &str) -> Read<()> {
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let good = key.text.starts_with(first)
+        && key.text.len() <= 64
+        && key
+            .text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    if !good {
+        let message = format!(
+            "{:?} is not a label: a letter, then letters, digits, `_`, `-` or `.`, 64 at most",
+            cut(&key.text)
+        );
+        return Err(Problem::new(Code::InvalidName, key.span, message));
+    }
+    if value.len() > 256 || value.chars().any(char::is_control) {
+        let message = "a label's value has at most 256 bytes and no control characters";
+        return Err(Problem::new(Code::OutOfBounds, node.span, message));
+    }
+    Ok(())
+}
+
+/// A header that may be sent.
+pub fn header(key: &Key, node: &Node, value: &str) -> Read<()> {
+    crate::model::check::valid_header(&key.text, value).map_err(|error| {
+        let about_value =
+            error.to_string().contains("value") || matches!(error, InvalidValue::TooLong { .. });
+        let span = if about_value { node.span } else { key.span };
+        let code = if matches!(error, InvalidValue::TooLong { .. }) {
+            Code::OutOfBounds
+        } else {
+            Code::InvalidValue
+        };
+        Problem::new(code, span, error.to_string())
+    })
+}
+
+/// Puts a model's refusal at its place.
+pub fn placed<T>(node: &Node, result: Result<T, InvalidValue>) -> Read<T> {
+    result.map_err(|error| refused(node, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, ms) in [
+            ("60s", Some(60_000)),
+            ("1m30s", Some(90_000)),
+            ("250ms", Some(250)),
+            ("1w", Some(604_800_000)),
+            ("", None),
+            ("60", None),
+            ("s", None),
+            ("1 s", None),
+            ("1.5s", None),
+            ("-1s", None),
+            ("99999999999999999999s", None),
+            ("9223372036854775807w", None),
+        ] {
+            assert_eq!(duration(text), ms, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The door to the system's file events. They are hints and nothing else: any
+//! event, error or overflow, and the timer, mean "look again". Which file it was
+//! does not matter: a link swap names none of them, a full queue names nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{sleep, timeout};
+
+use crate::manifest::source::ignored;
+
+/// The most folders that are watched; what lies beyond waits for the timer.
+const MAX_FOLDERS: usize = 8192;
+/// The longest chain of links that is followed.
+const MAX_LINKS: usize = 40;
+
+/// How hints become a word.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// So long nothing must happen after a hint,
+    pub quiet: Duration,
+    /// but no longer than this since the first one.
+    pub most: Duration,
+    /// Without any hint.
+    pub interval: Duration,
+}
+
+impl Pace {
+    /// Half a second of quiet, five at most, and a look every `interval`.
+    pub fn every(interval: Duration) -> Self {
+        Self {
+            quiet: Duration::from_millis(500),
+            most: Duration::from_secs(5),
+            interval,
+        }
+    }
+}
+
+/// Watches a root folder, whether it exists or not. It needs no task of its own:
+/// whoever awaits `dirty` drives it.
+pub struct Watch {
+    root: PathBuf,
+    pace: Pace,
+    hints: Receiver<()>,
+    hint: Sender<()>,
+    /// None where the system has no watches left: then there is the timer.
+    watcher: Option<RecommendedWatcher>,
+    /// Something was seen and not yet told; before the first look: everything.
+    seen: bool,
+}
+
+impl Watch {
+    /// Watches this folder. The first `dirty` comes as soon as it is quiet.
+    pub fn new(root: impl Into<PathBuf>, pace: Pace) -> Self {
+        let (hint, hints) = channel(1);
+        let root = root.into();
+        Self {
+            root: std::path::absolute(&root).unwrap_or(root),
+            pace,
+            hints,
+            hint,
+            watcher: None,
+            seen: true,
+        }
+    }
+
+    /// Comes back when the folder may differ from what it was when this last came
+    /// back. Watches are set anew before it does, so that whatever happens while
+    /// the caller reads is told next time. May be dropped and called again.
+    pub async fn dirty(&mut self) {
+        if self.seen {
+            self.settle().await;
+        } else {
+            // An elapsed interval is a reason like any other.
+            let hinted = timeout(self.pace.interval, self.hints.recv()).await.is_ok();
+            self.seen = true;
+            if hinted {
+                self.settle().await;
+            }
+        }
+        self.watcher = self.arm().await;
+        self.seen = false;
+    }
+
+    /// Waits until it is quiet.
+    async fn settle(&mut self) {
+        let most = sleep(self.pace.most);
+        tokio::pin!(most);
+        loop {
+            tokio::select! {
+                () = &mut most => return,
+                hint = timeout(self.pace.quiet, self.hints.recv()) => {
+                    if hint.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sets all watches anew: one on a folder that was removed and made again is
+    /// dead, and nothing says so. The old ones end after the new ones begin.
+    async fn arm(&self) -> Option<RecommendedWatcher> {
+        let (root, hint) = (self.root.clone(), self.hint.clone());
+        let armed = tokio::task::spawn_blocking(move || watch(&root, hint)).await;
+        match armed {
+            Ok(Ok(watcher)) => Some(watcher),
+            Ok(Err(error)) => {
+                let root = self.root.display();
+                tracing::warn!(%error, %root, "cannot watch for changes, looking at the interval only");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "setting watches panicked");
+                None
+            }
+        }
+    }
+}
+
+fn watch(root: &Path, hint: Sender<()>) -> notify::Result<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let matters = event.map_or(true, |event| matters(&event));
+        if matters {
+            // A full channel holds a hint already.
+            hint.try_send(()).unwrap_or_default();
+        }
+    })?;
+    for folder in folders(root) {
+        let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) else {
+            continue;
+        };
+        let folder = folder.display();
+        if matches!(error.kind, ErrorKind::MaxFilesWatch) {
+            tracing::warn!(%folder, "the system has no more watches: changes show at the interval only");
+            break;
+        }
+        // Most likely it went away meanwhile, which its parent tells.
+        tracing::debug!(%error, %folder, "cannot watch a folder");
+    }
+    Ok(watcher)
+}
+
+/// Whether something may have changed: reading is an event too, and our own.
+fn matters(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}
+
+/// The folders in which a change of the root shows: all below it, those of the
+/// links that lead to it and of what links in it lead to, and, while it does not
+/// exist, the nearest above it that does.
+fn folders(root: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for above in root.ancestors() {
+        links(above, &mut found);
+    }
+    let parents = root.ancestors().skip(1);
+    found.extend(
+        parents
+            .filter(|above| above.is_dir())
+            .take(1)
+            .map(Path::to_owned),
+    );
+    let mut open = vec![root.to_owned()];
+    let mut seen = BTreeSet::new();
+    while let Some(folder) = open.pop() {
+        let Ok(real) = folder.canonicalize() else {
+            continue;
+        };
+        if found.len() >= MAX_FOLDERS || !seen.insert(real) {
+            continue;
+        }
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        found.insert(folder);
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if ignored(&entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            if path.is_symlink() {
+                links(&path, &mut found);
+            }
+            if path.is_dir() {
+                open.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Follows a path through its links; adds the folder of each, and of their end.
+fn links(path: &Path, found: &mut BTreeSet<PathBuf>) {
+    let mut path = path.to_owned();
+    for _link in 0..MAX_LINKS {
+        let (Ok(target), Some(folder)) = (fs::read_link(&path), path.parent()) else {
+            return;
+        };
+        found.insert(folder.to_owned());
+        path = folder.join(target);
+        found.extend(
+            path.parent()
+                .filter(|folder| folder.is_dir())
+                .map(Path::to_owned),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,371 @@
+//! What the loops share: the checks of our shards, when they are due, and the
+//! batches that are on their way.
+//!
+//! One lock, held for moments only and never across an await.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tracing::error;
+
+use super::due::DueQueue;
+use super::tally::Tally;
+use crate::cadence::{self, Micros};
+use crate::model::check::{Confirm, Every, Timeout};
+use crate::model::health::Health;
+use crate::model::id::{CheckId, CheckNo, ShardNo};
+use crate::model::observation::Observation;
+use crate::model::probe::{Probe, ProbeBatch};
+use crate::spec;
+use crate::store::shard::{HeldShard, ShardCheck};
+
+/// The most probes in a batch, and the most bytes of their specs.
+const BATCH_PROBES: usize = 256;
+const BATCH_BYTES: usize = 512 * 1024;
+/// What has not begun this long after it was sent is dropped by the worker.
+const BATCH_EXPIRES: Duration = Duration::from_secs(2);
+/// How long after a probe's own deadline its report may still come.
+const REPORT_GRACE: Duration = Duration::from_secs(3);
+/// A check that was never probed is due within this time.
+const FIRST_PROBE_SPREAD: i64 = 10_000_000;
+
+/// A check of ours.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) check: ShardCheck,
+    pub(super) spec: Arc<[u8]>,
+    pub(super) every: Every,
+    pub(super) timeout: Timeout,
+    pub(super) confirm: Confirm,
+    pub(super) last: Option<LastSeen>,
+    due: Micros,
+}
+
+/// The newest probe of a check, and from where.
+#[derive(Clone, Debug)]
+pub struct LastSeen {
+    pub observation: Observation,
+    pub location: Arc<str>,
+}
+
+/// A check, for whoever reads the board.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    pub check: &'a ShardCheck,
+    pub spec: &'a [u8],
+    pub last: Option<&'a LastSeen>,
+}
+
+#[derive(Debug)]
+struct OpenBatch {
+    missing: usize,
+    deadline: OffsetDateTime,
+}
+
+/// The shared state of the loops.
+#[derive(Debug, Default)]
+pub struct Board {
+    inner: Mutex<Inner>,
+    pub tally: Tally,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    held: BTreeMap<ShardNo, i64>,
+    checks: HashMap<CheckNo, Entry>,
+    numbers: HashMap<CheckId, CheckNo>,
+    due: DueQueue,
+    batches: HashMap<u64, OpenBatch>,
+    last_batch: u64,
+}
+
+impl Inner {
+    fn open(
+        &mut self,
+        probes: Vec<Probe>,
+        now: OffsetDateTime,
+        longest: Duration,
+        reply_to: &str,
+    ) -> ProbeBatch {
+        self.last_batch += 1;
+        let expires = now + BATCH_EXPIRES;
+        let deadline = expires + longest + REPORT_GRACE;
+        self.batches.insert(
+            self.last_batch,
+            OpenBatch {
+                missing: probes.len(),
+                deadline,
+            },
+        );
+        ProbeBatch {
+            batch: self.last_batch,
+            reply_to: reply_to.to_owned(),
+            expires,
+            probes,
+        }
+    }
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere leaves every entry whole: each is replaced at once.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The shards that are ours.
+    pub(super) fn held(&self) -> Vec<HeldShard> {
+        let inner = self.lock();
+        inner
+            .held
+            .iter()
+            .map(|(&shard, &epoch)| HeldShard { shard, epoch })
+            .collect()
+    }
+
+    /// The epoch under which a shard is ours.
+    pub(super) fn epoch(&self, shard: ShardNo) -> Option<i64> {
+        self.lock().held.get(&shard).copied()
+    }
+
+    /// Makes shards ours; their checks come with `put`.
+    pub(super) fn hold(&self, shards: &[HeldShard]) {
+        self.lock()
+            .held
+            .extend(shards.iter().map(|held| (held.shard, held.epoch)));
+    }
+
+    /// Forgets shards and their checks.
+    pub(super) fn drop_shards(&self, shards: &[ShardNo]) {
+        let mut inner = self.lock();
+        inner.held.retain(|shard, _| !shards.contains(shard));
+        inner
+            .checks
+            .retain(|_, entry| !shards.contains(&entry.check.id.shard()));
+        inner.numbers.retain(|id, _| !shards.contains(&id.shard()));
+    }
+
+    /// Takes a check as it is stored, whether it is new or changed.
+    pub(super) fn put(&self, mut check: ShardCheck, now: Micros) {
+        let spec = match spec::decode_check(&check.spec) {
+            Ok(spec) => spec,
+            Err(fault) => {
+                error!(check = %check.id, error = &fault as &dyn std::error::Error,
+                    "a check cannot be read and is not probed");
+                return;
+            }
+        };
+        let mut inner = self.lock();
+        if !inner.held.contains_key(&check.id.shard()) {
+            return;
+        }
+        let bytes: Arc<[u8]> = std::mem::take(&mut check.spec).into();
+        let old = inner.checks.remove(&check.check_no);
+        let mut last = None;
+        let due = match old {
+            Some(old) => {
+                // What is folded but not read back yet is newer than the row.
+                check.health = old.check.health;
+                last = old.last;
+                if let Ok(before) = spec::decode_check(&old.spec)
+                    && !before.probes_like(&spec)
+                {
+                    (check.health.failures, check.health.successes) = (0, 0);
+                }
+                if old.every == spec.every {
+                    old.due
+                } else {
+                    cadence::next_due(check.id, spec.every, now)
+                }
+            }
+            None => first_due(&check, spec.every, now),
+        };
+        inner.due.push(due, check.check_no);
+        inner.numbers.insert(check.id, check.check_no);
+        let entry = Entry {
+            spec: bytes,
+            every: spec.every,
+            timeout: spec.timeout,
+            confirm: spec.confirm,
+            last,
+            due,
+            check,
+        };
+        inner.checks.insert(entry.check.check_no, entry);
+    }
+
+    /// Forgets one check.
+    pub(super) fn remove(&self, id: CheckId) {
+        let mut inner = self.lock();
+        if let Some(number) = inner.numbers.remove(&id) {
+            inner.checks.remove(&number);
+        }
+    }
+
+    /// When the next check is due.
+    pub(super) fn next_due(&self) -> Option<Micros> {
+        self.lock().due.first()
+    }
+
+    /// Everything that is due, in batches that are open from now on, and the
+    /// next moment of each.
+    pub(super) fn take_due(&self, now: OffsetDateTime, reply_to: &str) -> Vec<ProbeBatch> {
+        let at = micros(now);
+        let mut inner = self.lock();
+        let mut batches = Vec::new();
+        let (mut probes, mut bytes, mut longest) = (Vec::new(), 0, Duration::ZERO);
+        let (mut scheduled, mut skipped) = (0, 0);
+        let inner = &mut *inner;
+        while let Some((due, number)) = inner.due.pop(at) {
+            let Some(entry) = inner.checks.get_mut(&number) else {
+                continue;
+            };
+            if entry.due != due {
+                continue;
+            }
+            entry.due = cadence::next_due(entry.check.id, entry.every, at);
+            inner.due.push(entry.due, number);
+            let missed = cadence::due_between(entry.check.id, entry.every, due, at);
+            scheduled += 1 + missed;
+            skipped += missed;
+            if is_too_late(due, at, entry.every) {
+                skipped += 1;
+                continue;
+            }
+            bytes += entry.spec.len() + 64;
+            longest = longest.max(entry.timeout.duration());
+            probes.push(Probe {
+                check_id: entry.check.id,
+                check_no: number,
+                spec_id: entry.check.spec_id,
+                scheduled_at: moment(due),
+                spec: Arc::clone(&entry.spec),
+            });
+            if probes.len() >= BATCH_PROBES || bytes >= BATCH_BYTES {
+                let probes = std::mem::take(&mut probes);
+                batches.push(inner.open(probes, now, longest, reply_to));
+                (bytes, longest) = (0, Duration::ZERO);
+            }
+        }
+        if !probes.is_empty() {
+            batches.push(inner.open(probes, now, longest, reply_to));
+        }
+        self.tally.scheduled.add(scheduled);
+        self.tally.skipped.add(skipped);
+        batches
+    }
+
+    /// A batch that could not be sent.
+    pub(super) fn unsent(&self, batch: &ProbeBatch) {
+        self.lock().batches.remove(&batch.batch);
+        self.tally.skipped.add(batch.probes.len() as u64);
+    }
+
+    /// Takes reports off an open batch; returns how many of them still count.
+    /// Those of a batch that was given up have been counted as lost.
+    pub(super) fn settle(&self, batch: u64, reports: usize) -> usize {
+        let mut inner = self.lock();
+        let Some(open) = inner.batches.get_mut(&batch) else {
+            return 0;
+        };
+        let counted = reports.min(open.missing);
+        open.missing -= counted;
+        if open.missing == 0 {
+            inner.batches.remove(&batch);
+        }
+        counted
+    }
+
+    /// Gives up batches whose reports should have come by now.
+    pub(super) fn sweep(&self, now: OffsetDateTime) {
+        let mut lost = 0;
+        self.lock().batches.retain(|_, open| {
+            let over = open.deadline < now;
+            if over {
+                lost += open.missing as u64;
+            }
+            !over
+        });
+        self.tally.lost.add(lost);
+    }
+
+    /// Reads one check.
+    pub(super) fn with<T>(&self, check: CheckNo, read: impl FnOnce(&Entry) -> T) -> Option<T> {
+        self.lock().checks.get(&check).map(read)
+    }
+
+    /// Advances a check to what was committed. A suspect one is due again soon.
+    pub(super) fn advance(
+        &self,
+        check: CheckNo,
+        health: Health,
+        last: LastSeen,
+        again: Option<Micros>,
+    ) {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let Some(entry) = inner.checks.get_mut(&check) else {
+            return;
+        };
+        entry.check.health = health;
+        entry.last = Some(last);
+        if let Some(again) = again
+            && again < entry.due
+        {
+            entry.due = again;
+            inner.due.push(again, check);
+        }
+    }
+
+    /// Sets the health of a check to what was read back.
+    pub(super) fn restore(&self, check: CheckNo, health: Health) {
+        if let Some(entry) = self.lock().checks.get_mut(&check) {
+            entry.check.health = health;
+        }
+    }
+
+    /// How many checks and shards are ours, and how many probes are on their way.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let inner = self.lock();
+        let waiting = inner.batches.values().map(|batch| batch.missing).sum();
+        (inner.checks.len(), inner.held.len(), waiting)
+    }
+
+    /// Reads every check, in no order. Keep it short: the scheduler waits.
+    pub fn read(&self, mut each: impl FnMut(Seen<'_>)) {
+        for entry in self.lock().checks.values() {
+            each(Seen {
+                check: &entry.check,
+                spec: &entry.spec,
+                last: entry.last.as_ref(),
+            });
+        }
+    }
+}
+
+fn first_due(check: &ShardCheck, every: Every, now: Micros) -> Micros {
+    if check.health.last_at.is_some() {
+        return cadence::next_due(check.id, every, now);
+    }
+    // Whoever has just declared a check wants to see it live, not after a month.
+    let spread = FIRST_PROBE_SPREAD.min(i64::from(every.seconds()) * 1_000_000);
+    Micros(now.0 + (check.id.hash() % spread.unsigned_abs()) as i64)
+}
+
+/// After a pause of the machine everything would be due at once: what is late
+/// by more than a tenth of its period is skipped, never sent in a burst.
+fn is_too_late(due: Micros, now: Micros, every: Every) -> bool {
+    let tenth = i64::from(every.seconds()) * 100_000;
+    now.0 - due.0 > tenth.clamp(1_000_000, 60_000_000)
+}
+
+/// Microseconds since 1970.
+pub(super) fn micros(at: OffsetDateTime) -> Micros {
+    Micros(i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX))
+}
+
+fn moment(at: Micros) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

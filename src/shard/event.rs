@@ -1,0 +1,166 @@
+//! Events as receivers get them: frozen with the transition, so that every
+//! attempt and every later version tells the same.
+
+use prost::Message as _;
+use prost_types::Timestamp;
+use time::OffsetDateTime;
+
+use super::ledger::Witness;
+use crate::histogram::Summary;
+use crate::model::check::CheckSpec;
+use crate::model::health::{State, Transition};
+use crate::model::id::EventId;
+use crate::model::observation::{Observation, Phases};
+use crate::model::webhook::WebhookFormat;
+use crate::proto::lokahi;
+use crate::store::shard::ShardCheck;
+
+/// The type of the event of a transition.
+pub(super) fn kind(transition: &Transition) -> &'static str {
+    match transition.next {
+        State::Up => "check.up",
+        State::Down => "check.down",
+        State::Error => "check.error",
+        // A state is never left for INIT but by the end of the check itself.
+        State::Init => "check.deleted",
+    }
+}
+
+/// Everything that an event tells.
+pub(super) struct Story<'a> {
+    pub(super) id: EventId,
+    pub(super) check: &'a ShardCheck,
+    pub(super) spec: &'a CheckSpec,
+    pub(super) transition: &'a Transition,
+    /// The probes that led here, newest last.
+    pub(super) witnesses: &'a [Witness],
+    pub(super) latency: Option<Summary>,
+}
+
+/// The encoded event.
+pub(super) fn encode(story: &Story<'_>) -> Vec<u8> {
+    let newest = story.witnesses.last().map(|witness| &witness.observation);
+    lokahi::CheckStatus {
+        check: Some(check(story)),
+        last_response_time_nanoseconds: newest.map_or(0, |seen| nanoseconds(seen.phases.total)),
+        histogram_data: story.latency.map(histogram),
+        resp_status_code: newest.map_or(0, |seen| seen.status.into()),
+        r#type: kind(story.transition).to_owned(),
+        event_id: story.id.to_string(),
+        sequence: story.transition.seq,
+        previous_state: story.transition.previous.number().into(),
+        at: Some(timestamp(story.transition.at)),
+        incident: story
+            .transition
+            .incident
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+        evidence: story.witnesses.iter().map(evidence).collect(),
+        generation: story.check.generation,
+        revision: story.check.revision.clone(),
+    }
+    .encode_to_vec()
+}
+
+fn check(story: &Story<'_>) -> lokahi::Check {
+    let (check, spec) = (story.check, story.spec);
+    let id = check.id.to_string();
+    let format = spec
+        .webhook
+        .as_ref()
+        .map_or(WebhookFormat::Protobuf, |w| w.format);
+    lokahi::Check {
+        url: spec.url.to_string(),
+        webhook_url: spec
+            .webhook
+            .as_ref()
+            .map(|w| w.url.to_string())
+            .unwrap_or_default(),
+        webhook_format: match format {
+            WebhookFormat::Protobuf => lokahi::WebhookFormat::Protobuf.into(),
+            WebhookFormat::Json => lokahi::WebhookFormat::Json.into(),
+        },
+        every: i32::try_from(spec.every.seconds()).unwrap_or(i32::MAX),
+        playbook_url: spec
+            .playbook_url
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        state: story.transition.next.number().into(),
+        name: if check.address == id {
+            String::new()
+        } else {
+            check.address.clone()
+        },
+        project: check.project.clone(),
+        owner: check.owner.clone(),
+        version: check.version,
+        labels: spec.labels.clone(),
+        receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+        since: Some(timestamp(story.transition.at)),
+        method: spec.method.name().to_owned(),
+        timeout_nanoseconds: nanoseconds(spec.timeout.duration()),
+        id,
+        ..lokahi::Check::default()
+    }
+}
+
+/// One probe, for people who want to know what was seen.
+pub(super) fn evidence(witness: &Witness) -> lokahi::Evidence {
+    let Observation { phases, .. } = &witness.observation;
+    let seen = &witness.observation;
+    lokahi::Evidence {
+        scheduled_at: Some(timestamp(seen.scheduled_at)),
+        started_at: Some(timestamp(seen.started_at)),
+        outcome: seen.outcome.name().to_owned(),
+        error_class: seen
+            .class
+            .map(|class| class.name().to_owned())
+            .unwrap_or_default(),
+        detail: seen.detail.clone(),
+        status_code: seen.status.into(),
+        address: seen.address.clone(),
+        phases: Some(wire_phases(phases)),
+        location: witness.location.to_string(),
+        worker: witness.worker.to_string(),
+        certificate_not_after: seen.certificate_not_after.map(timestamp),
+    }
+}
+
+fn wire_phases(phases: &Phases) -> lokahi::Phases {
+    lokahi::Phases {
+        dns_nanoseconds: nanoseconds(phases.dns),
+        connect_nanoseconds: nanoseconds(phases.connect),
+        tls_nanoseconds: nanoseconds(phases.tls),
+        write_nanoseconds: nanoseconds(phases.write),
+        first_byte_nanoseconds: nanoseconds(phases.first_byte),
+        transfer_nanoseconds: nanoseconds(phases.transfer),
+        total_nanoseconds: nanoseconds(phases.total),
+    }
+}
+
+fn histogram(summary: Summary) -> lokahi::HistogramData {
+    lokahi::HistogramData {
+        max_nanoseconds: summary.max,
+        min_nanoseconds: summary.min,
+        mean_nanoseconds: summary.mean,
+        stddev: summary.stddev,
+        p50_nanoseconds: summary.p50,
+        p75_nanoseconds: summary.p75,
+        p95_nanoseconds: summary.p95,
+        p99_nanoseconds: summary.p99,
+    }
+}
+
+fn nanoseconds(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn timestamp(at: OffsetDateTime) -> Timestamp {
+    // Nanoseconds of a second always fit.
+    let nanos = i32::try_from(at.nanosecond()).unwrap_or(0);
+    Timestamp {
+        seconds: at.unix_timestamp(),
+        nanos,
+    }
+}

@@ -1,0 +1,192 @@
+//! What has come back and is not committed yet, folded over what is.
+//!
+//! Folding happens when a report comes, so that a transition is noticed at
+//! once; if the commit fails everything is folded again from the reports.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::board::{Board, LastSeen, micros};
+use crate::cadence::Micros;
+use crate::clock;
+use crate::health;
+use crate::model::health::{Health, Transition};
+use crate::model::id::{CheckNo, IncidentId, SpecId};
+use crate::model::observation::{Observation, Outcome};
+use crate::model::probe::Report;
+
+/// The most failed probes that an event shows.
+const WITNESSES: usize = 10;
+
+/// What one probe saw, and who looked.
+#[derive(Clone, Debug)]
+pub(super) struct Witness {
+    pub(super) check: CheckNo,
+    pub(super) spec: SpecId,
+    pub(super) observation: Observation,
+    pub(super) location: Arc<str>,
+    pub(super) worker: Arc<str>,
+}
+
+impl Witness {
+    pub(super) fn new(report: Report, location: &Arc<str>, worker: &Arc<str>) -> Self {
+        Self {
+            check: report.check_no,
+            spec: report.spec_id,
+            observation: report.observation,
+            location: Arc::clone(location),
+            worker: Arc::clone(worker),
+        }
+    }
+
+    pub(super) fn last_seen(&self) -> LastSeen {
+        LastSeen {
+            observation: self.observation.clone(),
+            location: Arc::clone(&self.location),
+        }
+    }
+}
+
+/// A check as it will be after the commit.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) health: Health,
+    pub(super) last: Witness,
+    /// When a suspect check is probed again.
+    pub(super) again: Option<Micros>,
+}
+
+/// A transition that will be committed.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) check: CheckNo,
+    pub(super) transition: Transition,
+    pub(super) witnesses: Vec<Witness>,
+}
+
+/// Reports, and what follows from them.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) reports: Vec<Witness>,
+    pub(super) pending: HashMap<CheckNo, Pending>,
+    pub(super) drafts: Vec<Draft>,
+    /// Failures since the last transition, for the next one to show.
+    suspicions: HashMap<CheckNo, Vec<Witness>>,
+}
+
+impl Ledger {
+    pub(super) fn is_empty(&self) -> bool {
+        self.reports.is_empty()
+    }
+
+    /// Takes a report; one of a check that is not ours is dropped and told by
+    /// `false`.
+    pub(super) fn add(&mut self, board: &Board, witness: Witness) -> bool {
+        if board.with(witness.check, |_| ()).is_none() {
+            return false;
+        }
+        self.fold(board, &witness);
+        self.reports.push(witness);
+        true
+    }
+
+    /// Forgets what followed and folds every report again, over what the board
+    /// says now. What the board has seen already is dropped: it was committed.
+    pub(super) fn refold(&mut self, board: &Board) -> usize {
+        self.pending.clear();
+        self.drafts.clear();
+        self.suspicions.clear();
+        let before = self.reports.len();
+        let reports = std::mem::take(&mut self.reports);
+        for witness in reports {
+            let committed = board.with(witness.check, |entry| {
+                entry.check.health.last_at >= Some(witness.observation.scheduled_at)
+            });
+            if committed == Some(false) {
+                self.fold(board, &witness);
+                self.reports.push(witness);
+            }
+        }
+        before - self.reports.len()
+    }
+
+    /// Takes everything out that belongs to checks that are no longer ours.
+    pub(super) fn retain_ours(&mut self, board: &Board) -> usize {
+        let before = self.reports.len();
+        self.reports
+            .retain(|witness| board.with(witness.check, |_| ()).is_some());
+        self.pending
+            .retain(|check, _| board.with(*check, |_| ()).is_some());
+        self.drafts
+            .retain(|draft| board.with(draft.check, |_| ()).is_some());
+        before - self.reports.len()
+    }
+
+    /// What was committed is gone from here; suspicions stay.
+    pub(super) fn clear(&mut self) {
+        self.reports.clear();
+        self.pending.clear();
+        self.drafts.clear();
+    }
+
+    fn fold(&mut self, board: &Board, witness: &Witness) {
+        let number = witness.check;
+        let at = witness.observation.scheduled_at;
+        let Some((committed, confirm, current)) = board.with(number, |entry| {
+            (
+                entry.check.health.clone(),
+                entry.confirm,
+                entry.check.spec_id == witness.spec,
+            )
+        }) else {
+            return;
+        };
+        let health = self
+            .pending
+            .get(&number)
+            .map_or(committed, |pending| pending.health.clone());
+        // A question that is no longer asked, or an answer that came out of
+        // order, is recorded but says nothing of the state.
+        if !current || health.last_at.is_some_and(|last| last >= at) {
+            return;
+        }
+        let incident = IncidentId(Uuid::now_v7());
+        let step = health::fold(&health, witness.observation.outcome, at, confirm, incident);
+        let failed = matches!(witness.observation.outcome, Outcome::Down | Outcome::Error);
+        if failed {
+            let suspicions = self.suspicions.entry(number).or_default();
+            if suspicions.len() < WITNESSES {
+                suspicions.push(witness.clone());
+            }
+        } else if step.transition.is_none() && !step.suspect {
+            self.suspicions.remove(&number);
+        }
+        if let Some(transition) = step.transition {
+            let mut witnesses = self.suspicions.remove(&number).unwrap_or_default();
+            if transition.next.is_outage() {
+                // An outage is shown with the failures that led to it.
+            } else {
+                witnesses = vec![witness.clone()];
+            }
+            self.drafts.push(Draft {
+                check: number,
+                transition,
+                witnesses,
+            });
+        }
+        let again = step.suspect.then(|| retry_at(confirm.retry));
+        let pending = Pending {
+            health: step.health,
+            last: witness.clone(),
+            again,
+        };
+        self.pending.insert(number, pending);
+    }
+}
+
+fn retry_at(retry: Duration) -> Micros {
+    micros(clock::now() + retry)
+}

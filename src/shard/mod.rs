@@ -1,0 +1,76 @@
+//! The owner of shards: schedules the probes of its checks, folds what they
+//! saw into their health, and records it.
+//!
+//! Four loops share one board: `lease` keeps the shards and loads their
+//! checks, `scheduler` sends out what is due, `recorder` writes what came back
+//! and `housekeeping` makes room for it. Memory advances only after a commit,
+//! so that Postgres is the truth at every moment.
+
+pub mod tally;
+mod board;
+mod due;
+mod event;
+mod ledger;
+
+mod housekeeping;
+mod lease;
+mod recorder;
+mod scheduler;
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+pub use self::board::{Board, LastSeen, Seen};
+use crate::bus::Bus;
+use crate::runtime::supervisor::Tasks;
+use crate::store::Store;
+
+/// Who we are to other owners.
+#[derive(Clone, Debug)]
+pub struct ShardSettings {
+    /// The same after a restart, so that our own shards need not expire first;
+    /// different from every other lokahid's.
+    pub instance: String,
+    /// Where probes go that name no location.
+    pub location: String,
+}
+
+/// Starts the loops; what they know can be read from the board.
+pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -> Arc<Board> {
+    let board = Arc::new(Board::default());
+    let reply_to = Bus::report_subject();
+    // A buried check waits here for the recorder to write its end.
+    let (buried, burials) = mpsc::channel(1024);
+    let loaded = Arc::new(Notify::new());
+    let lease = lease::Lease {
+        store: store.clone(),
+        bus: bus.clone(),
+        board: Arc::clone(&board),
+        settings: settings.clone(),
+        buried,
+        loaded: Arc::clone(&loaded),
+    };
+    let scheduler = scheduler::Scheduler {
+        bus: bus.clone(),
+        board: Arc::clone(&board),
+        location: settings.location.clone(),
+        reply_to: reply_to.clone(),
+        loaded,
+    };
+    let recorder = recorder::Recorder::new(
+        store.clone(),
+        bus.clone(),
+        Arc::clone(&board),
+        settings.instance,
+        burials,
+    );
+    tasks.spawn("lease", lease.run(tasks.token()));
+    tasks.spawn("scheduler", scheduler.run(tasks.token()));
+    tasks.spawn("recorder", recorder.run(reply_to, tasks.token()));
+    tasks.spawn(
+        "housekeeping",
+        housekeeping::run(store.clone(), tasks.token()),
+    );
+    board
+}

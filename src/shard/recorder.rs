@@ -1,0 +1,471 @@
+//! Writes what came back: observations, states, transitions and the deliveries
+//! they owe, in one transaction that is fenced by the shards' epochs.
+//!
+//! A flush that holds a transition goes at once. While Postgres is away
+//! reports are kept up to a bound; beyond it they are counted as lost.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use super::board::{Board, LastSeen};
+use super::event::{self, Story};
+use super::ledger::{Draft, Ledger, Witness};
+use crate::backoff;
+use crate::bus::{Bus, Feed};
+use crate::clock;
+use crate::histogram;
+use crate::model::health::{State, Told, Transition};
+use crate::model::id::{CheckId, CheckNo, EventId, ShardNo};
+use crate::model::observation::Outcome;
+use crate::model::probe::Reports;
+use crate::spec;
+use crate::store::error::StoreError;
+use crate::store::observation::{self, StateRow};
+use crate::store::shard::{self, HeldShard, ShardCheck};
+use crate::store::transition::{self, NewTransition};
+use crate::store::{Connection, Store};
+
+/// How long reports wait for company.
+const FLUSH: Duration = Duration::from_millis(500);
+/// The most reports that are kept while Postgres is away.
+const BUFFER: usize = 200_000;
+/// Failures that are not Postgres's being away, before reports are given up.
+const PATIENCE: u32 = 5;
+/// Of how many probes an event shows the latency, together.
+const LATENCY_SAMPLES: i64 = 100_000;
+
+pub(super) struct Recorder {
+    store: Store,
+    bus: Bus,
+    board: Arc<Board>,
+    instance: String,
+    burials: mpsc::Receiver<ShardCheck>,
+    ledger: Ledger,
+    waiting_to_be_buried: Vec<ShardCheck>,
+    failures: u32,
+    refusals: u32,
+}
+
+/// What a committed flush is told of.
+#[derive(Default)]
+struct Flushed {
+    events: Vec<EventId>,
+    errors: Vec<Vec<u8>>,
+    deliveries: u64,
+}
+
+impl Recorder {
+    pub(super) fn new(
+        store: Store,
+        bus: Bus,
+        board: Arc<Board>,
+        instance: String,
+        burials: mpsc::Receiver<ShardCheck>,
+    ) -> Self {
+        Self {
+            store,
+            bus,
+            board,
+            instance,
+            burials,
+            ledger: Ledger::default(),
+            waiting_to_be_buried: Vec::new(),
+            failures: 0,
+            refusals: 0,
+        }
+    }
+
+    pub(super) async fn run(mut self, reply_to: String, token: CancellationToken) {
+        let mut feed = match self.bus.report_subscribe(&reply_to).await {
+            Ok(feed) => feed,
+            Err(error) => {
+                error!(
+                    error = &error as &dyn std::error::Error,
+                    "no reports can be received"
+                );
+                return;
+            }
+        };
+        let mut due = clock::monotonic() + FLUSH;
+        loop {
+            let wait = due.saturating_duration_since(clock::monotonic());
+            tokio::select! {
+                () = token.cancelled() => break,
+                Some(check) = self.burials.recv() => {
+                    self.waiting_to_be_buried.push(check);
+                    self.drain(&mut feed);
+                }
+                Some(reports) = feed.next() => {
+                    self.take(reports);
+                    self.drain(&mut feed);
+                    // While Postgres is away the back-off decides.
+                    if self.ledger.drafts.is_empty() || self.failures > 0 {
+                        continue;
+                    }
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+            self.flush().await;
+            due = clock::monotonic() + self.pause();
+        }
+        // Reports of what is still being probed are not waited for.
+        self.flush().await;
+    }
+
+    fn pause(&self) -> Duration {
+        match self.failures {
+            0 => FLUSH,
+            n => FLUSH.max(backoff::reconnect(n, 0.5)),
+        }
+    }
+
+    /// Takes what is there already, so that one flush carries it all.
+    fn drain(&mut self, feed: &mut Feed<Reports>) {
+        while let Some(reports) = feed.take_ready() {
+            self.take(reports);
+        }
+        while let Ok(check) = self.burials.try_recv() {
+            self.waiting_to_be_buried.push(check);
+        }
+    }
+
+    fn take(&mut self, reports: Reports) {
+        let counted = self.board.settle(reports.batch, reports.reports.len());
+        let location: Arc<str> = reports.location.into();
+        let worker: Arc<str> = reports.worker.into();
+        let mut lost = 0;
+        for report in reports.reports.into_iter().take(counted) {
+            let delay = report.observation.started_at - report.observation.scheduled_at;
+            self.board.tally.lateness.observe(delay.unsigned_abs());
+            let witness = Witness::new(report, &location, &worker);
+            if self.ledger.reports.len() >= BUFFER || !self.ledger.add(&self.board, witness) {
+                lost += 1;
+            }
+        }
+        self.board.tally.lost.add(lost);
+    }
+
+    async fn flush(&mut self) {
+        if self.ledger.is_empty() && self.waiting_to_be_buried.is_empty() {
+            return;
+        }
+        match self.write().await {
+            Ok(flushed) => self.committed(flushed).await,
+            Err(StoreError::Fenced(shards)) => {
+                let shards: Vec<ShardNo> = shards.into_iter().map(ShardNo).collect();
+                warn!(
+                    ?shards,
+                    "another lokahid has taken shards over; their reports are dropped"
+                );
+                self.board.drop_shards(&shards);
+                self.waiting_to_be_buried
+                    .retain(|check| !shards.contains(&check.id.shard()));
+                let lost = self.ledger.retain_ours(&self.board);
+                self.board.tally.lost.add(lost as u64);
+                self.failures += 1;
+            }
+            Err(error) => {
+                self.board.tally.flush_failures.add(1);
+                if self.failures == 0 {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "reports cannot be stored; they are kept and tried again"
+                    );
+                }
+                self.failures += 1;
+                if error.is_passing() {
+                    self.refusals = 0;
+                } else {
+                    self.refused(&error);
+                }
+            }
+        }
+    }
+
+    /// Postgres is there and refuses: after a while the reports are the reason.
+    fn refused(&mut self, error: &StoreError) {
+        self.refusals += 1;
+        if self.refusals < PATIENCE {
+            return;
+        }
+        error!(
+            error = error as &dyn std::error::Error,
+            reports = self.ledger.reports.len(),
+            "Postgres refuses these reports; they are given up and counted as lost"
+        );
+        self.board.tally.lost.add(self.ledger.reports.len() as u64);
+        self.ledger.clear();
+        self.waiting_to_be_buried.clear();
+        self.refusals = 0;
+    }
+
+    async fn write(&mut self) -> Result<Flushed, StoreError> {
+        let mut tx = self.store.begin().await?;
+        shard::shard_fence(&mut tx, &self.instance, &self.held()).await?;
+        if self.failures > 0 {
+            // The last commit may have happened although we were not told.
+            self.read_back(&mut tx).await?;
+        }
+        let mut flushed = Flushed::default();
+        if !self.ledger.is_empty() {
+            self.write_reports(&mut tx).await?;
+            flushed = self.write_transitions(&mut tx).await?;
+        }
+        self.write_burials(&mut tx, &mut flushed).await?;
+        tx.commit().await.map_err(|source| StoreError::Query {
+            doing: "commit reports",
+            source,
+        })?;
+        Ok(flushed)
+    }
+
+    /// The shards that this flush writes to.
+    fn held(&self) -> Vec<HeldShard> {
+        let mut shards: BTreeSet<ShardNo> = self
+            .ledger
+            .reports
+            .iter()
+            .filter_map(|witness| {
+                self.board
+                    .with(witness.check, |entry| entry.check.id.shard())
+            })
+            .collect();
+        shards.extend(
+            self.waiting_to_be_buried
+                .iter()
+                .map(|check| check.id.shard()),
+        );
+        shards
+            .into_iter()
+            // An epoch that is not ours fails the fence, as it should.
+            .map(|shard| HeldShard {
+                shard,
+                epoch: self.board.epoch(shard).unwrap_or(-1),
+            })
+            .collect()
+    }
+
+    async fn read_back(&mut self, conn: &mut Connection) -> Result<(), StoreError> {
+        let mut ids: Vec<CheckId> = self
+            .ledger
+            .reports
+            .iter()
+            .filter_map(|witness| self.board.with(witness.check, |entry| entry.check.id))
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for check in shard::shard_check_find(conn, &ids).await? {
+            self.board.restore(check.check_no, check.health);
+        }
+        let committed = self.ledger.refold(&self.board);
+        self.board.tally.recorded.add(committed as u64);
+        Ok(())
+    }
+
+    async fn write_reports(&self, conn: &mut Connection) -> Result<(), StoreError> {
+        let seen: Vec<_> = self
+            .ledger
+            .reports
+            .iter()
+            .map(|w| (w.check, &w.observation))
+            .collect();
+        observation::observation_insert(conn, &seen).await?;
+        let evidence: Vec<_> = self
+            .ledger
+            .reports
+            .iter()
+            .filter(|witness| witness.observation.outcome != Outcome::Up)
+            .map(|w| {
+                (
+                    w.check,
+                    w.observation.scheduled_at,
+                    event::evidence(w).encode_to_vec(),
+                )
+            })
+            .collect();
+        if !evidence.is_empty() {
+            observation::evidence_insert(conn, &evidence).await?;
+        }
+        let mut states: Vec<StateRow<'_>> = self
+            .ledger
+            .pending
+            .iter()
+            .filter_map(|(number, pending)| {
+                let check = self.board.with(*number, |entry| entry.check.id)?;
+                Some(StateRow {
+                    check,
+                    health: &pending.health,
+                    last: &pending.last.observation,
+                })
+            })
+            .collect();
+        observation::state_update(conn, &mut states).await
+    }
+
+    async fn write_transitions(&self, conn: &mut Connection) -> Result<Flushed, StoreError> {
+        let drafts = &self.ledger.drafts;
+        if drafts.is_empty() {
+            return Ok(Flushed::default());
+        }
+        let now = clock::now();
+        let numbers: Vec<CheckNo> = drafts.iter().map(|draft| draft.check).collect();
+        let each = (LATENCY_SAMPLES / numbers.len() as i64).clamp(20, 1000);
+        let since = now - time::Duration::days(1);
+        let mut latencies = observation::observation_latencies(conn, &numbers, since, each).await?;
+        let mut flushed = Flushed::default();
+        let mut rows = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let latency = latencies
+                .remove(&draft.check)
+                .and_then(histogram::summarise);
+            let Some(row) = self.row(draft, latency) else {
+                continue;
+            };
+            if row.transition.told == Told::Yes {
+                flushed.events.push(row.id);
+            }
+            if row.transition.next == State::Error {
+                flushed.errors.push(row.payload.clone());
+            }
+            rows.push(row);
+        }
+        flushed.deliveries = transition::transition_insert(conn, &rows, now).await?;
+        Ok(flushed)
+    }
+
+    fn row(&self, draft: &Draft, latency: Option<histogram::Summary>) -> Option<NewTransition> {
+        self.board.with(draft.check, |entry| {
+            new_transition(
+                &entry.check,
+                &entry.spec,
+                &draft.transition,
+                &draft.witnesses,
+                latency,
+            )
+        })?
+    }
+
+    async fn write_burials(
+        &self,
+        conn: &mut Connection,
+        flushed: &mut Flushed,
+    ) -> Result<(), StoreError> {
+        if self.waiting_to_be_buried.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<CheckId> = self
+            .waiting_to_be_buried
+            .iter()
+            .map(|check| check.id)
+            .collect();
+        // As it is now: reports may have come in since it was read.
+        let now = clock::now();
+        let rows: Vec<NewTransition> = shard::shard_check_find(conn, &ids)
+            .await?
+            .iter()
+            .filter(|check| check.health.incident.is_some())
+            .filter_map(|check| {
+                let end = Transition {
+                    previous: check.health.state,
+                    next: State::Init,
+                    at: now,
+                    seq: check.health.seq + 1,
+                    incident: check.health.incident,
+                    told: Told::Yes,
+                };
+                new_transition(check, &check.spec, &end, &[], None)
+            })
+            .collect();
+        if !rows.is_empty() {
+            flushed.deliveries += transition::transition_insert(conn, &rows, now).await?;
+            flushed.events.extend(rows.iter().map(|row| row.id));
+        }
+        observation::state_delete(conn, &ids).await
+    }
+
+    async fn committed(&mut self, flushed: Flushed) {
+        if self.failures > 0 {
+            info!("reports are stored again");
+        }
+        (self.failures, self.refusals) = (0, 0);
+        let tally = &self.board.tally;
+        tally.flushes.add(1);
+        tally.recorded.add(self.ledger.reports.len() as u64);
+        tally.transitions.add(self.ledger.drafts.len() as u64);
+        tally.deliveries.add(flushed.deliveries);
+        for draft in &self.ledger.drafts {
+            self.board
+                .with(draft.check, |entry| log(&entry.check, draft));
+        }
+        let pending: HashMap<_, _> = std::mem::take(&mut self.ledger.pending);
+        for (number, pending) in pending {
+            let last: LastSeen = pending.last.last_seen();
+            self.board
+                .advance(number, pending.health, last, pending.again);
+        }
+        self.ledger.clear();
+        self.waiting_to_be_buried.clear();
+        // Hints only: workers look by themselves, too.
+        let told =
+            flushed.events.is_empty() || self.bus.hint_publish(&flushed.events).await.is_ok();
+        let mut heard = true;
+        for event in &flushed.errors {
+            heard &= self.bus.error_publish(event).await.is_ok();
+        }
+        if !told || !heard {
+            warn!("NATS is away: webhook workers find their work without a hint");
+        }
+    }
+}
+
+fn new_transition(
+    check: &ShardCheck,
+    bytes: &[u8],
+    transition: &Transition,
+    witnesses: &[Witness],
+    latency: Option<histogram::Summary>,
+) -> Option<NewTransition> {
+    let spec = spec::decode_check(bytes).ok()?;
+    let id = EventId(Uuid::now_v7());
+    let story = Story {
+        id,
+        check,
+        spec: &spec,
+        transition,
+        witnesses,
+        latency,
+    };
+    Some(NewTransition {
+        id,
+        check: check.id,
+        kind: event::kind(transition),
+        payload: event::encode(&story),
+        transition: transition.clone(),
+        spec_id: check.spec_id,
+        generation: check.generation,
+        revision: check.revision.clone(),
+    })
+}
+
+fn log(check: &ShardCheck, draft: &Draft) {
+    let detail = draft
+        .witnesses
+        .last()
+        .map_or("", |witness| witness.observation.detail.as_str());
+    info!(
+        check = %check.address,
+        project = %check.project,
+        id = %check.id,
+        seq = draft.transition.seq,
+        "{} -> {} {detail}",
+        draft.transition.previous.name(),
+        draft.transition.next.name(),
+    );
+}
