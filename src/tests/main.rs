@@ -6,3 +6,4 @@
 
 mod prober;
 mod services;
+mod webhook;

@@ -1,10 +1,5 @@
 //! The prober against sites that behave badly, over real sockets.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test fails the test by panicking"
-)]
-
 mod site;
 mod faults;
 mod manners;

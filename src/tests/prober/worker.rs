@@ -175,7 +175,11 @@ async fn the_original_way_to_ask_is_answered() {
     let good = Site::saying(OK).await;
     // A worker that listens for batches listens for these.
     story.probe(batch(&[check(&good.url())]), GENEROUS).await;
-    let client = async_nats::connect(&story.url).await.unwrap();
+    let url = url::Url::parse(&story.url).unwrap();
+    let client = async_nats::ConnectOptions::with_token(url.username().to_owned())
+        .connect(&story.url)
+        .await
+        .unwrap();
     for (url, healthy, error) in [
         (good.url(), true, ""),
         (
