@@ -4,4 +4,6 @@
     reason = "a story that cannot go on ends in a panic; the exception for tests does not see helpers"
 )]
 
+mod prober;
 mod services;
+mod webhook;
