@@ -26,6 +26,8 @@ use crate::runtime::telemetry;
 /// The first argument that makes a program the guard.
 const ARGUMENT: &str = "guard";
 const REMOVE: &str = "--remove";
+/// A lock that is held this long after the end of our lokahid is another's.
+const ADOPTED: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long the guard gets to end by itself after an orderly stop.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -97,9 +99,15 @@ impl Guard {
 }
 
 async fn end(layout: &Layout, lifetime: Lifetime) -> Result<(), Error> {
-    // Whoever has the folder now has adopted what runs in it.
-    let Ok(lock) = DataFolder::lock(layout, ARGUMENT)? else {
-        return Ok(());
+    // Whoever keeps the folder has adopted what runs in it. A process that dies closes its pipe
+    // and its lock one after the other, so a lock that is still held says nothing yet.
+    let since = clock::monotonic();
+    let lock = loop {
+        match DataFolder::lock(layout, ARGUMENT)? {
+            Ok(lock) => break lock,
+            Err(_) if since.elapsed() > ADOPTED => return Ok(()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
     };
     let (postgres, nats) = (layout.postgres(), layout.nats());
     let stop_postgres = async {
