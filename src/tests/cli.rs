@@ -98,7 +98,7 @@ async fn the_originals_commands() {
     let gone = lokahictl(&server.url, &["delete", NOBODY, id]).await;
     assert_eq!(gone.out, put.out, "the one that is there is deleted");
     assert_eq!(gone.code, 1);
-    insta::assert_snapshot!(gone.words, @"");
+    insta::assert_snapshot!(gone.words, @"error: not_found: there is no check 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d");
 }
 
 #[tokio::test]
@@ -123,7 +123,10 @@ async fn failures_say_what_to_do_and_never_the_password() {
     let (_, address) = server.url.split_once('@').unwrap();
     let wrong = lokahictl(&format!("http://eve:hunter3@{address}"), &["list"]).await;
     assert_eq!(wrong.code, 77);
-    insta::assert_snapshot!(wrong.words, @"");
+    insta::assert_snapshot!(wrong.words, @r"
+    error: unauthenticated: the user name or the password is wrong
+    hint: put them into the server's URL: http://user:password@host:port
+    ");
 
     let nobody = lokahictl("http://ada:hunter3@127.0.0.1:9", &["list"]).await;
     assert_eq!(nobody.code, 69);
@@ -147,7 +150,7 @@ async fn failures_say_what_to_do_and_never_the_password() {
     );
     let refused = lokahictl(&server.url, &["create", "-u", "ftp://a/"]).await;
     assert_eq!(refused.code, 1);
-    insta::assert_snapshot!(refused.words, @"");
+    insta::assert_snapshot!(refused.words, @r#"error: invalid_argument: url: "ftp://a/" has the scheme "ftp"; only http and https can be used"#);
 }
 
 #[tokio::test]
@@ -212,7 +215,7 @@ async fn from_files_to_the_server() {
 
     let valid = lokahictl("", &["validate", path]).await;
     assert_eq!(valid.code, 0, "{}{}", valid.out, valid.words);
-    insta::assert_snapshot!(valid.out.replace(path, "FOLDER"), @"FOLDER: 1 checks and 1 webhooks of the project shop are valid");
+    insta::assert_snapshot!(valid.out.replace(path, "FOLDER"), @"FOLDER: 1 check and 1 webhook of the project shop are valid");
 
     let asked = lokahictl(&server.url, &["apply", path]).await;
     assert_eq!(asked.code, 7, "{}", asked.words);
@@ -232,7 +235,21 @@ async fn from_files_to_the_server() {
     assert!(list.out.contains("http://web.example.com/"), "{}", list.out);
     let again = lokahictl(&server.url, &["apply", path, "--output", "json"]).await;
     assert_eq!(again.code, 0, "{}", again.words);
-    insta::assert_snapshot!(again.out, @"");
+    insta::assert_snapshot!(again.out, @r#"
+    {
+      "applied": false,
+      "changes": [],
+      "format_version": 1,
+      "generation": 1,
+      "kind": "apply",
+      "project": "shop",
+      "summary": {
+        "add": 0,
+        "change": 0,
+        "delete": 0
+      }
+    }
+    "#);
 
     fs::write(folder.join("web.hcl"), FILE.replace("30s", "30 parsecs")).unwrap();
     let invalid = lokahictl("", &["validate", path]).await;

@@ -74,7 +74,10 @@ async fn what_is_wrong_is_said_and_what_needs_it_is_unavailable() {
     server.store.close().await;
     let page = answer(server.http.get(format!("{}/readyz", server.base))).await;
     assert_eq!(page.status, 503);
-    insta::assert_snapshot!(String::from_utf8(page.body).unwrap(), @"");
+    insta::assert_snapshot!(
+        String::from_utf8(page.body).unwrap(),
+        @r#"{"database":"could not ask Postgres for a sign of life","nats":"NATS is not connected","ready":false}"#
+    );
     let refused = server.json("Checks/List", "{}").await;
     assert_eq!(refused.refusal(), "503 unavailable -");
 }

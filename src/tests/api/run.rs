@@ -98,10 +98,18 @@ async fn every_id_has_an_entry() {
             let entry = &run["results"][id];
             let error = entry["error"].as_str().unwrap_or_default();
             let healthy = entry["healthy"] == json!(true);
-            format!("{healthy} {} {error}", entry["status_code"])
+            let line = format!("{healthy} {}: {error}", entry["status_code"]);
+            line.trim_end().to_owned()
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    true 200:
+    false 500: status 500 is not 2xx
+    false null: connect_refused: 127.0.0.1:9
+    false null: no health worker reported within 3.8s
+    false null: not_found: "nonsense" is not an id: ids look like 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+    false null: not_found: there is no check 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+    "#);
     assert_eq!(run["finished"], true);
     let stats = server.good("admin.RunLocal/Stats", "{}").await;
     assert_eq!(stats["p99_nanoseconds"], "7000000");

@@ -111,7 +111,10 @@ async fn both_encodings_say_the_same() {
     for of_this_run in ["id", "since"] {
         json.as_object_mut().unwrap().remove(of_this_run).unwrap();
     }
-    insta::assert_snapshot!(json, @"");
+    insta::assert_snapshot!(
+        json,
+        @r#"{"every":60,"method":"GET","name":"site","owner":"api","project":"api","timeout_nanoseconds":"10000000000","url":"http://site.example.com/","version":"1"}"#
+    );
 }
 
 #[tokio::test]
