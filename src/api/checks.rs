@@ -1,7 +1,7 @@
 //! The service `github.xe.lokahi.Checks`: one transaction a call.
 
 use prost::Message as _;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::error::ApiError;
@@ -65,7 +65,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
     };
     let key = request_key(&call, &opts.request_id, CREATE)?;
     let project = call.state.project().await?;
-    let now = clock::now();
+    let now = whole_microseconds(clock::now());
 
     let mut tx = call.state.store.begin().await?;
     if let Some(key) = key
@@ -123,6 +123,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
 async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     let id = check_id(&put.id)?;
     let key = request_key(&call, &put.request_id, PUT)?;
+    let project = call.state.project().await?;
     let now = clock::now();
     let mut tx = call.state.store.begin().await?;
     if let Some(key) = key
@@ -141,7 +142,8 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
         return Err(TwirpError::argument("name", why).into());
     }
     let spec = edit::changed(&current.spec, &put)?;
-    let check = if spec == current.spec {
+    let changes = spec != current.spec;
+    let check = if !changes {
         convert::check(&current)
     } else {
         let bytes = encode_check(&spec);
@@ -155,7 +157,6 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
         };
         check_update(&mut tx, Owner::Api, &[new]).await?;
         if spec.webhook != current.spec.webhook {
-            let project = call.state.project().await?;
             let webhooks: Vec<_> = spec.webhook.into_iter().collect();
             let made = receiver_implicit(&mut tx, project, &webhooks, now).await?;
             let receivers: Vec<ReceiverId> = made.into_values().collect();
@@ -171,7 +172,9 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
         doing: "commit a changed check",
         source,
     })?;
-    call.state.announce().await;
+    if changes {
+        call.state.announce().await;
+    }
     Ok(check)
 }
 
@@ -282,6 +285,11 @@ async fn read(call: &Call, wanted: &WireId) -> Result<StoredCheck, ApiError> {
     let version = stored.as_ref().map(|check| check.version);
     same_version(id, version, wanted.expected_version)?;
     stored.ok_or_else(|| unknown(id).into())
+}
+
+/// The moment as Postgres keeps it: the answer is what will be read later.
+fn whole_microseconds(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_nanosecond(at.microsecond() * 1000).unwrap_or(at)
 }
 
 /// What is no id cannot be one of ours.

@@ -225,11 +225,11 @@ pub(super) struct Filter {
     #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(super) labels: Vec<(String, String)>,
     /// Only those of this project
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub(super) project: String,
+    #[arg(long)]
+    pub(super) project: Option<String>,
     /// Only those of this owner
-    #[arg(long, default_value = "", hide_default_value = true, value_parser = ["api", "declared"])]
-    pub(super) owner: String,
+    #[arg(long, value_parser = ["api", "declared"])]
+    pub(super) owner: Option<String>,
 }
 
 #[derive(Debug, Args)]

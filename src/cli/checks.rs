@@ -170,8 +170,8 @@ pub(super) async fn down(
 fn filtered(filter: Filter) -> ListOpts {
     ListOpts {
         labels: filter.labels.into_iter().collect(),
-        owner: filter.owner,
-        project: filter.project,
+        owner: filter.owner.unwrap_or_default(),
+        project: filter.project.unwrap_or_default(),
         ..ListOpts::default()
     }
 }

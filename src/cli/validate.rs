@@ -27,9 +27,9 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
             match &desired {
                 Some(desired) => writeln!(
                     console.out,
-                    "{root}: {} checks and {} webhooks of the project {} are valid",
-                    desired.checks.len(),
-                    desired.webhooks.len(),
+                    "{root}: {} and {} of the project {} are valid",
+                    counted(desired.checks.len(), "check"),
+                    counted(desired.webhooks.len(), "webhook"),
                     desired.project
                 )?,
                 None => writeln!(console.words, "{}", report::counts(&problems))?,
@@ -41,6 +41,10 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
     } else {
         Exit::Refused
     })
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Colour only for people who want it.

@@ -15,6 +15,9 @@ use serde::ser::{Error as _, Serialize, SerializeMap as _, SerializeSeq as _, Se
 
 use super::DESCRIPTORS;
 
+/// Types with a JSON form of their own, such as timestamps.
+const WELL_KNOWN: &str = "google.protobuf";
+
 /// Who reads the JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JsonStyle {
@@ -69,12 +72,48 @@ pub fn to_json<M: Message + Name>(message: &M, style: JsonStyle) -> Result<Strin
 
 /// The message of a JSON text.
 pub fn from_json<M: Message + Name + Default>(bytes: &[u8]) -> Result<M, JsonError> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let options = DeserializeOptions::new().deny_unknown_fields(false);
-    let dynamic = DynamicMessage::deserialize_with_options(descriptor::<M>()?, &mut json, &options)
-        .map_err(JsonError::Read)?;
-    json.end().map_err(JsonError::Read)?;
-    dynamic.transcode_to().map_err(JsonError::Transcode)
+    let descriptor = descriptor::<M>()?;
+    let mut json = serde_json::from_slice(bytes).map_err(JsonError::Read)?;
+    // prost-reflect ignores either unknown fields and unknown names of enums,
+    // or neither; a format that we do not know must not become the default.
+    forget_unknown(&mut json, &descriptor);
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    DynamicMessage::deserialize_with_options(descriptor, json, &options)
+        .map_err(JsonError::Read)?
+        .transcode_to()
+        .map_err(JsonError::Transcode)
+}
+
+/// Removes the fields that the message does not have, at every depth.
+fn forget_unknown(json: &mut serde_json::Value, descriptor: &MessageDescriptor) {
+    let Some(fields) = json.as_object_mut() else {
+        return;
+    };
+    if descriptor.package_name() == WELL_KNOWN {
+        return;
+    }
+    fields.retain(|name, value| {
+        let by_name = descriptor.get_field_by_name(name);
+        let Some(field) = by_name.or_else(|| descriptor.get_field_by_json_name(name)) else {
+            return false;
+        };
+        let Kind::Message(message) = field.kind() else {
+            return true;
+        };
+        if message.is_map_entry() {
+            if let Kind::Message(message) = message.map_entry_value_field().kind() {
+                let values = value.as_object_mut().into_iter().flatten();
+                values.for_each(|(_, value)| forget_unknown(value, &message));
+            }
+        } else if let Some(values) = value.as_array_mut() {
+            values
+                .iter_mut()
+                .for_each(|value| forget_unknown(value, &message));
+        } else {
+            forget_unknown(value, &message);
+        }
+        true
+    });
 }
 
 /// prost-reflect writes maps in a random order; output that scripts and
@@ -93,7 +132,7 @@ struct ShownValue<'a> {
 impl Serialize for ShownMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let descriptor = self.message.descriptor();
-        if descriptor.parent_file().package_name() == "google.protobuf" {
+        if descriptor.package_name() == WELL_KNOWN {
             return self.message.serialize(serializer);
         }
         let mut map = serializer.serialize_map(None)?;
@@ -266,6 +305,18 @@ mod tests {
     }
 
     #[test]
+    fn unknown_fields_are_ignored_at_every_depth() {
+        let json = br#"{"new": 1, "results": [{"check": {"labels": {"a": "b"}, "new": {},
+            "since": "2026-11-22T10:00:00Z"}}]}"#;
+        let read: lokahi::ChecksPage = from_json(json).unwrap();
+        let check = read.results[0].check.clone().unwrap();
+        assert_eq!(
+            (check.labels["a"].as_str(), check.since.is_some()),
+            ("b", true)
+        );
+    }
+
+    #[test]
     fn numbers_that_are_none_survive() {
         let histogram = lokahi::HistogramData {
             stddev: f64::NAN,
@@ -291,7 +342,15 @@ mod tests {
 
     #[test]
     fn what_is_not_the_message_is_refused() {
-        for bad in ["", "[]", "{", r#"{"every": 1.5}"#, r#"{"url": 1}"#, "{} {}"] {
+        for bad in [
+            "",
+            "[]",
+            "{",
+            r#"{"every": 1.5}"#,
+            r#"{"url": 1}"#,
+            "{} {}",
+            r#"{"state": "BROKEN"}"#,
+        ] {
             assert!(from_json::<lokahi::Check>(bad.as_bytes()).is_err(), "{bad}");
         }
     }

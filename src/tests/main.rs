@@ -6,7 +6,10 @@
 
 mod support;
 
-mod pipeline;
-mod prober;
 mod services;
+mod prober;
 mod webhook;
+mod api;
+mod cli;
+mod hooks;
+mod pipeline;

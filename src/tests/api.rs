@@ -1,0 +1,7 @@
+//! Stories of the API: what callers of the original rely on, and what we added.
+
+mod access;
+mod checks;
+mod projects;
+mod run;
+mod wire;
