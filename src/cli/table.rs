@@ -119,6 +119,10 @@ mod tests {
             ..Row::default()
         };
         let rows = [row("shop", State::Up, 5), row("", State::Down, 7300)];
-        insta::assert_snapshot!(checks(&rows, true, now), @"");
+        insta::assert_snapshot!(checks(&rows, true, now), @r"
+        ID                                    NAME  STATE  SINCE  EVERY  LATENCY  P95     STATUS  URL
+        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  shop  UP     5s     60s    1.23s    2.50ms  200     http://site.example.com/?[2J
+        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  -     DOWN   2h     60s    1.23s    2.50ms  200     http://site.example.com/?[2J
+        ");
     }
 }

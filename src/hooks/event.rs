@@ -117,7 +117,7 @@ mod tests {
             ..CheckStatus::default()
         };
         let told = Told::new(&event, event.check.as_ref().unwrap());
-        insta::assert_snapshot!(told.line(), @"");
-        insta::assert_snapshot!(told.message(), @"");
+        insta::assert_snapshot!(told.line(), @"check id: x, state: DOWN, latency: 2.265561ms, status code: 500, playbook url: http://p/");
+        insta::assert_snapshot!(told.message(), @"http://a/ is DOWN (status code 500, latency 2.265561ms), playbook: http://p/");
     }
 }

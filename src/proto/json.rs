@@ -217,12 +217,26 @@ mod tests {
 
     #[test]
     fn programs_read_text_and_names() {
-        insta::assert_snapshot!(to_json(&check(), JsonStyle::Wire).unwrap(), @"");
+        insta::assert_snapshot!(to_json(&check(), JsonStyle::Wire).unwrap(), @r#"{"id":"x","url":"http://a/","webhook_response_time_nanoseconds":"12","every":60,"state":"DOWN","labels":{"a":"1","b":"1","c":"1"},"since":"1970-01-01T00:00:01.500Z"}"#);
     }
 
     #[test]
     fn scripts_read_numbers() {
-        insta::assert_snapshot!(to_json(&check(), JsonStyle::Cli).unwrap(), @"");
+        insta::assert_snapshot!(to_json(&check(), JsonStyle::Cli).unwrap(), @r#"
+        {
+          "id": "x",
+          "url": "http://a/",
+          "webhook_response_time_nanoseconds": 12,
+          "every": 60,
+          "state": 2,
+          "labels": {
+            "a": "1",
+            "b": "1",
+            "c": "1"
+          },
+          "since": "1970-01-01T00:00:01.500Z"
+        }
+        "#);
     }
 
     #[test]
