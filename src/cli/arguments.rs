@@ -228,8 +228,8 @@ pub(super) struct Filter {
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(super) project: String,
     /// Only those of this owner
-    #[arg(long, default_value = "", hide_default_value = true, value_parser = ["api", "declared"])]
-    pub(super) owner: String,
+    #[arg(long, value_parser = ["api", "declared"])]
+    pub(super) owner: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -316,5 +316,13 @@ mod tests {
     #[test]
     fn the_flags_fit_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_can_do_without_its_options() {
+        for line in ["list", "down", "runstats", "validate", "apply"] {
+            let parsed = Arguments::try_parse_from(["lokahictl", line]);
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        }
     }
 }

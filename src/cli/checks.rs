@@ -170,7 +170,7 @@ pub(super) async fn down(
 fn filtered(filter: Filter) -> ListOpts {
     ListOpts {
         labels: filter.labels.into_iter().collect(),
-        owner: filter.owner,
+        owner: filter.owner.unwrap_or_default(),
         project: filter.project,
         ..ListOpts::default()
     }
