@@ -4,4 +4,9 @@
     reason = "a story that cannot go on ends in a panic; the exception for tests does not see helpers"
 )]
 
+mod support;
+
+mod pipeline;
+mod prober;
 mod services;
+mod webhook;

@@ -1,0 +1,22 @@
+//! What stories are made of: real servers, a server of ours in this process,
+//! the real programs, and waiting by condition.
+
+pub(crate) mod servers;
+pub(crate) mod server;
+pub(crate) mod programs;
+
+use std::time::Duration;
+
+use lokahi::clock;
+
+/// Longer than anything takes on a machine that is busy with other tests.
+pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
+
+/// Waits until the condition holds.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let since = clock::monotonic();
+    while !condition().await {
+        assert!(since.elapsed() < GENEROUS, "waited too long until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,134 @@
+//! The API of a lokahid, in this process and over a database of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lokahi::api::{ApiSettings, ApiState, router, serve};
+use lokahi::bus::{Bus, BusSettings};
+use lokahi::client::Client;
+use lokahi::runtime::supervisor::Supervisor;
+use lokahi::store::Store;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::servers::servers;
+use super::until;
+
+/// A serving API; it stops when this is dropped.
+pub(crate) struct Server {
+    /// With user and password, if it wants them.
+    pub(crate) url: String,
+    pub(crate) base: String,
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) http: reqwest::Client,
+    supervisor: Supervisor,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// `status code argument`, of a refusal.
+    pub(crate) fn refusal(&self) -> String {
+        let json = self.json();
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let (code, argument) = (text(&json["code"]), text(&json["meta"]["argument"]));
+        format!("{} {code} {argument}", self.status)
+    }
+}
+
+impl Server {
+    /// One that asks for no password.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(ApiSettings::default(), &servers().nats_url).await
+    }
+
+    pub(crate) async fn start_with(settings: ApiSettings, nats_url: &str) -> Self {
+        let store = Store::lazy(&servers().database().await, 4).unwrap();
+        let settings_of_bus = BusSettings {
+            url: nats_url.to_owned(),
+            credentials: None,
+            name: "story".to_owned(),
+        };
+        let bus = Bus::connect(&settings_of_bus).await.unwrap();
+        until("NATS is connected", async || bus.is_connected()).await;
+        let userpass = settings.userpass.clone();
+        let metrics = Arc::new(|| "# EOF\n".to_owned());
+        let state = ApiState::new(store.clone(), bus.clone(), &settings, metrics).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let supervisor = Supervisor::new();
+        let serving = serve::serve(listener, router(state), supervisor.token());
+        supervisor.spawn("api", serving);
+        Self {
+            url: match userpass {
+                Some(userpass) => format!("http://{userpass}@{address}"),
+                None => format!("http://{address}"),
+            },
+            base: format!("http://{address}"),
+            store,
+            bus,
+            http: http(),
+            supervisor,
+        }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url).unwrap()
+    }
+
+    /// POSTs JSON to `SERVICE/METHOD` of the package `github.xe.lokahi`.
+    pub(crate) async fn json(&self, method: &str, body: &str) -> Answer {
+        let url = format!("{}/twirp/github.xe.lokahi.{method}", self.url);
+        let call = self
+            .http
+            .post(url)
+            .header("content-type", "application/json");
+        answer(call.body(body.to_owned())).await
+    }
+
+    /// The JSON of an answer that is no refusal.
+    pub(crate) async fn good(&self, method: &str, body: &str) -> Value {
+        let answer = self.json(method, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        answer.json()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.supervisor.token().cancel();
+    }
+}
+
+pub(crate) async fn answer(call: reqwest::RequestBuilder) -> Answer {
+    let answer = call.send().await.unwrap();
+    Answer {
+        status: answer.status().as_u16(),
+        headers: answer.headers().clone(),
+        body: answer.bytes().await.unwrap().into(),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a story speaks HTTP as strangers do"
+)]
+pub(crate) fn http() -> reqwest::Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(30))
+        .build()
+        .unwrap()
+}
