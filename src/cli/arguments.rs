@@ -317,4 +317,12 @@ mod tests {
     fn the_flags_fit_together() {
         Arguments::command().debug_assert();
     }
+
+    #[test]
+    fn every_command_can_do_without_its_options() {
+        for line in ["list", "down", "runstats", "validate", "apply"] {
+            let parsed = Arguments::try_parse_from(["lokahictl", line]);
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Receives events in every form that lokahi and the original send: the Twirp
 //! call `github.xe.lokahi.Webhook/Handle` in both encodings, and on any other
-//! path the bare message or the envelope `{type, timestamp, data}`.
+//! path the bare message or the envelope `{type, timestamp, data}`. GET /livez says
+//! that it is there.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use axum::routing::get;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tracing::{debug, warn};
@@ -28,7 +30,9 @@ pub(super) type Handle =
     Arc<dyn Fn(CheckStatus) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 pub(super) fn router(handle: Handle) -> Router {
-    Router::new().fallback(move |request| receive(Arc::clone(&handle), request))
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .fallback(move |request| receive(Arc::clone(&handle), request))
 }
 
 async fn receive(handle: Handle, request: Request) -> Response {
