@@ -134,6 +134,7 @@ async fn a_server_that_closes_first_sees_an_orderly_end() {
     let site = Site::start(move |mut stream: TcpStream| {
         let tell = tell.clone();
         async move {
+            let port = stream.peer_addr().unwrap().port();
             request(&mut stream).await;
             stream.write_all(OK.as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
@@ -141,23 +142,30 @@ async fn a_server_that_closes_first_sees_an_orderly_end() {
                 .read(&mut [0; 16])
                 .await
                 .map_err(|error| error.kind());
-            tell.send(end).unwrap();
+            tell.send((end, port)).unwrap();
         }
     })
     .await;
     let context = context();
+    let mut ports = Vec::new();
     for _ in 0..20 {
         let observation = observe(&context, &check(&site.url())).await;
         assert_eq!(verdict(&observation), "up");
         let end = tokio::time::timeout(GENEROUS, ends.recv()).await.unwrap();
-        assert_eq!(end, Some(Ok(0)));
+        let (end, port) = end.unwrap();
+        assert_eq!(end, Ok(0));
+        ports.push(port);
     }
     // Nothing waits on our side: the port is free for the next probe.
-    let remote = format!(":{:04X}", site.address.port());
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let ours = |fields: &[&str]| {
+        let remote = format!(":{:04X}", site.address.port());
+        let local = |port: &u16| fields[1].ends_with(&format!(":{port:04X}"));
+        fields[2].ends_with(&remote) && ports.iter().any(local)
+    };
     let waiting = table.lines().filter(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        fields[2].ends_with(&remote) && fields[3] == "06"
+        fields[3] == "06" && ours(&fields)
     });
     assert_eq!(waiting.count(), 0);
 }
