@@ -24,6 +24,7 @@ use crate::runtime::supervisor::{Supervisor, Tasks};
 use crate::services::search::Search;
 use crate::services::{Durability, Lifetime, Services, StartOptions, folder};
 use crate::shard::{self, ShardSettings};
+use crate::store::shard::LeaseOwner;
 use crate::store::{Connection, Store, shard as leases};
 
 /// How long everything gets to end in order.
@@ -70,19 +71,19 @@ async fn serve(
         }
     };
     let (store, bus) = connected;
-    let instance = instance(settings, address);
+    let owner = LeaseOwner::new(&instance(settings, address));
     start(
         settings,
         listener,
         &store,
         &bus,
-        &instance,
+        &owner,
         &supervisor.tasks(),
     )?;
     info!("lokahid {} on http://{address}", env!("CARGO_PKG_VERSION"));
     let ended = super::program::until_stopped(supervisor, stop, DEADLINE).await;
     token.cancel();
-    release(&store, &instance).await;
+    release(&store, &owner).await;
     bus.flush().await;
     store.close().await;
     ended
@@ -112,11 +113,11 @@ fn start(
     listener: TcpListener,
     store: &Store,
     bus: &Bus,
-    instance: &str,
+    owner: &LeaseOwner,
     tasks: &Tasks,
 ) -> anyhow::Result<()> {
     let shard_settings = ShardSettings {
-        instance: instance.to_owned(),
+        owner: owner.clone(),
         location: settings.location.clone(),
     };
     let mut parts = Parts::new(shard::start(tasks, store, bus, shard_settings), bus.clone());
@@ -207,11 +208,11 @@ fn instance(settings: &Lokahid, address: SocketAddr) -> String {
     }
 }
 
-async fn release(store: &Store, instance: &str) {
+async fn release(store: &Store, owner: &LeaseOwner) {
     let released = async {
         let mut conn = store.acquire().await?;
         let conn: &mut Connection = &mut conn;
-        leases::shard_release(conn, instance).await
+        leases::shard_release(conn, owner).await
     };
     if let Err(error) = released.await {
         tracing::debug!(

@@ -13,7 +13,7 @@ use crate::egress::webhook::WebhookClient;
 use crate::model::check::HttpUrl;
 use crate::store::delivery::{Attempted, Claimed, Verdict, delivery_finish};
 use crate::store::error::StoreError;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, bounded};
 
 /// How long the end of an attempt is tried to be written down. After that the
 /// lease runs out and the delivery is repeated, under the same id.
@@ -51,7 +51,7 @@ pub(super) async fn send(
     let verdict = judge(&ended, jitter(claimed));
     tell(claimed, &attempted, &verdict);
     for n in 0..WRITE_TRIES {
-        match finish(store, worker, claimed, &attempted, &verdict).await {
+        match bounded(finish(store, worker, claimed, &attempted, &verdict)).await {
             Ok(()) => return verdict,
             Err(error) => {
                 debug!(

@@ -29,6 +29,19 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use self::error::{Doing as _, StoreError};
 
+/// Longer than any statement may take: whoever waits longer waits in vain.
+const STUCK: Duration = Duration::from_secs(45);
+
+/// Bounds work with the store: a server that hangs must not hang its client.
+pub async fn bounded<T, E: From<StoreError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(STUCK, work).await {
+        Ok(done) => done,
+        Err(_elapsed) => Err(StoreError::Stuck(STUCK).into()),
+    }
+}
+
 /// What the functions here work on: a connection, or a transaction of it.
 pub type Connection = sqlx::PgConnection;
 

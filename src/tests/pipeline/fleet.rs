@@ -39,7 +39,8 @@ impl Program {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "the log is read until the program ends"
+        clippy::print_stderr,
+        reason = "the log is read until the program ends, and shown to whoever asks with SHOW_LOGS"
     )]
     pub(super) fn start(&mut self) {
         let mut child = Command::new(self.path)
@@ -58,7 +59,7 @@ impl Program {
         tokio::spawn(async move {
             while let Ok(Some(line)) = log.next_line().await {
                 if show {
-                    println!("{line}");
+                    eprintln!("{line}");
                 }
                 if let Some((_, address)) = line.split_once(" on http://") {
                     sender.send_replace(Some(address.trim().to_owned()));
