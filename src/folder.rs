@@ -117,7 +117,7 @@ impl Walk {
         // What was removed since its folder was read is gone, not unreadable; a
         // link that leads nowhere may have been a file or a folder of checks.
         let there = fs::symlink_metadata(full).is_ok();
-        let may_matter = is_check_file || full.extension().is_none();
+        let may_matter = is_check_file || full.is_dir() || full.extension().is_none();
         if there && may_matter {
             self.refuse(path, why(&error));
         }

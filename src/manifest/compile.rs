@@ -19,6 +19,10 @@ use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
+/// For how many unknown names, and among how many known ones, the nearest is
+/// looked for: all pairs would be too many.
+const MAX_HINTS: usize = 1000;
+
 /// The most bytes of all files of a root.
 const MAX_TOTAL: usize = 256 * 1024 * 1024;
 
@@ -103,7 +107,7 @@ fn read(files: &dyn Files, sources: &mut Sources, declared: &mut Declarations) -
                 let file = sources.add(path, text);
                 let parsed = parse(file, sources.text(file), &block_types);
                 declared.problems.extend(parsed.problems);
-                declared.lost.extend(parsed.lost);
+                parsed.lost.into_iter().for_each(|lost| declared.lose(lost));
                 declared.file(sources.folder(file), parsed.body);
             }
             Err((code, message)) => {
@@ -212,19 +216,20 @@ impl Compiler<'_> {
     }
 
     fn references(&mut self) {
+        let mut hints = MAX_HINTS;
         for (name, span) in std::mem::take(&mut self.declared.references) {
+            let webhooks = &self.declared.webhooks;
             let known = name
                 .parse()
-                .is_ok_and(|name: Name| self.declared.webhooks.contains_key(&name));
+                .is_ok_and(|name: Name| webhooks.contains_key(&name));
             if known || self.declared.may_exist(WEBHOOK.name, Some(&name)) {
                 continue;
             }
-            let hint = did_you_mean(&name, self.declared.webhooks.keys().map(Name::as_str));
-            let problem = Problem::new(
-                Code::UnknownReference,
-                span,
-                format!("no webhook is called `{name}`"),
-            );
+            let near = webhooks.keys().take(MAX_HINTS).map(Name::as_str);
+            let hint = (hints > 0).then(|| did_you_mean(&name, near)).flatten();
+            hints = hints.saturating_sub(1);
+            let message = format!("no webhook is called `{name}`");
+            let problem = Problem::new(Code::UnknownReference, span, message);
             self.problem(problem.maybe_hint(hint));
         }
     }
@@ -345,7 +350,13 @@ impl Compiler<'_> {
                 Some(node) if !matches!(node.value, Value::Null) => {
                     if let Err(problem) = (attribute.set)(draft, node) {
                         let message = format!("`{}`: {}", attribute.name, problem.message);
-                        let problem = Problem { message, ..problem };
+                        let mut problem = Problem { message, ..problem };
+                        let every = schema
+                            .attribute("every")
+                            .and_then(|(row, _)| layer.get(row));
+                        if let (Code::Contradiction, Some(every)) = (problem.code, every) {
+                            problem = problem.also(every.span, "`every` is given here");
+                        }
                         self.problem(problem.also(span, format!("in this {}", schema.name)));
                     }
                 }

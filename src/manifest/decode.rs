@@ -2,7 +2,7 @@
 //! is read once here, so that a mistake is told at its place even in a block that
 //! nothing uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Attribute, Block, Body, Item, Node, Value};
 use crate::manifest::attributes::{CHECK, DEFAULTS, FILE, LATER, LOKAHI, WEBHOOK};
@@ -13,6 +13,9 @@ use crate::manifest::source::Span;
 use crate::manifest::suggest::did_you_mean;
 use crate::manifest::table::{self, Draft, Label};
 use crate::model::name::Name;
+
+/// The most blocks inside a block.
+const MAX_BLOCKS: usize = 100;
 
 /// A `check` block.
 pub struct Check {
@@ -32,7 +35,8 @@ pub struct Declarations {
     pub defaults: BTreeMap<String, (Span, Layer)>,
     /// Every reference to a receiver.
     pub references: Vec<(String, Span)>,
-    pub lost: Vec<Lost>,
+    /// The labels of blocks that could not be parsed, by type.
+    lost: BTreeMap<String, BTreeSet<Option<String>>>,
     /// Whether a file could not be looked into at all: what is not seen may be
     /// there.
     pub blind: bool,
@@ -49,7 +53,7 @@ impl Default for Declarations {
             checks: Vec::new(),
             defaults: BTreeMap::new(),
             references: Vec::new(),
-            lost: Vec::new(),
+            lost: BTreeMap::new(),
             blind: false,
             problems: Vec::new(),
             names: BTreeMap::new(),
@@ -72,11 +76,15 @@ impl Declarations {
     /// Whether a block of this type, and of this name if one is given, may stand
     /// in what could not be read.
     pub fn may_exist(&self, kind: &str, name: Option<&str>) -> bool {
-        self.blind
-            || self.lost.iter().any(|lost| {
-                let named = lost.label.as_deref();
-                lost.kind == kind && (name.is_none() || named.is_none() || name == named)
-            })
+        let named = |labels: &BTreeSet<Option<String>>| {
+            name.is_none() || labels.contains(&None) || labels.contains(&name.map(str::to_owned))
+        };
+        self.blind || self.lost.get(kind).is_some_and(named)
+    }
+
+    /// Takes note of a block that could not be parsed.
+    pub fn lose(&mut self, lost: Lost) {
+        self.lost.entry(lost.kind).or_default().insert(lost.label);
     }
 
     fn top(&mut self, folder: &str, block: Block) {
@@ -135,6 +143,7 @@ impl Declarations {
                 Item::Block(block) => self.inner(block, schema, &mut layer),
             }
         }
+        layer.shrink();
         layer
     }
 
@@ -177,6 +186,11 @@ impl Declarations {
         let Some(inner) = schema.block(&block.kind) else {
             return self.unknown_block(&block, schema);
         };
+        if layer.blocks.len() >= MAX_BLOCKS {
+            let message = format!("more than {MAX_BLOCKS} blocks in one `{}`", schema.name);
+            let problem = Problem::new(Code::OutOfBounds, block.span, message);
+            return self.problems.push(problem);
+        }
         let before = self.problems.len();
         let label = self.label(&block, inner).map(|name| name.to_string());
         let good = self.problems.len() == before;

@@ -39,6 +39,13 @@ impl Layer {
         }
     }
 
+    /// Gives back what it does not need: all layers of a root are kept until the
+    /// last file is read.
+    pub fn shrink(&mut self) {
+        self.rows.shrink_to_fit();
+        self.blocks.shrink_to_fit();
+    }
+
     /// The block of this type and label.
     pub fn block(&self, kind: &str, label: &str) -> Option<&Inner> {
         let mut blocks = self.blocks.iter();

@@ -50,13 +50,13 @@ pub fn parse(file: u32, text: &str, block_types: &[&str]) -> Parsed {
             .problems
             .push(problem.maybe_hint(fault.hint.map(str::to_owned)));
     }
+    let mut faults: Vec<usize> = scan.faults.iter().map(|fault| fault.at.start).collect();
+    faults.sort_unstable();
+    let before = |offset: usize| faults.partition_point(|fault| *fault < offset);
     let ends = scan.starts.iter().copied().chain([text.len()]);
     let starts = [0].into_iter().chain(scan.starts.iter().copied());
     for (start, end) in starts.zip(ends) {
-        let faulty = scan
-            .faults
-            .iter()
-            .any(|fault| (start..end).contains(&fault.at.start));
+        let faulty = before(start) < before(end);
         let part = text.get(start..end).unwrap_or_default();
         if faulty || !parsed.part(file, part, start) {
             parsed.lost.extend(heading(part));

@@ -24,7 +24,6 @@ use super::probe::Trace;
 use super::search::Search;
 use super::timed::Timed;
 use crate::clock;
-use crate::model::observation::ErrorClass;
 
 /// How much of a body is read.
 pub(super) const MAX_BODY: usize = 1024 * 1024;
@@ -92,17 +91,7 @@ pub(super) async fn exchange<S: Transport>(
     phases.first_byte += first_byte.saturating_duration_since(wrote);
     phases.transfer += ended.saturating_duration_since(first_byte);
 
-    let (late, words) = match (timed.first_byte_at, timed.writing) {
-        (None, true) => (
-            ErrorClass::WriteTimeout,
-            "the request could not be sent in time",
-        ),
-        (None, false) => (ErrorClass::FirstByteTimeout, "no answer in time"),
-        (Some(_), _) => (
-            ErrorClass::TransferTimeout,
-            "the answer began but did not end in time",
-        ),
-    };
+    let late = timed.late();
     let stream = timed.stream.into_tcp();
     match result {
         Some(Ok(answer)) if !answer.truncated => {
@@ -119,7 +108,7 @@ pub(super) async fn exchange<S: Transport>(
         }
         None => {
             abort(&stream);
-            Err(Failure::new(late, words))
+            Err(late)
         }
     }
 }

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::failure::Failure;
 use crate::clock;
+use crate::model::observation::ErrorClass;
 
 /// The stream and its marks.
 #[derive(Debug)]
@@ -28,6 +30,22 @@ impl<S> Timed<S> {
             first_byte_at: None,
             writing: true,
         }
+    }
+
+    /// What the exchange was waiting for when its time was over.
+    pub(super) fn late(&self) -> Failure {
+        let (class, detail) = match (self.first_byte_at, self.writing) {
+            (Some(_), _) => (
+                ErrorClass::TransferTimeout,
+                "the answer began but did not end in time",
+            ),
+            (None, true) => (
+                ErrorClass::WriteTimeout,
+                "the request could not be sent in time",
+            ),
+            (None, false) => (ErrorClass::FirstByteTimeout, "no answer in time"),
+        };
+        Failure::new(class, detail)
     }
 }
 
@@ -82,5 +100,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_does_not_fit_is_late_at_writing() {
+        let (near, mut far) = duplex(8);
+        let mut timed = Timed::new(near);
+        let mut request = Box::pin(async {
+            timed.write_all(b"twelve bytes").await.unwrap();
+            timed.flush().await.unwrap();
+        });
+        assert!(request.as_mut().now_or_never().is_none());
+        drop(request);
+        assert_eq!(timed.late().class, ErrorClass::WriteTimeout);
+        far.read_exact(&mut [0; 8]).await.unwrap();
+        timed.flush().await.unwrap();
+        assert_eq!(timed.late().class, ErrorClass::FirstByteTimeout);
+        far.write_all(b"H").await.unwrap();
+        timed.read_u8().await.unwrap();
+        assert_eq!(timed.late().class, ErrorClass::TransferTimeout);
+        assert!(timed.wrote_at.unwrap() <= timed.first_byte_at.unwrap());
     }
 }

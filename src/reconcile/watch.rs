@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 
@@ -132,10 +132,16 @@ fn watch(root: &Path, hint: Sender<()>) -> notify::Result<RecommendedWatcher> {
         }
     })?;
     for folder in folders(root) {
-        if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
-            let folder = folder.display();
-            tracing::debug!(%error, %folder, "cannot watch a folder");
+        let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) else {
+            continue;
+        };
+        let folder = folder.display();
+        if matches!(error.kind, ErrorKind::MaxFilesWatch) {
+            tracing::warn!(%folder, "the system has no more watches: changes show at the interval only");
+            break;
         }
+        // Most likely it went away meanwhile, which its parent tells.
+        tracing::debug!(%error, %folder, "cannot watch a folder");
     }
     Ok(watcher)
 }

@@ -7,6 +7,9 @@
 mod support;
 
 mod services;
+mod prober;
+mod webhook;
 mod api;
 mod cli;
 mod hooks;
+mod pipeline;

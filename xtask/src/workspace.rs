@@ -18,8 +18,24 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    // What cargo tells this program about itself makes other crates' build scripts believe that
+    // they must run again, and half of the dependencies would be built anew.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if ABOUT_US.iter().any(|start| name.starts_with(start)) {
+            command.env_remove(&*name);
+        }
+    }
     command
 }
+
+const ABOUT_US: [&str; 5] = [
+    "CARGO_PKG_",
+    "CARGO_MANIFEST_",
+    "CARGO_BIN_NAME",
+    "CARGO_CRATE_NAME",
+    "CARGO_PRIMARY_PACKAGE",
+];
 
 pub(crate) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()

@@ -385,6 +385,10 @@ fn how_they_read() {
       |
     2 |   timeout = "10s"
       |             ^^^^^
+     ::: checks.d/web.hcl:7:11
+      |
+    7 |   every = "5s"
+      |           ---- `every` is given here
      ::: checks.d/web.hcl:5:1
       |
     5 | check "a" {

@@ -1,0 +1,203 @@
+//! What an owner hears, and that every word of it is as promised.
+
+use lokahi::proto::lokahi::check::State;
+use lokahi::proto::lokahi::{Check, CreateOpts, WebhookFormat};
+use sqlx::Row as _;
+
+use super::fleet::Fleet;
+use super::peers::{Receiver, Site};
+use crate::support::until;
+
+#[tokio::test]
+async fn an_owner_hears_of_the_outage_and_of_its_end() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    fleet.until_state(&check.id, State::Up).await;
+    site.set(false);
+    until("the outage was told", async || receiver.taken().len() == 1).await;
+    site.set(true);
+    until("the recovery was told", async || {
+        receiver.taken().len() == 2
+    })
+    .await;
+
+    let told = receiver.taken();
+    let (down, up) = (told[0].event(), told[1].event());
+    assert_eq!(
+        (down.r#type.as_str(), up.r#type.as_str()),
+        ("check.down", "check.up")
+    );
+    let shown = down.check.clone().unwrap();
+    assert_eq!(shown.state, i32::from(State::Down));
+    assert_eq!(shown.url, site.url);
+    assert_eq!(shown.playbook_url, "https://wiki.example.com/it");
+    assert_eq!(down.resp_status_code, 500);
+    assert!(down.last_response_time_nanoseconds > 0);
+    // Two failures are asked for before anybody is woken.
+    assert_eq!(down.evidence.len(), 2);
+    assert_eq!(down.evidence[1].detail, "status 500 is not 2xx");
+    assert!(down.histogram_data.is_some());
+    assert_eq!(down.incident, up.incident);
+    assert_eq!(down.sequence + 1, up.sequence);
+    assert_eq!(down.previous_state, i32::from(State::Up));
+    assert_eq!(told[0].header("content-type"), "application/protobuf");
+    assert_eq!(told[0].header("accept"), "application/protobuf");
+    assert!(told[0].header("user-agent").starts_with("lokahi/"));
+    assert_eq!(told[0].id, down.event_id);
+    for program in fleet.all() {
+        assert_eq!(program.stop().await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn json_comes_in_an_envelope() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let fleet = Fleet::start(&[]).await;
+    let wish = CreateOpts {
+        url: site.url.clone(),
+        webhook_url: receiver.url.clone(),
+        webhook_format: WebhookFormat::Json.into(),
+        every: 1,
+        name: "shop".into(),
+        ..CreateOpts::default()
+    };
+    site.set(false);
+    let _check: Check = fleet
+        .client()
+        .call("github.xe.lokahi.Checks/Create", &wish)
+        .await
+        .unwrap();
+    until("the outage was told", async || !receiver.taken().is_empty()).await;
+    let told = &receiver.taken()[0];
+    let body: serde_json::Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!(told.header("content-type"), "application/json");
+    assert_eq!(body["type"], "check.down");
+    assert_eq!(body["data"]["check"]["name"], "shop");
+    assert_eq!(body["data"]["check"]["state"], "DOWN");
+    assert_eq!(body["data"]["event_id"], told.id.as_str());
+    assert!(body["timestamp"].as_str().unwrap().ends_with('Z'));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_away_gets_everything_in_order_when_it_is_back() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    receiver.answer(503);
+    for up in [true, false, true, false] {
+        site.set(up);
+        let state = if up { State::Up } else { State::Down };
+        fleet.until_state(&check.id, state).await;
+    }
+    until("it was tried", async || receiver.received().len() >= 2).await;
+    receiver.answer(200);
+    until("all was told", async || receiver.taken().len() == 3).await;
+    let sequences: Vec<i64> = receiver
+        .taken()
+        .iter()
+        .map(|r| r.event().sequence)
+        .collect();
+    assert_eq!(sequences, [2, 3, 4]);
+    // Every attempt has a row, an end and the receiver's answer.
+    let row = sqlx::query(
+        "select count(*) filter (where finished_at is null) as open,
+             count(*) filter (where status = 503) as refused,
+             count(*) filter (where status = 200) as taken from attempts",
+    )
+    .fetch_one(&mut fleet.database().await)
+    .await
+    .unwrap();
+    let refused: i64 = row.get("refused");
+    assert_eq!(
+        (row.get::<i64, _>("open"), row.get::<i64, _>("taken")),
+        (0, 3)
+    );
+    assert!(refused >= 1);
+    let first: Vec<_> = receiver
+        .received()
+        .into_iter()
+        .filter(|r| r.event().sequence == 2)
+        .collect();
+    assert!(
+        first
+            .iter()
+            .all(|r| r.id == first[0].id && r.body == first[0].body)
+    );
+    assert_eq!(
+        first.last().unwrap().header("lokahi-attempt"),
+        first.len().to_string()
+    );
+}
+
+#[tokio::test]
+async fn a_restart_repeats_nothing_and_forgets_nothing() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    fleet.until_state(&check.id, State::Up).await;
+    site.set(false);
+    until("the outage was told", async || receiver.taken().len() == 1).await;
+    assert_eq!(fleet.lokahid.stop().await, Some(0));
+    let asked = site.asked.load(std::sync::atomic::Ordering::SeqCst);
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    until("it is probed again", async || {
+        site.asked.load(std::sync::atomic::Ordering::SeqCst) > asked + 3
+    })
+    .await;
+    assert_eq!(receiver.received().len(), 1, "the outage was told once");
+    let status = fleet.status(&check.id).await;
+    assert_eq!(status.check.unwrap().state, i32::from(State::Down));
+    site.set(true);
+    until("the end was told", async || receiver.taken().len() == 2).await;
+    let told = receiver.taken();
+    assert_eq!(told[0].event().incident, told[1].event().incident);
+}
+
+#[tokio::test]
+async fn an_incident_of_a_deleted_check_ends() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let fleet = Fleet::start(&[]).await;
+    site.set(false);
+    let wish = CreateOpts {
+        url: site.url.clone(),
+        webhook_url: receiver.url.clone(),
+        webhook_format: WebhookFormat::Json.into(),
+        every: 1,
+        ..CreateOpts::default()
+    };
+    let check: Check = fleet
+        .client()
+        .call("github.xe.lokahi.Checks/Create", &wish)
+        .await
+        .unwrap();
+    until("the outage was told", async || receiver.taken().len() == 1).await;
+    let id = lokahi::proto::lokahi::CheckId {
+        id: check.id,
+        ..Default::default()
+    };
+    let _gone: Check = fleet
+        .client()
+        .call("github.xe.lokahi.Checks/Delete", &id)
+        .await
+        .unwrap();
+    until("the end was told", async || receiver.taken().len() == 2).await;
+    let end: serde_json::Value = serde_json::from_slice(&receiver.taken()[1].body).unwrap();
+    assert_eq!(end["type"], "check.deleted");
+    let asked = site.asked.load(std::sync::atomic::Ordering::SeqCst);
+    until("its state is gone", async || {
+        let states: i64 = sqlx::query_scalar("select count(*) from check_states")
+            .fetch_one(&mut fleet.database().await)
+            .await
+            .unwrap();
+        states == 0
+    })
+    .await;
+    assert!(site.asked.load(std::sync::atomic::Ordering::SeqCst) <= asked + 1);
+    let open: i64 = sqlx::query_scalar("select count(*) from incidents where closed_at is null")
+        .fetch_one(&mut fleet.database().await)
+        .await
+        .unwrap();
+    assert_eq!(open, 0);
+}

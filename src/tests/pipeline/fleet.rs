@@ -1,0 +1,241 @@
+//! The real programs, each in a process of its own.
+
+use std::process::Stdio;
+
+use lokahi::client::Client;
+use lokahi::proto::lokahi::{Check, CheckId, CheckStatus, CreateOpts};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sqlx::{Connection as _, PgConnection};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::support::servers::servers;
+use crate::support::{GENEROUS, until};
+
+/// A program that can be killed and started again.
+pub(super) struct Program {
+    path: &'static str,
+    arguments: Vec<String>,
+    settings: Vec<(String, String)>,
+    child: Option<Child>,
+    /// Where it says that it listens.
+    address: watch::Receiver<Option<String>>,
+}
+
+impl Program {
+    pub(super) fn new(path: &'static str, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            path,
+            arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
+            settings: settings.iter().map(owned).collect(),
+            child: None,
+            address: watch::channel(None).1,
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the log is read until the program ends"
+    )]
+    pub(super) fn start(&mut self) {
+        let mut child = Command::new(self.path)
+            .args(&self.arguments)
+            .env_remove("LOG")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, address) = watch::channel(None);
+        let show = std::env::var_os("SHOW_LOGS").is_some();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = log.next_line().await {
+                if show {
+                    println!("{line}");
+                }
+                if let Some((_, address)) = line.split_once(" on http://") {
+                    sender.send_replace(Some(address.trim().to_owned()));
+                }
+            }
+        });
+        (self.child, self.address) = (Some(child), address);
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.child.as_ref().unwrap().id().unwrap().cast_signed()
+    }
+
+    /// kill -9.
+    pub(super) async fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().await.unwrap();
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    pub(super) async fn stop(&mut self) -> Option<i32> {
+        kill(Pid::from_raw(self.pid()), Signal::SIGTERM).unwrap();
+        let mut child = self.child.take().unwrap();
+        timeout(GENEROUS, child.wait())
+            .await
+            .unwrap()
+            .unwrap()
+            .code()
+    }
+
+    /// The address at which it listens.
+    pub(super) async fn address(&mut self) -> String {
+        let known = timeout(GENEROUS, self.address.wait_for(Option::is_some)).await;
+        known.unwrap().unwrap().clone().unwrap()
+    }
+}
+
+/// lokahid, a health worker and a webhook worker over a database of their own.
+pub(super) struct Fleet {
+    pub(super) lokahid: Program,
+    pub(super) healthworker: Program,
+    pub(super) webhookworker: Program,
+    pub(super) database_url: String,
+    port: u16,
+}
+
+impl Fleet {
+    /// Everything started, and ready.
+    pub(super) async fn start(more: &[(&str, &str)]) -> Self {
+        let database_url = servers().database().await;
+        Self::start_over(&database_url, &servers().nats_url, more).await
+    }
+
+    pub(super) async fn start_over(
+        database_url: &str,
+        nats_url: &str,
+        more: &[(&str, &str)],
+    ) -> Self {
+        // Stories share NATS, so each has a location to itself.
+        let location = format!("story-{}", lokahi::files::random_hex(4).unwrap());
+        let port = free_port();
+        let listen = format!("127.0.0.1:{port}");
+        let mut settings = vec![
+            ("DATABASE_URL", database_url),
+            ("NATS_URL", nats_url),
+            ("LOCATION", location.as_str()),
+            ("LISTEN", listen.as_str()),
+            ("MIGRATE", "true"),
+            ("METRICS_OPEN", "true"),
+        ];
+        settings.extend_from_slice(more);
+        let program = |path| Program::new(path, &[], &settings);
+        let mut fleet = Self {
+            lokahid: program(env!("CARGO_BIN_EXE_lokahid")),
+            healthworker: program(env!("CARGO_BIN_EXE_healthworker")),
+            webhookworker: program(env!("CARGO_BIN_EXE_webhookworker")),
+            database_url: database_url.to_owned(),
+            port,
+        };
+        for program in fleet.all() {
+            program.start();
+        }
+        fleet.lokahid.address().await;
+        fleet
+    }
+
+    pub(super) fn all(&mut self) -> [&mut Program; 3] {
+        [
+            &mut self.lokahid,
+            &mut self.healthworker,
+            &mut self.webhookworker,
+        ]
+    }
+
+    pub(super) fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(super) fn client(&self) -> Client {
+        Client::new(&self.base()).unwrap()
+    }
+
+    /// A check that is probed each second, and believed at once unless it waits
+    /// for confirmation as every check of the API does.
+    pub(super) async fn create(&self, url: &str, webhook_url: &str) -> Check {
+        let wish = CreateOpts {
+            url: url.to_owned(),
+            webhook_url: webhook_url.to_owned(),
+            every: 1,
+            playbook_url: "https://wiki.example.com/it".to_owned(),
+            ..CreateOpts::default()
+        };
+        self.client()
+            .call("github.xe.lokahi.Checks/Create", &wish)
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn status(&self, id: &str) -> CheckStatus {
+        let id = CheckId {
+            id: id.to_owned(),
+            ..CheckId::default()
+        };
+        self.client()
+            .call("github.xe.lokahi.Checks/Status", &id)
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn until_state(&self, id: &str, state: lokahi::proto::lokahi::check::State) {
+        let wanted = i32::from(state);
+        until(&format!("{id} is {state:?}"), async || {
+            let id = CheckId {
+                id: id.to_owned(),
+                ..CheckId::default()
+            };
+            let answer: Result<Check, _> =
+                self.client().call("github.xe.lokahi.Checks/Get", &id).await;
+            answer.is_ok_and(|check| check.state == wanted)
+        })
+        .await;
+    }
+
+    pub(super) async fn database(&self) -> PgConnection {
+        PgConnection::connect(&self.database_url).await.unwrap()
+    }
+
+    /// One number out of `/metrics`.
+    pub(super) async fn metric(&self, name: &str) -> f64 {
+        let page = crate::support::server::http()
+            .get(format!("{}/metrics", self.base()))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let line = page.lines().find(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with([' ', '{']))
+        });
+        line.and_then(|line| line.rsplit(' ').next())
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+}
+
+/// A port that was free a moment ago, below those that the system gives away.
+pub(super) fn free_port() -> u16 {
+    let seed = std::process::id() as u16;
+    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+    loop {
+        let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let port = 11_000 + (seed.wrapping_mul(37).wrapping_add(n)) % 8_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

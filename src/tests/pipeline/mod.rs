@@ -1,0 +1,10 @@
+//! From a site that goes down to the webhook of its owner, over the real
+//! programs, real Postgres and real NATS.
+
+mod fleet;
+mod peers;
+
+mod crash;
+mod events;
+mod reconcile;
+mod schedule;

@@ -1,0 +1,118 @@
+//! Certificates: what is refused has its class, and its end is recorded all the same.
+
+use std::sync::Arc;
+
+use lokahi::egress::policy::AddressPolicy;
+use lokahi::egress::resolver::Resolver;
+use lokahi::egress::tls::Trust;
+use lokahi::model::observation::Observation;
+use lokahi::prober::probe::ProbeContext;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::site::{OK, Site, drip, request};
+use super::{check_within, observe, verdict};
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    fn context(&self) -> ProbeContext {
+        let trust = Trust::native()
+            .with_authorities(self.pem.as_bytes())
+            .unwrap();
+        let resolver = Arc::new(Resolver::with_servers(&[], ""));
+        ProbeContext::new(resolver, AddressPolicy::default(), &trust).unwrap()
+    }
+}
+
+/// A site over TLS for a name, with a certificate until a year.
+async fn site(authority: Option<&Authority>, name: &str, until: i32) -> Site {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(until, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let certificate = match authority {
+        Some(authority) => params.signed_by(&key, &authority.issuer).unwrap(),
+        None => params.self_signed(&key).unwrap(),
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(certificate.der().to_vec())],
+            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    Site::start(move |stream: TcpStream| {
+        let acceptor = acceptor.clone();
+        async move {
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                request(&mut stream).await;
+                stream.write_all(OK.as_bytes()).await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        }
+    })
+    .await
+}
+
+async fn seen(authority: &Authority, site: &Site) -> Observation {
+    let url = format!("https://localhost:{}/", site.address.port());
+    observe(&authority.context(), &check_within(&url, 5000)).await
+}
+
+#[tokio::test]
+async fn every_kind_of_certificate() {
+    let ours = Authority::new();
+    let theirs = Authority::new();
+    for (authority, name, until, expected) in [
+        (Some(&ours), "localhost", 2100, "up"),
+        (Some(&ours), "localhost", 2021, "error tls_expired"),
+        (Some(&ours), "example.com", 2100, "error tls_name"),
+        (Some(&theirs), "localhost", 2100, "error tls_untrusted"),
+        (None, "localhost", 2100, "error tls_untrusted"),
+    ] {
+        let site = site(authority, name, until).await;
+        let observation = seen(&ours, &site).await;
+        assert_eq!(verdict(&observation), expected, "{observation:?}");
+        let end = observation.certificate_not_after.unwrap();
+        assert_eq!(end, date_time_ymd(until, 1, 1), "{expected}");
+        assert!(!observation.phases.tls.is_zero());
+    }
+}
+
+#[tokio::test]
+async fn no_tls_at_all() {
+    let ours = Authority::new();
+    let plain = Site::start(async |mut stream: TcpStream| {
+        stream.write_all(OK.as_bytes()).await.unwrap();
+        drip(&mut stream).await;
+    })
+    .await;
+    assert_eq!(verdict(&seen(&ours, &plain).await), "error tls_handshake");
+    let closing = Site::start(async |_stream: TcpStream| {}).await;
+    assert_eq!(verdict(&seen(&ours, &closing).await), "error tls_handshake");
+    let silent = Site::start(async |_stream: TcpStream| std::future::pending().await).await;
+    assert_eq!(verdict(&seen(&ours, &silent).await), "error tls_timeout");
+}

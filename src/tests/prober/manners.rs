@@ -1,0 +1,185 @@
+//! What a site sees of us: the request, the redirects, the close.
+
+use std::sync::{Arc, Mutex};
+
+use lokahi::model::check::{Assert, CheckSpec, Method};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use super::site::{OK, Site, request};
+use super::{GENEROUS, check, context, observe, verdict};
+
+/// A site that keeps the heads of requests and answers them all alike.
+async fn recording(answer: String) -> (Site, Arc<Mutex<Vec<String>>>) {
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heads);
+    let answer: &'static str = answer.leak();
+    let site = Site::start(move |mut stream: TcpStream| {
+        let kept = Arc::clone(&kept);
+        async move {
+            let head = request(&mut stream).await;
+            kept.lock().unwrap().push(head);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    (site, heads)
+}
+
+fn redirect(status: u16, to: &str) -> String {
+    format!("HTTP/1.1 {status} Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
+}
+
+#[tokio::test]
+async fn the_request_says_who_asks() {
+    let (site, heads) = recording(OK.into()).await;
+    let spec = CheckSpec {
+        method: Method::Post,
+        headers: vec![("X-Api-Key".into(), "s".into())],
+        body: b"ping".to_vec(),
+        ..check(&format!("{}a?b=c#d", site.url()))
+    };
+    assert_eq!(verdict(&observe(&context(), &spec).await), "up");
+    let head = heads.lock().unwrap().remove(0);
+    let expected = format!(
+        "POST /a?b=c HTTP/1.1\r\nX-Api-Key: s\r\nUser-Agent: lokahi/{} \
+         (+https://github.com/Xe/lokahi)\r\nAccept: */*\r\nConnection: close\r\nHost: {}\r\n\
+         Content-Length: 4\r\nX-Lokahi-Check: 00000000-0000-0000-0000-000000000007\r\n\r\nping",
+        env!("CARGO_PKG_VERSION"),
+        site.address,
+    );
+    assert_eq!(head, expected);
+}
+
+#[tokio::test]
+async fn a_redirect_takes_no_secret_to_another_origin() {
+    let (end, heads) = recording(OK.into()).await;
+    let (start, _) = recording(redirect(307, &end.url())).await;
+    let headers = [
+        "Authorization",
+        "Cookie",
+        "Proxy-Authorization",
+        "X-Api-Key",
+        "Accept",
+    ];
+    let spec = CheckSpec {
+        headers: headers
+            .map(|name| (name.to_owned(), "secret".to_owned()))
+            .into(),
+        ..check(&start.url())
+    };
+    let observation = observe(&context(), &spec).await;
+    assert_eq!(verdict(&observation), "up", "{observation:?}");
+    assert_eq!(observation.address, end.address.to_string());
+    let head = heads.lock().unwrap().remove(0);
+    assert_eq!(head.matches("secret").count(), 1, "{head}");
+    assert!(head.contains("Accept: secret\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn redirects_in_a_circle_or_without_end_are_given_up() {
+    let circle = Site::saying(redirect(302, "/")).await;
+    let observation = observe(&context(), &check(&circle.url())).await;
+    assert_eq!(verdict(&observation), "error too_many_redirects");
+    assert!(
+        observation.detail.contains("circle"),
+        "{}",
+        observation.detail
+    );
+
+    let count = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&count);
+    let endless = Site::start(move |mut stream: TcpStream| {
+        *counted.lock().unwrap() += 1;
+        let answer = redirect(302, &format!("/{}", counted.lock().unwrap()));
+        async move {
+            request(&mut stream).await;
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let observation = observe(&context(), &check(&endless.url())).await;
+    assert_eq!(verdict(&observation), "error too_many_redirects");
+    assert_eq!(*count.lock().unwrap(), 11);
+}
+
+#[tokio::test]
+async fn the_body_of_the_last_answer_is_what_counts() {
+    let end = Site::saying(OK).await;
+    let start = Site::saying(format!(
+        "HTTP/1.1 301 Moved\r\nLocation: {}\r\nContent-Length: 5\r\n\r\nfirst",
+        end.url()
+    ))
+    .await;
+    let spec = |text: &str| CheckSpec {
+        asserts: vec![Assert {
+            label: "page".into(),
+            body_contains: vec![text.into()],
+            ..Assert::success()
+        }],
+        ..check(&start.url())
+    };
+    assert_eq!(verdict(&observe(&context(), &spec("all ok")).await), "up");
+    let observation = observe(&context(), &spec("first")).await;
+    assert_eq!(
+        observation.detail,
+        "assert \"page\": body does not contain \"first\""
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_closes_first_sees_an_orderly_end() {
+    let (tell, mut ends) = mpsc::unbounded_channel();
+    let site = Site::start(move |mut stream: TcpStream| {
+        let tell = tell.clone();
+        async move {
+            request(&mut stream).await;
+            stream.write_all(OK.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let end = stream
+                .read(&mut [0; 16])
+                .await
+                .map_err(|error| error.kind());
+            tell.send(end).unwrap();
+        }
+    })
+    .await;
+    let context = context();
+    for _ in 0..20 {
+        let observation = observe(&context, &check(&site.url())).await;
+        assert_eq!(verdict(&observation), "up");
+        let end = tokio::time::timeout(GENEROUS, ends.recv()).await.unwrap();
+        assert_eq!(end, Some(Ok(0)));
+    }
+    // Nothing waits on our side: the port is free for the next probe.
+    let remote = format!(":{:04X}", site.address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let waiting = table.lines().filter(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields[2].ends_with(&remote) && fields[3] == "06"
+    });
+    assert_eq!(waiting.count(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_close_is_left_by_a_reset() {
+    let (tell, mut ends) = mpsc::unbounded_channel();
+    let site = Site::start(move |mut stream: TcpStream| {
+        let tell = tell.clone();
+        async move {
+            request(&mut stream).await;
+            stream.write_all(OK.as_bytes()).await.unwrap();
+            let end = stream
+                .read(&mut [0; 16])
+                .await
+                .map_err(|error| error.kind());
+            tell.send(end).unwrap();
+        }
+    })
+    .await;
+    let observation = observe(&context(), &check(&site.url())).await;
+    assert_eq!(verdict(&observation), "up");
+    let end = tokio::time::timeout(GENEROUS, ends.recv()).await.unwrap();
+    assert_eq!(end, Some(Err(std::io::ErrorKind::ConnectionReset)));
+}

@@ -1,0 +1,59 @@
+//! The prober against sites that behave badly, over real sockets.
+
+mod site;
+mod faults;
+mod manners;
+mod certificates;
+mod names;
+mod worker;
+mod leaks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lokahi::clock;
+use lokahi::egress::policy::AddressPolicy;
+use lokahi::egress::resolver::Resolver;
+use lokahi::egress::tls::Trust;
+use lokahi::model::check::{CheckSpec, Every, Timeout};
+use lokahi::model::id::CheckId;
+use lokahi::model::observation::Observation;
+use lokahi::prober::probe::{ProbeContext, probe};
+
+/// Longer than anything here takes on a busy machine.
+const GENEROUS: Duration = Duration::from_secs(60);
+
+fn context() -> ProbeContext {
+    let resolver = Arc::new(Resolver::with_servers(&[], ""));
+    ProbeContext::new(resolver, AddressPolicy::default(), &Trust::native()).unwrap()
+}
+
+fn check(url: &str) -> CheckSpec {
+    check_within(url, 10_000)
+}
+
+fn check_within(url: &str, milliseconds: i64) -> CheckSpec {
+    let every = Every::from_seconds(600).unwrap();
+    CheckSpec {
+        every,
+        timeout: Timeout::from_milliseconds(milliseconds, every).unwrap(),
+        ..CheckSpec::new(url.parse().unwrap())
+    }
+}
+
+/// One probe; a hang of the prober itself fails the test.
+async fn observe(context: &ProbeContext, spec: &CheckSpec) -> Observation {
+    let id = CheckId(uuid::Uuid::from_u128(7));
+    tokio::time::timeout(GENEROUS, probe(context, spec, id, clock::now()))
+        .await
+        .unwrap()
+}
+
+/// Outcome and class, as people read them.
+fn verdict(observation: &Observation) -> String {
+    let outcome = observation.outcome.name();
+    match observation.class {
+        Some(class) => format!("{outcome} {}", class.name()),
+        None => outcome.to_owned(),
+    }
+}

@@ -1,0 +1,205 @@
+//! The worker over a real NATS: what is asked is answered, in parts, and nothing holds up
+//! anything else.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lokahi::bus::{Bus, BusSettings};
+use lokahi::clock;
+use lokahi::files;
+use lokahi::model::check::CheckSpec;
+use lokahi::model::id::{CheckId, CheckNo, SpecId};
+use lokahi::model::observation::Outcome;
+use lokahi::model::probe::{DEFAULT_LOCATION, Probe, ProbeBatch, Reports};
+use lokahi::prober::stats::Stats;
+use lokahi::prober::worker::{WorkerSettings, start};
+use lokahi::proto::{admin, lokahi as wire};
+use lokahi::runtime::supervisor::Supervisor;
+use lokahi::services::folder::default_cache_dir;
+use lokahi::services::search::{self, Search};
+use lokahi::services::{Durability, Lifetime, Services, StartOptions};
+use prost::Message as _;
+use tokio::net::TcpStream;
+
+use super::site::{OK, Site};
+use super::{GENEROUS, check, check_within, context};
+
+struct Story {
+    supervisor: Supervisor,
+    _services: Services,
+    url: String,
+    bus: Bus,
+    stats: Arc<Stats>,
+}
+
+impl Story {
+    async fn new() -> Self {
+        let cache = std::env::var_os("CACHE_DIR")
+            .map_or_else(|| default_cache_dir().unwrap(), PathBuf::from);
+        let name = format!("lokahi-test-{}", files::random_hex(6).unwrap());
+        let supervisor = Supervisor::new();
+        let options = StartOptions {
+            data_dir: std::env::temp_dir().join(name),
+            search: Search::new(cache, std::env::var_os(search::VARIABLE).as_deref()),
+            postgres: false,
+            nats: true,
+            guard: Some(env!("CARGO_BIN_EXE_lokahid").into()),
+            durability: Durability::None,
+            lifetime: Lifetime::Removed,
+        };
+        let services = Services::start(options, &supervisor.tasks()).await.unwrap();
+        let url = services.nats_url().unwrap().to_string();
+        let settings = BusSettings {
+            url: url.clone(),
+            credentials: None,
+            name: "test".into(),
+        };
+        let bus = Bus::connect(&settings).await.unwrap();
+        let worker = WorkerSettings {
+            location: DEFAULT_LOCATION.into(),
+            name: "worker-1".into(),
+            max_in_flight: 8,
+        };
+        let stats = start(&supervisor.tasks(), &bus, context(), worker);
+        Self {
+            supervisor,
+            _services: services,
+            url,
+            bus,
+            stats,
+        }
+    }
+
+    /// Asks until a worker has heard, which takes a moment after its start.
+    async fn probe(&self, batch: ProbeBatch, within: Duration) -> Vec<Reports> {
+        let begun = clock::monotonic();
+        loop {
+            let received = self.stats.counts().received;
+            let reports = self
+                .bus
+                .probe_now(DEFAULT_LOCATION, batch.clone(), within)
+                .await;
+            match reports {
+                Ok(reports) => return reports,
+                Err(_) if self.stats.counts().received > received => return Vec::new(),
+                Err(error) => {
+                    let waited = clock::monotonic().duration_since(begun);
+                    assert!(waited < GENEROUS, "{error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    async fn end(self) {
+        self.supervisor.token().cancel();
+        self.supervisor.join(GENEROUS).await.unwrap();
+    }
+}
+
+fn batch(specs: &[CheckSpec]) -> ProbeBatch {
+    let probes = specs.iter().enumerate().map(|(number, spec)| Probe {
+        check_id: CheckId(uuid::Uuid::from_u128(number as u128)),
+        check_no: CheckNo(number as i64),
+        spec_id: SpecId(1),
+        scheduled_at: clock::now(),
+        spec: lokahi::spec::encode_check(spec).into(),
+    });
+    ProbeBatch {
+        batch: 7,
+        reply_to: String::new(),
+        expires: clock::now() + GENEROUS,
+        probes: probes.collect(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hanging_probe_holds_up_no_other_report() {
+    let story = Story::new().await;
+    let good = Site::saying(OK).await;
+    let silent = Site::start(async |_stream: TcpStream| std::future::pending().await).await;
+    let mut specs = vec![check(&good.url()); 40];
+    specs.insert(0, check_within(&silent.url(), 3000));
+    let reports = story.probe(batch(&specs), GENEROUS).await;
+
+    let numbers = |part: &Reports| {
+        part.reports
+            .iter()
+            .map(|r| r.check_no.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        numbers(reports.last().unwrap()),
+        [0],
+        "the hanging one comes last and alone"
+    );
+    let all: usize = reports.iter().map(|part| part.reports.len()).sum();
+    assert_eq!(all, 41);
+    assert!(
+        reports
+            .iter()
+            .all(|part| part.batch == 7 && part.worker == "worker-1")
+    );
+    let counts = story.stats.counts();
+    assert_eq!((counts.up, counts.error, counts.in_flight), (40, 1, 0));
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_expired_is_dropped_and_what_cannot_be_read_is_ours() {
+    let story = Story::new().await;
+    let good = Site::saying(OK).await;
+    let mut broken = batch(&[check(&good.url()), check(&good.url())]);
+    broken.probes[0].spec = b"\xff".as_slice().into();
+    let reports = story.probe(broken, GENEROUS).await;
+    let mut outcomes: Vec<_> = reports
+        .iter()
+        .flat_map(|part| &part.reports)
+        .map(|report| (report.check_no.0, report.observation.outcome))
+        .collect();
+    outcomes.sort();
+    assert_eq!(outcomes, [(0, Outcome::Unknown), (1, Outcome::Up)]);
+
+    let mut late = batch(&[check(&good.url())]);
+    late.expires = clock::now() - Duration::from_secs(1);
+    let none = story.probe(late, Duration::from_millis(500)).await;
+    assert!(none.is_empty());
+    assert_eq!(story.stats.counts().expired, 1);
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_original_way_to_ask_is_answered() {
+    let story = Story::new().await;
+    let good = Site::saying(OK).await;
+    // A worker that listens for batches listens for these.
+    story.probe(batch(&[check(&good.url())]), GENEROUS).await;
+    let url = url::Url::parse(&story.url).unwrap();
+    let client = async_nats::ConnectOptions::with_token(url.username().to_owned())
+        .connect(&story.url)
+        .await
+        .unwrap();
+    for (url, healthy, error) in [
+        (good.url(), true, ""),
+        (
+            "ftp://a/".to_owned(),
+            false,
+            "internal: \"ftp://a/\" has the scheme",
+        ),
+    ] {
+        let check = wire::Check {
+            url: url.clone(),
+            ..wire::Check::default()
+        };
+        let answer = client
+            .request("check.run", check.encode_to_vec().into())
+            .await
+            .unwrap();
+        let health = admin::Health::decode(answer.payload).unwrap();
+        assert_eq!((health.healthy, health.url), (healthy, url));
+        assert!(health.error.starts_with(error), "{}", health.error);
+        assert_eq!(health.status_code == 200, healthy);
+    }
+    story.end().await;
+}
