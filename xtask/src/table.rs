@@ -62,6 +62,8 @@ pub(crate) const LAYERS: &[Layer] = &[
 pub(crate) const MEANT: &[(&str, &str)] = &[
     // lokahictl's commands are calls of the client.
     ("cli", "client"),
+    // A receiver serves Twirp as the API does.
+    ("hooks", "api"),
 ];
 
 /// (outside library, where it may be named).
