@@ -6,6 +6,8 @@
 
 mod support;
 
+mod compose;
+mod docs;
 mod pipeline;
 mod prober;
 mod services;
