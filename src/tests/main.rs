@@ -13,3 +13,5 @@ mod api;
 mod cli;
 mod hooks;
 mod pipeline;
+mod compose;
+mod docs;
