@@ -3,9 +3,7 @@
 
 pub mod access;
 mod error;
-pub mod twirp;
-pub mod body;
-pub mod serve;
+mod twirp;
 
 mod convert;
 mod edit;
@@ -27,9 +25,10 @@ use tracing::debug;
 use self::access::{Access, AccessError, Principal};
 use self::error::ApiError;
 use self::run::RunTimes;
-use self::twirp::{Methods, answer_error};
+use self::twirp::Methods;
 use crate::bus::Bus;
 use crate::proto::twirp::{Code, TwirpError};
+use crate::serve::respond::answer_error;
 use crate::store::Store;
 use crate::store::project::{API_PROJECT, ProjectId, project_find};
 

@@ -21,6 +21,7 @@ use crate::bus::Bus;
 use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
 use crate::runtime::signals;
 use crate::runtime::supervisor::{Supervisor, Tasks};
+use crate::serve::server;
 use crate::services::search::Search;
 use crate::services::{Durability, Lifetime, Services, StartOptions, folder};
 use crate::shard::{self, ShardSettings};
@@ -155,7 +156,7 @@ fn start(
     let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page)?;
     tasks.spawn(
         "api",
-        api::serve::serve(listener, api::router(state), tasks.token()),
+        server::serve(listener, api::router(state), tasks.token()),
     );
     Ok(())
 }

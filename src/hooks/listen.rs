@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::api::serve::serve;
 use crate::runtime::signals;
+use crate::serve::server::serve;
 
 /// Settings of every little program.
 #[derive(Debug, Args)]

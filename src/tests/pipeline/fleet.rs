@@ -119,7 +119,7 @@ impl Fleet {
         more: &[(&str, &str)],
     ) -> Self {
         // Stories share NATS, so each has a location to itself.
-        let location = format!("story-{}", lokahi::files::random_hex(4).unwrap());
+        let location = format!("story-{}", lokahi::files::private::random_hex(4).unwrap());
         let port = free_port();
         let listen = format!("127.0.0.1:{port}");
         let mut settings = vec![

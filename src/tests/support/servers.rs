@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 
-use lokahi::files;
+use lokahi::files::private as files;
 use lokahi::runtime::supervisor::Supervisor;
 use lokahi::services::folder::default_cache_dir;
 use lokahi::services::search::{self, Search};
