@@ -22,6 +22,7 @@ use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
 use crate::runtime::signals;
 use crate::runtime::supervisor::{Supervisor, Tasks};
 use crate::serve::server;
+use crate::serve::tls::Tls;
 use crate::services::search::Search;
 use crate::services::{Durability, Lifetime, Services, StartOptions, folder};
 use crate::shard::{self, ShardSettings};
@@ -37,10 +38,18 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
         return migrate(&settings, *check).await;
     }
     let address = listen::address(&settings.listen)?;
+    let tls = listen::tls(&settings.listen)?;
     let stop = signals::stop()?;
     let supervisor = Supervisor::new();
     let services = start_services(&settings, &supervisor.tasks()).await?;
-    let served = serve(&settings, address, services.as_ref(), supervisor, stop).await;
+    let served = serve(
+        &settings,
+        (address, tls),
+        services.as_ref(),
+        supervisor,
+        stop,
+    )
+    .await;
     if let Some(services) = services {
         services
             .stop()
@@ -52,7 +61,7 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
 
 async fn serve(
     settings: &Lokahid,
-    address: SocketAddr,
+    (address, tls): (SocketAddr, Option<Arc<Tls>>),
     services: Option<&Services>,
     supervisor: Supervisor,
     stop: impl Future<Output = &'static str>,
@@ -62,6 +71,7 @@ async fn serve(
         .await
         .with_context(|| format!("cannot listen on {address}; is another lokahid running?"))?;
     let address = listener.local_addr()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let mut stop = std::pin::pin!(stop);
     let token = supervisor.token();
     let connected = tokio::select! {
@@ -75,13 +85,16 @@ async fn serve(
     let owner = LeaseOwner::new(&instance(settings, address));
     start(
         settings,
-        listener,
+        (listener, tls),
         &store,
         &bus,
         &owner,
         &supervisor.tasks(),
     )?;
-    info!("lokahid {} on http://{address}", env!("CARGO_PKG_VERSION"));
+    info!(
+        "lokahid {} on {scheme}://{address}",
+        env!("CARGO_PKG_VERSION")
+    );
     let ended = super::program::until_stopped(supervisor, stop, DEADLINE).await;
     token.cancel();
     release(&store, &owner).await;
@@ -111,7 +124,7 @@ async fn connect(
 
 fn start(
     settings: &Lokahid,
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<Arc<Tls>>),
     store: &Store,
     bus: &Bus,
     owner: &LeaseOwner,
@@ -156,7 +169,7 @@ fn start(
     let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page)?;
     tasks.spawn(
         "api",
-        server::serve(listener, api::router(state), tasks.token()),
+        server::serve(listener, tls, api::router(state), tasks.token()),
     );
     Ok(())
 }

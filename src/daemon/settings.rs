@@ -144,6 +144,13 @@ pub struct Listen {
         hide_env_values = true
     )]
     pub userpass: Option<String>,
+    /// A PEM file with the certificate chain: the API is then served over TLS, and the files are
+    /// read again when they change
+    #[arg(long, env = "TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// A PEM file with its private key
+    #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Serve the API beyond this machine without a password
     #[arg(long, env = "ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new())]
     pub allow_anonymous: bool,

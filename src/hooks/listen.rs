@@ -43,7 +43,7 @@ impl Listen {
         let listener = self.bind().await.context("listening")?;
         info!("listening on {}", listener.local_addr()?);
         let token = CancellationToken::new();
-        let serving = serve(listener, router, token.clone());
+        let serving = serve(listener, None, router, token.clone());
         let stopping = async {
             stop.await;
             token.cancel();

@@ -2,5 +2,6 @@
 //! is the business of `api` and `hooks`.
 
 pub mod server;
+pub mod tls;
 pub mod body;
 pub mod respond;

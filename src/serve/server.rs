@@ -10,21 +10,32 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::tls::Tls;
+
 /// How many connections are open at once; others wait in the listener's queue.
 const MOST_CONNECTIONS: usize = 1024;
 /// How long a connection may take to send a request's header, or be idle.
 const HEADER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a TLS handshake may take.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long calls may go on after the wish to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves until the token is cancelled, then until the calls have finished.
-pub async fn serve(listener: TcpListener, router: Router, token: CancellationToken) {
+/// Serves until the token is cancelled, then until the calls have finished;
+/// over TLS if there is any.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    token: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let accepting = async {
@@ -35,7 +46,8 @@ pub async fn serve(listener: TcpListener, router: Router, token: CancellationTok
             };
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let connection = connection(stream, router.clone(), token.clone());
+                    let (router, token) = (router.clone(), token.clone());
+                    let connection = connection(stream, tls.clone(), router, token);
                     connections.spawn(async move {
                         connection.await;
                         drop(permit);
@@ -53,11 +65,32 @@ pub async fn serve(listener: TcpListener, router: Router, token: CancellationTok
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, token: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    token: CancellationToken,
+) {
     // Answers are small and written whole.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(error = &error as &dyn std::error::Error, "no TCP_NODELAY");
     }
+    let Some(tls) = tls else {
+        return speak(stream, router, token).await;
+    };
+    match tokio::time::timeout(HANDSHAKE_PATIENCE, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => speak(stream, router, token).await,
+        Ok(Err(error)) => {
+            debug!(error = &error as &dyn std::error::Error, "no TLS handshake");
+        }
+        Err(_elapsed) => debug!("the TLS handshake took too long"),
+    }
+}
+
+async fn speak<S>(stream: S, router: Router, token: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_PATIENCE)

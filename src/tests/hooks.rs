@@ -104,7 +104,7 @@ async fn chat(supervisor: &Supervisor) -> (String, Arc<Mutex<Vec<Value>>>) {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/secret", listener.local_addr().unwrap());
-    supervisor.spawn("chat", serve(listener, router, supervisor.token()));
+    supervisor.spawn("chat", serve(listener, None, router, supervisor.token()));
     (url, heard)
 }
 

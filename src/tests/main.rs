@@ -9,6 +9,7 @@ mod support;
 mod services;
 mod prober;
 mod webhook;
+mod tls;
 mod api;
 mod cli;
 mod hooks;

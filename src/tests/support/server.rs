@@ -69,7 +69,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let supervisor = Supervisor::new();
-        let serving = server::serve(listener, router(state), supervisor.token());
+        let serving = server::serve(listener, None, router(state), supervisor.token());
         supervisor.spawn("api", serving);
         Self {
             url: match userpass {
