@@ -26,7 +26,7 @@ use crate::store::check::{
 use crate::store::error::StoreError;
 use crate::store::observation::{evidence_list, observation_latencies};
 use crate::store::project::{API_PROJECT, project_source};
-use crate::store::receiver::{receiver_implicit, receiver_link};
+use crate::store::receiver::{receiver_add, receiver_implicit, receiver_link};
 use crate::store::request::{RequestKey, request_find, request_keep};
 use crate::store::spec::spec_put;
 
@@ -92,7 +92,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
     }
     if let Some(webhook) = &spec.webhook {
         let made = receiver_implicit(&mut tx, project, std::slice::from_ref(webhook), now).await?;
-        receiver_link(&mut tx, &[(id, made.into_values().collect())]).await?;
+        receiver_add(&mut tx, &[(id, made.into_values().collect())]).await?;
     }
     // What was just written needs no reading.
     let check = convert::check(&StoredCheck {
