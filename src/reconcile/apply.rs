@@ -39,6 +39,9 @@ pub struct Request {
     pub kind: GenerationKind,
     /// Compare only.
     pub dry_run: bool,
+    /// The generation that the plan was made from; nothing is written if the
+    /// project has another by now.
+    pub expected_generation: Option<i64>,
 }
 
 /// What was done, or would be.
@@ -55,6 +58,9 @@ pub enum ApplyError {
     /// The built-in project.
     #[error("the project {API_PROJECT:?} belongs to the API; give yours another name")]
     Reserved,
+    /// Somebody else applied in between.
+    #[error("the project is at generation {found} by now; the plan was made at {expected}")]
+    Stale { expected: i64, found: i64 },
     /// A check tells a receiver that is not declared.
     #[error("check {check:?} notifies webhook {receiver:?}, which is not declared")]
     UnknownReceiver { check: String, receiver: String },
@@ -85,6 +91,12 @@ pub async fn apply(
     check_receivers(desired)?;
     let mut tx = store.begin().await?;
     let project = project_lock(&mut tx, desired.project.as_str()).await?;
+    if let Some(expected) = request.expected_generation
+        && expected != project.generation
+    {
+        let found = project.generation;
+        return Err(ApplyError::Stale { expected, found });
+    }
     let live = Live::read(&mut tx, project).await?;
     let plan = plan::plan(desired, &live.actual);
     if plan.is_empty() || request.dry_run {

@@ -6,17 +6,15 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use crate::proto::twirp::{Code, Encoding, TwirpError};
+use crate::runtime::chain::chain;
 
 /// What a body that cannot be read is answered with; its chain of reasons is
 /// the caller's own text.
 pub fn malformed(error: &dyn std::error::Error) -> TwirpError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    TwirpError::new(Code::Malformed, text.chars().take(1000).collect::<String>())
+    TwirpError::new(
+        Code::Malformed,
+        chain(error).chars().take(1000).collect::<String>(),
+    )
 }
 
 /// The answer that carries an error.
