@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::Resettable;
 use tracing::{error, info};
 
 use crate::runtime::supervisor::Supervisor;
@@ -23,7 +24,18 @@ where
     S: Parser,
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    let settings = match S::try_parse_from(arguments) {
+    // Compose files leave empty variables: they are not set.
+    let command = S::command().mut_args(|argument| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        match value.is_some_and(|value| value.is_empty()) {
+            true => argument.env(Resettable::Reset),
+            false => argument,
+        }
+    });
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| S::from_arg_matches(&matches));
+    let settings = match parsed {
         Ok(settings) => settings,
         Err(error) => {
             let printed = error.print();

@@ -16,3 +16,4 @@ mod hooks;
 mod pipeline;
 mod compose;
 mod docs;
+mod settings;
