@@ -17,6 +17,7 @@ use crate::model::ownership::Owner;
 use crate::proto::lokahi::{
     Check, CheckId as WireId, CheckStatus, ChecksPage, CreateOpts, Evidence, ListOpts,
 };
+use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::spec::{Digest, encode_check};
 use crate::store::check::{
@@ -211,10 +212,10 @@ async fn status(call: Call, wanted: WireId) -> Result<CheckStatus, ApiError> {
     Ok(CheckStatus {
         check: Some(convert::check(&stored)),
         last_response_time_nanoseconds: convert::last_nanoseconds(&stored),
-        histogram_data: Some(convert::histogram(summarise(samples))),
+        histogram_data: Some(summarise(samples).unwrap_or_default().into()),
         resp_status_code: convert::last_status(&stored),
         sequence: stored.seq,
-        at: stored.last.map(|last| convert::timestamp(last.at)),
+        at: stored.last.map(|last| timestamp(last.at)),
         evidence: evidence
             .iter()
             .rev()

@@ -70,6 +70,20 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether a text had a character that Postgres cannot store: NUL.
+    pub fn is_unstorable_text(&self) -> bool {
+        let Self::Query {
+            source: sqlx::Error::Database(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        error.code().as_deref() == Some("22021")
+    }
+}
+
 /// Says what we were doing when a statement failed.
 pub(super) trait Doing<T> {
     fn doing(self, doing: &'static str) -> Result<T, StoreError>;
