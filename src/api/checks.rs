@@ -9,6 +9,7 @@ use super::twirp::Methods;
 use super::{Call, convert, edit};
 use crate::clock;
 use crate::histogram::summarise;
+use crate::model::desired::API_PROJECT;
 use crate::model::desired::SourceLine;
 use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo, ReceiverId};
@@ -26,7 +27,7 @@ use crate::store::check::{
 };
 use crate::store::error::StoreError;
 use crate::store::observation::{evidence_list, observation_latencies};
-use crate::store::project::{API_PROJECT, project_source};
+use crate::store::project::project_source;
 use crate::store::receiver::{receiver_add, receiver_implicit, receiver_link};
 use crate::store::request::{RequestKey, request_find, request_keep};
 use crate::store::spec::spec_put;

@@ -33,7 +33,7 @@ pub const LOKAHI: Block = Block {
         example: "\"shop\"",
         merge: Merge::Replace,
         set: |draft, node| {
-            draft.project = Some(values::name(node)?);
+            draft.project = Some(values::project(node)?);
             Ok(())
         },
         show: Show::Nowhere,

@@ -460,6 +460,34 @@ pub fn valid_header(name: &str, value: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
+/// Checks a label: a key of letters, digits, `_`, `-` and `.` that begins with
+/// a letter or `_`, at most 64 bytes; a value of at most 256 bytes without
+/// control characters.
+pub fn valid_label(key: &str, value: &str) -> Result<(), InvalidValue> {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    let first = key
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !first || key.len() > 64 || !key.bytes().all(inner) {
+        let rule = "a letter or `_`, then letters, digits, `_`, `-` or `.`, 64 at most";
+        return Err(InvalidValue::Other(format!(
+            "{key:?} is not a label: {rule}"
+        )));
+    }
+    if value.len() > 256 {
+        return Err(InvalidValue::TooLong {
+            length: value.len(),
+            max: 256,
+        });
+    }
+    if value.chars().any(char::is_control) {
+        let text = format!("the value of label {key:?} has control characters");
+        return Err(InvalidValue::Other(text));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

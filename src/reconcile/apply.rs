@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::model::change::{Action, Change, Kind};
 use crate::model::check::CheckSpec;
-use crate::model::desired::{Actual, Desired, Revision, SourceLine};
+use crate::model::desired::{API_PROJECT, Actual, Desired, Revision, SourceLine};
 use crate::model::id::{CheckId, ReceiverId, SpecId};
 use crate::model::ownership::Owner;
 use crate::plan;
@@ -19,8 +19,8 @@ use crate::spec::{self, Digest, SpecError};
 use crate::store::check::{NewCheck, check_create, check_delete, check_update};
 use crate::store::error::StoreError;
 use crate::store::project::{
-    API_PROJECT, DeclaredRow, GenerationKind, LockedProject, Membership, NewGeneration,
-    project_advance, project_checks, project_lock, project_receivers, project_remember,
+    DeclaredRow, GenerationKind, LockedProject, Membership, NewGeneration, project_advance,
+    project_checks, project_lock, project_receivers, project_remember,
 };
 use crate::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
