@@ -12,7 +12,7 @@ use crate::histogram::summarise;
 use crate::model::desired::API_PROJECT;
 use crate::model::desired::SourceLine;
 use crate::model::health::State;
-use crate::model::id::{CheckId, CheckNo, ReceiverId};
+use crate::model::id::{CheckId, CheckNo};
 use crate::model::name::Name;
 use crate::model::ownership::Owner;
 use crate::proto::lokahi::{
@@ -28,7 +28,7 @@ use crate::store::check::{
 use crate::store::error::StoreError;
 use crate::store::observation::{evidence_list, observation_latencies};
 use crate::store::project::project_source;
-use crate::store::receiver::{receiver_add, receiver_implicit, receiver_link};
+use crate::store::receiver::{receiver_add, receiver_implicit, receiver_link, receiver_replace};
 use crate::store::request::{RequestKey, request_find, request_keep};
 use crate::store::spec::spec_put;
 
@@ -159,10 +159,18 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
         };
         check_update(&mut tx, Owner::Api, &[new]).await?;
         if spec.webhook != current.spec.webhook {
-            let webhooks: Vec<_> = spec.webhook.into_iter().collect();
-            let made = receiver_implicit(&mut tx, project, &webhooks, now).await?;
-            let receivers: Vec<ReceiverId> = made.into_values().collect();
-            receiver_link(&mut tx, &[(id, receivers)]).await?;
+            let both: Vec<_> = [&current.spec.webhook, &spec.webhook]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
+            let known = receiver_implicit(&mut tx, project, &both, now).await?;
+            let find = |webhook: &Option<_>| known.get(webhook.as_ref()?).copied();
+            let (old, new) = (find(&current.spec.webhook), find(&spec.webhook));
+            receiver_link(&mut tx, &[(id, new.into_iter().collect())]).await?;
+            if let Some(old) = old {
+                receiver_replace(&mut tx, id, old, new, now).await?;
+            }
         }
         let written = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
         convert::check(&written)

@@ -16,6 +16,7 @@ use super::listen;
 use super::metrics::{self, Parts};
 use super::parts;
 use super::settings::{Lokahid, LokahidCommand, PrivateServers, given};
+use crate::api::access::check_setting;
 use crate::api::{self, ApiSettings, ApiState};
 use crate::bus::Bus;
 use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
@@ -39,6 +40,10 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
     }
     let address = listen::address(&settings.listen)?;
     let tls = listen::tls(&settings.listen)?;
+    // What is wrong with the settings is said before anything is waited for.
+    check_setting(given(settings.listen.userpass.as_deref()))?;
+    parts::target_policy(&settings.addresses)?;
+    parts::webhook_policy(&settings.addresses)?;
     let stop = signals::stop()?;
     let supervisor = Supervisor::new();
     let services = start_services(&settings, &supervisor.tasks()).await?;

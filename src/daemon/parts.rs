@@ -22,6 +22,26 @@ use crate::store::Store;
 /// The most probes of one worker at once, if file descriptors allow it.
 const IN_FLIGHT: usize = 20_000;
 
+/// Which addresses may be probed.
+pub(super) fn target_policy(addresses: &Addresses) -> anyhow::Result<AddressPolicy> {
+    AddressPolicy::parse(
+        &addresses.target_allow,
+        &addresses.target_deny,
+        addresses.deny_private,
+    )
+    .context("TARGET_ALLOW or TARGET_DENY")
+}
+
+/// Which addresses may be posted to.
+pub(super) fn webhook_policy(addresses: &Addresses) -> anyhow::Result<AddressPolicy> {
+    AddressPolicy::parse(
+        &addresses.webhook_allow,
+        &addresses.webhook_deny,
+        addresses.deny_private,
+    )
+    .context("WEBHOOK_ALLOW or WEBHOOK_DENY")
+}
+
 /// Starts a health worker.
 pub(super) fn start_prober(
     tasks: &Tasks,
@@ -29,12 +49,7 @@ pub(super) fn start_prober(
     addresses: &Addresses,
     location: &str,
 ) -> anyhow::Result<Arc<Stats>> {
-    let policy = AddressPolicy::parse(
-        &addresses.target_allow,
-        &addresses.target_deny,
-        addresses.deny_private,
-    )
-    .context("TARGET_ALLOW or TARGET_DENY")?;
+    let policy = target_policy(addresses)?;
     let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native())
         .context("TLS cannot be set up")?;
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
@@ -53,12 +68,7 @@ pub(super) fn start_delivery(
     bus: &Bus,
     addresses: &Addresses,
 ) -> anyhow::Result<Arc<DeliveryTally>> {
-    let policy = AddressPolicy::parse(
-        &addresses.webhook_allow,
-        &addresses.webhook_deny,
-        addresses.deny_private,
-    )
-    .context("WEBHOOK_ALLOW or WEBHOOK_DENY")?;
+    let policy = webhook_policy(addresses)?;
     let client = WebhookClient::new(Arc::new(Resolver::system()), policy, &Trust::native())
         .context("the webhook client cannot be made")?;
     Ok(delivery::start(tasks, store, bus, client))

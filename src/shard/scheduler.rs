@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use super::board::{Board, micros};
 use crate::bus::Bus;
@@ -27,6 +27,7 @@ pub(super) struct Scheduler {
 
 impl Scheduler {
     pub(super) async fn run(self, token: CancellationToken) {
+        let mut unanswered = None;
         loop {
             tokio::select! {
                 () = token.cancelled() => return,
@@ -35,7 +36,7 @@ impl Scheduler {
                 () = self.loaded.notified() => tokio::time::sleep(TICK).await,
             }
             let now = clock::now();
-            self.board.sweep(now);
+            self.notice(self.board.sweep(now), &mut unanswered);
             for batch in self.board.take_due(now, &self.reply_to) {
                 if let Err(error) = self.bus.probe_publish(&self.location, &batch).await {
                     debug!(
@@ -45,6 +46,28 @@ impl Scheduler {
                     self.board.unsent(&batch);
                 }
             }
+        }
+    }
+
+    /// Says once that probes get no answer, and once that they do again.
+    fn notice(&self, lost: u64, unanswered: &mut Option<u64>) {
+        let recorded = self.board.tally.recorded.get();
+        match unanswered {
+            None if lost > 0 => {
+                warn!(
+                    lost,
+                    "probes were sent and no report came: does a health worker run at the \
+                     location {:?}, and keep up?",
+                    self.location
+                );
+                *unanswered = Some(recorded);
+            }
+            Some(before) if lost == 0 && recorded > *before + 10 => {
+                info!("probes are answered again");
+                *unanswered = None;
+            }
+            Some(before) if lost > 0 => *before = recorded,
+            None | Some(_) => {}
         }
     }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
 use self::error::{Doing as _, StoreError};
 
@@ -51,6 +51,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    options: PgConnectOptions,
 }
 
 impl Store {
@@ -71,8 +72,32 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy_with(options);
-        Ok(Self { pool })
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options })
+    }
+
+    /// Where it is, for people: host, port and database.
+    pub fn place(&self) -> String {
+        let host = match self.options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => self.options.get_host().to_owned(),
+        };
+        let database = self
+            .options
+            .get_database()
+            .unwrap_or("its default database");
+        format!("{host}:{}, {database}", self.options.get_port())
+    }
+
+    /// Connects once, beside the pool: the pool only says that it waited.
+    pub async fn reach(&self) -> Result<(), StoreError> {
+        let connect = async {
+            let conn = PgConnection::connect_with(&self.options)
+                .await
+                .doing("connect to Postgres")?;
+            conn.close().await.doing("connect to Postgres")
+        };
+        bounded(connect).await
     }
 
     /// A connection, for what needs no transaction.

@@ -256,6 +256,39 @@ pub async fn receiver_add(
     Ok(())
 }
 
+/// What waits for one receiver of a check goes to another instead; without
+/// another it is dead. A body in the old receiver's form is written anew.
+pub async fn receiver_replace(
+    conn: &mut PgConnection,
+    check: CheckId,
+    old: ReceiverId,
+    new: Option<ReceiverId>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update deliveries set
+             receiver_id = coalesce($3::uuid, receiver_id),
+             body = case when $3 is null then body end,
+             lease = null,
+             next_at = $4::timestamptz,
+             state = case when $3 is null then 'dead' else state end,
+             reason = case when $3 is null then 'receiver removed' else reason end,
+             finished_at = case when $3 is null then $4::timestamptz end
+         where check_id = $1 and receiver_id = $2 and state = 'pending'
+             and not exists (select from deliveries d
+                 where d.event_id = deliveries.event_id and d.receiver_id = $3
+                     and d.replay_no = deliveries.replay_no)",
+        check.0,
+        old.0,
+        new.map(|id| id.0),
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("send what waits to another receiver")?;
+    Ok(())
+}
+
 fn pairs(links: &[(CheckId, Vec<ReceiverId>)]) -> (Vec<Uuid>, Vec<Uuid>) {
     let pairs = links
         .iter()

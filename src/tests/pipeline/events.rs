@@ -200,3 +200,31 @@ async fn an_incident_of_a_deleted_check_ends() {
         .unwrap();
     assert_eq!(open, 0);
 }
+
+#[tokio::test]
+async fn what_waits_goes_to_the_new_url_of_an_edited_check() {
+    let (site, old, new) = (
+        Site::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
+    let fleet = Fleet::start(&[]).await;
+    old.answer(503);
+    site.set(false);
+    let check = fleet.create(&site.url, &old.url).await;
+    until("the old one was tried", async || !old.received().is_empty()).await;
+    let edit = Check {
+        id: check.id,
+        webhook_url: new.url.clone(),
+        ..Check::default()
+    };
+    let _edited: Check = fleet
+        .client()
+        .call("github.xe.lokahi.Checks/Put", &edit)
+        .await
+        .unwrap();
+    until("the new one was told", async || new.taken().len() == 1).await;
+    assert_eq!(new.taken()[0].id, old.received()[0].id);
+    site.set(true);
+    until("it hears of the end", async || new.taken().len() == 2).await;
+}
