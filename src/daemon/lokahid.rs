@@ -42,8 +42,8 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
     let tls = listen::tls(&settings.listen)?;
     // What is wrong with the settings is said before anything is waited for.
     check_setting(given(settings.listen.userpass.as_deref()))?;
-    parts::target_policy(&settings.addresses)?;
-    parts::webhook_policy(&settings.addresses)?;
+    parts::target_policy(&settings.targets, &settings.private_addresses)?;
+    parts::webhook_policy(&settings.webhooks, &settings.private_addresses)?;
     let stop = signals::stop()?;
     let supervisor = Supervisor::new();
     let services = start_services(&settings, &supervisor.tasks()).await?;
@@ -141,14 +141,16 @@ fn start(
     };
     let mut parts = Parts::new(shard::start(tasks, store, bus, shard_settings), bus.clone());
     if settings.private.all_in_one {
-        let addresses = &settings.addresses;
+        let private = &settings.private_addresses;
+        let targets = parts::target_policy(&settings.targets, private)?;
+        let webhooks = parts::webhook_policy(&settings.webhooks, private)?;
         parts.prober = Some(parts::start_prober(
             tasks,
             bus,
-            addresses,
+            targets,
             &settings.location,
         )?);
-        parts.delivery = Some(parts::start_delivery(tasks, store, bus, addresses)?);
+        parts.delivery = Some(parts::start_delivery(tasks, store, bus, webhooks)?);
     }
     if let Some(folder) = settings
         .reconcile

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::settings::Addresses;
+use super::settings::{Private, Targets, Webhooks};
 use crate::bus::Bus;
 use crate::delivery::{self, DeliveryTally};
 use crate::egress::policy::AddressPolicy;
@@ -23,21 +23,24 @@ use crate::store::Store;
 const IN_FLIGHT: usize = 20_000;
 
 /// Which addresses may be probed.
-pub(super) fn target_policy(addresses: &Addresses) -> anyhow::Result<AddressPolicy> {
+pub(super) fn target_policy(targets: &Targets, private: &Private) -> anyhow::Result<AddressPolicy> {
     AddressPolicy::parse(
-        &addresses.target_allow,
-        &addresses.target_deny,
-        addresses.deny_private,
+        &targets.target_allow,
+        &targets.target_deny,
+        private.deny_private,
     )
     .context("TARGET_ALLOW or TARGET_DENY")
 }
 
 /// Which addresses may be posted to.
-pub(super) fn webhook_policy(addresses: &Addresses) -> anyhow::Result<AddressPolicy> {
+pub(super) fn webhook_policy(
+    webhooks: &Webhooks,
+    private: &Private,
+) -> anyhow::Result<AddressPolicy> {
     AddressPolicy::parse(
-        &addresses.webhook_allow,
-        &addresses.webhook_deny,
-        addresses.deny_private,
+        &webhooks.webhook_allow,
+        &webhooks.webhook_deny,
+        private.deny_private,
     )
     .context("WEBHOOK_ALLOW or WEBHOOK_DENY")
 }
@@ -46,10 +49,9 @@ pub(super) fn webhook_policy(addresses: &Addresses) -> anyhow::Result<AddressPol
 pub(super) fn start_prober(
     tasks: &Tasks,
     bus: &Bus,
-    addresses: &Addresses,
+    policy: AddressPolicy,
     location: &str,
 ) -> anyhow::Result<Arc<Stats>> {
-    let policy = target_policy(addresses)?;
     let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native())
         .context("TLS cannot be set up")?;
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
@@ -66,9 +68,8 @@ pub(super) fn start_delivery(
     tasks: &Tasks,
     store: &Store,
     bus: &Bus,
-    addresses: &Addresses,
+    policy: AddressPolicy,
 ) -> anyhow::Result<Arc<DeliveryTally>> {
-    let policy = webhook_policy(addresses)?;
     let client = WebhookClient::new(Arc::new(Resolver::system()), policy, &Trust::native())
         .context("the webhook client cannot be made")?;
     Ok(delivery::start(tasks, store, bus, client))

@@ -27,7 +27,11 @@ pub struct Lokahid {
     #[command(flatten)]
     pub reconcile: Reconcile,
     #[command(flatten)]
-    pub addresses: Addresses,
+    pub targets: Targets,
+    #[command(flatten)]
+    pub webhooks: Webhooks,
+    #[command(flatten)]
+    pub private_addresses: Private,
     /// Bring the database's schema to this version at the start. Always done with --all-in-one
     #[arg(long, env = "MIGRATE", value_parser = FalseyValueParser::new())]
     pub migrate: bool,
@@ -68,7 +72,9 @@ pub struct Healthworker {
     #[command(flatten)]
     pub nats: Nats,
     #[command(flatten)]
-    pub addresses: Addresses,
+    pub targets: Targets,
+    #[command(flatten)]
+    pub private_addresses: Private,
     /// The location whose checks it probes
     #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default")]
     pub location: String,
@@ -83,7 +89,9 @@ pub struct Webhookworker {
     #[command(flatten)]
     pub nats: Nats,
     #[command(flatten)]
-    pub addresses: Addresses,
+    pub webhooks: Webhooks,
+    #[command(flatten)]
+    pub private_addresses: Private,
 }
 
 /// Everything in one process.
@@ -170,16 +178,21 @@ pub struct Reconcile {
     pub reconcile_interval: Duration,
 }
 
-/// Which addresses may be dialled.
+/// Which addresses may be probed.
 #[derive(Debug, Args)]
-pub struct Addresses {
+pub struct Targets {
     /// Networks that may be probed although they are denied otherwise, e.g. 169.254.0.0/16
     #[arg(long, env = "TARGET_ALLOW", value_name = "CIDR", value_delimiter = ',')]
     pub target_allow: Vec<String>,
     /// Networks that may not be probed
     #[arg(long, env = "TARGET_DENY", value_name = "CIDR", value_delimiter = ',')]
     pub target_deny: Vec<String>,
-    /// The same for webhooks
+}
+
+/// Which addresses may be posted to.
+#[derive(Debug, Args)]
+pub struct Webhooks {
+    /// Networks that may be posted to although they are denied otherwise
     #[arg(
         long,
         env = "WEBHOOK_ALLOW",
@@ -187,10 +200,15 @@ pub struct Addresses {
         value_delimiter = ','
     )]
     pub webhook_allow: Vec<String>,
-    /// The same for webhooks
+    /// Networks that may not be posted to
     #[arg(long, env = "WEBHOOK_DENY", value_name = "CIDR", value_delimiter = ',')]
     pub webhook_deny: Vec<String>,
-    /// Deny private and loopback addresses to both: for whoever lets strangers declare checks
+}
+
+/// What holds for both.
+#[derive(Debug, Args)]
+pub struct Private {
+    /// Deny private and loopback addresses: for whoever lets strangers declare checks
     #[arg(long, env = "DENY_PRIVATE", value_parser = FalseyValueParser::new())]
     pub deny_private: bool,
 }
