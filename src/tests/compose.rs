@@ -3,10 +3,11 @@
 //! are: host names become addresses, and the servers are private ones.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
+use lokahi::clock;
 use lokahi::runtime::supervisor::Supervisor;
 use lokahi::services::Services;
 use lokahi::store::Store;
@@ -19,7 +20,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::support::programs::lokahictl;
 use crate::support::servers::options;
-use crate::support::{GENEROUS, until};
+use crate::support::{GENEROUS, free_port};
 
 const PROGRAMS: [(&str, &str); 8] = [
     ("lokahid", env!("CARGO_BIN_EXE_lokahid")),
@@ -68,11 +69,6 @@ fn services() -> BTreeMap<String, Service> {
             (text(name), service)
         })
         .collect()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Where each service is, as `host:port` of the file to `host:port` of here.
@@ -125,7 +121,10 @@ fn start(service: &Service, settings: &BTreeMap<String, String>) -> Child {
         .envs(settings)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(match std::env::var_os("SHOW_LOGS") {
+            Some(_) => Stdio::inherit(),
+            None => Stdio::null(),
+        })
         .kill_on_drop(true)
         .spawn()
         .unwrap()
@@ -200,10 +199,23 @@ async fn what_compose_starts_does_the_whole_job() {
 
     let port = places.port("lokahid");
     let server = format!("http://{}@127.0.0.1:{port}", lokahid["USERPASS"]);
-    until("lokahid can be used", async || {
-        lokahictl(&server, &["list"]).await.code == 0
-    })
-    .await;
+    let since = clock::monotonic();
+    loop {
+        let list = lokahictl(&server, &["list"]).await;
+        if list.code == 0 {
+            break;
+        }
+        let ended = children.iter_mut().find_map(|(name, child)| {
+            let status = child.try_wait().unwrap()?;
+            Some(format!("{name} ended with {status}"))
+        });
+        let words = ended.unwrap_or(list.words);
+        assert!(
+            since.elapsed() < GENEROUS && !words.contains("ended with"),
+            "lokahid cannot be used; SHOW_LOGS=1 shows more: {words}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let (site, receiver) = (
         places.url("duke", "/"),
         places.url("samplehook", "/twirp/github.xe.lokahi.Webhook/Handle"),

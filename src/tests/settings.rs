@@ -2,13 +2,15 @@
 
 use std::process::Stdio;
 
+use lokahi::store::Store;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::GENEROUS;
+use crate::support::servers::servers;
+use crate::support::{GENEROUS, until};
 
 const NOBODY: &str = "postgres://nobody:nothing@127.0.0.1:1/nothing";
 
@@ -55,4 +57,25 @@ async fn a_worker_that_waits_for_postgres_can_be_stopped() {
     .unwrap();
     let status = timeout(GENEROUS, child.wait()).await.unwrap().unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fresh_database_may_be_looked_at_while_it_is_made() {
+    for _ in 0..10 {
+        let url = servers().empty_database().await;
+        let looking = async {
+            let store = Store::lazy(&url, 2).unwrap();
+            until("the schema is there", async || {
+                store.migrations_pending().await.unwrap() == 0
+            })
+            .await;
+            store.close().await;
+        };
+        let making = async {
+            let store = Store::lazy(&url, 2).unwrap();
+            store.migrate().await.unwrap();
+            store.close().await;
+        };
+        tokio::join!(looking, making);
+    }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::support::servers::servers;
-use crate::support::{GENEROUS, until};
+use crate::support::{GENEROUS, free_port, until};
 
 /// A program that can be killed and started again.
 pub(super) struct Program {
@@ -225,18 +225,5 @@ impl Fleet {
             .unwrap()
             .parse()
             .unwrap()
-    }
-}
-
-/// A port that was free a moment ago, below those that the system gives away.
-pub(super) fn free_port() -> u16 {
-    let seed = std::process::id() as u16;
-    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    loop {
-        let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let port = 11_000 + (seed.wrapping_mul(37).wrapping_add(n)) % 8_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }

@@ -100,6 +100,18 @@ impl Servers {
         self.url_of(&name)
     }
 
+    /// The URL of a fresh database without a schema.
+    pub(crate) async fn empty_database(&self) -> String {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("story_{number}");
+        let mut admin = PgConnection::connect(&self.database_url).await.unwrap();
+        // Postgres copies a template for one at a time.
+        let made = self.template.lock().await;
+        run(&mut admin, format!("create database {name}")).await;
+        drop(made);
+        self.url_of(&name)
+    }
+
     /// The URL has the form `postgres:///DATABASE?host=...`.
     fn url_of(&self, database: &str) -> String {
         let (_, parameters) = self.database_url.split_once('?').unwrap();
