@@ -1,8 +1,8 @@
 //! Stored values as messages.
 
 use crate::histogram::Summary;
-use crate::model::check::HttpUrl;
 use crate::model::observation::ErrorClass;
+use crate::model::value::HttpUrl;
 use crate::model::webhook::WebhookFormat;
 use crate::proto::moment::timestamp;
 use crate::proto::{admin, lokahi};

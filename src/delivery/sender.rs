@@ -10,7 +10,7 @@ use super::verdict::{Ended, judge};
 use crate::backoff;
 use crate::clock;
 use crate::egress::webhook::WebhookClient;
-use crate::model::check::HttpUrl;
+use crate::model::value::HttpUrl;
 use crate::runtime::chain::chain;
 use crate::store::delivery::{Attempted, Claimed, Verdict, delivery_finish};
 use crate::store::error::StoreError;

@@ -18,7 +18,7 @@ use super::policy::AddressPolicy;
 use super::resolver::Resolver;
 use super::tls::{Trust, TrustError};
 use crate::clock;
-use crate::model::check::HttpUrl;
+use crate::model::value::HttpUrl;
 use crate::runtime::chain::chain;
 
 /// One whole attempt.

@@ -14,7 +14,7 @@ use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
 use crate::egress::tls::Trust;
 use crate::egress::webhook::WebhookClient;
-use crate::model::check::{HttpUrl, InvalidValue};
+use crate::model::value::{HttpUrl, InvalidValue};
 use crate::proto::lokahi::CheckStatus;
 
 /// Posts each event that it receives to a chat

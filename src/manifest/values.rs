@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::manifest::ast::{Key, Node, Value};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::suggest::nearest;
-use crate::model::check::{HttpUrl, InvalidValue, Method, StatusRange, valid_header, valid_label};
+use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
+use crate::model::value::{HttpUrl, InvalidValue, valid_header, valid_label};
 use crate::model::webhook::WebhookFormat;
 
 /// A value, or what is wrong with it.

@@ -6,10 +6,8 @@ use prost::Message as _;
 
 use super::webhook::{format_from, format_number};
 use super::{InField as _, SpecError, VERSION, check_header};
-use crate::model::check::{
-    Assert, CheckSpec, Confirm, Every, HttpUrl, InvalidValue, Method, StatusRange, Timeout,
-    valid_header, valid_label,
-};
+use crate::model::check::{Assert, CheckSpec, Confirm, Every, Method, StatusRange, Timeout};
+use crate::model::value::{HttpUrl, InvalidValue, valid_header, valid_label};
 use crate::model::webhook::WebhookSpec;
 use crate::proto::internal;
 
