@@ -356,6 +356,9 @@ fn request_key<'a>(
         let why = format!("at most {LONGEST_REQUEST_ID} characters are allowed");
         return Err(TwirpError::argument("request_id", why));
     }
+    if request_id.contains(char::is_control) {
+        return Err(TwirpError::argument("request_id", "has control characters"));
+    }
     Ok((!request_id.is_empty()).then_some(RequestKey {
         principal: &call.principal.name,
         request_id,

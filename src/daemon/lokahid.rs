@@ -44,12 +44,16 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
     check_setting(given(settings.listen.userpass.as_deref()))?;
     parts::target_policy(&settings.targets, &settings.private_addresses)?;
     parts::webhook_policy(&settings.webhooks, &settings.private_addresses)?;
+    // Before any server is started, so that a taken port is known at once.
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; is another lokahid running?"))?;
     let stop = signals::stop()?;
     let supervisor = Supervisor::new();
     let services = start_services(&settings, &supervisor.tasks()).await?;
     let served = serve(
         &settings,
-        (address, tls),
+        (listener, tls),
         services.as_ref(),
         supervisor,
         stop,
@@ -66,15 +70,11 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
 
 async fn serve(
     settings: &Lokahid,
-    (address, tls): (SocketAddr, Option<Arc<Tls>>),
+    (listener, tls): (TcpListener, Option<Arc<Tls>>),
     services: Option<&Services>,
     supervisor: Supervisor,
     stop: impl Future<Output = &'static str>,
 ) -> anyhow::Result<()> {
-    // Before anything else, so that a taken port is known at once.
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; is another lokahid running?"))?;
     let address = listener.local_addr()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let mut stop = std::pin::pin!(stop);

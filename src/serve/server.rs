@@ -1,28 +1,32 @@
 //! The HTTP server: bounded connections, a deadline for request headers, and
 //! an end that lets calls finish.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::tls::Tls;
 
-/// How many connections are open at once; others wait in the listener's queue.
-const MOST_CONNECTIONS: usize = 1024;
+/// How many connections are open at once. When there are more, those are closed
+/// that have waited longest without asking anything: whoever asks is answered,
+/// however many others only hold a connection.
+const MOST_CONNECTIONS: usize = 2048;
 /// How long a connection may take to send a request's header, or be idle.
-const HEADER_PATIENCE: Duration = Duration::from_secs(60);
+const HEADER_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a TLS handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long calls may go on after the wish to stop.
@@ -37,24 +41,23 @@ pub async fn serve(
     token: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut open: VecDeque<Open> = VecDeque::new();
     let accepting = async {
         loop {
-            while connections.try_join_next().is_some() {}
-            let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-                return;
-            };
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let (router, token) = (router.clone(), token.clone());
-                    let connection = connection(stream, tls.clone(), router, token);
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    rest(&error).await;
+                    continue;
                 }
-                Err(error) => rest(&error).await,
-            }
+            };
+            while connections.try_join_next().is_some() {}
+            make_room(&mut open);
+            let asks = Arc::new(AtomicUsize::new(0));
+            let (router, token) = (router.clone(), token.clone());
+            let connection = connection(stream, tls.clone(), (router, Arc::clone(&asks)), token);
+            let task = connections.spawn(connection);
+            open.push_back(Open { task, asks });
         }
     };
     token.run_until_cancelled(accepting).await;
@@ -65,10 +68,47 @@ pub async fn serve(
     }
 }
 
+/// A connection, and how many requests it has that are not answered yet.
+struct Open {
+    task: AbortHandle,
+    asks: Arc<AtomicUsize>,
+}
+
+fn make_room(open: &mut VecDeque<Open>) {
+    if open.len() < MOST_CONNECTIONS {
+        return;
+    }
+    open.retain(|connection| !connection.task.is_finished());
+    if open.len() < MOST_CONNECTIONS {
+        return;
+    }
+    let idle = |connection: &Open| connection.asks.load(Ordering::Relaxed) == 0;
+    if let Some(oldest) = open.iter().position(idle).and_then(|at| open.remove(at)) {
+        oldest.task.abort();
+        debug!("closed the connection that has waited longest: there are too many");
+    }
+}
+
+/// A request that is being answered; it ends with this, whatever happens.
+struct Asking(Arc<AtomicUsize>);
+
+impl Asking {
+    fn new(asks: &Arc<AtomicUsize>) -> Self {
+        asks.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(asks))
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 async fn connection(
     stream: TcpStream,
     tls: Option<Arc<Tls>>,
-    router: Router,
+    served: (Router, Arc<AtomicUsize>),
     token: CancellationToken,
 ) {
     // Answers are small and written whole.
@@ -76,10 +116,10 @@ async fn connection(
         debug!(error = &error as &dyn std::error::Error, "no TCP_NODELAY");
     }
     let Some(tls) = tls else {
-        return speak(stream, router, token).await;
+        return speak(stream, served, token).await;
     };
     match tokio::time::timeout(HANDSHAKE_PATIENCE, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => speak(stream, router, token).await,
+        Ok(Ok(stream)) => speak(stream, served, token).await,
         Ok(Err(error)) => {
             debug!(error = &error as &dyn std::error::Error, "no TLS handshake");
         }
@@ -87,14 +127,24 @@ async fn connection(
     }
 }
 
-async fn speak<S>(stream: S, router: Router, token: CancellationToken)
+async fn speak<S>(stream: S, (router, asks): (Router, Arc<AtomicUsize>), token: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let asking = Asking::new(&asks);
+        let answer = router.call(request);
+        async move {
+            let answer = answer.await;
+            drop(asking);
+            answer
+        }
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_PATIENCE)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

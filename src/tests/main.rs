@@ -10,6 +10,7 @@ mod services;
 mod prober;
 mod webhook;
 mod tls;
+mod idle;
 mod api;
 mod cli;
 mod hooks;
