@@ -85,7 +85,6 @@ impl<'a> Fleet<'a> {
             Site::Target => fleet.site = target::start()?,
             Site::Duke(period) => fleet.start_hooks(period)?,
         }
-        fleet.wait_ready()?;
         Ok(fleet)
     }
 
@@ -105,6 +104,9 @@ impl<'a> Fleet<'a> {
                 .env("METRICS_OPEN", "true")
                 .env("USERPASS", USERPASS);
             self.start_watched(name, &mut command)?;
+            if name == "lokahid" {
+                self.wait_ready()?;
+            }
         }
         Ok(())
     }
