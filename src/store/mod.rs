@@ -100,9 +100,16 @@ impl Store {
     /// How many migrations are still to be run; a newer schema is an error.
     pub async fn migrations_pending(&self) -> Result<usize, StoreError> {
         let mut conn = self.pool.acquire().await.doing("connect to Postgres")?;
-        conn.ensure_migrations_table("_sqlx_migrations")
-            .await
-            .map_err(StoreError::Migrate)?;
+        // Asking must not make the table: whoever migrates at this moment makes it, and of two
+        // who make the same table one fails.
+        let made =
+            sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
+                .fetch_one(&mut *conn)
+                .await
+                .doing("ask for the schema's version")?;
+        if !made {
+            return Ok(MIGRATOR.iter().count());
+        }
         let applied = conn
             .list_applied_migrations("_sqlx_migrations")
             .await
