@@ -6,8 +6,11 @@
     reason = "a program for a person at a terminal"
 )]
 
+mod bench;
+mod build;
 mod codegen;
 mod fetch;
+mod http;
 mod peers;
 mod postgres;
 mod processes;
@@ -17,6 +20,7 @@ mod test;
 mod tidy;
 mod up;
 mod view;
+mod wish;
 mod workspace;
 
 use std::process::ExitCode;
@@ -37,6 +41,8 @@ enum Chore {
     Up(up::Arguments),
     /// Run every test, against private servers
     Test(test::Arguments),
+    /// Measure what lokahi costs, as release programs beside servers and a target of their own
+    Bench(bench::Arguments),
     /// Make sure that Postgres and nats-server can be found, fetching them if need be
     Peers,
     /// Check the rules of the source tree: layers, doors, sizes
@@ -52,6 +58,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Up(arguments) => up::run(&arguments),
         Chore::Test(arguments) => test::run(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Peers => peers::run(),
         Chore::Tidy => tidy::run(),
         Chore::Codegen(arguments) => codegen::run(&arguments),

@@ -1,4 +1,5 @@
 //! A Postgres that lives as long as one chore: in a folder of its own, on a unix socket.
+//! Its settings are Postgres's own.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -18,17 +19,25 @@ use crate::workspace::{self, Scratch};
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROLE: &str = "lokahi";
 
+/// Whether what is committed is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fsync {
+    On,
+    Off,
+}
+
 /// The running server. Fields are dropped in order: it stops before its folder goes.
 #[derive(Debug)]
 pub(crate) struct Postgres {
     _running: Programs,
+    pid: u32,
     folder: Scratch,
     programs: PathBuf,
 }
 
 impl Postgres {
     /// Starts the Postgres whose programs are in this folder.
-    pub(crate) fn start(programs: &Path) -> Result<Self> {
+    pub(crate) fn start(programs: &Path, fsync: Fsync) -> Result<Self> {
         let folder = Scratch::within(Path::new("/tmp"))?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700))?;
         let account = account()?;
@@ -55,11 +64,16 @@ impl Postgres {
         let log = folder.path().join("server.log");
         let mut server = program("postgres");
         server.arg("-D").arg(&data).args(["-c", &socket]);
-        server.args(["-c", "listen_addresses=", "-c", "fsync=off"]);
+        server.args(["-c", "listen_addresses="]);
+        if fsync == Fsync::Off {
+            server.args(["-c", "fsync=off"]);
+        }
         server.stdout(Stdio::null());
-        running.start("postgres", &mut server, &log, Signal::SIGINT)?;
+        let child = running.start("postgres", &mut server, &log, Signal::SIGINT)?;
+        let pid = child.id();
         let mut postgres = Self {
             _running: running,
+            pid,
             folder,
             programs: programs.to_owned(),
         };
@@ -84,6 +98,18 @@ impl Postgres {
         workspace::output(psql.args(["-v", "ON_ERROR_STOP=1", "-1", "-f"]).arg(path))
             .with_context(|| format!("cannot apply {}", path.display()))?;
         Ok(())
+    }
+
+    /// What a query gives: rows as lines, columns with `|` between them.
+    pub(crate) fn query(&self, query: &str) -> Result<String> {
+        let mut psql = self.psql();
+        psql.args(["-v", "ON_ERROR_STOP=1", "-At", "-c", query]);
+        Ok(workspace::output(&mut psql)?.trim().to_owned())
+    }
+
+    /// The process that all others of the server are children of.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     pub(crate) fn url(&self) -> String {

@@ -5,24 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
-use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::build::{self, Profile};
 use crate::processes::{self, Programs};
 use crate::view::{self, View};
-use crate::{peers, workspace};
+use crate::wish::Wish;
+use crate::{http, peers, workspace};
 
 const USERPASS: &str = "AzureDiamond:hunter2";
 /// The sample checks in checks.d name these two.
@@ -47,7 +46,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let wish = Wish::listen()?;
     peers::ensure()?;
-    let programs = build()?;
+    let programs = build::programs(Profile::Dev)?;
     for port in [arguments.port, DUKE_PORT, HOOK_PORT] {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
             format!(
@@ -73,25 +72,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!("stopping");
     session.running.stop(STOP_PATIENCE);
     result
-}
-
-/// Whether somebody wants us to stop.
-struct Wish(Arc<AtomicBool>);
-
-impl Wish {
-    fn listen() -> Result<Self> {
-        let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // The second time nobody waits for us: the watchers and guards clear up.
-            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&flag))?;
-            signal_hook::flag::register(signal, Arc::clone(&flag))?;
-        }
-        Ok(Self(flag))
-    }
-
-    fn is_to_stop(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// What runs, and what is needed to talk with it.
@@ -187,7 +167,7 @@ impl Session {
                 return Ok(false);
             }
             self.check_running()?;
-            match get(self.port, "/readyz") {
+            match http::get(self.port, "/readyz") {
                 Ok(answer) if answer.starts_with("HTTP/1.1 200") => return Ok(true),
                 Ok(answer) => last = answer,
                 Err(error) => last = error.to_string(),
@@ -285,32 +265,6 @@ impl Drop for Screen {
     }
 }
 
-/// Builds all programs and says where cargo put them. Its progress is shown.
-fn build() -> Result<BTreeMap<String, PathBuf>> {
-    println!("building (the first time takes some minutes)");
-    let mut cargo = workspace::cargo();
-    let output = cargo
-        .args(["build", "--locked", "--bins"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!("the build failed");
-    }
-    let mut programs = BTreeMap::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        let name = message.pointer("/target/name").and_then(|it| it.as_str());
-        let program = message.get("executable").and_then(|it| it.as_str());
-        if let (Some(name), Some(program)) = (name, program) {
-            programs.insert(name.to_owned(), program.into());
-        }
-    }
-    Ok(programs)
-}
-
 /// Makes a folder within the data folder. The data folder itself is closed to others, but as
 /// root it must let the account of the servers through to what is theirs.
 fn make_private(folder: &Path) -> Result<()> {
@@ -337,19 +291,4 @@ fn copy_lines(from: ChildStdout, log: &Path, to: &Sender<String>) {
             return;
         }
     }
-}
-
-/// One HTTP GET by hand; the whole answer.
-fn get(port: u16, path: &str) -> Result<String> {
-    let patience = Some(Duration::from_secs(5));
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(patience)?;
-    stream.set_write_timeout(patience)?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = Vec::new();
-    stream.take(64 * 1024).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
@@ -103,6 +103,15 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 )]
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// The clock that others have, too.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the rule is for the library, which has a door for it"
+)]
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A folder that is removed when this is dropped.

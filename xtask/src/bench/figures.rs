@@ -1,0 +1,73 @@
+//! What a scenario found, as a table for people and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+#[derive(Debug)]
+struct Row {
+    name: String,
+    text: String,
+    bar: String,
+}
+
+/// Figures in the order in which they are shown.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    rows: Vec<Row>,
+    values: Map<String, Value>,
+}
+
+impl Figures {
+    /// A figure: what it is of, the value for programs, and the words for people.
+    pub(super) fn add(&mut self, name: &str, value: impl Into<Value>, text: String) {
+        self.add_with_bar(name, value, text, "");
+    }
+
+    /// The same beside the bar that it is held against.
+    pub(super) fn add_with_bar(
+        &mut self,
+        name: &str,
+        value: impl Into<Value>,
+        text: String,
+        bar: &str,
+    ) {
+        self.values.insert(name.replace(' ', "_"), value.into());
+        self.rows.push(Row {
+            name: name.to_owned(),
+            text,
+            bar: bar.to_owned(),
+        });
+    }
+
+    pub(super) fn table(&self) -> String {
+        let longest = |of: fn(&Row) -> usize| self.rows.iter().map(of).max().unwrap_or(0);
+        let names = longest(|row| row.name.chars().count());
+        let texts = longest(|row| row.text.chars().count());
+        let mut table = String::new();
+        for Row { name, text, bar } in &self.rows {
+            let bar = if bar.is_empty() {
+                String::new()
+            } else {
+                format!("  (bar: {bar})")
+            };
+            let line = format!("{name:<names$}  {text:>texts$}{bar}");
+            // Writing into a String cannot fail.
+            if writeln!(table, "{}", line.trim_end()).is_err() {
+                break;
+            }
+        }
+        table
+    }
+
+    pub(super) fn json(&self, scenario: &str) -> String {
+        format!(
+            "{:#}\n",
+            json!({"scenario": scenario, "figures": self.values})
+        )
+    }
+}
+
+pub(super) fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
