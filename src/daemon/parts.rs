@@ -57,7 +57,12 @@ pub(super) fn start_prober(
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
     let settings = WorkerSettings {
         location: location.to_owned(),
-        name: host.unwrap_or_else(|_unnamed| "worker".to_owned()),
+        // Several may run on one host.
+        name: format!(
+            "{}/{}",
+            host.as_deref().unwrap_or("worker"),
+            std::process::id()
+        ),
         max_in_flight: IN_FLIGHT,
     };
     Ok(prober::worker::start(tasks, bus, context, settings))

@@ -11,6 +11,11 @@ const KEPT_DAYS: i64 = 3;
 /// Days of evidence that are kept: 13 months.
 const EVIDENCE_DAYS: i64 = 396;
 
+/// Rows are only added, and go with their day: vacuum has nothing to do there,
+/// and a rough idea of the sizes is enough for the one index.
+const UNTENDED: &str =
+    "autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 5";
+
 /// Makes the partitions of yesterday to the day after tomorrow.
 pub async fn partition_prepare(
     conn: &mut PgConnection,
@@ -22,7 +27,7 @@ pub async fn partition_prepare(
         // A table's name and bounds cannot be parameters; these are our own digits.
         let statement = format!(
             "create table if not exists {} partition of observations
-             for values from ('{day} 00:00+00') to ('{next} 00:00+00')",
+             for values from ('{day} 00:00+00') to ('{next} 00:00+00') with ({UNTENDED})",
             partition_name(day)
         );
         sqlx::query(sqlx::AssertSqlSafe(statement))
