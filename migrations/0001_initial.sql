@@ -68,7 +68,8 @@ create table check_receivers (
 create index check_receivers_receiver on check_receivers (receiver_id);
 
 -- Written by the owner of the shard only. Many updates, none of an indexed
--- column: with room on the page they stay within it.
+-- column: with room on the page they stay within it, and are cleared up there
+-- without a vacuum, which is therefore asked for seldom.
 create table check_states (
     check_id uuid primary key references checks,
     shard smallint not null,
@@ -84,7 +85,11 @@ create table check_states (
     last_class smallint not null default 0,
     last_status smallint not null default 0,
     last_total_us integer not null default 0
-) with (fillfactor = 70);
+) with (
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 3,
+    autovacuum_analyze_scale_factor = 5
+);
 
 create index check_states_shard on check_states (shard);
 

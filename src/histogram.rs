@@ -1,5 +1,7 @@
 //! Latency percentiles of a set of samples.
 
+use crate::proto::lokahi::HistogramData;
+
 /// What is shown of a set of latencies, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Summary {
@@ -12,6 +14,21 @@ pub struct Summary {
     pub p75: f64,
     pub p95: f64,
     pub p99: f64,
+}
+
+impl From<Summary> for HistogramData {
+    fn from(summary: Summary) -> Self {
+        Self {
+            max_nanoseconds: summary.max,
+            min_nanoseconds: summary.min,
+            mean_nanoseconds: summary.mean,
+            stddev: summary.stddev,
+            p50_nanoseconds: summary.p50,
+            p75_nanoseconds: summary.p75,
+            p95_nanoseconds: summary.p95,
+            p99_nanoseconds: summary.p99,
+        }
+    }
 }
 
 /// Summarises latencies in nanoseconds; `None` without any. Percentiles are

@@ -16,11 +16,11 @@ pub mod backoff;
 
 pub mod clock;
 pub mod files;
-pub mod folder;
 pub mod runtime;
 pub mod store;
 pub mod bus;
 pub mod egress;
+pub mod serve;
 pub mod services;
 
 pub mod reconcile;

@@ -26,6 +26,11 @@ pub enum AccessError {
     Setting,
 }
 
+/// Whether the setting can be used.
+pub fn check_setting(userpass: Option<&str>) -> Result<(), AccessError> {
+    Access::from_setting(userpass).map(|_usable| ())
+}
+
 /// What is asked of callers.
 pub(super) struct Access {
     admin: Option<Admin>,

@@ -9,14 +9,16 @@ use super::twirp::Methods;
 use super::{Call, convert, edit};
 use crate::clock;
 use crate::histogram::summarise;
+use crate::model::desired::API_PROJECT;
 use crate::model::desired::SourceLine;
 use crate::model::health::State;
-use crate::model::id::{CheckId, CheckNo, ReceiverId};
+use crate::model::id::{CheckId, CheckNo};
 use crate::model::name::Name;
 use crate::model::ownership::Owner;
 use crate::proto::lokahi::{
     Check, CheckId as WireId, CheckStatus, ChecksPage, CreateOpts, Evidence, ListOpts,
 };
+use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::spec::{Digest, encode_check};
 use crate::store::check::{
@@ -25,8 +27,8 @@ use crate::store::check::{
 };
 use crate::store::error::StoreError;
 use crate::store::observation::{evidence_list, observation_latencies};
-use crate::store::project::{API_PROJECT, project_source};
-use crate::store::receiver::{receiver_implicit, receiver_link};
+use crate::store::project::project_source;
+use crate::store::receiver::{receiver_add, receiver_implicit, receiver_link, receiver_replace};
 use crate::store::request::{RequestKey, request_find, request_keep};
 use crate::store::spec::spec_put;
 
@@ -92,7 +94,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
     }
     if let Some(webhook) = &spec.webhook {
         let made = receiver_implicit(&mut tx, project, std::slice::from_ref(webhook), now).await?;
-        receiver_link(&mut tx, &[(id, made.into_values().collect())]).await?;
+        receiver_add(&mut tx, &[(id, made.into_values().collect())]).await?;
     }
     // What was just written needs no reading.
     let check = convert::check(&StoredCheck {
@@ -157,10 +159,18 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
         };
         check_update(&mut tx, Owner::Api, &[new]).await?;
         if spec.webhook != current.spec.webhook {
-            let webhooks: Vec<_> = spec.webhook.into_iter().collect();
-            let made = receiver_implicit(&mut tx, project, &webhooks, now).await?;
-            let receivers: Vec<ReceiverId> = made.into_values().collect();
-            receiver_link(&mut tx, &[(id, receivers)]).await?;
+            let both: Vec<_> = [&current.spec.webhook, &spec.webhook]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
+            let known = receiver_implicit(&mut tx, project, &both, now).await?;
+            let find = |webhook: &Option<_>| known.get(webhook.as_ref()?).copied();
+            let (old, new) = (find(&current.spec.webhook), find(&spec.webhook));
+            receiver_link(&mut tx, &[(id, new.into_iter().collect())]).await?;
+            if let Some(old) = old {
+                receiver_replace(&mut tx, id, old, new, now).await?;
+            }
         }
         let written = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
         convert::check(&written)
@@ -211,10 +221,10 @@ async fn status(call: Call, wanted: WireId) -> Result<CheckStatus, ApiError> {
     Ok(CheckStatus {
         check: Some(convert::check(&stored)),
         last_response_time_nanoseconds: convert::last_nanoseconds(&stored),
-        histogram_data: Some(convert::histogram(summarise(samples))),
+        histogram_data: Some(summarise(samples).unwrap_or_default().into()),
         resp_status_code: convert::last_status(&stored),
         sequence: stored.seq,
-        at: stored.last.map(|last| convert::timestamp(last.at)),
+        at: stored.last.map(|last| timestamp(last.at)),
         evidence: evidence
             .iter()
             .rev()
@@ -345,6 +355,9 @@ fn request_key<'a>(
     if request_id.len() > LONGEST_REQUEST_ID {
         let why = format!("at most {LONGEST_REQUEST_ID} characters are allowed");
         return Err(TwirpError::argument("request_id", why));
+    }
+    if request_id.contains(char::is_control) {
+        return Err(TwirpError::argument("request_id", "has control characters"));
     }
     Ok((!request_id.is_empty()).then_some(RequestKey {
         principal: &call.principal.name,

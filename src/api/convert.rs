@@ -1,11 +1,10 @@
 //! Stored values as messages.
 
-use time::OffsetDateTime;
-
 use crate::histogram::Summary;
-use crate::model::check::HttpUrl;
 use crate::model::observation::ErrorClass;
+use crate::model::value::HttpUrl;
 use crate::model::webhook::WebhookFormat;
+use crate::proto::moment::timestamp;
 use crate::proto::{admin, lokahi};
 use crate::store::check::StoredCheck;
 
@@ -59,7 +58,7 @@ pub(super) fn result_with_status(
         .last
         .and_then(|last| ErrorClass::from_number(last.class));
     lokahi::checks_page::Result {
-        histogram_data: Some(histogram(summary)),
+        histogram_data: Some(summary.unwrap_or_default().into()),
         last_response_time_nanoseconds: last_nanoseconds(stored),
         resp_status_code: last_status(stored),
         error_class: class.map_or("", ErrorClass::name).to_owned(),
@@ -79,22 +78,7 @@ pub(super) fn last_status(stored: &StoredCheck) -> i32 {
     stored.last.map_or(0, |last| last.status.into())
 }
 
-/// Percentiles; all zero without a sample.
-pub(super) fn histogram(summary: Option<Summary>) -> lokahi::HistogramData {
-    let summary = summary.unwrap_or_default();
-    lokahi::HistogramData {
-        max_nanoseconds: summary.max,
-        min_nanoseconds: summary.min,
-        mean_nanoseconds: summary.mean,
-        stddev: summary.stddev,
-        p50_nanoseconds: summary.p50,
-        p75_nanoseconds: summary.p75,
-        p95_nanoseconds: summary.p95,
-        p99_nanoseconds: summary.p99,
-    }
-}
-
-/// The same in whole nanoseconds.
+/// Percentiles in whole nanoseconds, as the administrative API has them.
 pub(super) fn whole_histogram(summary: Option<Summary>) -> admin::HistogramData {
     let summary = summary.unwrap_or_default();
     admin::HistogramData {
@@ -122,13 +106,5 @@ pub(super) fn webhook_format_from(number: i32) -> Option<WebhookFormat> {
     match lokahi::WebhookFormat::try_from(number).ok()? {
         lokahi::WebhookFormat::Protobuf => Some(WebhookFormat::Protobuf),
         lokahi::WebhookFormat::Json => Some(WebhookFormat::Json),
-    }
-}
-
-/// A moment.
-pub(super) fn timestamp(at: OffsetDateTime) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: at.unix_timestamp(),
-        nanos: i32::try_from(at.nanosecond()).unwrap_or(0),
     }
 }

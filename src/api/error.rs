@@ -34,6 +34,12 @@ impl ApiError {
     pub(super) fn told(self, path: &str) -> TwirpError {
         let failure: &dyn std::error::Error = match &self {
             Self::Refused(error) => return error.clone(),
+            Self::Store(store) if store.is_unstorable_text() => {
+                return TwirpError::new(
+                    Code::InvalidArgument,
+                    "a text has a NUL character, which cannot be stored",
+                );
+            }
             other => other,
         };
         error!(%path, error = failure, "a call failed");

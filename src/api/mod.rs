@@ -3,9 +3,7 @@
 
 pub mod access;
 mod error;
-pub mod twirp;
-pub mod body;
-pub mod serve;
+mod twirp;
 
 mod convert;
 mod edit;
@@ -27,11 +25,13 @@ use tracing::debug;
 use self::access::{Access, AccessError, Principal};
 use self::error::ApiError;
 use self::run::RunTimes;
-use self::twirp::{Methods, answer_error};
+use self::twirp::Methods;
 use crate::bus::Bus;
+use crate::model::desired::API_PROJECT;
 use crate::proto::twirp::{Code, TwirpError};
+use crate::serve::respond::answer_error;
 use crate::store::Store;
-use crate::store::project::{API_PROJECT, ProjectId, project_find};
+use crate::store::project::{ProjectId, project_find};
 
 /// How many calls are worked on at once; more are told to try again.
 const MOST_IN_FLIGHT: usize = 256;

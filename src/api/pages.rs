@@ -10,8 +10,8 @@ use axum::response::Response;
 use tracing::warn;
 
 use super::ApiState;
-use super::twirp::{answer_error, respond};
 use crate::proto::twirp::TwirpError;
+use crate::serve::respond::{answer_error, respond};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";

@@ -84,6 +84,7 @@ async fn apply(call: Call, wanted: ApplyRequest) -> Result<ApplyResult, ApiError
         actor: call.principal.name.clone(),
         kind: GenerationKind::Apply,
         dry_run: wanted.dry_run,
+        expected_generation: wanted.expected_generation,
     };
     let applied = apply::apply(&call.state.store, &request, clock::now())
         .await
@@ -173,6 +174,7 @@ fn refused(error: ApplyError) -> ApiError {
     let text = error.to_string();
     match error {
         ApplyError::Reserved => TwirpError::argument("project", text).into(),
+        ApplyError::Stale { .. } => TwirpError::new(Code::Aborted, text).into(),
         ApplyError::UnknownReceiver { .. } => TwirpError::argument("checks", text).into(),
         ApplyError::Store(error) => error.into(),
         error => ApiError::Apply(error),

@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use prost::{Message, Name};
 
-use super::body;
 use super::error::ApiError;
 use crate::proto::twirp::{Code, Encoding, TwirpError};
+use crate::serve::body;
+use crate::serve::respond::{answer_error, malformed, respond};
 
 /// The largest request, in bytes.
 const MOST: usize = 4 * 1024 * 1024;
@@ -99,39 +100,7 @@ impl<C: Send + 'static> Methods<C> {
     }
 }
 
-/// What a body that cannot be read is answered with; its chain of reasons is
-/// the caller's own text.
-pub fn malformed(error: &dyn std::error::Error) -> TwirpError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    TwirpError::new(Code::Malformed, text.chars().take(1000).collect::<String>())
-}
-
 fn bad_route(path: &str, why: &str) -> TwirpError {
     let shown: String = path.chars().take(200).collect();
     TwirpError::new(Code::BadRoute, format!("{shown}: {why}"))
-}
-
-/// The answer that carries an error.
-pub fn answer_error(error: &TwirpError) -> Response {
-    let status = StatusCode::from_u16(error.code.status());
-    respond(
-        status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        Encoding::Json.content_type(),
-        error.to_json(),
-    )
-}
-
-/// An answer.
-pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
 }

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use lokahi::daemon;
+use lokahi::daemon::{self, Threads};
 use lokahi::services::guard::Guard;
 
 fn main() -> ExitCode {
     Guard::requested(std::env::args_os()).map_or_else(
-        || daemon::run(std::env::args_os(), daemon::lokahid::run),
+        || daemon::run(Threads::Cores, std::env::args_os(), daemon::lokahid::run),
         Guard::run,
     )
 }

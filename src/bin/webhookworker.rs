@@ -2,8 +2,12 @@
 
 use std::process::ExitCode;
 
-use lokahi::daemon;
+use lokahi::daemon::{self, Threads};
 
 fn main() -> ExitCode {
-    daemon::run(std::env::args_os(), daemon::webhookworker::run)
+    daemon::run(
+        Threads::One,
+        std::env::args_os(),
+        daemon::webhookworker::run,
+    )
 }

@@ -101,7 +101,8 @@ impl Bus {
             .name(&settings.name)
             .retry_on_initial_connect()
             .connection_timeout(Duration::from_secs(5))
-            .ping_interval(Duration::from_secs(10))
+            // Three unanswered ones are a server that hangs.
+            .ping_interval(Duration::from_secs(2))
             .reconnect_delay_callback(|attempt| {
                 let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
                 crate::backoff::reconnect(attempt, 0.5).min(Duration::from_secs(2))
@@ -109,7 +110,7 @@ impl Bus {
             // Bounded on both sides: a queue that grows is lateness that grows.
             .client_capacity(4096)
             .subscription_capacity(16 * 1024)
-            .event_callback(words());
+            .event_callback(words(hosts(&servers)));
         options = with_url_credentials(options, &servers);
         if let Some(path) = &settings.credentials {
             let unreadable = |source| BusError::Credentials {
@@ -327,18 +328,24 @@ fn with_url_credentials(
     }
 }
 
+/// The servers without their credentials, for people.
+fn hosts(servers: &[async_nats::ServerAddr]) -> String {
+    let host = |server: &async_nats::ServerAddr| format!("{}:{}", server.host(), server.port());
+    servers.iter().map(host).collect::<Vec<_>>().join(", ")
+}
+
 /// Says what becomes of the connection; the same failure only once in a row.
-fn words() -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
+fn words(at: String) -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
     let last = Mutex::new(String::new());
     move |event| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let text = event.to_string();
         match event {
-            Event::Connected => info!("NATS is connected"),
-            Event::Disconnected => warn!("NATS is disconnected; trying again"),
+            Event::Connected => info!("NATS is connected, at {at}"),
+            Event::Disconnected => warn!("NATS is disconnected, at {at}; trying again"),
             Event::SlowConsumer(_) => warn!("messages from NATS were dropped: too slow"),
             _ if *last == text => {}
-            _ => warn!("NATS: {text}"),
+            _ => warn!("NATS at {at}: {text}"),
         }
         *last = text;
         std::future::ready(())

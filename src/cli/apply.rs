@@ -77,6 +77,7 @@ pub(super) async fn apply(
         return Err(failure);
     }
     request.dry_run = false;
+    request.expected_generation = Some(planned.generation);
     let applied = client.apply(&request).await?;
     done(&applied, true, what.output, console)
 }
@@ -185,6 +186,7 @@ async fn request(
         webhooks,
         revision: Some(revision),
         dry_run: true,
+        expected_generation: None,
     })
 }
 

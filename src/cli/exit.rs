@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::client::ClientError;
 use crate::proto::json::JsonError;
 use crate::proto::twirp::{Code, TwirpError};
+use crate::runtime::chain::chain;
 
 /// How the program ends. The numbers are a promise to scripts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +14,8 @@ pub(super) enum Exit {
     Ok,
     /// Invalid files, or a refused request.
     Refused,
+    /// The plan was made from what is no longer so; try again.
+    Stale,
     /// The user said no: nothing was changed.
     Declined,
     Usage,
@@ -27,6 +30,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Ok => 0,
             Exit::Refused => 1,
+            Exit::Stale => 5,
             Exit::Declined => 7,
             Exit::Usage => 64,
             Exit::Server => 69,
@@ -119,6 +123,7 @@ fn refused(refusal: &TwirpError) -> Failure {
         | Code::DeadlineExceeded
         | Code::Unimplemented
         | Code::BadRoute => Exit::Server,
+        Code::Aborted => Exit::Stale,
         _ => Exit::Refused,
     };
     let failure = Failure::new(exit, refusal.to_string());
@@ -130,21 +135,7 @@ fn refused(refusal: &TwirpError) -> Failure {
             let line = refusal.meta.get("line").map_or("1", String::as_str);
             failure.hint(format!("edit {file}:{line}, then run: lokahictl apply"))
         }
+        (Code::Aborted, _) => failure.hint("somebody was faster; look again and try again"),
         _ => failure,
     }
-}
-
-/// An error and what caused it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        // Some libraries repeat their source.
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        source = error.source();
-    }
-    text
 }

@@ -61,7 +61,7 @@ mod tests {
     fn a_mistake_in_the_file_does_not_show_the_password() {
         let path = std::env::temp_dir().join(format!(
             "lokahictl-{}.hcl",
-            crate::files::random_hex(8).unwrap()
+            crate::files::private::random_hex(8).unwrap()
         ));
         std::fs::write(&path, "server = \"http://ada:secret@host\n").unwrap();
         let failure = server(None, Some(path.clone())).unwrap_err();

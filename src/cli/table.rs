@@ -25,8 +25,10 @@ pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String 
         if status {
             let p95 = row.histogram_data.map_or(0.0, |h| h.p95_nanoseconds);
             let seen = match (row.resp_status_code, row.error_class.as_str()) {
-                (0, class) => or_dash(class),
-                (code, _) => code.to_string(),
+                (0, "") => or_dash(""),
+                (code, "") => code.to_string(),
+                // What there was of an answer does not matter then.
+                (_, class) => class.to_owned(),
             };
             cells.push(latency(row.last_response_time_nanoseconds));
             cells.push(latency(p95 as i64));

@@ -2,7 +2,6 @@
 //! user and password that stand in the server's URL, which are never shown.
 
 mod methods;
-pub mod post;
 
 use std::fmt;
 use std::time::Duration;

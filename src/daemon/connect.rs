@@ -51,12 +51,19 @@ pub(super) async fn store(
             ),
             Err(error) if error.is_passing() => {
                 if tries == 0 {
-                    warn!("waiting for Postgres: {}", chain(&error));
+                    warn!(
+                        "waiting for Postgres at {}: {}",
+                        store.place(),
+                        chain(&error)
+                    );
                 }
                 pause(backoff::reconnect(tries, 0.5), token).await?;
                 tries += 1;
             }
-            Err(error) => return Err(error).context("Postgres cannot be used"),
+            Err(error) => {
+                let at = format!("Postgres at {} cannot be used", store.place());
+                return Err(error).context(at);
+            }
         }
     }
 }
@@ -69,6 +76,7 @@ async fn pause(wait: Duration, token: &CancellationToken) -> anyhow::Result<()> 
 }
 
 async fn prepare(store: &Store, schema: Schema) -> Result<usize, StoreError> {
+    store.reach().await?;
     if schema != Schema::Migrate {
         return store.migrations_pending().await;
     }

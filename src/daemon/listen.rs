@@ -1,11 +1,13 @@
 //! Where the API listens, and whether that is safe.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use tracing::warn;
 
 use super::settings::{Listen, given};
+use crate::serve::tls::Tls;
 
 /// The port of the API unless another is named.
 pub(super) const PORT: u16 = 24253;
@@ -48,6 +50,15 @@ pub(super) fn address(settings: &Listen) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
+/// The certificate of the API, if it has one.
+pub(super) fn tls(settings: &Listen) -> anyhow::Result<Option<Arc<Tls>>> {
+    let (Some(certificate), Some(key)) = (&settings.tls_cert, &settings.tls_key) else {
+        return Ok(None);
+    };
+    let tls = Tls::new(certificate.clone(), key.clone()).context("TLS_CERT and TLS_KEY")?;
+    Ok(Some(Arc::new(tls)))
+}
+
 fn is_loopback(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_loopback(),
@@ -73,6 +84,8 @@ mod tests {
             userpass: Some(userpass.to_owned()),
             allow_anonymous: anonymous,
             metrics_open: false,
+            tls_cert: None,
+            tls_key: None,
         };
         address(&settings)
             .map(|a| a.to_string())

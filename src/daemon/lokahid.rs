@@ -16,14 +16,18 @@ use super::listen;
 use super::metrics::{self, Parts};
 use super::parts;
 use super::settings::{Lokahid, LokahidCommand, PrivateServers, given};
+use crate::api::access::check_setting;
 use crate::api::{self, ApiSettings, ApiState};
 use crate::bus::Bus;
 use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
 use crate::runtime::signals;
 use crate::runtime::supervisor::{Supervisor, Tasks};
+use crate::serve::server;
+use crate::serve::tls::Tls;
 use crate::services::search::Search;
 use crate::services::{Durability, Lifetime, Services, StartOptions, folder};
 use crate::shard::{self, ShardSettings};
+use crate::store::shard::LeaseOwner;
 use crate::store::{Connection, Store, shard as leases};
 
 /// How long everything gets to end in order.
@@ -35,10 +39,26 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
         return migrate(&settings, *check).await;
     }
     let address = listen::address(&settings.listen)?;
+    let tls = listen::tls(&settings.listen)?;
+    // What is wrong with the settings is said before anything is waited for.
+    check_setting(given(settings.listen.userpass.as_deref()))?;
+    parts::target_policy(&settings.targets, &settings.private_addresses)?;
+    parts::webhook_policy(&settings.webhooks, &settings.private_addresses)?;
+    // Before any server is started, so that a taken port is known at once.
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; is another lokahid running?"))?;
     let stop = signals::stop()?;
     let supervisor = Supervisor::new();
     let services = start_services(&settings, &supervisor.tasks()).await?;
-    let served = serve(&settings, address, services.as_ref(), supervisor, stop).await;
+    let served = serve(
+        &settings,
+        (listener, tls),
+        services.as_ref(),
+        supervisor,
+        stop,
+    )
+    .await;
     if let Some(services) = services {
         services
             .stop()
@@ -50,16 +70,13 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
 
 async fn serve(
     settings: &Lokahid,
-    address: SocketAddr,
+    (listener, tls): (TcpListener, Option<Arc<Tls>>),
     services: Option<&Services>,
     supervisor: Supervisor,
     stop: impl Future<Output = &'static str>,
 ) -> anyhow::Result<()> {
-    // Before anything else, so that a taken port is known at once.
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; is another lokahid running?"))?;
     let address = listener.local_addr()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let mut stop = std::pin::pin!(stop);
     let token = supervisor.token();
     let connected = tokio::select! {
@@ -70,19 +87,22 @@ async fn serve(
         }
     };
     let (store, bus) = connected;
-    let instance = instance(settings, address);
+    let owner = LeaseOwner::new(&instance(settings, address));
     start(
         settings,
-        listener,
+        (listener, tls),
         &store,
         &bus,
-        &instance,
+        &owner,
         &supervisor.tasks(),
     )?;
-    info!("lokahid {} on http://{address}", env!("CARGO_PKG_VERSION"));
+    info!(
+        "lokahid {} on {scheme}://{address}",
+        env!("CARGO_PKG_VERSION")
+    );
     let ended = super::program::until_stopped(supervisor, stop, DEADLINE).await;
     token.cancel();
-    release(&store, &instance).await;
+    release(&store, &owner).await;
     bus.flush().await;
     store.close().await;
     ended
@@ -109,26 +129,28 @@ async fn connect(
 
 fn start(
     settings: &Lokahid,
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<Arc<Tls>>),
     store: &Store,
     bus: &Bus,
-    instance: &str,
+    owner: &LeaseOwner,
     tasks: &Tasks,
 ) -> anyhow::Result<()> {
     let shard_settings = ShardSettings {
-        instance: instance.to_owned(),
+        owner: owner.clone(),
         location: settings.location.clone(),
     };
     let mut parts = Parts::new(shard::start(tasks, store, bus, shard_settings), bus.clone());
     if settings.private.all_in_one {
-        let addresses = &settings.addresses;
+        let private = &settings.private_addresses;
+        let targets = parts::target_policy(&settings.targets, private)?;
+        let webhooks = parts::webhook_policy(&settings.webhooks, private)?;
         parts.prober = Some(parts::start_prober(
             tasks,
             bus,
-            addresses,
+            targets,
             &settings.location,
         )?);
-        parts.delivery = Some(parts::start_delivery(tasks, store, bus, addresses)?);
+        parts.delivery = Some(parts::start_delivery(tasks, store, bus, webhooks)?);
     }
     if let Some(folder) = settings
         .reconcile
@@ -154,7 +176,7 @@ fn start(
     let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page)?;
     tasks.spawn(
         "api",
-        api::serve::serve(listener, api::router(state), tasks.token()),
+        server::serve(listener, tls, api::router(state), tasks.token()),
     );
     Ok(())
 }
@@ -207,11 +229,11 @@ fn instance(settings: &Lokahid, address: SocketAddr) -> String {
     }
 }
 
-async fn release(store: &Store, instance: &str) {
+async fn release(store: &Store, owner: &LeaseOwner) {
     let released = async {
         let mut conn = store.acquire().await?;
         let conn: &mut Connection = &mut conn;
-        leases::shard_release(conn, instance).await
+        leases::shard_release(conn, owner).await
     };
     if let Err(error) = released.await {
         tracing::debug!(

@@ -287,7 +287,7 @@ impl Page<'_, '_> {
             .iter()
             .map(|milliseconds| *milliseconds as f64 / 1000.0);
         let rows: Vec<(f64, u64)> = bounds
-            .chain([f64::MAX])
+            .chain([f64::INFINITY])
             .zip(counts.iter().copied())
             .collect();
         let mut metric = self

@@ -15,4 +15,4 @@ pub mod healthworker;
 pub mod webhookworker;
 mod program;
 
-pub use self::program::run;
+pub use self::program::{Threads, run};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::settings::Addresses;
+use super::settings::{Private, Targets, Webhooks};
 use crate::bus::Bus;
 use crate::delivery::{self, DeliveryTally};
 use crate::egress::policy::AddressPolicy;
@@ -22,19 +22,36 @@ use crate::store::Store;
 /// The most probes of one worker at once, if file descriptors allow it.
 const IN_FLIGHT: usize = 20_000;
 
+/// Which addresses may be probed.
+pub(super) fn target_policy(targets: &Targets, private: &Private) -> anyhow::Result<AddressPolicy> {
+    AddressPolicy::parse(
+        &targets.target_allow,
+        &targets.target_deny,
+        private.deny_private,
+    )
+    .context("TARGET_ALLOW or TARGET_DENY")
+}
+
+/// Which addresses may be posted to.
+pub(super) fn webhook_policy(
+    webhooks: &Webhooks,
+    private: &Private,
+) -> anyhow::Result<AddressPolicy> {
+    AddressPolicy::parse(
+        &webhooks.webhook_allow,
+        &webhooks.webhook_deny,
+        private.deny_private,
+    )
+    .context("WEBHOOK_ALLOW or WEBHOOK_DENY")
+}
+
 /// Starts a health worker.
 pub(super) fn start_prober(
     tasks: &Tasks,
     bus: &Bus,
-    addresses: &Addresses,
+    policy: AddressPolicy,
     location: &str,
 ) -> anyhow::Result<Arc<Stats>> {
-    let policy = AddressPolicy::parse(
-        &addresses.target_allow,
-        &addresses.target_deny,
-        addresses.deny_private,
-    )
-    .context("TARGET_ALLOW or TARGET_DENY")?;
     let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native())
         .context("TLS cannot be set up")?;
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
@@ -51,14 +68,8 @@ pub(super) fn start_delivery(
     tasks: &Tasks,
     store: &Store,
     bus: &Bus,
-    addresses: &Addresses,
+    policy: AddressPolicy,
 ) -> anyhow::Result<Arc<DeliveryTally>> {
-    let policy = AddressPolicy::parse(
-        &addresses.webhook_allow,
-        &addresses.webhook_deny,
-        addresses.deny_private,
-    )
-    .context("WEBHOOK_ALLOW or WEBHOOK_DENY")?;
     let client = WebhookClient::new(Arc::new(Resolver::system()), policy, &Trust::native())
         .context("the webhook client cannot be made")?;
     Ok(delivery::start(tasks, store, bus, client))

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::Resettable;
 use tracing::{error, info};
 
 use crate::runtime::supervisor::Supervisor;
@@ -14,8 +15,19 @@ use crate::runtime::telemetry;
 /// The exit code of a usage error, from sysexits.h.
 const USAGE: u8 = 64;
 
+/// How many threads a program wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Threads {
+    /// Much that is short and waits for the network: handing it from thread to
+    /// thread costs more than doing it. Whoever needs more starts more workers.
+    One,
+    /// One for each core.
+    Cores,
+}
+
 /// Parses the settings and runs a program with them, on a runtime of its own.
 pub fn run<S, F>(
+    threads: Threads,
     arguments: impl IntoIterator<Item = OsString>,
     program: impl FnOnce(S) -> F,
 ) -> ExitCode
@@ -23,7 +35,18 @@ where
     S: Parser,
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    let settings = match S::try_parse_from(arguments) {
+    // Compose files leave empty variables: they are not set.
+    let command = S::command().mut_args(|argument| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        match value.is_some_and(|value| value.is_empty()) {
+            true => argument.env(Resettable::Reset),
+            false => argument,
+        }
+    });
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| S::from_arg_matches(&matches));
+    let settings = match parsed {
         Ok(settings) => settings,
         Err(error) => {
             let printed = error.print();
@@ -38,10 +61,11 @@ where
     if let Err(error) = telemetry::init() {
         return complain(&error.into());
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let mut builder = match threads {
+        Threads::One => tokio::runtime::Builder::new_current_thread(),
+        Threads::Cores => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.into()),
     };

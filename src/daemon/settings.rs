@@ -27,7 +27,11 @@ pub struct Lokahid {
     #[command(flatten)]
     pub reconcile: Reconcile,
     #[command(flatten)]
-    pub addresses: Addresses,
+    pub targets: Targets,
+    #[command(flatten)]
+    pub webhooks: Webhooks,
+    #[command(flatten)]
+    pub private_addresses: Private,
     /// Bring the database's schema to this version at the start. Always done with --all-in-one
     #[arg(long, env = "MIGRATE", value_parser = FalseyValueParser::new())]
     pub migrate: bool,
@@ -68,7 +72,9 @@ pub struct Healthworker {
     #[command(flatten)]
     pub nats: Nats,
     #[command(flatten)]
-    pub addresses: Addresses,
+    pub targets: Targets,
+    #[command(flatten)]
+    pub private_addresses: Private,
     /// The location whose checks it probes
     #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default")]
     pub location: String,
@@ -83,7 +89,9 @@ pub struct Webhookworker {
     #[command(flatten)]
     pub nats: Nats,
     #[command(flatten)]
-    pub addresses: Addresses,
+    pub webhooks: Webhooks,
+    #[command(flatten)]
+    pub private_addresses: Private,
 }
 
 /// Everything in one process.
@@ -144,6 +152,13 @@ pub struct Listen {
         hide_env_values = true
     )]
     pub userpass: Option<String>,
+    /// A PEM file with the certificate chain: the API is then served over TLS, and the files are
+    /// read again when they change
+    #[arg(long, env = "TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// A PEM file with its private key
+    #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Serve the API beyond this machine without a password
     #[arg(long, env = "ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new())]
     pub allow_anonymous: bool,
@@ -163,16 +178,21 @@ pub struct Reconcile {
     pub reconcile_interval: Duration,
 }
 
-/// Which addresses may be dialled.
+/// Which addresses may be probed.
 #[derive(Debug, Args)]
-pub struct Addresses {
+pub struct Targets {
     /// Networks that may be probed although they are denied otherwise, e.g. 169.254.0.0/16
     #[arg(long, env = "TARGET_ALLOW", value_name = "CIDR", value_delimiter = ',')]
     pub target_allow: Vec<String>,
     /// Networks that may not be probed
     #[arg(long, env = "TARGET_DENY", value_name = "CIDR", value_delimiter = ',')]
     pub target_deny: Vec<String>,
-    /// The same for webhooks
+}
+
+/// Which addresses may be posted to.
+#[derive(Debug, Args)]
+pub struct Webhooks {
+    /// Networks that may be posted to although they are denied otherwise
     #[arg(
         long,
         env = "WEBHOOK_ALLOW",
@@ -180,10 +200,15 @@ pub struct Addresses {
         value_delimiter = ','
     )]
     pub webhook_allow: Vec<String>,
-    /// The same for webhooks
+    /// Networks that may not be posted to
     #[arg(long, env = "WEBHOOK_DENY", value_name = "CIDR", value_delimiter = ',')]
     pub webhook_deny: Vec<String>,
-    /// Deny private and loopback addresses to both: for whoever lets strangers declare checks
+}
+
+/// What holds for both.
+#[derive(Debug, Args)]
+pub struct Private {
+    /// Deny private and loopback addresses: for whoever lets strangers declare checks
     #[arg(long, env = "DENY_PRIVATE", value_parser = FalseyValueParser::new())]
     pub deny_private: bool,
 }

@@ -86,6 +86,8 @@ mod tests {
             kind: "check.down".into(),
             at: datetime!(2026-01-01 00:00 UTC),
             url: url.into(),
+            subject: "api/x".into(),
+            receiver_name: "h".into(),
             format,
             attempt: 2,
             first_attempt_at: datetime!(2026-01-01 00:00 UTC),

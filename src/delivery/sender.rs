@@ -10,10 +10,11 @@ use super::verdict::{Ended, judge};
 use crate::backoff;
 use crate::clock;
 use crate::egress::webhook::WebhookClient;
-use crate::model::check::HttpUrl;
+use crate::model::value::HttpUrl;
+use crate::runtime::chain::chain;
 use crate::store::delivery::{Attempted, Claimed, Verdict, delivery_finish};
 use crate::store::error::StoreError;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, bounded};
 
 /// How long the end of an attempt is tried to be written down. After that the
 /// lease runs out and the delivery is repeated, under the same id.
@@ -50,19 +51,21 @@ pub(super) async fn send(
     };
     let verdict = judge(&ended, jitter(claimed));
     tell(claimed, &attempted, &verdict);
+    let mut failure = String::new();
     for n in 0..WRITE_TRIES {
-        match finish(store, worker, claimed, &attempted, &verdict).await {
+        match bounded(finish(store, worker, claimed, &attempted, &verdict)).await {
             Ok(()) => return verdict,
             Err(error) => {
-                debug!(
-                    error = &error as &dyn std::error::Error,
-                    "an attempt is not written down yet"
-                );
+                failure = chain(&error);
+                debug!("an attempt is not written down yet: {failure}");
                 tokio::time::sleep(backoff::reconnect(n, 0.5)).await;
             }
         }
     }
-    warn!(delivery = %claimed.id, "an attempt could not be written down; it will be repeated");
+    warn!(
+        delivery = %claimed.id,
+        "an attempt could not be written down and will be repeated: {failure}"
+    );
     verdict
 }
 
@@ -98,19 +101,24 @@ fn jitter(claimed: &Claimed) -> f64 {
 }
 
 fn tell(claimed: &Claimed, attempted: &Attempted, verdict: &Verdict) {
-    let error = attempted.error.as_deref().unwrap_or("");
+    let answer = match (&attempted.error, attempted.status) {
+        (Some(error), _) => error.clone(),
+        (None, Some(status)) => format!("it answered {status}"),
+        (None, None) => "no answer".to_owned(),
+    };
+    let (event, attempt) = (claimed.event, claimed.attempt);
+    let what = format!(
+        "{} of {} to {}",
+        claimed.kind, claimed.subject, claimed.receiver_name
+    );
     match verdict {
-        Verdict::Delivered => info!(
-            event = %claimed.event, kind = %claimed.kind, attempt = claimed.attempt,
-            took = ?attempted.took, "delivered"
-        ),
-        Verdict::RetryAt(at) => warn!(
-            event = %claimed.event, kind = %claimed.kind, attempt = claimed.attempt,
-            status = attempted.status, error, again_at = %at, "not delivered yet"
-        ),
-        Verdict::Dead(reason) => warn!(
-            event = %claimed.event, kind = %claimed.kind, attempt = claimed.attempt,
-            status = attempted.status, error, reason, "given up: dead"
-        ),
+        Verdict::Delivered => info!(%event, attempt, took = ?attempted.took, "delivered {what}"),
+        Verdict::RetryAt(at) => {
+            let seconds = (*at - clock::now()).whole_seconds().max(0);
+            warn!(%event, attempt, "not delivered yet: {what}: {answer}; again in {seconds} s");
+        }
+        Verdict::Dead(reason) => {
+            warn!(%event, attempt, "given up: {what}: {answer}; {reason}");
+        }
     }
 }

@@ -16,11 +16,11 @@ use crate::clock;
 use crate::egress::webhook::WebhookClient;
 use crate::model::id::{DeliveryId, ReceiverId};
 use crate::runtime::counter::Counter;
-use crate::store::Store;
 use crate::store::delivery::{
     Claimed, Verdict, delivery_begin, delivery_claim, delivery_release, delivery_renew,
 };
 use crate::store::error::StoreError;
+use crate::store::{Store, bounded};
 
 /// The most that are sent at once, altogether and to one receiver.
 const IN_FLIGHT: usize = 256;
@@ -80,7 +80,7 @@ impl Worker {
             tokio::select! {
                 () = token.cancelled() => break,
                 _ = renew.tick() => {
-                    let renewed = self.renew().await;
+                    let renewed = bounded(self.renew()).await;
                     self.noticed(renewed);
                     continue;
                 }
@@ -93,7 +93,7 @@ impl Worker {
                 _ = poll.tick() => {}
                 () = bus::woken(&mut hints) => {}
             }
-            let claimed = self.claim().await;
+            let claimed = bounded(self.claim()).await;
             self.noticed(claimed);
         }
         self.finish().await;

@@ -8,12 +8,14 @@ use ipnet::IpNet;
 
 /// Never dialled unless a setting names them: they answer with the machine's own secrets
 /// (metadata services), or are nobody's address.
-const DENIED: [&str; 12] = [
+const DENIED: [&str; 13] = [
     "0.0.0.0/8",
     "169.254.0.0/16",
-    // Metadata: AWS, Azure, Google and others; AWS over IPv6; Alibaba; Oracle; Azure's agent.
+    // Metadata: AWS, Azure, Google and others; AWS and Google over IPv6; Alibaba; Oracle;
+    // Azure's agent.
     "169.254.169.254/32",
     "fd00:ec2::254/128",
+    "fd20:ce::254/128",
     "100.100.100.200/32",
     "192.0.0.192/32",
     "168.63.129.16/32",
@@ -24,8 +26,9 @@ const DENIED: [&str; 12] = [
     "ff00::/8",
 ];
 
-/// What `deny_private` adds: RFC 1918, loopback, shared space (RFC 6598), unique local.
-const PRIVATE: [&str; 7] = [
+/// What `deny_private` adds: RFC 1918, loopback, shared space (RFC 6598), unique local, and
+/// what is set aside for benchmarks (RFC 2544), sites (RFC 3879) and local NAT64 (RFC 8215).
+const PRIVATE: [&str; 10] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
     "192.168.0.0/16",
@@ -33,6 +36,9 @@ const PRIVATE: [&str; 7] = [
     "100.64.0.0/10",
     "::1/128",
     "fc00::/7",
+    "198.18.0.0/15",
+    "fec0::/10",
+    "64:ff9b:1::/48",
 ];
 
 /// The address must not be dialled.

@@ -13,12 +13,13 @@ use time::PrimitiveDateTime;
 use time::macros::format_description;
 use url::Host;
 
+use super::cut;
 use super::policy::AddressPolicy;
 use super::resolver::Resolver;
 use super::tls::{Trust, TrustError};
-use super::{chain, cut};
 use crate::clock;
-use crate::model::check::HttpUrl;
+use crate::model::value::HttpUrl;
+use crate::runtime::chain::chain;
 
 /// One whole attempt.
 pub const TIMEOUT: Duration = Duration::from_secs(15);

@@ -10,7 +10,11 @@ use futures_util::FutureExt as _;
 use super::event::Told;
 use super::listen::Listen;
 use super::receiver;
-use crate::client::post::Poster;
+use crate::egress::policy::AddressPolicy;
+use crate::egress::resolver::Resolver;
+use crate::egress::tls::Trust;
+use crate::egress::webhook::WebhookClient;
+use crate::model::value::{HttpUrl, InvalidValue};
 use crate::proto::lokahi::CheckStatus;
 
 /// Posts each event that it receives to a chat
@@ -33,18 +37,36 @@ pub(super) enum Service {
 
 pub(super) async fn run(service: Service) -> anyhow::Result<()> {
     let settings = Settings::parse();
-    let poster = Poster::new(&settings.webhook_url).context("WEBHOOK_URL")?;
+    let url: HttpUrl = settings.webhook_url.parse().map_err(|error| {
+        // The URL is a secret: only what is wrong with it is said.
+        anyhow::anyhow!(match error {
+            InvalidValue::TooLong { .. } => "WEBHOOK_URL is too long",
+            InvalidValue::Credentials => "WEBHOOK_URL must not carry a user name or password",
+            _ => "WEBHOOK_URL is not an http or https URL",
+        })
+    })?;
+    let client = WebhookClient::new(
+        Arc::new(Resolver::system()),
+        AddressPolicy::new(&[], &[], false),
+        &Trust::native(),
+    )
+    .context("making the HTTP client")?;
     let handle = move |event: CheckStatus| {
-        let poster = poster.clone();
+        let (client, url) = (client.clone(), url.clone());
         async move {
             let Some(json) = service.body(&event) else {
                 return Ok(());
             };
-            poster.post(json).await.map_err(|error| {
-                let cause = std::error::Error::source(&error);
-                let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
-                format!("{service:?}: {error}{cause}")
-            })
+            let headers = [("content-type", "application/json".to_owned())];
+            let posted = client.post(&url, &headers, json.into_bytes()).await;
+            match (posted.status, posted.error) {
+                (Some(200..=299), _) => Ok(()),
+                (Some(status), _) => Err(format!("{service:?} answered with status {status}")),
+                (None, error) => Err(format!(
+                    "{service:?} gave no answer: {}",
+                    error.unwrap_or_default()
+                )),
+            }
         }
         .boxed()
     };

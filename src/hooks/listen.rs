@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::api::serve::serve;
 use crate::runtime::signals;
+use crate::serve::server::serve;
 
 /// Settings of every little program.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ impl Listen {
         let listener = self.bind().await.context("listening")?;
         info!("listening on {}", listener.local_addr()?);
         let token = CancellationToken::new();
-        let serving = serve(listener, router, token.clone());
+        let serving = serve(listener, None, router, token.clone());
         let stopping = async {
             stop.await;
             token.cancel();

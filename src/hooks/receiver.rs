@@ -15,10 +15,10 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tracing::{debug, warn};
 
-use crate::api::body;
-use crate::api::twirp::{answer_error, malformed, respond};
 use crate::proto::lokahi::CheckStatus;
 use crate::proto::twirp::{Code, Encoding, TwirpError};
+use crate::serve::body;
+use crate::serve::respond::{answer_error, malformed, respond};
 
 /// The largest event, in bytes.
 const MOST: usize = 1024 * 1024;

@@ -9,7 +9,8 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Show};
 use crate::manifest::values::{self, Read};
-use crate::model::check::{CheckSpec, Confirm, Every, InvalidValue, Timeout};
+use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
+use crate::model::value::InvalidValue;
 
 /// A file: what stands outside all blocks.
 pub static FILE: Block = Block {
@@ -33,7 +34,7 @@ pub const LOKAHI: Block = Block {
         example: "\"shop\"",
         merge: Merge::Replace,
         set: |draft, node| {
-            draft.project = Some(values::name(node)?);
+            draft.project = Some(values::project(node)?);
             Ok(())
         },
         show: Show::Nowhere,

@@ -5,8 +5,9 @@
 use crate::manifest::ast::Node;
 use crate::manifest::literal::Literal;
 use crate::manifest::values::Read;
-use crate::model::check::{Assert, CheckSpec, Every, HttpUrl};
+use crate::model::check::{Assert, CheckSpec, Every};
 use crate::model::name::Name;
+use crate::model::value::HttpUrl;
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
 
 /// What the rows fill in: one object while it is built.

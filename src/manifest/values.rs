@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::manifest::ast::{Key, Node, Value};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::suggest::nearest;
-use crate::model::check::{HttpUrl, InvalidValue, Method, StatusRange};
+use crate::model::check::{Method, StatusRange};
+use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
+use crate::model::value::{HttpUrl, InvalidValue, valid_header, valid_label};
 use crate::model::webhook::WebhookFormat;
 
 /// A value, or what is wrong with it.
@@ -222,6 +224,17 @@ pub fn name(node: &Node) -> Read<Name> {
         })
 }
 
+/// A project's name: one that files may declare.
+pub fn project(node: &Node) -> Read<Name> {
+    let name = name(node)?;
+    if name.as_str() == API_PROJECT {
+        let message = format!("the project {API_PROJECT:?} belongs to the API");
+        let problem = Problem::new(Code::InvalidName, node.span, message);
+        return Err(problem.hint("give yours another name"));
+    }
+    Ok(name)
+}
+
 /// A reference to a receiver: `webhook.x`.
 pub fn receiver(node: &Node) -> Read<Name> {
     let wanted = "a receiver: webhook.NAME";
@@ -246,33 +259,17 @@ fn unknown(node: &Node) -> Problem {
         .hint("a receiver is written webhook.NAME")
 }
 
-/// One label: a name of letters, digits, `_`, `-`, `.`, and a value of at most
-/// 256 bytes without control characters.
+/// One label.
 pub fn label(key: &Key, node: &Node, value: &str) -> Read<()> {
-    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
-    let good = key.text.starts_with(first)
-        && key.text.len() <= 64
-        && key
-            .text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    if !good {
-        let message = format!(
-            "{:?} is not a label: a letter, then letters, digits, `_`, `-` or `.`, 64 at most",
-            cut(&key.text)
-        );
-        return Err(Problem::new(Code::InvalidName, key.span, message));
-    }
-    if value.len() > 256 || value.chars().any(char::is_control) {
-        let message = "a label's value has at most 256 bytes and no control characters";
-        return Err(Problem::new(Code::OutOfBounds, node.span, message));
-    }
-    Ok(())
+    let refused =
+        |span, code| move |error: InvalidValue| Problem::new(code, span, error.to_string());
+    valid_label(&key.text, "").map_err(refused(key.span, Code::InvalidName))?;
+    valid_label(&key.text, value).map_err(refused(node.span, Code::OutOfBounds))
 }
 
 /// A header that may be sent.
 pub fn header(key: &Key, node: &Node, value: &str) -> Read<()> {
-    crate::model::check::valid_header(&key.text, value).map_err(|error| {
+    valid_header(&key.text, value).map_err(|error| {
         let about_value =
             error.to_string().contains("value") || matches!(error, InvalidValue::TooLong { .. });
         let span = if about_value { node.span } else { key.span };

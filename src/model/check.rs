@@ -5,123 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use url::Url;
-
 use crate::model::name::Name;
+use crate::model::value::{HttpUrl, InvalidValue};
 use crate::model::webhook::WebhookSpec;
-
-/// Why a value was refused. The text completes "NAME: ".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidValue {
-    /// Not a URL at all.
-    #[error("{url:?} is not a URL: {why}")]
-    Url {
-        /// What was given, cut.
-        url: String,
-        /// What the parser said.
-        why: String,
-    },
-    /// A URL that cannot be probed or posted to.
-    #[error("{url:?} has the scheme {scheme:?}; only http and https can be used")]
-    Scheme {
-        /// What was given, cut.
-        url: String,
-        /// Its scheme.
-        scheme: String,
-    },
-    /// A URL that carries user:password@.
-    #[error(
-        "a URL must not carry a user name or password: everyone who lists checks would read it"
-    )]
-    Credentials,
-    /// Outside its range.
-    #[error("{what} must be between {min} and {max}")]
-    Range {
-        /// What was given, with its unit.
-        what: String,
-        /// Least value.
-        min: String,
-        /// Greatest value.
-        max: String,
-    },
-    /// Longer than allowed.
-    #[error("is {length} long; at most {max} are allowed")]
-    TooLong {
-        /// Its length in bytes, or number of entries.
-        length: usize,
-        /// The most that is allowed.
-        max: usize,
-    },
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
-}
-
-/// An absolute http or https URL of at most 2,048 bytes with a host and without
-/// credentials, kept as it was written.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct HttpUrl(String);
-
-impl HttpUrl {
-    /// The longest URL, in bytes.
-    pub const MAX: usize = 2048;
-
-    /// The URL as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The URL in parts.
-    pub fn parse(&self) -> Url {
-        #[expect(clippy::expect_used, reason = "the constructor parsed the same text")]
-        Url::parse(&self.0).expect("checked when it was made")
-    }
-}
-
-impl FromStr for HttpUrl {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if text.len() > Self::MAX {
-            return Err(InvalidValue::TooLong {
-                length: text.len(),
-                max: Self::MAX,
-            });
-        }
-        let shown = || text.chars().take(200).collect::<String>();
-        if text.chars().any(|c| c.is_control() || c == ' ') {
-            let why = "it has spaces or control characters".to_owned();
-            return Err(InvalidValue::Url { url: shown(), why });
-        }
-        let url = Url::parse(text).map_err(|error| InvalidValue::Url {
-            url: shown(),
-            why: error.to_string(),
-        })?;
-        if !matches!(url.scheme(), "http" | "https") {
-            let scheme = url.scheme().to_owned();
-            return Err(InvalidValue::Scheme {
-                url: shown(),
-                scheme,
-            });
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(InvalidValue::Credentials);
-        }
-        if url.port() == Some(0) {
-            return Err(InvalidValue::Url {
-                url: shown(),
-                why: "port 0 cannot be dialled".into(),
-            });
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for HttpUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// The period of a check: whole seconds, 1 s to 30 d.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -423,78 +309,9 @@ impl Assert {
     }
 }
 
-/// Checks a header name and value by RFC 9110, section 5, and that it is not
-/// one of those that the prober sets itself.
-pub fn valid_header(name: &str, value: &str) -> Result<(), InvalidValue> {
-    const OURS: [&str; 6] = [
-        "host",
-        "connection",
-        "content-length",
-        "transfer-encoding",
-        "x-lokahi-check",
-        "upgrade",
-    ];
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
-        return Err(InvalidValue::Other(format!(
-            "{name:?} is not a header name"
-        )));
-    }
-    if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) && !name.eq_ignore_ascii_case("host")
-    {
-        return Err(InvalidValue::Other(format!(
-            "the header {name:?} is set by lokahi itself"
-        )));
-    }
-    if value.len() > 8 * 1024 {
-        return Err(InvalidValue::TooLong {
-            length: value.len(),
-            max: 8 * 1024,
-        });
-    }
-    if value.bytes().any(|b| (b < 0x20 && b != b'\t') || b == 0x7f) {
-        return Err(InvalidValue::Other(format!(
-            "the value of header {name:?} has control characters"
-        )));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn url(text: &str) -> Result<String, String> {
-        text.parse::<HttpUrl>()
-            .map(|u| u.to_string())
-            .map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn urls() {
-        assert_eq!(
-            url("http://duke:9001?x").as_deref(),
-            Ok("http://duke:9001?x")
-        );
-        assert!(
-            url("ftp://example.com/")
-                .unwrap_err()
-                .contains("only http and https")
-        );
-        assert!(url("example.com").unwrap_err().contains("is not a URL"));
-        assert!(url("http://").is_err());
-        assert!(url("http://a b/").is_err());
-        assert!(
-            url("http://user:pass@example.com/")
-                .unwrap_err()
-                .contains("password")
-        );
-        assert!(
-            url(&format!("http://a/{}", "x".repeat(2048)))
-                .unwrap_err()
-                .contains("2048")
-        );
-    }
 
     #[test]
     fn periods_and_timeouts() {
@@ -520,14 +337,5 @@ mod tests {
         for bad in ["", "xx", "9xx", "204-200", "99", "600", "a"] {
             assert!(bad.parse::<StatusRange>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn headers() {
-        assert!(valid_header("accept", "application/json").is_ok());
-        assert!(valid_header("host", "example.com").is_ok());
-        assert!(valid_header("Content-Length", "1").is_err());
-        assert!(valid_header("a b", "1").is_err());
-        assert!(valid_header("a", "x\r\ny: z").is_err());
     }
 }

@@ -6,6 +6,9 @@ use crate::model::check::CheckSpec;
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
+/// The project that owns what the API creates; no files may declare it.
+pub const API_PROJECT: &str = "api";
+
 /// A line of a file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SourceLine {

@@ -2,6 +2,7 @@
 
 pub mod id;
 pub mod name;
+pub mod value;
 
 pub mod check;
 pub mod webhook;

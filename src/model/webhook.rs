@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::check::HttpUrl;
+use crate::model::value::HttpUrl;
 
 /// How a receiver wants its events written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::model::probe::{Report, Reports};
 
 /// How long the first report waits for others that finish with it.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(20);
 /// The least time between two messages of one batch.
 const APART: Duration = Duration::from_millis(20);
 

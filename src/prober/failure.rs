@@ -5,9 +5,9 @@ use std::io;
 
 use nix::errno::Errno;
 
-use crate::egress::chain;
 use crate::egress::resolver::is_our_shortage;
 use crate::model::observation::{ErrorClass, Outcome};
+use crate::runtime::chain::chain;
 
 /// A probe that ended before an answer could be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! A single probe in the original's form: a `Check` in, a `Health` out.
 
-use crate::egress::chain;
 use crate::model::check::CheckSpec;
 use crate::model::observation::{Observation, Outcome};
 use crate::proto::{admin, lokahi};
+use crate::runtime::chain::chain;
 
 use super::failure::Failure;
 use super::prepare::Prepared;

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::failure::Failure;
 use super::prepare::Prepared;
-use crate::egress::chain;
+use crate::runtime::chain::chain;
 use crate::spec::decode_check;
 
 /// When there are more, all are forgotten: simple, bounded, and rare.

@@ -24,9 +24,9 @@ use super::connect::within;
 use super::failure::Failure;
 use super::probe::Trace;
 use crate::clock;
-use crate::egress::chain;
 use crate::egress::tls::{Trust, TrustError};
 use crate::model::observation::ErrorClass;
+use crate::runtime::chain::chain;
 
 /// The configuration that all probes share.
 pub(super) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {

@@ -21,4 +21,5 @@ pub mod internal {
 pub static DESCRIPTORS: &[u8] = include_bytes!("gen/descriptor.bin");
 
 pub mod json;
+pub mod moment;
 pub mod twirp;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::model::change::{Action, Change, Kind};
 use crate::model::check::CheckSpec;
-use crate::model::desired::{Actual, Desired, Revision, SourceLine};
+use crate::model::desired::{API_PROJECT, Actual, Desired, Revision, SourceLine};
 use crate::model::id::{CheckId, ReceiverId, SpecId};
 use crate::model::ownership::Owner;
 use crate::plan;
@@ -19,8 +19,8 @@ use crate::spec::{self, Digest, SpecError};
 use crate::store::check::{NewCheck, check_create, check_delete, check_update};
 use crate::store::error::StoreError;
 use crate::store::project::{
-    API_PROJECT, DeclaredRow, GenerationKind, LockedProject, Membership, NewGeneration,
-    project_advance, project_checks, project_lock, project_receivers, project_remember,
+    DeclaredRow, GenerationKind, LockedProject, Membership, NewGeneration, project_advance,
+    project_checks, project_lock, project_receivers, project_remember,
 };
 use crate::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
@@ -39,6 +39,9 @@ pub struct Request {
     pub kind: GenerationKind,
     /// Compare only.
     pub dry_run: bool,
+    /// The generation that the plan was made from; nothing is written if the
+    /// project has another by now.
+    pub expected_generation: Option<i64>,
 }
 
 /// What was done, or would be.
@@ -55,6 +58,9 @@ pub enum ApplyError {
     /// The built-in project.
     #[error("the project {API_PROJECT:?} belongs to the API; give yours another name")]
     Reserved,
+    /// Somebody else applied in between.
+    #[error("the project is at generation {found} by now; the plan was made at {expected}")]
+    Stale { expected: i64, found: i64 },
     /// A check tells a receiver that is not declared.
     #[error("check {check:?} notifies webhook {receiver:?}, which is not declared")]
     UnknownReceiver { check: String, receiver: String },
@@ -85,6 +91,12 @@ pub async fn apply(
     check_receivers(desired)?;
     let mut tx = store.begin().await?;
     let project = project_lock(&mut tx, desired.project.as_str()).await?;
+    if let Some(expected) = request.expected_generation
+        && expected != project.generation
+    {
+        let found = project.generation;
+        return Err(ApplyError::Stale { expected, found });
+    }
     let live = Live::read(&mut tx, project).await?;
     let plan = plan::plan(desired, &live.actual);
     if plan.is_empty() || request.dry_run {

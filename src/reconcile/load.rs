@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::folder::Folder;
+use crate::files::folder::Folder;
 use crate::manifest::compile::compile;
 use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::desired::Desired;

@@ -148,6 +148,7 @@ impl Reconciler {
             actor: ACTOR.to_owned(),
             kind: GenerationKind::Reconcile,
             dry_run: true,
+            expected_generation: None,
         };
         let planned = apply::apply(&self.store, &request, clock::now()).await?;
         if let Some(wait) = self.must_wait(&request.desired, &planned.changes) {
@@ -159,6 +160,7 @@ impl Reconciler {
         let mut generation = planned.generation;
         if !planned.changes.is_empty() {
             request.dry_run = false;
+            request.expected_generation = Some(planned.generation);
             let applied = apply::apply(&self.store, &request, clock::now()).await?;
             generation = applied.generation;
             self.tell(&request.desired, applied.changes, generation)

@@ -3,13 +3,13 @@
 use std::error::Error;
 
 /// The error and its sources, outermost first, parted by colons.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         let reason = error.to_string();
         // Some libraries repeat their source in their own words.
-        if !text.ends_with(&reason) {
+        if !text.contains(&reason) {
             text.push_str(": ");
             text.push_str(&reason);
         }

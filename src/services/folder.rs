@@ -23,7 +23,8 @@ use tracing::info;
 
 use super::error::{At, Error};
 use super::process::Process;
-use crate::{clock, files};
+use crate::clock;
+use crate::files::private as files;
 
 /// macOS has the shortest `sun_path`, 104 bytes with the final zero; Linux has 108.
 const LONGEST_SOCKET: usize = 103;

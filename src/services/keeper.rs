@@ -16,7 +16,8 @@ use tracing::{error, info, warn};
 
 use super::error::{At, Error, NotReady};
 use super::process::{POLL, Process};
-use crate::{clock, files};
+use crate::clock;
+use crate::files::private as files;
 
 /// Recovery after a crash replays what was written since the last checkpoint; it is let run.
 const START_PATIENCE: Duration = Duration::from_secs(600);

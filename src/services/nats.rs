@@ -20,7 +20,7 @@ use super::folder::Layout;
 use super::keeper::{self, Server};
 use super::process::Process;
 use super::search::Search;
-use crate::files;
+use crate::files::private as files;
 
 const TOKEN_BYTES: usize = 24;
 /// Below the ports that systems give to outgoing connections, of which a prober has many.

@@ -20,7 +20,7 @@ use super::keeper::{self, Server};
 use super::postgres_wire as wire;
 use super::process::Process;
 use super::search::Search;
-use crate::files;
+use crate::files::private as files;
 
 /// Both the role, which owns everything, and the database.
 const NAME: &str = "lokahi";

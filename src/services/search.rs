@@ -193,7 +193,7 @@ fn numbers(text: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files;
+    use crate::files::private as files;
 
     #[test]
     fn versions_are_read_from_what_servers_print() {

@@ -277,8 +277,9 @@ impl Board {
         counted
     }
 
-    /// Gives up batches whose reports should have come by now.
-    pub(super) fn sweep(&self, now: OffsetDateTime) {
+    /// Gives up batches whose reports should have come by now; returns how many
+    /// probes are lost with them.
+    pub(super) fn sweep(&self, now: OffsetDateTime) -> u64 {
         let mut lost = 0;
         self.lock().batches.retain(|_, open| {
             let over = open.deadline < now;
@@ -288,6 +289,7 @@ impl Board {
             !over
         });
         self.tally.lost.add(lost);
+        lost
     }
 
     /// Reads one check.

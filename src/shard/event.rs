@@ -2,8 +2,6 @@
 //! attempt and every later version tells the same.
 
 use prost::Message as _;
-use prost_types::Timestamp;
-use time::OffsetDateTime;
 
 use super::ledger::Witness;
 use crate::histogram::Summary;
@@ -13,6 +11,7 @@ use crate::model::id::EventId;
 use crate::model::observation::{Observation, Phases};
 use crate::model::webhook::WebhookFormat;
 use crate::proto::lokahi;
+use crate::proto::moment::timestamp;
 use crate::store::shard::ShardCheck;
 
 /// The type of the event of a transition.
@@ -43,7 +42,7 @@ pub(super) fn encode(story: &Story<'_>) -> Vec<u8> {
     lokahi::CheckStatus {
         check: Some(check(story)),
         last_response_time_nanoseconds: newest.map_or(0, |seen| nanoseconds(seen.phases.total)),
-        histogram_data: story.latency.map(histogram),
+        histogram_data: story.latency.map(Into::into),
         resp_status_code: newest.map_or(0, |seen| seen.status.into()),
         r#type: kind(story.transition).to_owned(),
         event_id: story.id.to_string(),
@@ -139,28 +138,6 @@ fn wire_phases(phases: &Phases) -> lokahi::Phases {
     }
 }
 
-fn histogram(summary: Summary) -> lokahi::HistogramData {
-    lokahi::HistogramData {
-        max_nanoseconds: summary.max,
-        min_nanoseconds: summary.min,
-        mean_nanoseconds: summary.mean,
-        stddev: summary.stddev,
-        p50_nanoseconds: summary.p50,
-        p75_nanoseconds: summary.p75,
-        p95_nanoseconds: summary.p95,
-        p99_nanoseconds: summary.p99,
-    }
-}
-
 fn nanoseconds(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn timestamp(at: OffsetDateTime) -> Timestamp {
-    // Nanoseconds of a second always fit.
-    let nanos = i32::try_from(at.nanosecond()).unwrap_or(0);
-    Timestamp {
-        seconds: at.unix_timestamp(),
-        nanos,
-    }
 }

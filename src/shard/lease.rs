@@ -16,7 +16,7 @@ use crate::model::id::{CheckId, ShardNo};
 use crate::store::change::{self, Cursor};
 use crate::store::error::StoreError;
 use crate::store::shard::{self, HeldShard, ShardCheck};
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, bounded};
 
 /// How often leases are renewed; they last three times as long.
 const RENEW: Duration = Duration::from_secs(3);
@@ -47,9 +47,9 @@ impl Lease {
         loop {
             let step = tokio::select! {
                 () = token.cancelled() => break,
-                _ = renew.tick() => self.renew(&mut cursor).await,
-                _ = poll.tick() => self.follow(&mut cursor).await,
-                () = bus::woken(&mut hints) => self.follow(&mut cursor).await,
+                _ = renew.tick() => bounded(self.renew(&mut cursor)).await,
+                _ = poll.tick() => bounded(self.follow(&mut cursor)).await,
+                () = bus::woken(&mut hints) => bounded(self.follow(&mut cursor)).await,
             };
             match step {
                 Ok(()) if away => {
@@ -73,11 +73,11 @@ impl Lease {
         if cursor.is_none() {
             // What changes while we load is read again from here.
             *cursor = Some(change::change_horizon(&mut conn).await?);
-            let own = shard::shard_take(&mut conn, &self.settings.instance, true).await?;
+            let own = shard::shard_take(&mut conn, &self.settings.owner, true).await?;
             return self.load(&mut conn, &own).await;
         }
         let held = self.board.held();
-        let renewed = shard::shard_renew(&mut conn, &self.settings.instance).await?;
+        let renewed = shard::shard_renew(&mut conn, &self.settings.owner).await?;
         let lost: Vec<ShardNo> = held
             .iter()
             .filter(|held| !renewed.contains(held))
@@ -91,7 +91,7 @@ impl Lease {
             .into_iter()
             .filter(|now| !held.contains(now))
             .collect();
-        gained.extend(shard::shard_take(&mut conn, &self.settings.instance, false).await?);
+        gained.extend(shard::shard_take(&mut conn, &self.settings.owner, false).await?);
         self.load(&mut conn, &gained).await
     }
 

@@ -155,22 +155,25 @@ impl Ledger {
         }
         let incident = IncidentId(Uuid::now_v7());
         let step = health::fold(&health, witness.observation.outcome, at, confirm, incident);
-        let failed = matches!(witness.observation.outcome, Outcome::Down | Outcome::Error);
-        if failed {
-            let suspicions = self.suspicions.entry(number).or_default();
-            if suspicions.len() < WITNESSES {
-                suspicions.push(witness.clone());
-            }
-        } else if step.transition.is_none() && !step.suspect {
+        if step.transition.is_none() && !step.suspect {
+            // Nothing is under way: what was suspected did not come true.
             self.suspicions.remove(&number);
+        } else if matches!(witness.observation.outcome, Outcome::Down | Outcome::Error) {
+            let suspicions = self.suspicions.entry(number).or_default();
+            if suspicions.len() == WITNESSES {
+                suspicions.remove(0);
+            }
+            suspicions.push(witness.clone());
         }
         if let Some(transition) = step.transition {
-            let mut witnesses = self.suspicions.remove(&number).unwrap_or_default();
-            if transition.next.is_outage() {
-                // An outage is shown with the failures that led to it.
+            let suspicions = self.suspicions.remove(&number).unwrap_or_default();
+            // An outage is shown with the failures that led to it, its end with
+            // the success.
+            let witnesses = if transition.next.is_outage() {
+                suspicions
             } else {
-                witnesses = vec![witness.clone()];
-            }
+                vec![witness.clone()]
+            };
             self.drafts.push(Draft {
                 check: number,
                 transition,

@@ -25,13 +25,12 @@ pub use self::board::{Board, LastSeen, Seen};
 use crate::bus::Bus;
 use crate::runtime::supervisor::Tasks;
 use crate::store::Store;
+use crate::store::shard::LeaseOwner;
 
 /// Who we are to other owners.
 #[derive(Clone, Debug)]
 pub struct ShardSettings {
-    /// The same after a restart, so that our own shards need not expire first;
-    /// different from every other lokahid's.
-    pub instance: String,
+    pub owner: LeaseOwner,
     /// Where probes go that name no location.
     pub location: String,
 }
@@ -62,7 +61,7 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
         store.clone(),
         bus.clone(),
         Arc::clone(&board),
-        settings.instance,
+        settings.owner,
         burials,
     );
     tasks.spawn("lease", lease.run(tasks.token()));

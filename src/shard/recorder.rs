@@ -28,9 +28,9 @@ use crate::model::probe::Reports;
 use crate::spec;
 use crate::store::error::StoreError;
 use crate::store::observation::{self, StateRow};
-use crate::store::shard::{self, HeldShard, ShardCheck};
+use crate::store::shard::{self, HeldShard, LeaseOwner, ShardCheck};
 use crate::store::transition::{self, NewTransition};
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, bounded};
 
 /// How long reports wait for company.
 const FLUSH: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ pub(super) struct Recorder {
     store: Store,
     bus: Bus,
     board: Arc<Board>,
-    instance: String,
+    owner: LeaseOwner,
     burials: mpsc::Receiver<ShardCheck>,
     ledger: Ledger,
     waiting_to_be_buried: Vec<ShardCheck>,
@@ -66,14 +66,14 @@ impl Recorder {
         store: Store,
         bus: Bus,
         board: Arc<Board>,
-        instance: String,
+        owner: LeaseOwner,
         burials: mpsc::Receiver<ShardCheck>,
     ) -> Self {
         Self {
             store,
             bus,
             board,
-            instance,
+            owner,
             burials,
             ledger: Ledger::default(),
             waiting_to_be_buried: Vec::new(),
@@ -156,7 +156,7 @@ impl Recorder {
         if self.ledger.is_empty() && self.waiting_to_be_buried.is_empty() {
             return;
         }
-        match self.write().await {
+        match bounded(self.write()).await {
             Ok(flushed) => self.committed(flushed).await,
             Err(StoreError::Fenced(shards)) => {
                 let shards: Vec<ShardNo> = shards.into_iter().map(ShardNo).collect();
@@ -208,7 +208,7 @@ impl Recorder {
 
     async fn write(&mut self) -> Result<Flushed, StoreError> {
         let mut tx = self.store.begin().await?;
-        shard::shard_fence(&mut tx, &self.instance, &self.held()).await?;
+        shard::shard_fence(&mut tx, &self.owner, &self.held()).await?;
         if self.failures > 0 {
             // The last commit may have happened although we were not told.
             self.read_back(&mut tx).await?;

@@ -1,18 +1,26 @@
 //! Sends out what is due, in batches, and gives up what did not come back.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use super::board::{Board, micros};
 use crate::bus::Bus;
 use crate::clock;
 
-/// The shortest wait: what is due within it goes out together.
-const TICK: Duration = Duration::from_millis(20);
+/// What is due within this time goes out together. Below a hundred probes a
+/// second there is nothing to gather; then a message for each few is dearer than
+/// the probes themselves; and a heavy load fills its batches by itself.
+const TICKS: [(f64, Duration); 3] = [
+    (100.0, Duration::from_millis(5)),
+    (1500.0, Duration::from_millis(50)),
+    (f64::INFINITY, Duration::from_millis(20)),
+];
+/// Over which time the load is measured.
+const WINDOW: Duration = Duration::from_secs(2);
 /// The longest wait: batches are swept at least this often.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -27,15 +35,18 @@ pub(super) struct Scheduler {
 
 impl Scheduler {
     pub(super) async fn run(self, token: CancellationToken) {
+        let mut unanswered = None;
+        let mut load = Load::new(self.board.tally.scheduled.get());
         loop {
+            let tick = load.tick(self.board.tally.scheduled.get());
             tokio::select! {
                 () = token.cancelled() => return,
-                () = tokio::time::sleep(self.wait()) => {}
+                () = tokio::time::sleep(self.wait(tick)) => {}
                 // A burst of news must not shorten the ticks.
-                () = self.loaded.notified() => tokio::time::sleep(TICK).await,
+                () = self.loaded.notified() => tokio::time::sleep(tick).await,
             }
             let now = clock::now();
-            self.board.sweep(now);
+            self.notice(self.board.sweep(now), &mut unanswered);
             for batch in self.board.take_due(now, &self.reply_to) {
                 if let Err(error) = self.bus.probe_publish(&self.location, &batch).await {
                     debug!(
@@ -48,11 +59,61 @@ impl Scheduler {
         }
     }
 
-    fn wait(&self) -> Duration {
+    /// Says once that probes get no answer, and once that they do again.
+    fn notice(&self, lost: u64, unanswered: &mut Option<u64>) {
+        let recorded = self.board.tally.recorded.get();
+        match unanswered {
+            None if lost > 0 => {
+                warn!(
+                    lost,
+                    "probes were sent and no report came: does a health worker run at the \
+                     location {:?}, and keep up?",
+                    self.location
+                );
+                *unanswered = Some(recorded);
+            }
+            Some(before) if lost == 0 && recorded > *before + 10 => {
+                info!("probes are answered again");
+                *unanswered = None;
+            }
+            Some(before) if lost > 0 => *before = recorded,
+            None | Some(_) => {}
+        }
+    }
+
+    fn wait(&self, tick: Duration) -> Duration {
         let Some(due) = self.board.next_due() else {
             return IDLE;
         };
         let ahead = due.0 - micros(clock::now()).0;
-        Duration::from_micros(u64::try_from(ahead).unwrap_or(0)).clamp(TICK, IDLE)
+        Duration::from_micros(u64::try_from(ahead).unwrap_or(0)).clamp(tick, IDLE)
+    }
+}
+
+/// How many probes are due in a second, lately.
+struct Load {
+    since: Instant,
+    counted: u64,
+    rate: f64,
+}
+
+impl Load {
+    fn new(counted: u64) -> Self {
+        Self {
+            since: clock::monotonic(),
+            counted,
+            rate: 0.0,
+        }
+    }
+
+    /// The tick for the load, when `counted` probes were due until now.
+    fn tick(&mut self, counted: u64) -> Duration {
+        let elapsed = self.since.elapsed();
+        if elapsed >= WINDOW {
+            self.rate = (counted - self.counted) as f64 / elapsed.as_secs_f64();
+            (self.since, self.counted) = (clock::monotonic(), counted);
+        }
+        let fits = TICKS.iter().find(|(most, _)| self.rate < *most);
+        fits.map_or(IDLE, |(_, tick)| *tick)
     }
 }

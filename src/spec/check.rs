@@ -6,10 +6,8 @@ use prost::Message as _;
 
 use super::webhook::{format_from, format_number};
 use super::{InField as _, SpecError, VERSION, check_header};
-use crate::model::check::{
-    Assert, CheckSpec, Confirm, Every, HttpUrl, InvalidValue, Method, StatusRange, Timeout,
-    valid_header,
-};
+use crate::model::check::{Assert, CheckSpec, Confirm, Every, Method, StatusRange, Timeout};
+use crate::model::value::{HttpUrl, InvalidValue, valid_header, valid_label};
 use crate::model::webhook::WebhookSpec;
 use crate::proto::internal;
 
@@ -178,20 +176,6 @@ fn limit(length: usize, max: usize) -> Result<(), InvalidValue> {
     } else {
         Ok(())
     }
-}
-
-/// Label keys are names of Prometheus labels, values short texts.
-fn valid_label(key: &str, value: &str) -> Result<(), InvalidValue> {
-    let good = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        && key.bytes().next().is_some_and(|b| !b.is_ascii_digit())
-        && key.len() <= 63;
-    if !good {
-        let rule = "a letter or '_', then letters, digits or '_', at most 63";
-        return Err(InvalidValue::Other(format!(
-            "{key:?} is not a label key: {rule}"
-        )));
-    }
-    limit(value.len(), 256)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod webhook;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::check::InvalidValue;
+use crate::model::value::InvalidValue;
 
 /// The version that this program writes.
 const VERSION: u32 = 1;

@@ -3,7 +3,7 @@
 use prost::Message as _;
 
 use super::{InField as _, SpecError, VERSION, check_header};
-use crate::model::check::InvalidValue;
+use crate::model::value::InvalidValue;
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
 use crate::proto::internal;
 

@@ -25,6 +25,10 @@ pub struct Claimed {
     pub at: OffsetDateTime,
     pub url: String,
     pub format: WebhookFormat,
+    /// The check, as PROJECT/ADDRESS: for the log.
+    pub subject: String,
+    /// The receiver's name; its host when it has none.
+    pub receiver_name: String,
     /// Number of this attempt, from 1.
     pub attempt: i32,
     pub first_attempt_at: OffsetDateTime,
@@ -79,10 +83,13 @@ pub async fn delivery_claim(
                returning d.*)
            select c.id, c.event_id, c.receiver_id, c.check_id, c.attempts, c.body,
                c.first_attempt_at as "first_attempt_at!", t.type as kind, t.at, t.payload,
-               r.url, r.format
+               r.url, r.format, r.address as receiver_name,
+               coalesce(p.name || '/' || k.address, '') as "subject!"
            from claimed c
            join transitions t on t.id = c.event_id
-           join receivers r on r.id = c.receiver_id"#,
+           join receivers r on r.id = c.receiver_id
+           left join checks k on k.id = c.check_id
+           left join projects p on p.id = k.project_id"#,
         worker,
         now,
         &busy,
@@ -101,6 +108,8 @@ pub async fn delivery_claim(
                 check: row.check_id.map(CheckId),
                 kind: row.kind,
                 at: row.at,
+                subject: row.subject,
+                receiver_name: row.receiver_name.unwrap_or_else(|| host(&row.url)),
                 url: row.url,
                 format: format_from(row.format)?,
                 attempt: row.attempts,
@@ -110,6 +119,16 @@ pub async fn delivery_claim(
             })
         })
         .collect()
+}
+
+/// The part of a URL that may be shown: the rest may be a secret.
+fn host(url: &str) -> String {
+    let after = url.split_once("://").map_or(url, |(_, rest)| rest);
+    after
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Freezes bodies and writes the attempts before anything is sent: what then
@@ -185,8 +204,8 @@ pub async fn delivery_finish(
         attempted
             .status
             .and_then(|status| i16::try_from(status).ok()),
-        attempted.error,
-        attempted.excerpt,
+        attempted.error.as_deref().map(storable),
+        storable(&attempted.excerpt),
     )
     .execute(&mut *conn)
     .await
@@ -224,6 +243,12 @@ pub async fn delivery_finish(
         .doing("store how long a receiver took")?;
     }
     Ok(())
+}
+
+/// What others said, as Postgres can store it: an attempt whose end cannot be
+/// written down would be repeated for ever.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// Gives claims back at an orderly end.

@@ -19,6 +19,9 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// Postgres took a statement and gave no answer: it hangs, or the way to it.
+    #[error("Postgres did not answer within {0:?}")]
+    Stuck(std::time::Duration),
     /// Another live object has this address.
     #[error("{0:?} exists already")]
     AddressTaken(String),
@@ -44,8 +47,10 @@ impl StoreError {
     /// Whether the same again may work: Postgres was away, or we were in
     /// another transaction's way.
     pub fn is_passing(&self) -> bool {
-        let Self::Query { source, .. } = self else {
-            return false;
+        let source = match self {
+            Self::Query { source, .. } => source,
+            Self::Stuck(_) => return true,
+            _ => return false,
         };
         match source {
             sqlx::Error::Database(error) => {
@@ -62,6 +67,20 @@ impl StoreError {
             | sqlx::Error::Tls(_) => true,
             _ => false,
         }
+    }
+}
+
+impl StoreError {
+    /// Whether a text had a character that Postgres cannot store: NUL.
+    pub fn is_unstorable_text(&self) -> bool {
+        let Self::Query {
+            source: sqlx::Error::Database(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        error.code().as_deref() == Some("22021")
     }
 }
 

@@ -25,9 +25,22 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
 use self::error::{Doing as _, StoreError};
+
+/// Longer than any statement may take: whoever waits longer waits in vain.
+const STUCK: Duration = Duration::from_secs(45);
+
+/// Bounds work with the store: a server that hangs must not hang its client.
+pub async fn bounded<T, E: From<StoreError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(STUCK, work).await {
+        Ok(done) => done,
+        Err(_elapsed) => Err(StoreError::Stuck(STUCK).into()),
+    }
+}
 
 /// What the functions here work on: a connection, or a transaction of it.
 pub type Connection = sqlx::PgConnection;
@@ -38,6 +51,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    options: PgConnectOptions,
 }
 
 impl Store {
@@ -58,8 +72,32 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy_with(options);
-        Ok(Self { pool })
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options })
+    }
+
+    /// Where it is, for people: host, port and database.
+    pub fn place(&self) -> String {
+        let host = match self.options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => self.options.get_host().to_owned(),
+        };
+        let database = self
+            .options
+            .get_database()
+            .unwrap_or("its default database");
+        format!("{host}:{}, {database}", self.options.get_port())
+    }
+
+    /// Connects once, beside the pool: the pool only says that it waited.
+    pub async fn reach(&self) -> Result<(), StoreError> {
+        let connect = async {
+            let conn = PgConnection::connect_with(&self.options)
+                .await
+                .doing("connect to Postgres")?;
+            conn.close().await.doing("connect to Postgres")
+        };
+        bounded(connect).await
     }
 
     /// A connection, for what needs no transaction.
@@ -100,14 +138,13 @@ impl Store {
     /// How many migrations are still to be run; a newer schema is an error.
     pub async fn migrations_pending(&self) -> Result<usize, StoreError> {
         let mut conn = self.pool.acquire().await.doing("connect to Postgres")?;
-        // Asking must not make the table: whoever migrates at this moment makes it, and of two
-        // who make the same table one fails.
-        let made =
-            sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
+        // Asked, not made: two programs that make the table at once get in each other's way.
+        let exists: Option<bool> =
+            sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
                 .fetch_one(&mut *conn)
                 .await
-                .doing("ask for the schema's version")?;
-        if !made {
+                .doing("look for the schema")?;
+        if exists != Some(true) {
             return Ok(MIGRATOR.iter().count());
         }
         let applied = conn

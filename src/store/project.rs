@@ -9,9 +9,6 @@ use crate::model::change::Kind;
 use crate::model::desired::{Revision, SourceLine};
 use crate::model::id::{CheckId, ReceiverId, SpecId};
 
-/// The project that owns what the API creates.
-pub const API_PROJECT: &str = "api";
-
 /// A stored project.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ProjectId(pub i64);

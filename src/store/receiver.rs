@@ -49,9 +49,50 @@ pub async fn receiver_implicit(
     let mut webhooks: Vec<WebhookSpec> = webhooks.to_vec();
     webhooks.sort();
     webhooks.dedup();
+    let mut found = implicit_find(conn, project, &webhooks).await?;
+    webhooks.retain(|webhook| !found.contains_key(webhook));
+    if !webhooks.is_empty() {
+        implicit_create(conn, project, &webhooks, now).await?;
+        found.extend(implicit_find(conn, project, &webhooks).await?);
+    }
+    Ok(found)
+}
+
+async fn implicit_find(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    webhooks: &[WebhookSpec],
+) -> Result<HashMap<WebhookSpec, ReceiverId>, StoreError> {
     if webhooks.is_empty() {
         return Ok(HashMap::new());
     }
+    let urls: Vec<String> = webhooks.iter().map(|w| w.url.to_string()).collect();
+    let formats: Vec<i16> = webhooks.iter().map(|w| format_number(w.format)).collect();
+    let rows = sqlx::query!(
+        r#"select r.id, w.n as "n!" from receivers r
+           join unnest($2::text[], $3::smallint[]) with ordinality as w (url, format, n)
+               on w.url = r.url and w.format = r.format
+           where r.project_id = $1 and r.address is null"#,
+        project.0,
+        &urls,
+        &formats,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find implicit receivers")?;
+    let at = |n: i64| webhooks.get(usize::try_from(n).ok()?.checked_sub(1)?);
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((at(row.n)?.clone(), ReceiverId(row.id))))
+        .collect())
+}
+
+async fn implicit_create(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    webhooks: &[WebhookSpec],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     let encoded: Vec<Vec<u8>> = webhooks.iter().map(spec::encode_webhook).collect();
     let stored = super::spec::spec_put(conn, &encoded).await?;
     let ids: Vec<Uuid> = webhooks.iter().map(|_| Uuid::now_v7()).collect();
@@ -74,32 +115,10 @@ pub async fn receiver_implicit(
         &urls,
         &formats,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await
     .doing("store implicit receivers")?;
-    let rows = sqlx::query!(
-        "select r.id, r.url, r.format from receivers r
-         join unnest($2::text[], $3::smallint[]) as w (url, format)
-             on w.url = r.url and w.format = r.format
-         where r.project_id = $1 and r.address is null",
-        project.0,
-        &urls,
-        &formats,
-    )
-    .fetch_all(conn)
-    .await
-    .doing("find implicit receivers")?;
-    let mut found = HashMap::new();
-    for row in rows {
-        let format = format_from(row.format)?;
-        if let Some(webhook) = webhooks
-            .iter()
-            .find(|w| w.url.as_str() == row.url && w.format == format)
-        {
-            found.insert(webhook.clone(), ReceiverId(row.id));
-        }
-    }
-    Ok(found)
+    Ok(())
 }
 
 /// Makes declared receivers.
@@ -204,10 +223,7 @@ pub async fn receiver_link(
     links: &[(CheckId, Vec<ReceiverId>)],
 ) -> Result<(), StoreError> {
     let checks: Vec<Uuid> = links.iter().map(|link| link.0.0).collect();
-    let pairs = links
-        .iter()
-        .flat_map(|(check, receivers)| receivers.iter().map(move |receiver| (check.0, receiver.0)));
-    let (from, to): (Vec<Uuid>, Vec<Uuid>) = pairs.unzip();
+    let (from, to) = pairs(links);
     sqlx::query!(
         "delete from check_receivers c where c.check_id = any($1) and not exists
              (select from unnest($2::uuid[], $3::uuid[]) as l (check_id, receiver_id)
@@ -219,6 +235,15 @@ pub async fn receiver_link(
     .execute(&mut *conn)
     .await
     .doing("unlink receivers")?;
+    receiver_add(conn, links).await
+}
+
+/// Gives checks more receivers: all that a new one needs.
+pub async fn receiver_add(
+    conn: &mut PgConnection,
+    links: &[(CheckId, Vec<ReceiverId>)],
+) -> Result<(), StoreError> {
+    let (from, to) = pairs(links);
     sqlx::query!(
         "insert into check_receivers (check_id, receiver_id)
          select * from unnest($1::uuid[], $2::uuid[]) on conflict do nothing",
@@ -229,4 +254,44 @@ pub async fn receiver_link(
     .await
     .doing("link receivers")?;
     Ok(())
+}
+
+/// What waits for one receiver of a check goes to another instead; without
+/// another it is dead. A body in the old receiver's form is written anew.
+pub async fn receiver_replace(
+    conn: &mut PgConnection,
+    check: CheckId,
+    old: ReceiverId,
+    new: Option<ReceiverId>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update deliveries set
+             receiver_id = coalesce($3::uuid, receiver_id),
+             body = case when $3 is null then body end,
+             lease = null,
+             next_at = $4::timestamptz,
+             state = case when $3 is null then 'dead' else state end,
+             reason = case when $3 is null then 'receiver removed' else reason end,
+             finished_at = case when $3 is null then $4::timestamptz end
+         where check_id = $1 and receiver_id = $2 and state = 'pending'
+             and not exists (select from deliveries d
+                 where d.event_id = deliveries.event_id and d.receiver_id = $3
+                     and d.replay_no = deliveries.replay_no)",
+        check.0,
+        old.0,
+        new.map(|id| id.0),
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("send what waits to another receiver")?;
+    Ok(())
+}
+
+fn pairs(links: &[(CheckId, Vec<ReceiverId>)]) -> (Vec<Uuid>, Vec<Uuid>) {
+    let pairs = links
+        .iter()
+        .flat_map(|(check, receivers)| receivers.iter().map(move |receiver| (check.0, receiver.0)));
+    pairs.unzip()
 }

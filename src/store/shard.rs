@@ -37,24 +37,46 @@ pub struct ShardCheck {
     pub revision: String,
 }
 
-/// Takes every shard whose lease has run out, or that an earlier life of this
-/// owner left behind (`restarted`), under a new epoch.
+/// A lokahid to the others: its instance's name, which a restart keeps, and
+/// its process, which it does not. Two processes of one name, by mistake, then
+/// take shards from each other and never share one.
+#[derive(Clone, Debug)]
+pub struct LeaseOwner {
+    instance: String,
+    owner: String,
+}
+
+impl LeaseOwner {
+    /// This process, as an instance of that name.
+    pub fn new(instance: &str) -> Self {
+        // The sign parts the two in the column.
+        let instance = instance.replace('#', "-");
+        Self {
+            owner: format!("{instance}#{}", Uuid::now_v7().simple()),
+            instance,
+        }
+    }
+}
+
+/// Takes every shard whose lease has run out, under a new epoch; with
+/// `restarted` also what an earlier life of this instance left behind.
 pub async fn shard_take(
     conn: &mut PgConnection,
-    owner: &str,
+    owner: &LeaseOwner,
     restarted: bool,
 ) -> Result<Vec<HeldShard>, StoreError> {
     let rows = sqlx::query!(
         "update shards set owner = $1, epoch = epoch + 1,
              expires = now() + make_interval(secs => $2)
          where shard_no in (select shard_no from shards
-             where expires < now() or (owner = $1 and $3)
+             where owner <> $1
+                 and (expires < now() or ($3 and split_part(owner, '#', 1) = $4))
              order by shard_no for update skip locked)
-             and (owner <> $1 or $3)
          returning shard_no, epoch",
-        owner,
+        owner.owner,
         LEASE_SECONDS,
         restarted,
+        owner.instance,
     )
     .fetch_all(conn)
     .await
@@ -72,12 +94,12 @@ pub async fn shard_take(
 /// took the shard is renewed too.
 pub async fn shard_renew(
     conn: &mut PgConnection,
-    owner: &str,
+    owner: &LeaseOwner,
 ) -> Result<Vec<HeldShard>, StoreError> {
     let rows = sqlx::query!(
         "update shards set expires = now() + make_interval(secs => $2)
          where owner = $1 returning shard_no, epoch",
-        owner,
+        owner.owner,
         LEASE_SECONDS,
     )
     .fetch_all(conn)
@@ -93,10 +115,10 @@ pub async fn shard_renew(
 }
 
 /// Gives shards back at an orderly end, so that another need not wait.
-pub async fn shard_release(conn: &mut PgConnection, owner: &str) -> Result<(), StoreError> {
+pub async fn shard_release(conn: &mut PgConnection, owner: &LeaseOwner) -> Result<(), StoreError> {
     sqlx::query!(
         "update shards set expires = '-infinity', owner = '' where owner = $1",
-        owner
+        owner.owner
     )
     .execute(conn)
     .await
@@ -108,7 +130,7 @@ pub async fn shard_release(conn: &mut PgConnection, owner: &str) -> Result<(), S
 /// Fails when one of them has another epoch by now.
 pub async fn shard_fence(
     conn: &mut PgConnection,
-    owner: &str,
+    owner: &LeaseOwner,
     held: &[HeldShard],
 ) -> Result<(), StoreError> {
     let shards: Vec<i16> = held.iter().map(|h| h.shard.0).collect();
@@ -118,7 +140,7 @@ pub async fn shard_fence(
          join unnest($2::smallint[], $3::bigint[]) as h (shard_no, epoch)
              on h.shard_no = s.shard_no and h.epoch = s.epoch
          where s.owner = $1 for share of s",
-        owner,
+        owner.owner,
         &shards,
         &epochs,
     )

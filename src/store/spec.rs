@@ -19,15 +19,28 @@ pub async fn spec_put(
     rows.dedup_by_key(|row| row.0);
     let digests: Vec<Vec<u8>> = rows.iter().map(|row| row.0.0.to_vec()).collect();
     let bytes: Vec<Vec<u8>> = rows.iter().map(|row| row.1.clone()).collect();
-    sqlx::query!(
-        "insert into specs (digest, bytes) select * from unnest($1::bytea[], $2::bytea[])
-         on conflict (digest) do nothing",
+    let written = sqlx::query!(
+        r#"with written as (
+               insert into specs (digest, bytes) select * from unnest($1::bytea[], $2::bytea[])
+               on conflict (digest) do nothing returning id, digest)
+           select id as "id!", digest as "digest!" from written
+           union all
+           select id, digest from specs where digest = any($1)"#,
         &digests,
         &bytes,
     )
-    .execute(&mut *conn)
+    .fetch_all(&mut *conn)
     .await
     .doing("store specs")?;
+    let found: HashMap<Digest, SpecId> = written
+        .into_iter()
+        .filter_map(|row| Some((Digest(row.digest.try_into().ok()?), SpecId(row.id))))
+        .collect();
+    if found.len() == rows.len() {
+        return Ok(found);
+    }
+    // One was stored by somebody else in this very moment, after our statement's
+    // view of the table was taken.
     spec_find(conn, &rows.into_iter().map(|row| row.0).collect::<Vec<_>>()).await
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use lokahi::api::ApiSettings;
-use lokahi::files;
+use lokahi::files::private as files;
 
 use crate::support::programs::lokahictl;
 use crate::support::server::Server;

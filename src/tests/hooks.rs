@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use lokahi::api::serve::serve;
 use lokahi::proto::json::{JsonStyle, to_json};
 use lokahi::proto::lokahi::check::State;
 use lokahi::proto::lokahi::{Check, CheckStatus};
 use lokahi::runtime::supervisor::Supervisor;
+use lokahi::serve::server::serve;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -104,7 +104,7 @@ async fn chat(supervisor: &Supervisor) -> (String, Arc<Mutex<Vec<Value>>>) {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/secret", listener.local_addr().unwrap());
-    supervisor.spawn("chat", serve(listener, router, supervisor.token()));
+    supervisor.spawn("chat", serve(listener, None, router, supervisor.token()));
     (url, heard)
 }
 

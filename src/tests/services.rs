@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lokahi::clock;
-use lokahi::files;
+use lokahi::files::private as files;
 use lokahi::runtime::supervisor::Supervisor;
 use lokahi::services::folder::default_cache_dir;
 use lokahi::services::search::{self, Search};

@@ -32,7 +32,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer {
         name: "doors",
         modules: &[
-            "clock", "files", "folder", "runtime", "store", "bus", "egress", "services",
+            "clock", "files", "runtime", "store", "bus", "egress", "serve", "services",
         ],
         left: true,
     },
@@ -62,6 +62,7 @@ pub(crate) const LAYERS: &[Layer] = &[
 pub(crate) const MEANT: &[(&str, &str)] = &[
     // lokahictl's commands are calls of the client.
     ("cli", "client"),
+    // A receiver serves Twirp as the API does.
 ];
 
 /// (outside library, where it may be named).
@@ -71,7 +72,7 @@ pub(crate) const DOORS: &[(&str, &[&str])] = &[
         &["src/bin/", "src/cli/", "src/daemon/", "src/hooks/"],
     ),
     ("async_nats", &["src/bus/"]),
-    ("axum", &["src/api/", "src/hooks/"]),
+    ("axum", &["src/api/", "src/hooks/", "src/serve/"]),
     (
         "clap",
         &["src/bin/", "src/cli/", "src/daemon/", "src/hooks/"],
@@ -80,9 +81,9 @@ pub(crate) const DOORS: &[(&str, &[&str])] = &[
     ("hcl", &["src/cli/"]),
     ("hcl_edit", &["src/manifest/"]),
     ("hickory_resolver", &["src/egress/"]),
-    // The API serves by it, too: axum's own server has no deadline for headers.
-    ("hyper", &["src/api/", "src/egress/", "src/prober/"]),
-    ("hyper_util", &["src/api/", "src/egress/", "src/prober/"]),
+    // The server is one, too: axum's own server has no deadline for headers.
+    ("hyper", &["src/serve/", "src/egress/", "src/prober/"]),
+    ("hyper_util", &["src/serve/", "src/egress/", "src/prober/"]),
     ("indicatif", &["src/cli/"]),
     ("notify", &["src/reconcile/"]),
     ("reqwest", &["src/client/", "src/egress/"]),

@@ -188,7 +188,7 @@ fn how_they_read() {
     1 | check "Home Page" {
       |       ^^^^^^^^^^^
 
-    error[LK0307]: `labels`: "a b" is not a label: a letter, then letters, digits, `_`, `-` or `.`, 64 at most
+    error[LK0307]: `labels`: "a b" is not a label: a letter or `_`, then letters, digits, `_`, `-` or `.`, 64 at most
      --> checks.d/web.hcl:3:14
       |
     3 |   labels = { "a b" = "c" }

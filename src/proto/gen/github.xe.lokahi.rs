@@ -434,6 +434,10 @@ pub struct ApplyRequest {
     /// Compute and return the changes, write nothing.
     #[prost(bool, tag = "5")]
     pub dry_run: bool,
+    /// Refuse (aborted) unless the project is at this generation: what is applied
+    /// is then what was shown. Absent: do not care.
+    #[prost(int64, optional, tag = "6")]
+    pub expected_generation: ::core::option::Option<i64>,
 }
 impl ::prost::Name for ApplyRequest {
     const NAME: &'static str = "ApplyRequest";

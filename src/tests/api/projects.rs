@@ -42,6 +42,7 @@ fn request(checks: &[(&str, &[u8])], dry_run: bool) -> ApplyRequest {
             .collect(),
         webhooks: vec![declared("oncall", &webhook())],
         dry_run,
+        expected_generation: None,
         ..ApplyRequest::default()
     }
 }
@@ -159,4 +160,23 @@ async fn a_spec_that_breaks_a_rule_is_not_stored() {
     };
     let error = client.apply(&reserved).await.unwrap_err().to_string();
     assert!(error.starts_with("invalid_argument: project: "), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_applied_is_what_was_shown() {
+    let server = Server::start().await;
+    let client = server.client();
+    let spec = check("http://127.0.0.1:9/");
+    let upload = SpecUpload {
+        checks: vec![spec.clone()],
+        webhooks: vec![webhook()],
+    };
+    client.upload_specs(&upload).await.unwrap();
+    let mut wish = request(&[("one", &spec)], true);
+    let planned = client.apply(&wish).await.unwrap();
+    (wish.dry_run, wish.expected_generation) = (false, Some(planned.generation));
+    client.apply(&wish).await.unwrap();
+    // The same plan again is no longer the plan of what is.
+    let refused = client.apply(&wish).await.unwrap_err().to_string();
+    assert!(refused.contains("at generation 1 by now"), "{refused}");
 }

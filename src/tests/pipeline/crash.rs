@@ -7,8 +7,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::Row as _;
 
-use super::fleet::{Fleet, Program, free_port};
+use super::fleet::{Fleet, Program};
 use super::peers::{Receiver, Site};
+use crate::support::free_port;
 use crate::support::servers::options;
 use crate::support::until;
 

@@ -100,20 +100,19 @@ async fn a_receiver_that_is_away_gets_everything_in_order_when_it_is_back() {
         .collect();
     assert_eq!(sequences, [2, 3, 4]);
     // Every attempt has a row, an end and the receiver's answer.
-    let row = sqlx::query(
-        "select count(*) filter (where finished_at is null) as open,
-             count(*) filter (where status = 503) as refused,
-             count(*) filter (where status = 200) as taken from attempts",
-    )
-    .fetch_one(&mut fleet.database().await)
-    .await
-    .unwrap();
-    let refused: i64 = row.get("refused");
-    assert_eq!(
-        (row.get::<i64, _>("open"), row.get::<i64, _>("taken")),
-        (0, 3)
-    );
-    assert!(refused >= 1);
+    until("the attempts are written down", async || {
+        let row = sqlx::query(
+            "select count(*) filter (where finished_at is null) as open,
+                 count(*) filter (where status = 503) as refused,
+                 count(*) filter (where status = 200) as taken from attempts",
+        )
+        .fetch_one(&mut fleet.database().await)
+        .await
+        .unwrap();
+        let count = |name: &str| row.get::<i64, _>(name);
+        (count("open"), count("taken")) == (0, 3) && count("refused") >= 1
+    })
+    .await;
     let first: Vec<_> = receiver
         .received()
         .into_iter()
@@ -200,4 +199,32 @@ async fn an_incident_of_a_deleted_check_ends() {
         .await
         .unwrap();
     assert_eq!(open, 0);
+}
+
+#[tokio::test]
+async fn what_waits_goes_to_the_new_url_of_an_edited_check() {
+    let (site, old, new) = (
+        Site::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
+    let fleet = Fleet::start(&[]).await;
+    old.answer(503);
+    site.set(false);
+    let check = fleet.create(&site.url, &old.url).await;
+    until("the old one was tried", async || !old.received().is_empty()).await;
+    let edit = Check {
+        id: check.id,
+        webhook_url: new.url.clone(),
+        ..Check::default()
+    };
+    let _edited: Check = fleet
+        .client()
+        .call("github.xe.lokahi.Checks/Put", &edit)
+        .await
+        .unwrap();
+    until("the new one was told", async || new.taken().len() == 1).await;
+    assert_eq!(new.taken()[0].id, old.received()[0].id);
+    site.set(true);
+    until("it hears of the end", async || new.taken().len() == 2).await;
 }

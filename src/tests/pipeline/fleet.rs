@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::support::servers::servers;
-use crate::support::{GENEROUS, until};
+use crate::support::{GENEROUS, free_port, until};
 
 /// A program that can be killed and started again.
 pub(super) struct Program {
@@ -39,7 +39,8 @@ impl Program {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "the log is read until the program ends"
+        clippy::print_stderr,
+        reason = "the log is read until the program ends, and shown to whoever asks with SHOW_LOGS"
     )]
     pub(super) fn start(&mut self) {
         let mut child = Command::new(self.path)
@@ -58,7 +59,7 @@ impl Program {
         tokio::spawn(async move {
             while let Ok(Some(line)) = log.next_line().await {
                 if show {
-                    println!("{line}");
+                    eprintln!("{line}");
                 }
                 if let Some((_, address)) = line.split_once(" on http://") {
                     sender.send_replace(Some(address.trim().to_owned()));
@@ -118,7 +119,7 @@ impl Fleet {
         more: &[(&str, &str)],
     ) -> Self {
         // Stories share NATS, so each has a location to itself.
-        let location = format!("story-{}", lokahi::files::random_hex(4).unwrap());
+        let location = format!("story-{}", lokahi::files::private::random_hex(4).unwrap());
         let port = free_port();
         let listen = format!("127.0.0.1:{port}");
         let mut settings = vec![
@@ -224,18 +225,5 @@ impl Fleet {
             .unwrap()
             .parse()
             .unwrap()
-    }
-}
-
-/// A port that was free a moment ago, below those that the system gives away.
-pub(super) fn free_port() -> u16 {
-    let seed = std::process::id() as u16;
-    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    loop {
-        let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let port = 11_000 + (seed.wrapping_mul(37).wrapping_add(n)) % 8_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }

@@ -128,7 +128,11 @@ impl Receiver {
     }
 }
 
-async fn remember(State(memory): State<Memory>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn remember(
+    State(memory): State<Memory>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, &'static str) {
     let answered = memory.status.load(Ordering::SeqCst);
     let id = headers
         .get("webhook-id")
@@ -141,7 +145,8 @@ async fn remember(State(memory): State<Memory>, headers: HeaderMap, body: Bytes)
         answered,
     };
     memory.received.lock().unwrap().push(received);
-    StatusCode::from_u16(answered).unwrap()
+    // Whatever a receiver says must not matter, not even what cannot be stored as text.
+    (StatusCode::from_u16(answered).unwrap(), "taken\0")
 }
 
 #[expect(

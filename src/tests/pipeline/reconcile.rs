@@ -12,7 +12,10 @@ struct Folder(std::path::PathBuf);
 
 impl Folder {
     fn new(text: &str) -> Self {
-        let name = format!("lokahi-checks-{}", lokahi::files::random_hex(6).unwrap());
+        let name = format!(
+            "lokahi-checks-{}",
+            lokahi::files::private::random_hex(6).unwrap()
+        );
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder).unwrap();
         let folder = Self(folder);

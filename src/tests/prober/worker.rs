@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lokahi::bus::{Bus, BusSettings};
 use lokahi::clock;
-use lokahi::files;
+use lokahi::files::private as files;
 use lokahi::model::check::CheckSpec;
 use lokahi::model::id::{CheckId, CheckNo, SpecId};
 use lokahi::model::observation::Outcome;

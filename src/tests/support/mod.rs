@@ -20,3 +20,16 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: i
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+/// A port that was free a moment ago, below those that the system gives away.
+pub(crate) fn free_port() -> u16 {
+    let seed = std::process::id() as u16;
+    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+    loop {
+        let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let port = 11_000 + (seed.wrapping_mul(37).wrapping_add(n)) % 8_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lokahi::api::{ApiSettings, ApiState, router, serve};
+use lokahi::api::{ApiSettings, ApiState, router};
 use lokahi::bus::{Bus, BusSettings};
 use lokahi::client::Client;
 use lokahi::runtime::supervisor::Supervisor;
+use lokahi::serve::server;
 use lokahi::store::Store;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -68,7 +69,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let supervisor = Supervisor::new();
-        let serving = serve::serve(listener, router(state), supervisor.token());
+        let serving = server::serve(listener, None, router(state), supervisor.token());
         supervisor.spawn("api", serving);
         Self {
             url: match userpass {

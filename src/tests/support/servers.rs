@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 
-use lokahi::files;
+use lokahi::files::private as files;
 use lokahi::runtime::supervisor::Supervisor;
 use lokahi::services::folder::default_cache_dir;
 use lokahi::services::search::{self, Search};
@@ -96,6 +96,18 @@ impl Servers {
             format!("create database {name} template {TEMPLATE}"),
         )
         .await;
+        drop(made);
+        self.url_of(&name)
+    }
+
+    /// The URL of a fresh database without a schema.
+    pub(crate) async fn empty_database(&self) -> String {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("story_{number}");
+        let mut admin = PgConnection::connect(&self.database_url).await.unwrap();
+        // Postgres copies a template for one at a time.
+        let made = self.template.lock().await;
+        run(&mut admin, format!("create database {name}")).await;
         drop(made);
         self.url_of(&name)
     }

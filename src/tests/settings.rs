@@ -1,0 +1,81 @@
+//! What operators set, and how programs end before they have begun.
+
+use std::process::Stdio;
+
+use lokahi::store::Store;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::support::servers::servers;
+use crate::support::{GENEROUS, until};
+
+const NOBODY: &str = "postgres://nobody:nothing@127.0.0.1:1/nothing";
+
+#[tokio::test]
+async fn an_empty_variable_is_not_set() {
+    let output = Command::new(env!("CARGO_BIN_EXE_lokahid"))
+        .envs(
+            [
+                "PORT",
+                "LOCATION",
+                "TARGET_ALLOW",
+                "NATS_CREDS",
+                "DATABASE_URL",
+            ]
+            .map(|n| (n, "")),
+        )
+        .output();
+    let output = timeout(GENEROUS, output).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("DATABASE_URL is not set"), "{said}");
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_for_postgres_can_be_stopped() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_webhookworker"))
+        .env("DATABASE_URL", NOBODY)
+        .env("NATS_URL", "nats://127.0.0.1:1")
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    // It goes on to Postgres without NATS, and there it waits.
+    loop {
+        let line = timeout(GENEROUS, log.next_line()).await.unwrap().unwrap();
+        if line.unwrap().contains("waiting for Postgres") {
+            break;
+        }
+    }
+    kill(
+        Pid::from_raw(child.id().unwrap().cast_signed()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
+    let status = timeout(GENEROUS, child.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fresh_database_may_be_looked_at_while_it_is_made() {
+    for _ in 0..10 {
+        let url = servers().empty_database().await;
+        let looking = async {
+            let store = Store::lazy(&url, 2).unwrap();
+            until("the schema is there", async || {
+                store.migrations_pending().await.unwrap() == 0
+            })
+            .await;
+            store.close().await;
+        };
+        let making = async {
+            let store = Store::lazy(&url, 2).unwrap();
+            store.migrate().await.unwrap();
+            store.close().await;
+        };
+        tokio::join!(looking, making);
+    }
+}
