@@ -12,6 +12,7 @@ mod page;
 mod steady;
 mod target;
 mod usage;
+mod yardstick;
 
 use std::path::Path;
 use std::time::Duration;

@@ -11,6 +11,7 @@ use super::figures::{Figures, megabytes};
 use super::fleet::Fleet;
 use super::page::AtMost;
 use super::usage::Memory;
+use super::yardstick::Yardstick;
 
 /// Every check is probed within ten seconds of its making, then by its own phase.
 const WARM_UP: Duration = Duration::from_secs(25);
@@ -65,14 +66,17 @@ pub(super) fn measure(
     let wal_before = wal(fleet)?;
     fleet.sleep(Duration::from_secs(2))?;
     let (used_before, from) = (fleet.processor()?, epoch()?);
+    let yardstick = Yardstick::start(fleet.site_port());
     fleet.sleep(window)?;
-    let (used_after, until) = (fleet.processor()?, epoch()?);
+    let (used_after, seconds) = (fleet.processor()?, epoch()? - from);
+    let raw = yardstick.finish()?;
     let wal_bytes = wal(fleet)? - wal_before;
     fleet.sleep(SETTLE)?;
     let page = fleet.page()?.since(&page_before);
     let memory_after = fleet.memory()?;
 
-    let seconds = until - from;
+    // Exactly as long as it was asked for: then so many are due, whatever their phases.
+    let until = from + window.as_secs_f64();
     let within = format!("at >= to_timestamp({from}) and at < to_timestamp({until})");
     let found = fleet.postgres().query(&format!(
         "select count(*), count(distinct check_no), count(*) filter (where outcome <> 1) \
@@ -83,8 +87,8 @@ pub(super) fn measure(
         [recorded, seen, failed] => (*recorded, *seen, *failed),
         _ => anyhow::bail!("Postgres gave {found}"),
     };
-    let asked = f64::from(checks) * seconds / EVERY as f64;
-    let rate = recorded / seconds * 60.0;
+    let asked = f64::from(checks) * window.as_secs_f64() / EVERY as f64;
+    let rate = recorded / window.as_secs_f64() * 60.0;
     figures.add("checks", checks, checks.to_string());
     figures.add("window", seconds, format!("{seconds:.2} s"));
     figures.add_with_bar(
@@ -118,6 +122,9 @@ pub(super) fn measure(
     }
     let each = all * 1e6 / recorded.max(1.0);
     figures.add("CPU us a check, all", each, format!("{each:.1}"));
+    figures.add("CPU us a connection, raw client", raw, format!("{raw:.1}"));
+    let ratio = each / raw.max(1.0);
+    figures.add("all in raw clients", ratio, format!("{ratio:.2}"));
     let percent = all / seconds * 100.0;
     let bar = core.map_or_else(String::new, |core| format!("<= {core} %"));
     figures.add_with_bar("CPU of one core", percent, format!("{percent:.2} %"), &bar);
