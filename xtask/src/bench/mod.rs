@@ -113,7 +113,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         // Each has a database of its own.
         let mut fleet = Fleet::start(&servers, &programs, &results, scenario.site(), &wish)?;
         let measured = scenario.measure(&mut fleet, arguments);
-        let figures = measured.with_context(|| format!("{name}: {}", fleet.last_words()))?;
+        let figures = match measured {
+            Ok(figures) => figures,
+            Err(_) if wish.is_to_stop() => bail!("stopped"),
+            Err(error) => return Err(error.context(format!("{name}: {}", fleet.last_words()))),
+        };
         drop(fleet);
         println!("{}", figures.table());
         let path = results.join(format!("{name}.json"));
