@@ -28,6 +28,7 @@ use self::run::RunTimes;
 use self::twirp::Methods;
 use crate::bus::Bus;
 use crate::model::desired::API_PROJECT;
+use crate::model::probe::DEFAULT_LOCATION;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::serve::respond::answer_error;
 use crate::store::Store;
@@ -46,6 +47,8 @@ pub struct ApiSettings {
     pub userpass: Option<String>,
     /// Whether `/metrics` is open to whoever has no credentials.
     pub metrics_open: bool,
+    /// Where `run` probes from; empty: where workers are that were given none.
+    pub location: String,
 }
 
 /// What the handlers work with.
@@ -54,6 +57,7 @@ pub struct ApiState {
     bus: Bus,
     access: Access,
     metrics_open: bool,
+    location: String,
     metrics: MetricsPage,
     runs: RunTimes,
     in_flight: Semaphore,
@@ -85,6 +89,10 @@ impl ApiState {
             bus,
             access: Access::from_setting(settings.userpass.as_deref())?,
             metrics_open: settings.metrics_open,
+            location: match settings.location.as_str() {
+                "" => DEFAULT_LOCATION.to_owned(),
+                location => location.to_owned(),
+            },
             metrics,
             runs: RunTimes::default(),
             in_flight: Semaphore::new(MOST_IN_FLIGHT),

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::histogram::summarise;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::{Observation, Outcome};
-use crate::model::probe::{DEFAULT_LOCATION, Probe, ProbeBatch, Report};
+use crate::model::probe::{Probe, ProbeBatch, Report};
 use crate::proto::admin::{CheckIDs, Health, HistogramData, Nil, Run};
 use crate::proto::twirp::TwirpError;
 use crate::spec::{Digest, encode_check};
@@ -164,13 +164,14 @@ async fn probe(
         batch: number,
         // Filled in by the bus.
         reply_to: String::new(),
+        sent_at: at,
         expires: at + SLACK,
         probes,
     };
     match call
         .state
         .bus
-        .probe_now(DEFAULT_LOCATION, batch, within)
+        .probe_now(&call.state.location, batch, within)
         .await
     {
         Ok(parts) => parts

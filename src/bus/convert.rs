@@ -16,6 +16,7 @@ pub(super) fn batch_to_wire(batch: &ProbeBatch) -> internal::ProbeBatch {
         batch: batch.batch,
         reply_to: batch.reply_to.clone(),
         expires_unix_milliseconds: micros(batch.expires) / 1000,
+        sent_unix_microseconds: micros(batch.sent_at),
         probes: batch
             .probes
             .iter()
@@ -34,6 +35,7 @@ pub(super) fn batch_from_wire(wire: internal::ProbeBatch) -> ProbeBatch {
     ProbeBatch {
         batch: wire.batch,
         reply_to: wire.reply_to,
+        sent_at: moment(wire.sent_unix_microseconds),
         expires: moment(wire.expires_unix_milliseconds.saturating_mul(1000)),
         probes: wire
             .probes
@@ -155,6 +157,7 @@ mod tests {
         let batch = ProbeBatch {
             batch: 7,
             reply_to: "x".into(),
+            sent_at: datetime!(2026-01-01 00:00:00 UTC),
             expires: datetime!(2026-01-01 00:00:02 UTC),
             probes: vec![Probe {
                 check_id: CheckId(Uuid::from_u128(5)),

@@ -171,6 +171,7 @@ fn start(
     let api_settings = ApiSettings {
         userpass: given(settings.listen.userpass.as_deref()).map(str::to_owned),
         metrics_open: settings.listen.metrics_open,
+        location: settings.location.clone(),
     };
     let page = metrics::page(parts, outbox);
     let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page)?;

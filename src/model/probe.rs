@@ -29,6 +29,9 @@ pub struct ProbeBatch {
     pub batch: u64,
     /// The subject on which the reports are wanted.
     pub reply_to: String,
+    /// When it was sent, by the clock that scheduled the probes. Some of them may
+    /// be due a little later: a worker needs no clock that agrees with ours.
+    pub sent_at: OffsetDateTime,
     /// What has not begun by then is dropped: late is worse than never.
     pub expires: OffsetDateTime,
     pub probes: Vec<Probe>,

@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -27,6 +28,11 @@ use crate::model::id::CheckId;
 use crate::model::observation::Observation;
 use crate::model::probe::{Probe, ProbeBatch, Report};
 use crate::runtime::supervisor::Tasks;
+
+/// Probes that are due within so many milliseconds begin together.
+const STEP: u64 = 5;
+/// The most milliseconds that a batch may be ahead of its probes.
+const LONGEST_AHEAD: i128 = 1000;
 
 /// What a worker is told at its start.
 #[derive(Debug, Clone)]
@@ -120,14 +126,20 @@ impl Worker {
         self.stats.received(count);
         let state = Batch::new(batch.batch, batch.reply_to, count, Arc::clone(&self.sender));
         let state = Arc::new(state);
+        let received = Instant::from_std(clock::monotonic());
         for (begun, probe) in batch.probes.into_iter().enumerate() {
+            let begin = received + until_due(probe.scheduled_at - batch.sent_at);
             let Some(permit) = self.permit(token, Some(batch.expires)).await else {
                 let dropped = count - begun;
                 self.stats.expired(dropped);
                 state.forget(dropped).await;
                 return;
             };
-            probes.spawn(Arc::clone(self).run_probe(probe, permit, Arc::clone(&state)));
+            let run = Arc::clone(self).run_probe(probe, permit, Arc::clone(&state));
+            probes.spawn(async move {
+                tokio::time::sleep_until(begin).await;
+                run.await;
+            });
         }
     }
 
@@ -249,6 +261,15 @@ where
 
 async fn next<T>(token: &CancellationToken, feed: &mut Feed<T>) -> Option<T> {
     token.run_until_cancelled(feed.next()).await.flatten()
+}
+
+/// How long after its batch has come a probe begins. A few begin together: a
+/// wake-up for each would cost as much as the probe, and all at once would
+/// measure how they wait for each other.
+fn until_due(after_sent: time::Duration) -> Duration {
+    let milliseconds = after_sent.whole_milliseconds().clamp(0, LONGEST_AHEAD);
+    let steps = u64::try_from(milliseconds).unwrap_or(0) / STEP;
+    Duration::from_millis(steps * STEP)
 }
 
 /// Lets go of what has ended. Panics are caught inside.

@@ -102,6 +102,7 @@ impl Inner {
         ProbeBatch {
             batch: self.last_batch,
             reply_to: reply_to.to_owned(),
+            sent_at: now,
             expires,
             probes,
         }
@@ -208,28 +209,33 @@ impl Board {
         self.lock().due.first()
     }
 
-    /// Everything that is due, in batches that are open from now on, and the
-    /// next moment of each.
-    pub(super) fn take_due(&self, now: OffsetDateTime, reply_to: &str) -> Vec<ProbeBatch> {
-        let at = micros(now);
+    /// Everything that is due until `ahead` from now, in batches that are open
+    /// from now on; each check is due next after that.
+    pub(super) fn take_due(
+        &self,
+        now: OffsetDateTime,
+        ahead: Duration,
+        reply_to: &str,
+    ) -> Vec<ProbeBatch> {
+        let horizon = micros(now + ahead);
         let mut inner = self.lock();
         let mut batches = Vec::new();
         let (mut probes, mut bytes, mut longest) = (Vec::new(), 0, Duration::ZERO);
         let (mut scheduled, mut skipped) = (0, 0);
         let inner = &mut *inner;
-        while let Some((due, number)) = inner.due.pop(at) {
+        while let Some((due, number)) = inner.due.pop(horizon) {
             let Some(entry) = inner.checks.get_mut(&number) else {
                 continue;
             };
             if entry.due != due {
                 continue;
             }
-            entry.due = cadence::next_due(entry.check.id, entry.every, at);
+            entry.due = cadence::next_due(entry.check.id, entry.every, horizon);
             inner.due.push(entry.due, number);
-            let missed = cadence::due_between(entry.check.id, entry.every, due, at);
+            let missed = cadence::due_between(entry.check.id, entry.every, due, horizon);
             scheduled += 1 + missed;
             skipped += missed;
-            if is_too_late(due, at, entry.every) {
+            if is_too_late(due, micros(now), entry.every) {
                 skipped += 1;
                 continue;
             }

@@ -11,7 +11,8 @@ use super::board::{Board, micros};
 use crate::bus::Bus;
 use crate::clock;
 
-/// What is due within this time goes out together. Below a hundred probes a
+/// What is due within this time goes out together, ahead of it: the worker
+/// begins each probe when it is due. Below a hundred probes a
 /// second there is nothing to gather; then a message for each few is dearer than
 /// the probes themselves; and a heavy load fills its batches by itself.
 const TICKS: [(f64, Duration); 3] = [
@@ -47,7 +48,7 @@ impl Scheduler {
             }
             let now = clock::now();
             self.notice(self.board.sweep(now), &mut unanswered);
-            for batch in self.board.take_due(now, &self.reply_to) {
+            for batch in self.board.take_due(now, tick, &self.reply_to) {
                 if let Err(error) = self.bus.probe_publish(&self.location, &batch).await {
                     debug!(
                         error = &error as &dyn std::error::Error,

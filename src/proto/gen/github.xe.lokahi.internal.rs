@@ -155,6 +155,10 @@ pub struct ProbeBatch {
     pub expires_unix_milliseconds: i64,
     #[prost(message, repeated, tag = "4")]
     pub probes: ::prost::alloc::vec::Vec<Probe>,
+    /// When it was sent, by the clock that scheduled the probes: each begins as
+    /// long after the batch has come as it is due after this.
+    #[prost(int64, tag = "5")]
+    pub sent_unix_microseconds: i64,
 }
 impl ::prost::Name for ProbeBatch {
     const NAME: &'static str = "ProbeBatch";

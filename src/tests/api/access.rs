@@ -56,6 +56,7 @@ async fn pages_for_machines_are_open_except_the_metrics() {
     let settings = ApiSettings {
         userpass: Some("ada:secret".to_owned()),
         metrics_open: true,
+        ..ApiSettings::default()
     };
     let open = Server::start_with(settings, &servers().nats_url).await;
     let metrics = answer(open.http.get(format!("{}/metrics", open.base))).await;

@@ -74,3 +74,20 @@ async fn a_hanging_site_holds_up_nobody() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_run_asks_the_workers_of_lokahids_location() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    let ids = lokahi::proto::admin::CheckIDs {
+        ids: vec![check.id.clone()],
+    };
+    let run: lokahi::proto::admin::Run = fleet
+        .client()
+        .call("github.xe.lokahi.admin.RunLocal/Checks", &ids)
+        .await
+        .unwrap();
+    let health = &run.results[&check.id];
+    assert!(health.healthy, "{health:?}");
+}

@@ -109,6 +109,7 @@ fn batch(specs: &[CheckSpec]) -> ProbeBatch {
     ProbeBatch {
         batch: 7,
         reply_to: String::new(),
+        sent_at: clock::now(),
         expires: clock::now() + GENEROUS,
         probes: probes.collect(),
     }
