@@ -2,19 +2,17 @@
 //! that hangs.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::debug;
 
 use super::stats::Stats;
 use crate::bus::Bus;
-use crate::clock;
 use crate::model::probe::{Report, Reports};
 
-/// How long the first report waits for others that finish with it.
-const GATHER: Duration = Duration::from_millis(20);
-/// The least time between two messages of one batch.
-const APART: Duration = Duration::from_millis(20);
+/// How long the first report waits for others of its batch. A batch that is
+/// complete does not wait.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Who sends reports, and through what.
 #[derive(Debug)]
@@ -38,7 +36,6 @@ pub(super) struct Batch {
 struct State {
     outstanding: usize,
     waiting: Vec<Report>,
-    sent_at: Option<Instant>,
 }
 
 /// What whoever added a report has to do.
@@ -47,27 +44,22 @@ enum Duty {
     Nothing,
     /// It was the last one.
     Send,
-    /// It is the first that waits: send it, and what has come by then, after this time.
-    SendAfter(Duration),
+    /// It is the first that waits: send it, and what has come by then, after `GATHER`.
+    SendLater,
 }
 
 impl State {
-    fn add(&mut self, report: Report, now: Instant) -> Duty {
+    fn add(&mut self, report: Report) -> Duty {
         self.outstanding = self.outstanding.saturating_sub(1);
         self.waiting.push(report);
-        if self.outstanding == 0 {
-            return Duty::Send;
+        match (self.outstanding, self.waiting.len()) {
+            (0, _) => Duty::Send,
+            (_, 1) => Duty::SendLater,
+            _ => Duty::Nothing,
         }
-        if self.waiting.len() > 1 {
-            return Duty::Nothing;
-        }
-        let since = self.sent_at.map(|at| now.saturating_duration_since(at));
-        let rest = since.map_or(Duration::ZERO, |since| APART.saturating_sub(since));
-        Duty::SendAfter(rest.max(GATHER))
     }
 
-    fn take(&mut self, now: Instant) -> Vec<Report> {
-        self.sent_at = Some(now);
+    fn take(&mut self) -> Vec<Report> {
         std::mem::take(&mut self.waiting)
     }
 }
@@ -81,19 +73,18 @@ impl Batch {
             state: Mutex::new(State {
                 outstanding: probes,
                 waiting: Vec::new(),
-                sent_at: None,
             }),
         }
     }
 
     /// Adds a report, and sends what waits when it is this one's turn to.
     pub(super) async fn add(&self, report: Report) {
-        let duty = self.with(|state| state.add(report, clock::monotonic()));
+        let duty = self.with(|state| state.add(report));
         match duty {
             Duty::Nothing => {}
             Duty::Send => self.send().await,
-            Duty::SendAfter(wait) => {
-                tokio::time::sleep(wait).await;
+            Duty::SendLater => {
+                tokio::time::sleep(GATHER).await;
                 self.send().await;
             }
         }
@@ -111,7 +102,7 @@ impl Batch {
     }
 
     async fn send(&self) {
-        let reports = self.with(|state| state.take(clock::monotonic()));
+        let reports = self.with(|state| state.take());
         if reports.is_empty() {
             return;
         }
@@ -141,6 +132,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
     use crate::model::id::{CheckNo, SpecId};
     use crate::prober::failure::Failure;
     use crate::prober::probe::unable;
@@ -155,19 +147,17 @@ mod tests {
 
     #[test]
     fn one_of_those_that_finish_together_sends_for_all() {
-        let start = clock::monotonic();
         let mut state = State {
             outstanding: 5,
             waiting: Vec::new(),
-            sent_at: None,
         };
-        assert_eq!(state.add(report(1), start), Duty::SendAfter(GATHER));
-        assert_eq!(state.add(report(2), start), Duty::Nothing);
-        assert_eq!(state.take(start).len(), 2);
-        assert_eq!(state.add(report(3), start), Duty::SendAfter(APART));
-        assert_eq!(state.add(report(4), start), Duty::Nothing);
-        assert_eq!(state.add(report(5), start), Duty::Send);
-        assert_eq!(state.take(start).len(), 3);
-        assert!(state.take(start).is_empty());
+        assert_eq!(state.add(report(1)), Duty::SendLater);
+        assert_eq!(state.add(report(2)), Duty::Nothing);
+        assert_eq!(state.take().len(), 2);
+        assert_eq!(state.add(report(3)), Duty::SendLater);
+        assert_eq!(state.add(report(4)), Duty::Nothing);
+        assert_eq!(state.add(report(5)), Duty::Send);
+        assert_eq!(state.take().len(), 3);
+        assert!(state.take().is_empty());
     }
 }

@@ -30,7 +30,7 @@ use crate::model::probe::{Probe, ProbeBatch, Report};
 use crate::runtime::supervisor::Tasks;
 
 /// Probes that are due within so many milliseconds begin together.
-const STEP: u64 = 5;
+const STEP: u64 = 25;
 /// The most milliseconds that a batch may be ahead of its probes.
 const LONGEST_AHEAD: i128 = 1000;
 

@@ -143,7 +143,9 @@ impl Recorder {
         let mut lost = 0;
         for report in reports.reports.into_iter().take(counted) {
             let delay = report.observation.started_at - report.observation.scheduled_at;
-            self.board.tally.lateness.observe(delay.unsigned_abs());
+            // A few begin a little early, together with others.
+            let late = delay.max(time::Duration::ZERO).unsigned_abs();
+            self.board.tally.lateness.observe(late);
             let witness = Witness::new(report, &location, &worker);
             if self.ledger.reports.len() >= BUFFER || !self.ledger.add(&self.board, witness) {
                 lost += 1;
