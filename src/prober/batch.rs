@@ -12,7 +12,7 @@ use crate::model::probe::{Report, Reports};
 
 /// How long the first report waits for others of its batch. A batch that is
 /// complete does not wait.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER: Duration = Duration::from_millis(100);
 
 /// Who sends reports, and through what.
 #[derive(Debug)]

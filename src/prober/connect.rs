@@ -43,7 +43,9 @@ pub(super) async fn connect(
         Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
         Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
         Some(Host::Domain(name)) => {
-            let found = within(deadline.as_mut(), context.resolver.lookup(name)).await;
+            // On the heap, as whatever few probes need: every probe has room for the largest.
+            let lookup = Box::pin(context.resolver.lookup(name));
+            let found = within(deadline.as_mut(), lookup).await;
             trace.phases.dns += clock::monotonic().duration_since(begun);
             let found = found.ok_or_else(|| {
                 let detail = format!("no name server answered for {name} in time");

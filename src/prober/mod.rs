@@ -15,6 +15,7 @@ mod timed;
 mod search;
 pub mod close;
 pub mod worker;
+mod ahead;
 mod batch;
 mod single;
 mod spec_cache;

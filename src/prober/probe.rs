@@ -210,9 +210,9 @@ async fn ask(
     let stream = connect(context, &hop.url, trace, deadline.as_mut()).await?;
     let request = hop.request(id);
     let answer = if hop.url.scheme() == "https" {
-        let connector = &context.tls;
-        let stream = tls::handshake(connector, &hop.url, stream, trace, deadline.as_mut()).await?;
-        exchange(stream, request, search, trace, deadline).await?
+        let handshake = tls::handshake(&context.tls, &hop.url, stream, trace, deadline.as_mut());
+        let stream = Box::pin(handshake).await?;
+        Box::pin(exchange(stream, request, search, trace, deadline)).await?
     } else {
         exchange(stream, request, search, trace, deadline).await?
     };

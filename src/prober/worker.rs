@@ -4,16 +4,16 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::ahead::{Ahead, Waiting};
 use super::batch::{Batch, Sender};
 use super::close::Closing;
 use super::failure::Failure;
@@ -29,10 +29,8 @@ use crate::model::observation::Observation;
 use crate::model::probe::{Probe, ProbeBatch, Report};
 use crate::runtime::supervisor::Tasks;
 
-/// Probes that are due within so many milliseconds begin together.
-const STEP: u64 = 25;
-/// The most milliseconds that a batch may be ahead of its probes.
-const LONGEST_AHEAD: i128 = 1000;
+/// The most probes that wait for their time; more stay on the bus.
+const MAX_WAITING: usize = 100_000;
 
 /// What a worker is told at its start.
 #[derive(Debug, Clone)]
@@ -87,11 +85,27 @@ impl Worker {
     async fn run_batches(self: Arc<Self>, token: CancellationToken) {
         let bus = self.sender.bus.clone();
         let mut probes = JoinSet::new();
+        let mut ahead = Ahead::new(clock::monotonic());
         let subscribe = || bus.probe_subscribe(&self.sender.location);
         while let Some(mut feed) = subscribed(&token, subscribe).await {
-            while let Some(batch) = next(&token, &mut feed).await {
-                self.take_batch(batch, &mut probes, &token).await;
+            let mut open = true;
+            while open {
+                let due = ahead.next();
+                tokio::select! {
+                    () = token.cancelled() => open = false,
+                    batch = feed.next(), if ahead.len() < MAX_WAITING => match batch {
+                        Some(batch) => self.take_batch(batch, &mut ahead),
+                        None => open = false,
+                    },
+                    () = until(due) => {}
+                }
+                self.begin_due(&mut ahead, &mut probes, &token).await;
             }
+        }
+        // What was sent to us is nobody else's.
+        while let Some(due) = ahead.next() {
+            until(Some(due)).await;
+            self.begin_due(&mut ahead, &mut probes, &token).await;
         }
         finish(probes).await;
         bus.flush().await;
@@ -113,33 +127,42 @@ impl Worker {
         bus.flush().await;
     }
 
-    /// Begins the probes of a batch, each as soon as there is room. What has not begun when
-    /// the batch expires is dropped.
-    async fn take_batch(
+    /// Puts the probes of a batch where they wait for their time, by the sender's clock.
+    fn take_batch(&self, batch: ProbeBatch, ahead: &mut Ahead) {
+        let count = batch.probes.len();
+        self.stats.received(count);
+        let sender = Arc::clone(&self.sender);
+        let state = Arc::new(Batch::new(batch.batch, batch.reply_to, count, sender));
+        let now = clock::monotonic();
+        for probe in batch.probes {
+            let after = probe.scheduled_at - batch.sent_at;
+            let waiting = Waiting {
+                probe,
+                batch: Arc::clone(&state),
+                expires: batch.expires,
+            };
+            ahead.add(now, after, waiting);
+        }
+    }
+
+    /// Begins the probes that are due, each as soon as there is room. What has not begun
+    /// when its batch expires is dropped.
+    async fn begin_due(
         self: &Arc<Self>,
-        batch: ProbeBatch,
+        ahead: &mut Ahead,
         probes: &mut JoinSet<()>,
         token: &CancellationToken,
     ) {
         reap(probes);
-        let count = batch.probes.len();
-        self.stats.received(count);
-        let state = Batch::new(batch.batch, batch.reply_to, count, Arc::clone(&self.sender));
-        let state = Arc::new(state);
-        let received = Instant::from_std(clock::monotonic());
-        for (begun, probe) in batch.probes.into_iter().enumerate() {
-            let begin = received + until_due(probe.scheduled_at - batch.sent_at);
-            let Some(permit) = self.permit(token, Some(batch.expires)).await else {
-                let dropped = count - begun;
-                self.stats.expired(dropped);
-                state.forget(dropped).await;
-                return;
-            };
-            let run = Arc::clone(self).run_probe(probe, permit, Arc::clone(&state));
-            probes.spawn(async move {
-                tokio::time::sleep_until(begin).await;
-                run.await;
-            });
+        while let Some(due) = ahead.take(clock::monotonic()) {
+            for waiting in due {
+                let Some(permit) = self.permit(token, Some(waiting.expires)).await else {
+                    self.stats.expired(1);
+                    waiting.batch.forget(1).await;
+                    continue;
+                };
+                probes.spawn(Arc::clone(self).run_probe(waiting.probe, permit, waiting.batch));
+            }
         }
     }
 
@@ -218,7 +241,8 @@ impl Worker {
         let result = match prepared {
             Err(failure) => (unable(scheduled_at, failure), Closing::default()),
             Ok(prepared) => {
-                let probe = begin(&self.context, prepared, id, scheduled_at);
+                // On the heap: a task is moved some times before it begins.
+                let probe = Box::pin(begin(&self.context, prepared, id, scheduled_at));
                 match AssertUnwindSafe(probe).catch_unwind().await {
                     Ok(result) => result,
                     Err(_panic) => {
@@ -263,13 +287,12 @@ async fn next<T>(token: &CancellationToken, feed: &mut Feed<T>) -> Option<T> {
     token.run_until_cancelled(feed.next()).await.flatten()
 }
 
-/// How long after its batch has come a probe begins. A few begin together: a
-/// wake-up for each would cost as much as the probe, and all at once would
-/// measure how they wait for each other.
-fn until_due(after_sent: time::Duration) -> Duration {
-    let milliseconds = after_sent.whole_milliseconds().clamp(0, LONGEST_AHEAD);
-    let steps = u64::try_from(milliseconds).unwrap_or(0) / STEP;
-    Duration::from_millis(steps * STEP)
+/// Waits for a moment, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Lets go of what has ended. Panics are caught inside.

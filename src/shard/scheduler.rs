@@ -17,7 +17,7 @@ use crate::clock;
 /// the probes themselves; and a heavy load fills its batches by itself.
 const TICKS: [(f64, Duration); 3] = [
     (100.0, Duration::from_millis(5)),
-    (1500.0, Duration::from_millis(50)),
+    (1500.0, Duration::from_millis(250)),
     (f64::INFINITY, Duration::from_millis(20)),
 ];
 /// Over which time the load is measured.
