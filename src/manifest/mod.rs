@@ -7,6 +7,7 @@ pub mod report;
 pub mod source;
 
 pub mod ast;
+pub mod eval;
 mod lower;
 pub mod parse;
 pub mod scan;
