@@ -79,6 +79,7 @@ async fn apply(call: Call, wanted: ApplyRequest) -> Result<ApplyResult, ApiError
             project,
             checks,
             webhooks,
+            moves: Vec::new(),
         },
         revision: revision(wanted.revision.unwrap_or_default())?,
         actor: call.principal.name.clone(),

@@ -30,7 +30,7 @@ pub(super) async fn apply(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let root = what.path.display().to_string();
-    let desired = match load::load(&what.path) {
+    let desired = match load::wanted(&what.path, &what.inputs.read()?) {
         Ok((desired, warnings)) => {
             let warnings = report::human(&warnings, &root, style(console));
             console.words.write_all(warnings.as_bytes())?;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::inputs::InputFlags;
+
 /// Manages the checks of a lokahi server.
 #[derive(Debug, Parser)]
 #[command(name = "lokahictl", version, after_help = EXAMPLES, arg_required_else_help = true)]
@@ -108,6 +110,12 @@ Examples:
   lokahictl validate checks.d
   lokahictl validate --output json")]
     Validate(Validate),
+    /// Print what the check files come to: every value of every check
+    #[command(after_help = "\
+Examples:
+  lokahictl render checks.d --check shop_api --explain
+  lokahictl render checks.d --var env=test --output json")]
+    Render(Render),
     /// Make the server's checks what the check files say
     #[command(after_help = "\
 Examples:
@@ -280,12 +288,62 @@ pub(super) enum TextOutput {
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
+    /// Folders of check files; every project at and below them is validated
+    #[arg(default_value = "checks.d")]
+    pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) inputs: InputFlags,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) output: ReportOutput,
+    /// End with 3 if there are warnings
+    #[arg(long)]
+    pub(super) deny_warnings: bool,
+    /// How many problems are printed; the others are counted
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) max_errors: usize,
+}
+
+/// How problems are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportOutput {
+    /// For people, with the lines underlined
+    #[default]
+    Human,
+    /// One document for programs
+    Json,
+    /// Annotations of a GitHub workflow: nine and a summary, as it shows ten a step
+    Github,
+    /// A test report for GitLab and others
+    Junit,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Render {
     /// The folder of check files
     #[arg(default_value = "checks.d")]
     pub(super) path: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputFlags,
+    /// Only this check; NAME[\"KEY\"] or, for all of a for_each, NAME
+    #[arg(long, value_name = "NAME")]
+    pub(super) check: Option<String>,
+    /// Say which line gave each value
+    #[arg(long)]
+    pub(super) explain: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) output: TextOutput,
+    pub(super) output: RenderOutput,
+}
+
+/// How evaluated checks are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum RenderOutput {
+    /// Check files without variables, templates and defaults
+    #[default]
+    Hcl,
+    /// One document for programs
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -293,6 +351,8 @@ pub(super) struct Apply {
     /// The folder of check files
     #[arg(default_value = "checks.d")]
     pub(super) path: PathBuf,
+    #[command(flatten)]
+    pub(super) inputs: InputFlags,
     /// Do not ask
     #[arg(long)]
     pub(super) auto_approve: bool,

@@ -8,6 +8,8 @@ mod server;
 
 mod checks;
 mod table;
+mod inputs;
+mod render;
 mod load;
 mod validate;
 mod apply;
@@ -87,6 +89,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
             return Ok(Exit::Ok);
         }
         Command::Validate(what) => return validate::validate(&what, console),
+        Command::Render(what) => return render::render(&what, console),
         _ => {}
     }
     let client = Client::new(&server::server(server, config)?)?;
@@ -101,6 +104,6 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Run { ids } => checks::run(&client, ids, console).await,
         Command::Runstats => checks::run_stats(&client, console).await,
         Command::Apply(what) => apply::apply(&client, &what, console).await,
-        Command::Completions { .. } | Command::Validate(_) => Ok(Exit::Ok),
+        Command::Completions { .. } | Command::Validate(_) | Command::Render(_) => Ok(Exit::Ok),
     }
 }

@@ -1,46 +1,120 @@
-//! `validate`: the check files of a folder, without a server.
+//! `validate`: the check files of every project at and below some folders, without a server.
 
-use super::arguments::{TextOutput, Validate};
+use super::arguments::{ReportOutput, Validate};
 use super::exit::{Exit, Failure};
 use super::output::Console;
-use crate::manifest::diagnostic::Diagnostic;
+use crate::manifest::compile::{Compiled, Explain};
+use crate::manifest::diagnostic::{Diagnostic, Severity};
 use crate::manifest::report;
-use crate::model::desired::Desired;
 use crate::reconcile::load;
 
+/// A root and what came of it.
+struct Validated {
+    /// As the user would write it.
+    root: String,
+    /// `None` if it has errors.
+    compiled: Option<Compiled>,
+    problems: Vec<Diagnostic>,
+}
+
 pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let root = what.path.display().to_string();
-    let (desired, problems) = match load::load(&what.path) {
-        Ok((desired, warnings)) => (Some(desired), warnings),
-        Err(problems) => (None, problems.0),
-    };
+    let inputs = what.inputs.read()?;
+    let roots = what.paths.iter().flat_map(|path| load::roots(path));
+    let validated: Vec<Validated> = roots
+        .map(|root| {
+            let shown = root.display().to_string();
+            match load::load(&root, &inputs, Explain::No) {
+                Ok(mut compiled) => Validated {
+                    root: shown,
+                    problems: std::mem::take(&mut compiled.warnings),
+                    compiled: Some(compiled),
+                },
+                Err(problems) => Validated {
+                    root: shown,
+                    compiled: None,
+                    problems: problems.0,
+                },
+            }
+        })
+        .collect();
     match what.output {
-        TextOutput::Json => {
-            let document = document(desired.as_ref(), &problems);
-            writeln!(console.out, "{document:#}")?;
+        ReportOutput::Json => writeln!(console.out, "{:#}", document(&validated))?,
+        ReportOutput::Human => human(&validated, what.max_errors, console)?,
+        ReportOutput::Github => {
+            let text = report::github(
+                &listed(&validated),
+                report::GITHUB_MOST.min(what.max_errors),
+            );
+            console.out.write_all(text.as_bytes())?;
+            summary(&validated, console)?;
         }
-        TextOutput::Human => {
-            let style = style(console);
+        ReportOutput::Junit => {
+            let roots = validated
+                .iter()
+                .map(|one| (one.root.as_str(), &*one.problems));
             console
                 .out
-                .write_all(report::human(&problems, &root, style).as_bytes())?;
-            match &desired {
-                Some(desired) => writeln!(
-                    console.out,
-                    "{root}: {} and {} of the project {} are valid",
-                    counted(desired.checks.len(), "check"),
-                    counted(desired.webhooks.len(), "webhook"),
-                    desired.project
-                )?,
-                None => writeln!(console.words, "{}", report::counts(&problems))?,
-            }
+                .write_all(report::junit(roots, what.max_errors).as_bytes())?;
         }
     }
-    Ok(if desired.is_some() {
-        Exit::Ok
-    } else {
-        Exit::Refused
+    let invalid = validated.iter().any(|one| one.compiled.is_none());
+    let warned = validated.iter().any(|one| !one.problems.is_empty());
+    Ok(match (invalid, warned && what.deny_warnings) {
+        (true, _) => Exit::Refused,
+        (false, true) => Exit::Findings,
+        (false, false) => Exit::Ok,
     })
+}
+
+/// All problems, each with its root.
+fn listed(validated: &[Validated]) -> Vec<(&str, &Diagnostic)> {
+    let each = validated.iter().flat_map(|one| {
+        one.problems
+            .iter()
+            .map(|problem| (one.root.as_str(), problem))
+    });
+    each.collect()
+}
+
+fn human(validated: &[Validated], most: usize, console: &mut Console<'_>) -> Result<(), Failure> {
+    let mut left = most;
+    let mut style = style(console);
+    for one in validated {
+        style.most = left;
+        let text = report::human(&one.problems, &one.root, style);
+        console.out.write_all(text.as_bytes())?;
+        left = left.saturating_sub(one.problems.len());
+    }
+    summary(validated, console)
+}
+
+/// A line for each root that is valid, and the number of problems.
+fn summary(validated: &[Validated], console: &mut Console<'_>) -> Result<(), Failure> {
+    for one in validated {
+        let Some(compiled) = &one.compiled else {
+            continue;
+        };
+        let project = match &compiled.desired {
+            Some(desired) => format!("the project {}", desired.project),
+            None => "the project".to_owned(),
+        };
+        let unknown = match compiled.unknown.as_slice() {
+            [] => String::new(),
+            names => format!(", as far as can be said without {}", names.join(", ")),
+        };
+        writeln!(
+            console.out,
+            "{}: {} and {} of {project} are valid{unknown}",
+            one.root,
+            counted(compiled.checks, "check"),
+            counted(compiled.webhooks, "webhook"),
+        )?;
+    }
+    let counts = report::counts(validated.iter().flat_map(|one| &one.problems));
+    if !counts.is_empty() {
+        writeln!(console.words, "{counts}")?;
+    }
+    Ok(())
 }
 
 fn counted(n: usize, noun: &str) -> String {
@@ -57,20 +131,50 @@ pub(super) fn style(console: &Console<'_>) -> report::Style {
 }
 
 /// The same for programs.
-fn document(desired: Option<&Desired>, problems: &[Diagnostic]) -> serde_json::Value {
+fn document(validated: &[Validated]) -> serde_json::Value {
+    let root = |one: &Validated| {
+        let desired = one
+            .compiled
+            .as_ref()
+            .and_then(|compiled| compiled.desired.as_ref());
+        serde_json::json!({
+            "path": one.root,
+            "valid": one.compiled.is_some(),
+            "project": desired.map(|desired| desired.project.to_string()),
+            "checks": one.compiled.as_ref().map_or(0, |compiled| compiled.checks),
+            "webhooks": one.compiled.as_ref().map_or(0, |compiled| compiled.webhooks),
+            "unknown": one.compiled.as_ref().map_or(&[] as &[String], |compiled| &compiled.unknown),
+            "diagnostics": one.problems.iter().map(diagnostic).collect::<Vec<_>>(),
+        })
+    };
     serde_json::json!({
         "format_version": 1,
         "kind": "validate",
-        "valid": desired.is_some(),
-        "project": desired.map(|desired| desired.project.to_string()),
-        "checks": desired.map_or(0, |desired| desired.checks.len()),
-        "webhooks": desired.map_or(0, |desired| desired.webhooks.len()),
-        "diagnostics": problems.iter().map(diagnostic).collect::<Vec<_>>(),
+        "valid": validated.iter().all(|one| one.compiled.is_some()),
+        "errors": count(validated, Severity::Error),
+        "warnings": count(validated, Severity::Warning),
+        "roots": validated.iter().map(root).collect::<Vec<_>>(),
     })
+}
+
+fn count(validated: &[Validated], severity: Severity) -> usize {
+    let problems = validated.iter().flat_map(|one| &one.problems);
+    problems
+        .filter(|problem| problem.severity == severity)
+        .count()
 }
 
 /// One problem for programs.
 pub(super) fn diagnostic(problem: &Diagnostic) -> serde_json::Value {
+    let also = problem.also.iter().map(|(at, why)| {
+        serde_json::json!({
+            "file": at.file, "line": at.line, "column": at.column, "message": why,
+        })
+    });
+    let values = problem
+        .values
+        .iter()
+        .map(|(name, value)| serde_json::json!({ "name": name, "value": value }));
     serde_json::json!({
         "severity": problem.severity.name(),
         "code": problem.code.id(),
@@ -78,5 +182,9 @@ pub(super) fn diagnostic(problem: &Diagnostic) -> serde_json::Value {
         "file": problem.at.file,
         "line": problem.at.line,
         "column": problem.at.column,
+        "width": problem.at.width,
+        "also": also.collect::<Vec<_>>(),
+        "values": values.collect::<Vec<_>>(),
+        "hint": problem.hint,
     })
 }

@@ -15,10 +15,12 @@ use super::connect::{self, Schema};
 use super::listen;
 use super::metrics::{self, Parts};
 use super::parts;
-use super::settings::{Lokahid, LokahidCommand, PrivateServers, given};
+use super::settings::{Lokahid, LokahidCommand, PrivateServers, Reconcile, given};
 use crate::api::access::check_setting;
 use crate::api::{self, ApiSettings, ApiState};
 use crate::bus::Bus;
+use crate::manifest::inputs::Inputs;
+use crate::reconcile::load;
 use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
 use crate::runtime::signals;
 use crate::runtime::supervisor::{Supervisor, Tasks};
@@ -162,6 +164,7 @@ fn start(
         parts.reconcile = Some(Arc::clone(&status));
         let watched = ReconcileSettings {
             folder,
+            inputs: Arc::new(inputs(&settings.reconcile)),
             interval: settings.reconcile.reconcile_interval,
         };
         let reconciler = Reconciler::new(store.clone(), bus.clone(), watched, status);
@@ -258,4 +261,14 @@ async fn migrate(settings: &Lokahid, check: bool) -> anyhow::Result<ExitCode> {
     store.migrate().await?;
     info!("{pending} migrations were run");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What check files may know of this process: LOKAHI_VAR_* are the values of their variables.
+fn inputs(settings: &Reconcile) -> Inputs {
+    let allowed = settings.env_allow.iter().filter(|name| !name.is_empty());
+    Inputs {
+        allowed: allowed.cloned().collect(),
+        ..Inputs::default()
+    }
+    .with_environment(load::environment())
 }

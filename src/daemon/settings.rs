@@ -176,6 +176,10 @@ pub struct Reconcile {
     /// How often the folder is read although nothing told of a change
     #[arg(long, env = "RECONCILE_INTERVAL", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub reconcile_interval: Duration,
+    /// Names of environment variables, separated by commas, that check files may read
+    /// besides LOKAHI_*
+    #[arg(long, env = "ENV_ALLOW", value_name = "NAME", value_delimiter = ',')]
+    pub env_allow: Vec<String>,
 }
 
 /// Which addresses may be probed.

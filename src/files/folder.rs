@@ -60,6 +60,102 @@ impl Files for Folder {
         }
         Err(unreadable("it changes while it is read".into()))
     }
+
+    fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String> {
+        let full = self.inside_tree(folder)?;
+        if !full.is_dir() {
+            return Err("there is no such folder".to_owned());
+        }
+        let mut walk = Walk::default();
+        let below = format!("{}/", folder.trim_end_matches('/'));
+        if let Err(error) = walk.folder(&full, &below) {
+            walk.refuse(folder, why(&error));
+        }
+        Ok((walk.files, walk.unreadable))
+    }
+
+    fn data(&self, path: &str) -> Result<Vec<u8>, String> {
+        let full = self.inside_root(path)?;
+        if !full.is_file() {
+            return Err("it is not a regular file".to_owned());
+        }
+        match read_unchanged(&full) {
+            Ok(Some(bytes)) if bytes.len() > MAX_FILE => Err("it is larger than 1 MiB".to_owned()),
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err("it changes while it is read".to_owned()),
+            Err(error) => Err(why(&error)),
+        }
+    }
+
+    fn data_list(&self, folder: &str) -> Result<Vec<String>, String> {
+        let full = self.inside_root(folder)?;
+        let mut paths = Vec::new();
+        let prefix = match folder.trim_matches('/') {
+            "" | "." => String::new(),
+            folder => format!("{folder}/"),
+        };
+        every_file(&full, &prefix, &mut paths).map_err(|error| why(&error))?;
+        Ok(paths)
+    }
+}
+
+impl Folder {
+    /// A path below the root, with every link followed; or why it leads elsewhere.
+    fn inside_root(&self, path: &str) -> Result<PathBuf, String> {
+        let root = self.root.canonicalize().map_err(|error| why(&error))?;
+        let full = root
+            .join(path)
+            .canonicalize()
+            .map_err(|error| why(&error))?;
+        match full.starts_with(&root) {
+            true => Ok(full),
+            false => Err("it leads out of the root folder".to_owned()),
+        }
+    }
+
+    /// A path that may lead out of the root, but not out of the tree that it belongs to: the
+    /// git work tree, or without one the folder above the root.
+    fn inside_tree(&self, path: &str) -> Result<PathBuf, String> {
+        if Path::new(path).is_absolute() {
+            return Err("the path starts at the root folder, as `../shared` does".to_owned());
+        }
+        let root = self.root.canonicalize().map_err(|error| why(&error))?;
+        let full = root
+            .join(path)
+            .canonicalize()
+            .map_err(|error| why(&error))?;
+        let work_tree = root.ancestors().find(|folder| folder.join(".git").exists());
+        let tree = work_tree.or(root.parent()).unwrap_or(&root);
+        if !full.starts_with(tree) {
+            return Err("it lies outside of the tree that the root belongs to".to_owned());
+        }
+        match full.starts_with(&root) || root.starts_with(&full) {
+            true => Err("a library lies beside the root, not in it or around it".to_owned()),
+            false => Ok(full),
+        }
+    }
+}
+
+/// Adds the paths of all files below a folder, without following links to folders.
+fn every_file(folder: &Path, below: &str, paths: &mut Vec<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else {
+            continue;
+        };
+        if paths.len() >= MAX_ENTRIES {
+            return Err(io::Error::other("too many files"));
+        }
+        match entry.file_type()? {
+            kind if kind.is_dir() => {
+                every_file(&entry.path(), &format!("{below}{name}/"), paths)?;
+            }
+            kind if kind.is_file() => paths.push(format!("{below}{name}")),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Walk {

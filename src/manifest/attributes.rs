@@ -4,10 +4,10 @@
 //! and one row here. The decoder accepts what stands here and nothing else, so a
 //! row arrives together with the engine that obeys it.
 
-use crate::manifest::ast::Node;
 use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::value::Node;
 use crate::manifest::literal::Literal;
-use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Show};
+use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Meta, Show};
 use crate::manifest::values::{self, Read};
 use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
 use crate::model::value::InvalidValue;
@@ -18,7 +18,10 @@ pub static FILE: Block = Block {
     label: Label::None,
     about: "A check file.",
     attributes: &[],
-    blocks: &[LOKAHI, WEBHOOK, DEFAULTS, CHECK],
+    meta: &[],
+    blocks: &[
+        LOKAHI, VARIABLE, LOCALS, WEBHOOK, DEFAULTS, TEMPLATE, CHECK, MOVED, REMOVED, IMPORT,
+    ],
 };
 
 pub const LOKAHI: Block = Block {
@@ -39,6 +42,174 @@ pub const LOKAHI: Block = Block {
         },
         show: Show::Nowhere,
     }],
+    meta: &[
+        Meta {
+            name: "required_version",
+            kind: "string",
+            default: "any",
+            about: "The versions of lokahi that may read these files.",
+            example: "\">= 0.1, < 1.0\"",
+        },
+        Meta {
+            name: "include",
+            kind: "list of strings",
+            default: "[]",
+            about: "Library folders: their templates, locals, variables and webhooks are this root's too. Literal, since it says what is read.",
+            example: "[\"../shared\"]",
+        },
+    ],
+    blocks: &[],
+};
+
+pub const VARIABLE: Block = Block {
+    name: "variable",
+    label: Label::Name,
+    about: "A value that is given from outside: by `--var NAME=VALUE`, a file of `--var-file`, or LOKAHI_VAR_NAME; the first of them that has it counts. It is `var.NAME`.",
+    attributes: &[],
+    meta: &[
+        Meta {
+            name: "type",
+            kind: "type",
+            default: "any",
+            about: "string, number, bool, list(...), set(...), map(...), object({...}), tuple([...]) or any; an attribute of an object may be optional(...).",
+            example: "list(string)",
+        },
+        Meta {
+            name: "default",
+            kind: "any",
+            default: "none",
+            about: "The value when none is given; `env` may be called here.",
+            example: "env(\"LOKAHI_ENV\", \"prod\")",
+        },
+        Meta {
+            name: "description",
+            kind: "string",
+            default: "\"\"",
+            about: "What it is for.",
+            example: "\"Which installation this is.\"",
+        },
+        Meta {
+            name: "sensitive",
+            kind: "bool",
+            default: "false",
+            about: "Its value is never shown, and refused where it would be stored with a check.",
+            example: "true",
+        },
+    ],
+    blocks: &[VALIDATION],
+};
+
+pub const VALIDATION: Block = Block {
+    name: "validation",
+    label: Label::None,
+    about: "A rule for the value of the variable.",
+    attributes: &[],
+    meta: &[
+        Meta {
+            name: "condition",
+            kind: "bool",
+            default: "",
+            about: "What must be true of the value.",
+            example: "contains([\"prod\", \"test\"], var.env)",
+        },
+        Meta {
+            name: "error_message",
+            kind: "string",
+            default: "",
+            about: "What is said when it is not.",
+            example: "\"The environment is prod or test.\"",
+        },
+    ],
+    blocks: &[],
+};
+
+pub const LOCALS: Block = Block {
+    name: "locals",
+    label: Label::None,
+    about: "Values with names, in any number of blocks and any order. Each is `local.NAME`.",
+    attributes: &[],
+    meta: &[],
+    blocks: &[],
+};
+
+pub const TEMPLATE: Block = Block {
+    name: "template",
+    label: Label::Name,
+    about: "What the checks that name it in `use` have in common.",
+    attributes: CHECK.attributes,
+    meta: &[],
+    blocks: CHECK.blocks,
+};
+
+pub const MOVED: Block = Block {
+    name: "moved",
+    label: Label::None,
+    about: "A check or receiver has a new name, and keeps its history.",
+    attributes: &[],
+    meta: &[
+        Meta {
+            name: "from",
+            kind: "address",
+            default: "",
+            about: "What it was called.",
+            example: "check.landing_page",
+        },
+        Meta {
+            name: "to",
+            kind: "address",
+            default: "",
+            about: "What it is called now.",
+            example: "check.homepage",
+        },
+    ],
+    blocks: &[],
+};
+
+pub const REMOVED: Block = Block {
+    name: "removed",
+    label: Label::None,
+    about: "A check or receiver is no longer declared.",
+    attributes: &[],
+    meta: &[
+        Meta {
+            name: "from",
+            kind: "address",
+            default: "",
+            about: "What it was called.",
+            example: "check.landing_page",
+        },
+        Meta {
+            name: "action",
+            kind: "string",
+            default: "\"delete\"",
+            about: "\"delete\", or \"release\": from then on it belongs to the API.",
+            example: "\"release\"",
+        },
+    ],
+    blocks: &[],
+};
+
+pub const IMPORT: Block = Block {
+    name: "import",
+    label: Label::None,
+    about: "A check that the API created becomes one of the files, with its history.",
+    attributes: &[],
+    meta: &[
+        Meta {
+            name: "id",
+            kind: "string",
+            default: "",
+            about: "Its id.",
+            example: "\"0197f3a0-0000-7000-8000-000000000000\"",
+        },
+        Meta {
+            name: "to",
+            kind: "address",
+            default: "",
+            about: "What it is called in the files.",
+            example: "check.homepage",
+        },
+    ],
     blocks: &[],
 };
 
@@ -76,6 +247,7 @@ pub const WEBHOOK: Block = Block {
             show: Show::Webhook(|spec| Literal::text(spec.format)),
         },
     ],
+    meta: &[],
     blocks: &[],
 };
 
@@ -84,6 +256,7 @@ pub const DEFAULTS: Block = Block {
     label: Label::None,
     about: "What holds for the checks of this folder and of those below, unless something nearer says else.",
     attributes: CHECK.attributes,
+    meta: &[],
     blocks: CHECK.blocks,
 };
 
@@ -182,7 +355,7 @@ pub const CHECK: Block = Block {
                 for (key, value, text) in values::strings(node, CheckSpec::MAX_LABELS)? {
                     let Some(text) = text else { continue };
                     values::label(key, value, text)?;
-                    labels.insert(key.text.clone(), text.to_owned());
+                    labels.insert(key.text.to_string(), text.to_owned());
                 }
                 draft.check.labels = labels;
                 Ok(())
@@ -230,6 +403,22 @@ pub const CHECK: Block = Block {
                 Ok(())
             },
             show: Show::Check(|spec| Literal::optional(spec.webhook.as_ref().map(|w| w.format))),
+        },
+    ],
+    meta: &[
+        Meta {
+            name: "for_each",
+            kind: "map, or set of strings",
+            default: "none",
+            about: "Makes a check of each entry, called NAME[\"KEY\"]; it knows `each.key` and `each.value`. At most 10,000.",
+            example: "{ eu = \"https://eu.example.com/\", us = \"https://us.example.com/\" }",
+        },
+        Meta {
+            name: "use",
+            kind: "list of templates",
+            default: "[]",
+            about: "Templates, of which a later one wins; the check itself wins over all.",
+            example: "[template.api]",
         },
     ],
     blocks: &[ASSERT, CONFIRM, NOTIFY],
@@ -299,7 +488,36 @@ pub const ASSERT: Block = Block {
                 assert.max_latency.map_or(Literal::Null, Literal::duration)
             }),
         },
+        Attribute {
+            name: "condition",
+            kind: "condition",
+            default: "none",
+            bounds: "8 KiB with its values worked in",
+            about: "An expression over `response` that is true.",
+            example: "response.status == 200 && response.json.status == \"ok\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.condition = Some(values::string(node, values::ANY)?.to_owned());
+                Ok(())
+            },
+            show: Show::Assert(|assert| written(assert.condition.as_ref())),
+        },
+        Attribute {
+            name: "error_message",
+            kind: "string about the response",
+            default: "the condition, and the values that went in",
+            bounds: "8 KiB with its values worked in",
+            about: "What is said when `condition` does not hold.",
+            example: "\"status is ${response.json.status}\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.error_message = Some(values::string(node, values::ANY)?.to_owned());
+                Ok(())
+            },
+            show: Show::Assert(|assert| written(assert.error_message.as_ref())),
+        },
     ],
+    meta: &[],
     blocks: &[],
 };
 
@@ -352,6 +570,7 @@ pub const CONFIRM: Block = Block {
             show: Show::Check(|spec| Literal::duration(spec.confirm.retry)),
         },
     ],
+    meta: &[],
     blocks: &[],
 };
 
@@ -386,25 +605,15 @@ pub const NOTIFY: Block = Block {
             )
         }),
     }],
+    meta: &[],
     blocks: &[],
 };
 
 /// What the language is to have and this version does not: for a hint that says
 /// so, by the block it would stand in; empty for a file.
 pub static LATER: &[(&str, &[&str])] = &[
-    (
-        "",
-        &[
-            "variable",
-            "locals",
-            "template",
-            "maintenance",
-            "moved",
-            "removed",
-            "import",
-        ],
-    ),
-    ("lokahi", &["required_version", "include", "operators"]),
+    ("", &["maintenance"]),
+    ("lokahi", &["operators"]),
     (
         "webhook",
         &[
@@ -431,20 +640,9 @@ pub static LATER: &[(&str, &[&str])] = &[
             "auth",
             "suppressed_by",
             "lifecycle",
-            "for_each",
-            "use",
         ],
     ),
-    (
-        "assert",
-        &[
-            "condition",
-            "error_message",
-            "body_matches",
-            "header",
-            "cert_valid_for",
-        ],
-    ),
+    ("assert", &["body_matches", "header", "cert_valid_for"]),
 ];
 
 fn set_every(draft: &mut Draft, node: &Node) -> Read<()> {
@@ -487,7 +685,7 @@ fn set_headers(draft: &mut Draft, node: &Node) -> Read<()> {
     for (key, value, text) in values::strings(node, CheckSpec::MAX_HEADERS)? {
         let Some(text) = text else { continue };
         values::header(key, value, text)?;
-        headers.push((key.text.clone(), text.to_owned()));
+        headers.push((key.text.to_string(), text.to_owned()));
     }
     headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     draft.check.headers = headers;
@@ -503,6 +701,11 @@ fn entries(node: &Node) -> Read<&[Node]> {
         )),
         items => Ok(items),
     }
+}
+
+/// An expression as it is written.
+fn written(expression: Option<&String>) -> Literal {
+    expression.map_or(Literal::Null, |text| Literal::Reference(text.clone()))
 }
 
 fn streak(node: &Node) -> Read<u8> {

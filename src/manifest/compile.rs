@@ -1,378 +1,523 @@
-//! The whole way: list, read, parse, decode, merge, check. One error in a root
-//! means no desired state for it.
+//! The whole way: read, declare, evaluate, expand, check. One error in a root means no
+//! desired state for it; all problems of all files are told in one pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::manifest::ast::{Node, Value};
-use crate::manifest::attributes::{
-    ASSERT, CHECK, CONFIRM, DEFAULTS, FILE, LATER, LOKAHI, NOTIFY, WEBHOOK,
-};
-use crate::manifest::decode::{Check, Declarations};
+use crate::manifest::ast::{Block, Item, Kind};
+use crate::manifest::attributes::{DEFAULTS, LOKAHI, TEMPLATE, WEBHOOK};
+use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
+use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};
+use crate::manifest::expand::{Expansion, Ground, expand, stacked};
+use crate::manifest::fill::{Filled, Filling};
+use crate::manifest::inputs::Inputs;
 use crate::manifest::layer::Layer;
-use crate::manifest::parse::parse;
-use crate::manifest::source::{Files, MAX_FILE, Sources, Span, is_check_file, whole_file};
-use crate::manifest::suggest::did_you_mean;
-use crate::manifest::table::{Block, Draft};
-use crate::model::check::{Assert, CheckSpec, StatusRange};
+use crate::manifest::layering::{Layering, Uses};
+use crate::manifest::lint::{self, Silence};
+use crate::manifest::locals;
+use crate::manifest::moves::{self, Addresses};
+use crate::manifest::outside::Outside;
+use crate::manifest::read::{Reading, whole};
+use crate::manifest::source::{Files, Sources, Span};
+use crate::manifest::table;
+use crate::manifest::variables::Variables;
 use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
-/// For how many unknown names, and among how many known ones, the nearest is
-/// looked for: all pairs would be too many.
-const MAX_HINTS: usize = 1000;
+pub use crate::manifest::expand::Explain;
+pub use crate::manifest::read::roots;
 
-/// The most bytes of all files of a root.
-const MAX_TOTAL: usize = 256 * 1024 * 1024;
+/// A root that has no error.
+#[derive(Debug)]
+pub struct Compiled {
+    /// `None` while something hangs on a variable that has no value.
+    pub desired: Option<Desired>,
+    /// The variables that have no value.
+    pub unknown: Vec<String>,
+    pub checks: usize,
+    pub webhooks: usize,
+    pub warnings: Vec<Diagnostic>,
+    /// By address, if it was asked for.
+    pub origins: BTreeMap<String, Vec<OriginLine>>,
+}
 
-/// What the files declare, and warnings; or every problem of every file. The
-/// same files give the same answer, in whatever order they are listed.
-pub fn compile(files: &dyn Files) -> Result<(Desired, Vec<Diagnostic>), Diagnostics> {
-    let mut sources = Sources::default();
+/// A value of a check and where it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OriginLine {
+    /// `every`, `labels.team`, `assert.page.status`.
+    pub path: String,
+    /// In the notation of the files.
+    pub value: String,
+    pub source: SourceLine,
+}
+
+/// What the files of a root declare, or every problem of every file. The same files and
+/// inputs give the same answer, in whatever order the files are listed.
+pub fn compile(
+    files: &dyn Files,
+    inputs: &Inputs,
+    explain: Explain,
+) -> Result<Compiled, Diagnostics> {
+    let mut reading = Reading::new(files);
     let mut declared = Declarations::default();
-    let mut unread = read(files, &mut sources, &mut declared);
-    let desired = Compiler {
-        sources: &sources,
-        declared: &mut declared,
+    for file in reading.root() {
+        declared.file(file, Library::No, &reading.sources, &mut reading.gaps);
     }
-    .desired();
-    let mut problems = declared.problems;
+    include(&mut reading, &mut declared);
+    let outside = Outside { files, inputs };
+    let mut problems = std::mem::take(&mut declared.problems);
+    let variables = Variables {
+        inputs,
+        doors: &outside,
+        sources: &mut reading.sources,
+        problems: &mut problems,
+    }
+    .values(&declared.variables);
+    let locals = locals::values(&declared.locals, &variables, &outside, &mut problems);
+    let mut root = Compiling {
+        sources: &reading.sources,
+        gaps: &mut reading.gaps,
+        declared: &declared,
+        variables: &variables,
+        locals: &locals,
+        outside: &outside,
+        explain,
+        problems,
+        uses: Uses::default(),
+    };
+    let compiled = root.compile();
+    let (mut problems, uses) = (root.problems, root.uses);
+    unused(&declared, &uses, &mut problems);
+    problems.append(&mut reading.problems);
+    finish(compiled, problems, reading.refused, &reading.sources)
+}
+
+/// Reads the library folders that the root names.
+fn include(reading: &mut Reading<'_>, declared: &mut Declarations) {
+    let Some(block) = &declared.root else { return };
+    let mut folders: Vec<(String, Span)> = Vec::new();
+    for item in &block.body.items {
+        let Item::Attribute(attribute) = item else {
+            continue;
+        };
+        if attribute.name != "include" {
+            continue;
+        }
+        let literal = |items: &Vec<crate::manifest::ast::Expression>| {
+            let text = |item: &crate::manifest::ast::Expression| match &item.kind {
+                Kind::String(text) => Some((text.to_string(), item.span)),
+                _ => None,
+            };
+            items.iter().map(text).collect::<Option<Vec<_>>>()
+        };
+        let found = match &attribute.value.kind {
+            Kind::List(items) => literal(items),
+            _ => None,
+        };
+        match found {
+            Some(found) => folders.extend(found),
+            None => {
+                let message = "`include` is a list of strings, written out: it says what is read";
+                let problem = Problem::new(Code::NotLiteral, attribute.value.span, message);
+                declared
+                    .problems
+                    .push(problem.hint("write `include = [\"../shared\"]`"));
+            }
+        }
+    }
+    for (folder, span) in folders {
+        match reading.library(&folder) {
+            Ok(files) => {
+                if files.is_empty() {
+                    let message = format!("there are no check files in {folder}");
+                    declared
+                        .problems
+                        .push(Problem::new(Code::InvalidInclude, span, message));
+                }
+                for file in files {
+                    declared.file(file, Library::Yes, &reading.sources, &mut reading.gaps);
+                }
+            }
+            Err(why) => {
+                reading.gaps.blind = true;
+                let message = format!("{folder} cannot be included: {why}");
+                declared
+                    .problems
+                    .push(Problem::new(Code::InvalidInclude, span, message));
+            }
+        }
+    }
+}
+
+/// The answer, with the problems in the order of the files.
+fn finish(
+    compiled: Compiled,
+    mut problems: Vec<Problem>,
+    refused: Vec<Diagnostic>,
+    sources: &Sources,
+) -> Result<Compiled, Diagnostics> {
+    let mut silence = Silence::of(sources);
+    problems.retain(|problem| {
+        problem.code.severity() == Severity::Error || !silence.covers(problem, sources)
+    });
+    problems.extend(silence.useless());
     problems.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
     problems.dedup_by(|a, b| a.span.is_some() && a.span == b.span && a.code == b.code);
     let more = problems.len() > Diagnostics::MAX;
     let listed = problems.into_iter().take(Diagnostics::MAX);
-    unread.extend(listed.map(|problem| problem.resolve(&sources)));
+    let mut list = refused;
+    list.extend(listed.map(|problem| problem.resolve(sources)));
     if more {
         let message = format!(
             "more than {} problems; the others are not listed",
             Diagnostics::MAX
         );
-        unread.push(whole(".".into(), Code::TooMuch, message));
+        list.push(whole(".".into(), Code::TooMuch, message));
     }
-    match desired {
-        Some(desired) if unread.is_empty() => Ok((desired, Vec::new())),
-        _ => Err(Diagnostics::sorted(unread)),
+    let Diagnostics(list) = Diagnostics::sorted(list);
+    match list.iter().any(|one| one.severity == Severity::Error) {
+        true => Err(Diagnostics(list)),
+        false => Ok(Compiled {
+            warnings: list,
+            ..compiled
+        }),
     }
 }
 
-/// Reads and decodes every file; gives what could not be read.
-fn read(files: &dyn Files, sources: &mut Sources, declared: &mut Declarations) -> Vec<Diagnostic> {
-    let later = LATER.iter().filter(|(place, _)| place.is_empty());
-    let block_types: Vec<&str> = FILE
-        .blocks
+/// What nothing uses. What an unread file may use is not told.
+fn unused(declared: &Declarations, uses: &Uses, problems: &mut Vec<Problem>) {
+    let errors = problems
         .iter()
-        .map(|block| block.name)
-        .chain(later.flat_map(|(_, names)| names.iter().copied()))
-        .collect();
-    let mut unread = Vec::new();
-    let (mut paths, unreadable) = files.list();
-    paths.retain(|path| is_check_file(path));
-    paths.sort();
-    paths.dedup();
-    let mut refused = |path, code, message| unread.push(whole(path, code, message));
-    let mut room = MAX_TOTAL;
-    for error in unreadable {
-        declared.blind = true;
-        refused(
-            error.path.clone(),
-            Code::Unreadable,
-            format!("cannot be read: {}", error.why),
-        );
+        .any(|problem| problem.code.severity() == Severity::Error);
+    if errors {
+        return;
     }
-    for path in paths {
-        let read = files.read(&path);
-        let text = match read {
-            Err(error) => Err((Code::Unreadable, format!("cannot be read: {}", error.why))),
-            Ok(bytes) if bytes.len() > MAX_FILE => {
-                Err((Code::FileTooLarge, "larger than 1 MiB: split it".to_owned()))
-            }
-            Ok(bytes) => String::from_utf8(without_mark(bytes)).map_err(|error| {
-                let at = error.utf8_error().valid_up_to();
-                (
-                    Code::NotUtf8,
-                    format!("not UTF-8: the byte at offset {at} cannot stand there"),
-                )
-            }),
-        };
-        match text {
-            Ok(text) if text.len() > room => {
-                declared.blind = true;
-                let message = "the files of a root have at most 256 MiB in all".to_owned();
-                refused(path, Code::TooMuch, message);
-                break;
-            }
-            Ok(text) => {
-                room -= text.len();
-                let file = sources.add(path, text);
-                let parsed = parse(file, sources.text(file), &block_types);
-                declared.problems.extend(parsed.problems);
-                parsed.lost.into_iter().for_each(|lost| declared.lose(lost));
-                declared.file(sources.folder(file), parsed.body);
-            }
-            Err((code, message)) => {
-                declared.blind = true;
-                refused(path, code, message);
-            }
+    let variables = declared
+        .variables
+        .iter()
+        .map(|(name, block)| ("var", name.as_str(), block.span));
+    let locals = declared
+        .locals
+        .iter()
+        .map(|(name, (span, _))| ("local", name.as_str(), *span));
+    let templates = declared
+        .templates
+        .iter()
+        .map(|(name, block)| ("template", name.as_str(), block.span));
+    let webhooks = declared
+        .webhooks
+        .iter()
+        .map(|(name, block)| ("webhook", name.as_str(), block.span));
+    for (kind, name, span) in variables.chain(locals).chain(templates).chain(webhooks) {
+        let shared = declared.shared.contains(&span.file);
+        if !shared && !uses.0.contains(&(kind.to_owned(), name.to_owned())) {
+            let message = format!("nothing uses {kind}.{name}");
+            problems.push(Problem::new(Code::Unused, span, message));
         }
     }
-    unread
 }
 
-/// A problem of a whole file.
-fn whole(path: String, code: Code, message: String) -> Diagnostic {
-    Diagnostic {
-        code,
-        severity: Severity::Error,
-        message,
-        at: whole_file(path),
-        also: Vec::new(),
-        hint: None,
-    }
-}
-
-/// The bytes without a byte order mark.
-fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
-    }
-    bytes
-}
-
-struct Compiler<'a> {
+struct Compiling<'a> {
     sources: &'a Sources,
-    declared: &'a mut Declarations,
+    gaps: &'a mut Gaps,
+    declared: &'a Declarations,
+    variables: &'a Members,
+    locals: &'a Members,
+    outside: &'a Outside<'a>,
+    explain: Explain,
+    problems: Vec<Problem>,
+    uses: Uses,
 }
 
-impl Compiler<'_> {
-    fn desired(&mut self) -> Option<Desired> {
-        let project = self.project();
-        self.references();
-        let webhooks = self.webhooks();
-        let mut folders = BTreeMap::new();
-        let mut checks = BTreeMap::new();
-        for check in std::mem::take(&mut self.declared.checks) {
-            let source = self.source(check.span);
-            let name = check.name.to_string();
-            if let Some(spec) = self.check(check, &mut folders) {
-                checks.insert(name, Declared { spec, source });
+impl<'a> Compiling<'a> {
+    fn compile(&mut self) -> Compiled {
+        let names: BTreeSet<Name> = self.declared.webhooks.keys().cloned().collect();
+        for (_, expression) in self.declared.locals.values() {
+            self.uses.of(expression);
+        }
+        let project = self.project(&names);
+        let (webhooks, all_known) = self.webhooks(&names);
+        let defaults: BTreeMap<String, Layer> = self
+            .declared
+            .defaults
+            .iter()
+            .map(|(folder, block)| (folder.clone(), self.layer(block, &DEFAULTS, &names)))
+            .collect();
+        let templates: BTreeMap<Name, Layer> = self
+            .declared
+            .templates
+            .iter()
+            .map(|(name, block)| (name.clone(), self.layer(block, &TEMPLATE, &names)))
+            .collect();
+        let expansion = expand(
+            &Ground {
+                sources: self.sources,
+                gaps: self.gaps,
+                variables: self.variables,
+                locals: self.locals,
+                webhooks: &names,
+                templates: &templates,
+                defaults: &stacked(&defaults),
+                doors: self.outside,
+                explain: self.explain,
+            },
+            &self.declared.early,
+            &self.declared.checks,
+        );
+        self.finish(project, webhooks, all_known, expansion)
+    }
+
+    fn finish(
+        &mut self,
+        project: Option<Name>,
+        webhooks: BTreeMap<String, Declared<WebhookSpec>>,
+        all_known: bool,
+        mut expansion: Expansion,
+    ) -> Compiled {
+        self.uses.0.append(&mut expansion.uses.0);
+        self.problems.append(&mut expansion.problems);
+        let complete = expansion.lost.is_empty() && !self.gaps.blind;
+        for lost in expansion.lost {
+            self.gaps.lose(lost);
+        }
+        self.names(&expansion.names);
+        let declared = self.addresses(&expansion.names, &expansion.checks);
+        lint::across(&expansion.checks, &mut self.problems);
+        let addresses = Addresses {
+            declared: &declared,
+            complete,
+        };
+        let scope = self.scope();
+        let mut problems = Vec::new();
+        let moves = moves::moves(
+            &self.declared.moves,
+            &scope,
+            &addresses,
+            self.sources,
+            &mut problems,
+        );
+        drop(scope);
+        self.problems.append(&mut problems);
+        let (mut checks, mut origins) = (BTreeMap::new(), BTreeMap::new());
+        let mut known = all_known;
+        let count = expansion.checks.len();
+        for check in expansion.checks {
+            if !check.origins.is_empty() {
+                let line = |origin: crate::manifest::origin::Origin| OriginLine {
+                    path: origin.path,
+                    value: origin.value,
+                    source: self.line(origin.span),
+                };
+                let lines = check.origins.into_iter().map(line).collect();
+                origins.insert(check.address.clone(), lines);
+            }
+            let source = self.line(check.span);
+            match check.spec {
+                Some(spec) => {
+                    checks.insert(check.address, Declared { spec, source });
+                }
+                None => known = false,
             }
         }
-        Some(Desired {
-            project: project?,
-            checks,
-            webhooks,
-        })
+        let unknown = self
+            .variables
+            .iter()
+            .filter(|(_, known)| crate::manifest::eval::convert::has_unknown(&known.node.value));
+        let unknown = unknown.map(|(name, _)| name.clone()).collect();
+        let receivers = self.declared.webhooks.len();
+        let desired = match (project, known) {
+            (Some(project), true) => Some(Desired {
+                project,
+                checks,
+                webhooks,
+                moves: moves.moves,
+            }),
+            _ => None,
+        };
+        Compiled {
+            desired,
+            unknown,
+            checks: count,
+            webhooks: receivers,
+            warnings: Vec::new(),
+            origins,
+        }
     }
 
-    fn problem(&mut self, problem: Problem) {
-        self.declared.problems.push(problem);
-    }
-
-    fn source(&self, span: Span) -> SourceLine {
+    fn line(&self, span: Span) -> SourceLine {
         SourceLine {
             file: self.sources.path(span.file).to_owned(),
             line: self.sources.line(span),
         }
     }
 
-    fn project(&mut self) -> Option<Name> {
-        let blocks = std::mem::take(&mut self.declared.projects);
-        let mut found: Option<(Span, Layer)> = None;
-        let mut nested = false;
-        for (span, folder, layer) in blocks {
-            if !folder.is_empty() {
-                nested = true;
-                let message =
-                    format!("`{folder}/` is a root of its own: one root can be read at a time");
-                let problem = Problem::new(Code::NestedRoot, span, message);
-                self.problem(problem.hint(format!(
-                    "name {folder} itself as the folder, or put it elsewhere"
-                )));
-            } else if let Some((first, _)) = &found {
-                let problem =
-                    Problem::new(Code::DeclaredTwice, span, "a root has one `lokahi` block");
-                self.problem(problem.also(*first, "the first is here"));
-            } else {
-                found = Some((span, layer));
-            }
+    fn scope(&self) -> Scope<'a> {
+        Scope {
+            roots: vec![
+                ("var", Root::Members(self.variables)),
+                ("local", Root::Members(self.locals)),
+                ("webhook", Root::Reference),
+                ("template", Root::Reference),
+                ("check", Root::Reference),
+                (
+                    "each",
+                    Root::Misplaced("`each` is known in a check with `for_each` only"),
+                ),
+                (
+                    "response",
+                    Root::Misplaced("`response` is known in a `condition` only"),
+                ),
+            ],
+            place: Place::File,
+            doors: self.outside as &dyn Doors,
         }
-        let Some((span, layer)) = found else {
-            if !nested && !self.declared.may_exist(LOKAHI.name, None) {
+    }
+
+    /// A block that is the same for all that use it.
+    fn layer(
+        &mut self,
+        block: &Block,
+        schema: &'static table::Block,
+        names: &BTreeSet<Name>,
+    ) -> Layer {
+        let scope = self.scope();
+        let mut layering = Layering {
+            scope: &scope,
+            gaps: self.gaps,
+            webhooks: names,
+            uses: &mut self.uses,
+            problems: &mut self.problems,
+        };
+        let mut layer = layering.body(&block.body, schema);
+        layering.try_out(&mut layer, schema);
+        layer
+    }
+
+    fn project(&mut self, names: &BTreeSet<Name>) -> Option<Name> {
+        let Some(block) = &self.declared.root else {
+            if !self.gaps.may_hold(LOKAHI.name, None) {
                 let problem = Problem {
-                    code: Code::NoProject,
-                    message: "no file of this folder has a `lokahi` block".into(),
                     span: None,
-                    also: Vec::new(),
-                    hint: Some("write `lokahi { project = \"name\" }` into one of them".into()),
+                    ..Problem::new(
+                        Code::NoProject,
+                        Span {
+                            file: 0,
+                            start: 0,
+                            end: 0,
+                        },
+                        "no file of this folder has a `lokahi` block",
+                    )
                 };
-                self.problem(problem);
+                self.problems
+                    .push(problem.hint("write `lokahi { project = \"name\" }` into one of them"));
             }
             return None;
         };
-        let mut draft = Draft::new();
-        self.fill(&LOKAHI, &layer, &mut draft, span).then_some(())?;
-        draft.project
-    }
-
-    fn references(&mut self) {
-        let mut hints = MAX_HINTS;
-        for (name, span) in std::mem::take(&mut self.declared.references) {
-            let webhooks = &self.declared.webhooks;
-            let known = name
-                .parse()
-                .is_ok_and(|name: Name| webhooks.contains_key(&name));
-            if known || self.declared.may_exist(WEBHOOK.name, Some(&name)) {
-                continue;
-            }
-            let near = webhooks.keys().take(MAX_HINTS).map(Name::as_str);
-            let hint = (hints > 0).then(|| did_you_mean(&name, near)).flatten();
-            hints = hints.saturating_sub(1);
-            let message = format!("no webhook is called `{name}`");
-            let problem = Problem::new(Code::UnknownReference, span, message);
-            self.problem(problem.maybe_hint(hint));
+        self.version(block);
+        let layer = self.layer(block, &LOKAHI, names);
+        let filling = Filling::new(self.gaps, &mut self.problems);
+        match filling.draft(&LOKAHI, &layer, block.span) {
+            Filled::Good(draft) => draft.project,
+            Filled::Unknown | Filled::Bad => None,
         }
     }
 
-    fn webhooks(&mut self) -> BTreeMap<String, Declared<WebhookSpec>> {
-        let blocks = self.declared.webhooks.clone();
-        let mut webhooks = BTreeMap::new();
-        for (name, (span, layer)) in blocks {
-            let mut draft = Draft::new();
-            if self.fill(&WEBHOOK, &layer, &mut draft, span)
-                && let Some(url) = draft.webhook_url
-            {
-                let format = draft.webhook_format;
-                let spec = WebhookSpec { url, format };
-                let source = self.source(span);
-                webhooks.insert(name.to_string(), Declared { spec, source });
-            }
-        }
-        webhooks
-    }
-
-    /// What `defaults` say for a folder: those of all folders above it and its
-    /// own.
-    fn defaults<'f>(&self, folder: &str, known: &'f mut BTreeMap<String, Layer>) -> &'f Layer {
-        known.entry(folder.to_owned()).or_insert_with(|| {
-            let mut merged = Layer::default();
-            let ends = folder.match_indices('/').map(|(at, _)| at);
-            let above = ends.filter_map(|at| folder.get(..at));
-            let own = (!folder.is_empty()).then_some(folder);
-            for place in [""].into_iter().chain(above).chain(own) {
-                if let Some((_, layer)) = self.declared.defaults.get(place) {
-                    merged.cover(layer.clone(), &DEFAULTS);
-                }
-            }
-            merged
-        })
-    }
-
-    fn check(&mut self, check: Check, folders: &mut BTreeMap<String, Layer>) -> Option<CheckSpec> {
-        let row = |name: &str| CHECK.attribute(name).map_or(usize::MAX, |(row, _)| row);
-        let own_format = check.layer.get(row("webhook_format")).map(|node| node.span);
-        let mut layer = self.defaults(&check.folder, folders).clone();
-        layer.cover(check.layer, &CHECK);
-        if layer.invalid() {
-            return None;
-        }
-        let before = self.declared.problems.len();
-        let mut draft = Draft::new();
-        self.fill(&CHECK, &layer, &mut draft, check.span);
-        for kind in [&CONFIRM, &NOTIFY] {
-            if let Some(inner) = layer.block(kind.name, "") {
-                self.fill(kind, &inner.layer, &mut draft, inner.span);
-            }
-        }
-        self.asserts(&layer, &mut draft);
-        let implicit = draft.webhook_url.take().map(|url| WebhookSpec {
-            url,
-            format: draft.webhook_format,
+    /// Whether this is a version that the root asks for.
+    fn version(&mut self, block: &Block) {
+        let attributes = block.body.items.iter().filter_map(|item| match item {
+            Item::Attribute(attribute) if attribute.name == "required_version" => Some(attribute),
+            _ => None,
         });
-        if let (None, Some(span)) = (&implicit, own_format) {
-            let message = "`webhook_format` says nothing without `webhook_url`";
-            self.problem(Problem::new(Code::Missing, span, message));
-        }
-        draft.check.webhook = implicit;
-        (self.declared.problems.len() == before).then_some(draft.check)
-    }
-
-    fn asserts(&mut self, layer: &Layer, draft: &mut Draft) {
-        let blocks: Vec<_> = layer
-            .blocks
-            .iter()
-            .filter(|inner| inner.kind == ASSERT.name)
-            .collect();
-        for inner in &blocks {
-            draft.assert = Assert {
-                label: inner.label.clone(),
-                ..Assert::default()
+        for attribute in attributes {
+            let span = attribute.value.span;
+            let Kind::String(text) = &attribute.value.kind else {
+                let message = "`required_version` is a string, written out";
+                self.problems
+                    .push(Problem::new(Code::NotLiteral, span, message));
+                continue;
             };
-            self.fill(&ASSERT, &inner.layer, draft, inner.span);
-            let assert = std::mem::take(&mut draft.assert);
-            let says_nothing = assert.status.is_empty()
-                && assert.body_contains.is_empty()
-                && assert.max_latency.is_none();
-            if says_nothing {
-                self.problem(Problem::new(
-                    Code::Missing,
-                    inner.span,
-                    "this `assert` asserts nothing",
-                ));
-            }
-            draft.check.asserts.push(assert);
-        }
-        let asserts = &mut draft.check.asserts;
-        // A check that asserts only a text or a latency still wants an answer
-        // that is a success.
-        if asserts.iter().all(|assert| assert.status.is_empty()) {
-            match asserts.iter_mut().find(|assert| assert.label.is_empty()) {
-                Some(assert) => assert.status = vec![StatusRange::SUCCESS],
-                None => asserts.push(Assert::success()),
-            }
-        }
-        asserts.sort();
-        if let (true, Some(last)) = (asserts.len() > CheckSpec::MAX_ASSERTS, blocks.last()) {
-            let message = format!("more than {} asserts", CheckSpec::MAX_ASSERTS);
-            self.problem(Problem::new(Code::OutOfBounds, last.span, message));
-        }
-    }
-
-    /// Fills a draft in by the table, in its order; false after a problem.
-    fn fill(&mut self, schema: &Block, layer: &Layer, draft: &mut Draft, span: Span) -> bool {
-        let before = self.declared.problems.len();
-        for (row, attribute) in schema.attributes.iter().enumerate() {
-            match layer.get(row) {
-                Some(Node {
-                    value: Value::Invalid,
-                    ..
-                }) => return false,
-                Some(node) if !matches!(node.value, Value::Null) => {
-                    if let Err(problem) = (attribute.set)(draft, node) {
-                        let message = format!("`{}`: {}", attribute.name, problem.message);
-                        let mut problem = Problem { message, ..problem };
-                        let every = schema
-                            .attribute("every")
-                            .and_then(|(row, _)| layer.get(row));
-                        if let (Code::Contradiction, Some(every)) = (problem.code, every) {
-                            problem = problem.also(every.span, "`every` is given here");
-                        }
-                        self.problem(problem.also(span, format!("in this {}", schema.name)));
-                    }
+            let own = env!("CARGO_PKG_VERSION");
+            let (wanted, have) = (semver::VersionReq::parse(text), semver::Version::parse(own));
+            match (wanted, have) {
+                (Ok(wanted), Ok(have)) if !wanted.matches(&have) => {
+                    let message = format!("these files want lokahi {text}, and this is {own}");
+                    self.problems
+                        .push(Problem::new(Code::WrongVersion, span, message));
                 }
-                _ if attribute.required() => {
-                    // What could not be parsed may have said it.
-                    if !self.declared.may_exist(DEFAULTS.name, None) {
-                        let message = format!("this `{}` needs `{}`", schema.name, attribute.name);
-                        let example = format!("write {} = {}", attribute.name, attribute.example);
-                        self.problem(Problem::new(Code::Missing, span, message).hint(example));
-                    } else {
-                        return false;
-                    }
+                (Err(error), _) => {
+                    let message = format!("`required_version`: {error}");
+                    let problem = Problem::new(Code::InvalidValue, span, message);
+                    self.problems.push(problem.hint("write \">= 0.1, < 1.0\""));
                 }
                 _ => {}
             }
         }
-        self.declared.problems.len() == before
+    }
+
+    /// The receivers, and whether all of them are known.
+    fn webhooks(
+        &mut self,
+        names: &BTreeSet<Name>,
+    ) -> (BTreeMap<String, Declared<WebhookSpec>>, bool) {
+        let mut webhooks = BTreeMap::new();
+        let mut all_known = true;
+        for (name, block) in &self.declared.webhooks {
+            let layer = self.layer(block, &WEBHOOK, names);
+            let filling = Filling::new(self.gaps, &mut self.problems);
+            match filling.draft(&WEBHOOK, &layer, block.span) {
+                Filled::Good(draft) => {
+                    let format = draft.webhook_format;
+                    let Some(url) = draft.webhook_url else {
+                        continue;
+                    };
+                    let spec = WebhookSpec { url, format };
+                    let source = self.line(block.span);
+                    webhooks.insert(name.to_string(), Declared { spec, source });
+                }
+                Filled::Unknown => all_known = false,
+                Filled::Bad => {}
+            }
+        }
+        (webhooks, all_known)
+    }
+
+    /// Tells checks of the same name.
+    fn names(&mut self, names: &[(Name, Span)]) {
+        let mut first: BTreeMap<&Name, Span> = BTreeMap::new();
+        let mut sorted: Vec<_> = names.iter().collect();
+        sorted.sort_by_key(|(_, span)| *span);
+        for (name, span) in sorted {
+            match first.get(name) {
+                Some(before) => {
+                    let message = format!("check `{name}` is declared twice");
+                    self.problems.push(declared_twice(*span, *before, message));
+                }
+                None => {
+                    first.insert(name, *span);
+                }
+            }
+        }
+    }
+
+    /// Everything that is declared, as it is referred to.
+    fn addresses(
+        &self,
+        names: &[(Name, Span)],
+        checks: &[crate::manifest::expand::Expanded],
+    ) -> BTreeSet<String> {
+        if self.declared.moves.is_empty() {
+            return BTreeSet::new();
+        }
+        let named = names.iter().map(|(name, _)| format!("check.{name}"));
+        let checks = checks
+            .iter()
+            .map(|check| format!("check.{}", check.address));
+        let webhooks = self
+            .declared
+            .webhooks
+            .keys()
+            .map(|name| format!("webhook.{name}"));
+        named.chain(checks).chain(webhooks).collect()
     }
 }

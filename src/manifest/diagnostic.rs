@@ -73,8 +73,6 @@ codes! {
 
     /// No file of the root has a `lokahi` block.
     NoProject = "LK0301",
-    /// A folder below the root has a `lokahi` block of its own.
-    NestedRoot = "LK0302",
     /// A block of this type is not known here.
     UnknownBlock = "LK0303",
     /// An attribute of this name is not known here.
@@ -106,6 +104,79 @@ codes! {
     UnknownReference = "LK0407",
     /// Two attributes of a check contradict each other.
     Contradiction = "LK0408",
+    /// A regular expression cannot be read, or would be too large.
+    InvalidPattern = "LK0409",
+
+    /// No function has this name.
+    UnknownFunction = "LK0501",
+    /// A function is called with too few, too many or wrong arguments.
+    WrongArguments = "LK0502",
+    /// A function cannot work with the values it was given.
+    FunctionFailed = "LK0503",
+    /// An operator, key, condition or string is given a value that it cannot work with.
+    WrongOperand = "LK0504",
+    /// A number is divided by zero, or a result is too large.
+    Arithmetic = "LK0505",
+    /// A list has no such element, or an object no such attribute.
+    MissingKey = "LK0506",
+    /// An expression takes too many steps, or its value is too large.
+    TooMuchWork = "LK0507",
+    /// Locals refer to each other in a circle.
+    Cycle = "LK0508",
+    /// A name or function stands where it has no meaning.
+    Misplaced = "LK0509",
+    /// A secret stands where its value would have to be known or would be seen.
+    SecretMisplaced = "LK0510",
+    /// The value of a sensitive variable would be stored with a check.
+    SensitiveMisplaced = "LK0511",
+    /// An environment variable may not be read.
+    EnvRefused = "LK0512",
+
+    /// A variable has no value.
+    NoValue = "LK0601",
+    /// The value of a variable breaks one of its rules.
+    RuleBroken = "LK0602",
+    /// A value is given for a variable that is not declared.
+    UndeclaredVariable = "LK0603",
+    /// A type is not written as one.
+    InvalidType = "LK0604",
+    /// A `for_each` is neither a map nor a set of strings, or its keys are not known.
+    InvalidForEach = "LK0605",
+    /// A library folder cannot be included, or holds what a library may not.
+    InvalidInclude = "LK0606",
+    /// This version of lokahi is not one that the files ask for.
+    WrongVersion = "LK0607",
+    /// A `moved`, `removed` or `import` block contradicts what is declared.
+    InvalidMove = "LK0608",
+
+    /// A site is asked over http that could be asked over https.
+    PlainHttp = "LK0901",
+    /// An assertion can never hold.
+    NeverHolds = "LK0902",
+    /// A local, variable, template or receiver is used by nothing.
+    Unused = "LK0903",
+    /// Two checks ask the same site the same question.
+    DuplicateUrl = "LK0904",
+    /// A text looks like a password or token.
+    SecretLike = "LK0905",
+    /// Nobody hears when the check goes down.
+    NobodyNotified = "LK0906",
+    /// Many checks ask one host every few seconds.
+    TooFrequent = "LK0907",
+    /// An assertion says nothing, because it always holds.
+    AlwaysHolds = "LK0908",
+    /// A comment suppresses a lint that was not found, or names none.
+    UselessSuppression = "LK0909",
+}
+
+impl Code {
+    /// Lints warn; everything else is an error.
+    pub fn severity(self) -> Severity {
+        match self.id() >= "LK0900" {
+            true => Severity::Warning,
+            false => Severity::Error,
+        }
+    }
 }
 
 impl fmt::Display for Code {
@@ -123,6 +194,8 @@ pub struct Problem {
     pub span: Option<Span>,
     /// Other places that belong to it, each with a word on why.
     pub also: Vec<(Span, String)>,
+    /// The names that went in, with their values.
+    pub values: Vec<(String, String)>,
     pub hint: Option<String>,
 }
 
@@ -134,8 +207,15 @@ impl Problem {
             message: message.into(),
             span: Some(span),
             also: Vec::new(),
+            values: Vec::new(),
             hint: None,
         }
+    }
+
+    /// With a name that went in, and its value.
+    pub fn value(mut self, name: impl Into<String>, shown: impl Into<String>) -> Self {
+        self.values.push((name.into(), shown.into()));
+        self
     }
 
     /// With a hint.
@@ -160,7 +240,7 @@ impl Problem {
     pub fn resolve(self, sources: &Sources) -> Diagnostic {
         Diagnostic {
             code: self.code,
-            severity: Severity::Error,
+            severity: self.code.severity(),
             message: self.message,
             at: self
                 .span
@@ -170,6 +250,7 @@ impl Problem {
                 .into_iter()
                 .map(|(span, why)| (sources.excerpt(span), why))
                 .collect(),
+            values: self.values,
             hint: self.hint,
         }
     }
@@ -184,6 +265,8 @@ pub struct Diagnostic {
     pub at: Excerpt,
     /// Other places that belong to it, each with a word on why.
     pub also: Vec<(Excerpt, String)>,
+    /// The names that went in, with their values.
+    pub values: Vec<(String, String)>,
     pub hint: Option<String>,
 }
 

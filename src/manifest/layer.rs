@@ -2,9 +2,11 @@
 //! in the table, and the blocks inside. Layers lie on one another; the nearer
 //! wins.
 
-use crate::manifest::ast::{Key, Node, Value};
+use std::sync::Arc;
+
+use crate::manifest::eval::value::{Key, Node, Object, Value};
 use crate::manifest::source::Span;
-use crate::manifest::table::{Block, Merge};
+use crate::manifest::table::{Attribute, Block, Merge};
 
 /// What a block says.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +27,12 @@ pub struct Inner {
 }
 
 impl Layer {
+    /// A layer that says nothing.
+    pub const EMPTY: Self = Self {
+        rows: Vec::new(),
+        blocks: Vec::new(),
+    };
+
     /// The value of a row.
     pub fn get(&self, row: usize) -> Option<&Node> {
         let at = self.rows.binary_search_by_key(&row, |(row, _)| *row).ok()?;
@@ -39,11 +47,31 @@ impl Layer {
         }
     }
 
-    /// Gives back what it does not need: all layers of a root are kept until the
-    /// last file is read.
-    pub fn shrink(&mut self) {
-        self.rows.shrink_to_fit();
-        self.blocks.shrink_to_fit();
+    /// Does something with every value and its row, those of inner blocks included.
+    pub fn each_mut(
+        &mut self,
+        block: &'static Block,
+        work: &mut dyn FnMut(&'static Attribute, &mut Node),
+    ) {
+        for (row, node) in &mut self.rows {
+            if let Some(attribute) = block.attributes.get(*row) {
+                work(attribute, node);
+            }
+        }
+        for inner in &mut self.blocks {
+            if let Some(schema) = block.block(inner.kind) {
+                inner.layer.each_mut(schema, work);
+            }
+        }
+    }
+
+    /// The values of the block itself, with the names of their rows.
+    pub fn rows<'l>(
+        &'l self,
+        block: &'static Block,
+    ) -> impl Iterator<Item = (&'static str, &'l Node)> {
+        let named = |(row, node): &'l (usize, Node)| Some((block.attributes.get(*row)?.name, node));
+        self.rows.iter().filter_map(named)
     }
 
     /// The block of this type and label.
@@ -94,14 +122,13 @@ fn merge_nodes(outer: &Node, nearer: Node, merge: Merge) -> Node {
     };
     match (&outer.value, nearer.value) {
         (Value::Object(outer), Value::Object(entries)) if merge != Merge::Replace => {
-            let kept = outer
-                .iter()
-                .filter(|(key, _)| !entries.iter().any(|(k, _)| same(k, key)));
-            let mut merged: Vec<_> = kept.cloned().collect();
-            merged.extend(entries);
+            let entries = entries.entries();
+            let outer = outer.entries().iter();
+            let kept = outer.filter(|(key, _)| !entries.iter().any(|(k, _)| same(k, key)));
+            let merged: Vec<_> = kept.chain(entries).cloned().collect();
             Node {
                 span: nearer.span,
-                value: Value::Object(merged),
+                value: Value::Object(Arc::new(Object::new(merged))),
             }
         }
         // What is laid over something wrong says nothing about the whole.

@@ -7,7 +7,10 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Literal {
     Null,
+    Bool(bool),
     Integer(i64),
+    /// A number with a point, as it is written.
+    Float(String),
     String(String),
     List(Vec<Self>),
     /// Ordered by key.
@@ -20,6 +23,24 @@ impl Literal {
     /// A string.
     pub fn text(text: impl fmt::Display) -> Self {
         Self::String(text.to_string())
+    }
+
+    /// The same for programs; a reference as the text it is written with.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(truth) => (*truth).into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Float(number) => number
+                .parse::<f64>()
+                .map_or(number.as_str().into(), Into::into),
+            Self::String(text) | Self::Reference(text) => text.as_str().into(),
+            Self::List(items) => items.iter().map(Self::to_json).collect(),
+            Self::Object(entries) => {
+                let entry = |(key, value): &(String, Self)| (key.clone(), value.to_json());
+                serde_json::Value::Object(entries.iter().map(entry).collect())
+            }
+        }
     }
 
     /// A string, or null without one.
@@ -51,7 +72,9 @@ impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("null"),
+            Self::Bool(truth) => truth.fmt(f),
             Self::Integer(number) => number.fmt(f),
+            Self::Float(number) => f.write_str(number),
             Self::String(text) => quoted(text, f),
             Self::Reference(path) => f.write_str(path),
             Self::List(items) => {

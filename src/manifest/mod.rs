@@ -7,11 +7,11 @@ pub mod report;
 pub mod source;
 
 pub mod ast;
-pub mod eval;
 mod lower;
 pub mod parse;
 pub mod scan;
 
+pub mod eval;
 pub mod literal;
 pub mod suggest;
 pub mod values;
@@ -19,11 +19,25 @@ pub mod values;
 pub mod attributes;
 pub mod table;
 
-pub mod decode;
+pub mod inputs;
+mod read;
+mod declare;
+mod variables;
+mod locals;
+mod outside;
+pub mod condition;
 pub mod layer;
+mod layering;
+mod fill;
+mod expand;
+mod origin;
+mod moves;
+mod lint;
 
 pub mod compile;
 pub mod difference;
+pub mod written;
+pub mod examples;
 
 #[cfg(test)]
 mod tests;

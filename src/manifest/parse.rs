@@ -19,34 +19,43 @@ pub struct Lost {
     pub label: Option<String>,
 }
 
-/// What a file says.
+/// What a part of a file says.
 #[derive(Debug, Default)]
 pub struct Parsed {
     pub body: Body,
+    pub problems: Vec<Problem>,
+}
+
+/// A piece of a file that is parsed by itself: one block or attribute, with what
+/// stands before the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The word that it starts with.
+    pub kind: String,
+    pub range: Range<usize>,
+}
+
+/// A file in parts.
+#[derive(Debug, Default)]
+pub struct Outline {
+    pub parts: Vec<Part>,
+    /// What stands in the parts that cannot be parsed at all.
     pub lost: Vec<Lost>,
     pub problems: Vec<Problem>,
 }
 
-/// How often a block is parsed anew after a name that stood twice.
+/// How often a part is parsed anew after a name that stood twice.
 const MAX_REPEATED: u32 = 20;
 
-/// Parses the text of file number `file`. `block_types` are those that may stand
-/// in column 1.
-pub fn parse(file: u32, text: &str, block_types: &[&str]) -> Parsed {
+/// The parts of the text of file number `file`. `block_types` are those that may
+/// start a line within something that was not closed.
+pub fn outline(file: u32, text: &str, block_types: &[&str]) -> Outline {
     let scan = scan(text, block_types);
-    let mut parsed = Parsed::default();
-    if scan.faults.is_empty()
-        && let Ok(body) = text.parse::<hcl_edit::structure::Body>()
-    {
-        let mut lower = Lower::new(file, text, 0);
-        lower.body(&body, &mut parsed.body);
-        parsed.problems = lower.problems;
-        return parsed;
-    }
+    let mut outline = Outline::default();
     for fault in &scan.faults {
         let span = span(file, fault.at.clone());
         let problem = Problem::new(fault.code, span, &*fault.message);
-        parsed
+        outline
             .problems
             .push(problem.maybe_hint(fault.hint.map(str::to_owned)));
     }
@@ -56,18 +65,44 @@ pub fn parse(file: u32, text: &str, block_types: &[&str]) -> Parsed {
     let ends = scan.starts.iter().copied().chain([text.len()]);
     let starts = [0].into_iter().chain(scan.starts.iter().copied());
     for (start, end) in starts.zip(ends) {
-        let faulty = before(start) < before(end);
         let part = text.get(start..end).unwrap_or_default();
-        if faulty || !parsed.part(file, part, start) {
-            parsed.lost.extend(heading(part));
+        if before(start) < before(end) {
+            outline.lost.extend(heading(part));
+        } else if !part.trim_ascii().is_empty() {
+            let lead = part.len() - part.trim_ascii_start().len();
+            let kind = part.get(word_at(part, lead)).unwrap_or_default();
+            outline.parts.push(Part {
+                kind: kind.to_owned(),
+                range: start..end,
+            });
         }
     }
-    parsed
+    outline
+}
+
+/// Parses a part of the text of file number `file`; what it declares is lost if it
+/// is not HCL.
+pub fn parse(file: u32, text: &str, part: &Part) -> (Parsed, Option<Lost>) {
+    let mut parsed = Parsed::default();
+    let offset = part.range.start;
+    let text = text.get(part.range.clone()).unwrap_or_default();
+    let good = match text.parse::<hcl_edit::structure::Body>() {
+        Ok(body) => {
+            let mut lower = Lower::new(file, text, offset);
+            lower.body(&body, &mut parsed.body);
+            parsed.problems = lower.problems;
+            true
+        }
+        Err(_) => parsed.mended(file, text, offset),
+    };
+    let lost = if good { None } else { heading(text) };
+    (parsed, lost)
 }
 
 impl Parsed {
-    /// Parses a part of a file that starts at `offset`; false if it is not HCL.
-    fn part(&mut self, file: u32, text: &str, offset: usize) -> bool {
+    /// Parses a text that starts at `offset` with names that stand twice taken for
+    /// others; false if it is not HCL.
+    fn mended(&mut self, file: u32, text: &str, offset: usize) -> bool {
         let mut renamed = BTreeMap::new();
         let mut copy = text.to_owned();
         for attempt in 0..MAX_REPEATED {
@@ -119,7 +154,11 @@ fn syntax(file: u32, text: &str, offset: usize, at: usize, message: &str) -> Pro
         word if word.is_empty() => here.chars().next().map_or(1, char::len_utf8),
         word => word.len(),
     };
+    let line = text.get(..at).and_then(|before| before.lines().last());
+    let bare = line.is_some_and(|line| line.contains('=') && !line.contains('"'));
     let hint = match here.chars().next() {
+        _ if bare && here.starts_with("//") => Some("a text stands in quotes"),
+        Some(':' | '/' | '.') if bare => Some("a text stands in quotes"),
         Some('\'') => Some("strings stand in double quotes"),
         Some(';') => Some("no `;`: each attribute stands in a line of its own"),
         _ if message.contains("unique") => Some("each name can stand once"),
@@ -163,6 +202,7 @@ fn stand_in(length: usize, attempt: u32) -> String {
 
 /// The type and first label at the start of a part.
 fn heading(part: &str) -> Option<Lost> {
+    let part = part.trim_ascii_start();
     let kind = part.get(word_at(part, 0)).filter(|kind| !kind.is_empty())?;
     let line = part.lines().next().unwrap_or_default();
     let label = line.split('"').nth(1).map(str::to_owned);

@@ -28,7 +28,8 @@ pub struct Fault {
 #[derive(Debug, Default)]
 pub struct Scan {
     pub faults: Vec<Fault>,
-    /// Offsets at which a block or attribute starts in column 1, ascending.
+    /// Offsets of the lines in which a block or attribute starts that stands in no
+    /// other, ascending.
     pub starts: Vec<usize>,
 }
 
@@ -203,8 +204,14 @@ impl Scanner<'_> {
                 self.close_all();
             }
             self.found.starts.push(self.at);
-        } else if self.open.is_empty() && self.word_end() > self.at {
-            self.found.starts.push(self.at);
+        } else if self.open.is_empty() {
+            let line = self.at;
+            let blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+            self.at += self.bytes.iter().skip(line).take_while(blank).count();
+            if self.word_end() > self.at {
+                self.found.starts.push(line);
+            }
+            self.at = line;
         }
     }
 

@@ -18,19 +18,30 @@ pub struct Unreadable {
 }
 
 /// Where the files of a root come from.
-pub trait Files {
+pub trait Files: Sync {
     /// The paths of all check files below the root, with `/`, in any order, and
     /// the folders and links that could not be followed.
     fn list(&self) -> (Vec<String>, Vec<Unreadable>);
 
     /// The content of a listed file. May stop after `MAX_FILE + 1` bytes.
     fn read(&self, path: &str) -> Result<Vec<u8>, Unreadable>;
+
+    /// The paths of all check files of a library folder, as `../shared/x.hcl`, and what
+    /// could not be followed there; or why the folder cannot be a library.
+    fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String>;
+
+    /// The content of any file below the root, at most [`MAX_FILE`] bytes, or why not.
+    fn data(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The paths of all files below a folder of the root, with that folder, or why not.
+    fn data_list(&self, folder: &str) -> Result<Vec<String>, String>;
 }
 
 /// Files that are already in memory, by path.
 impl Files for BTreeMap<String, Vec<u8>> {
     fn list(&self) -> (Vec<String>, Vec<Unreadable>) {
-        (self.keys().cloned().collect(), Vec::new())
+        let below = self.keys().filter(|path| !path.starts_with("../"));
+        (below.cloned().collect(), Vec::new())
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, Unreadable> {
@@ -38,6 +49,23 @@ impl Files for BTreeMap<String, Vec<u8>> {
             path: path.to_owned(),
             why: "no such file".into(),
         })
+    }
+
+    fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String> {
+        let prefix = format!("{}/", folder.trim_end_matches('/'));
+        let inside = self.keys().filter(|path| path.starts_with(&prefix));
+        Ok((inside.cloned().collect(), Vec::new()))
+    }
+
+    fn data(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.get(path)
+            .cloned()
+            .ok_or_else(|| "there is no such file".to_owned())
+    }
+
+    fn data_list(&self, folder: &str) -> Result<Vec<String>, String> {
+        let inside = |path: &&String| folder.is_empty() || path.starts_with(&format!("{folder}/"));
+        Ok(self.keys().filter(inside).cloned().collect())
     }
 }
 
@@ -110,6 +138,11 @@ impl Sources {
         );
         self.0.push(Source { path, text, lines });
         self.0.len() as u32 - 1
+    }
+
+    /// How many files there are.
+    pub fn count(&self) -> u32 {
+        self.0.len() as u32
     }
 
     /// The text of a file.

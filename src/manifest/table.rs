@@ -2,7 +2,7 @@
 //! the suggestions, the plan's field-by-field diff and the language's page all
 //! read them.
 
-use crate::manifest::ast::Node;
+use crate::manifest::eval::value::{Node, Type};
 use crate::manifest::literal::Literal;
 use crate::manifest::values::Read;
 use crate::model::check::{Assert, CheckSpec, Every};
@@ -69,16 +69,44 @@ pub enum Label {
     Name,
 }
 
+/// An attribute that says something about the block instead of going into what it
+/// declares. Whoever reads the block knows it by name.
+#[derive(Debug)]
+pub struct Meta {
+    pub name: &'static str,
+    /// The type, for people.
+    pub kind: &'static str,
+    /// What holds without it; empty if it is required.
+    pub default: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// A value, as it is written.
+    pub example: &'static str,
+}
+
 /// A type of block.
 pub struct Block {
     pub name: &'static str,
     pub label: Label,
     pub about: &'static str,
     pub attributes: &'static [Attribute],
+    pub meta: &'static [Meta],
     pub blocks: &'static [Self],
 }
 
 impl Attribute {
+    /// The type of its values, as far as the evaluator has one.
+    pub fn wants(&self) -> Type {
+        match self.kind {
+            "URL" | "name" | "duration" | "string" => Type::String,
+            "number" => Type::Number,
+            "bool" => Type::Bool,
+            "object of strings" => Type::Map(Box::new(Type::String)),
+            kind if kind.starts_with("list of ") => Type::List(Box::new(Type::Any)),
+            _ => Type::Any,
+        }
+    }
+
     /// Whether the block is wrong without it.
     pub fn required(&self) -> bool {
         self.default.is_empty()
@@ -90,6 +118,19 @@ impl Block {
     pub fn attribute(&self, name: &str) -> Option<(usize, &'static Attribute)> {
         let mut rows = self.attributes.iter().enumerate();
         rows.find(|(_, attribute)| attribute.name == name)
+    }
+
+    /// The attribute of this name that is about the block itself.
+    pub fn meta(&self, name: &str) -> Option<&'static Meta> {
+        self.meta.iter().find(|meta| meta.name == name)
+    }
+
+    /// The names of all that may stand in it.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let attributes = self.attributes.iter().map(|attribute| attribute.name);
+        let meta = self.meta.iter().map(|meta| meta.name);
+        let blocks = self.blocks.iter().map(|block| block.name);
+        attributes.chain(meta).chain(blocks)
     }
 
     /// The block of this name inside this one.

@@ -4,8 +4,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::manifest::ast::{Key, Node, Value};
 use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::value::{Key, Node, Value};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
@@ -16,7 +16,16 @@ use crate::model::webhook::WebhookFormat;
 /// A value, or what is wrong with it.
 pub type Read<T> = Result<T, Problem>;
 
+/// As long as it may be: something else bounds it.
+pub const ANY: usize = usize::MAX;
+
 fn wrong_type(node: &Node, wanted: &str) -> Problem {
+    if matches!(node.value, Value::Secret(_)) {
+        let message = format!("wanted {wanted}, found a secret: its value would be stored or seen");
+        let problem = Problem::new(Code::SecretMisplaced, node.span, message);
+        return problem
+            .hint("secrets can stand in header values, in `body` and in a webhook's `url`");
+    }
     let message = format!("wanted {wanted}, found {}", node.value.kind());
     let problem = Problem::new(Code::WrongType, node.span, message);
     match &node.value {
@@ -68,11 +77,11 @@ pub fn integer(node: &Node, least: i64, most: i64) -> Read<i64> {
 /// A list of at most `most` values.
 pub fn list(node: &Node, most: usize) -> Read<&[Node]> {
     match &node.value {
-        Value::List(items) if items.len() > most => {
+        Value::List(items) | Value::Set(items) if items.len() > most => {
             let message = format!("{} entries; at most {most} are allowed", items.len());
             Err(Problem::new(Code::OutOfBounds, node.span, message))
         }
-        Value::List(items) => Ok(items),
+        Value::List(items) | Value::Set(items) => Ok(items),
         Value::String(_) | Value::Integer(_) | Value::Reference(_) => {
             Err(wrong_type(node, "a list").hint("put it into brackets: `[...]`"))
         }
@@ -86,16 +95,17 @@ pub type Entry<'n> = (&'n Key, &'n Node, Option<&'n str>);
 /// An object of at most `most` entries whose values are strings; `None` where
 /// one is null.
 pub fn strings<'n>(node: &'n Node, most: usize) -> Read<Vec<Entry<'n>>> {
-    let Value::Object(entries) = &node.value else {
+    let Value::Object(object) = &node.value else {
         return Err(wrong_type(node, "an object of strings"));
     };
+    let entries = object.entries();
     if entries.len() > most {
         let message = format!("{} entries; at most {most} are allowed", entries.len());
         return Err(Problem::new(Code::OutOfBounds, node.span, message));
     }
     let entry = |(key, value): &'n (Key, Node)| match &value.value {
         Value::Null => Ok((key, value, None)),
-        Value::String(text) => Ok((key, value, Some(text.as_str()))),
+        Value::String(text) => Ok((key, value, Some(&**text))),
         _ => {
             let problem = wrong_type(value, "a string");
             Err(problem.hint(format!("the value of `{}`", cut(&key.text))))
@@ -239,7 +249,7 @@ pub fn project(node: &Node) -> Read<Name> {
 pub fn receiver(node: &Node) -> Read<Name> {
     let wanted = "a receiver: webhook.NAME";
     match &node.value {
-        Value::Reference(parts) => match parts.as_slice() {
+        Value::Reference(parts) => match &**parts {
             [root, name] if root == "webhook" => name.parse().map_err(|_invalid| unknown(node)),
             _ => Err(unknown(node)),
         },

@@ -210,6 +210,10 @@ pub struct Assert {
     pub body_contains: Vec<String>,
     /// The probe took no longer than this.
     pub max_latency: Option<Duration>,
+    /// An HCL expression over `response` that is true; see `manifest::condition`.
+    pub condition: Option<String>,
+    /// An HCL expression over `response` that says what is wrong when it is not.
+    pub error_message: Option<String>,
 }
 
 /// How often something must be seen before it is believed.

@@ -31,6 +31,28 @@ pub struct Desired {
     pub project: Name,
     pub checks: BTreeMap<String, Declared<CheckSpec>>,
     pub webhooks: BTreeMap<String, Declared<WebhookSpec>>,
+    /// In the order of the files.
+    pub moves: Vec<Declared<Move>>,
+}
+
+/// What an address has to do with something that is live already. Addresses are written
+/// `check.x`, `check.x["key"]`, `webhook.x`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Move {
+    /// It is the same thing under another name.
+    Moved { from: String, to: String },
+    /// It is declared no more.
+    Removed { from: String, action: Removal },
+    /// A check of the API comes under the files.
+    Import { id: String, to: String },
+}
+
+/// What becomes of something that is declared no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removal {
+    Delete,
+    /// It stays, and belongs to the API.
+    Release,
 }
 
 /// What is live of one project's declared objects, by address.

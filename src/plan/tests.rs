@@ -62,6 +62,7 @@ fn desired(actual: &Actual) -> Desired {
         project: "shop".parse().unwrap(),
         checks: declared(&actual.checks),
         webhooks: declared(&actual.webhooks),
+        moves: Vec::new(),
     }
 }
 

@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use super::apply::{self, ApplyError, Request};
-use super::load::{LoadError, load_aside};
+use super::load::{LoadError, wanted_aside};
 use super::watch::{Pace, Watch};
 use crate::bus::Bus;
 use crate::clock;
+use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
 use crate::model::change::{Action, Change};
 use crate::model::desired::{Desired, Revision};
@@ -39,6 +40,8 @@ const ACTOR: &str = "reconciler";
 #[derive(Clone, Debug)]
 pub struct ReconcileSettings {
     pub folder: PathBuf,
+    /// The values of variables, and what of the environment may be read.
+    pub inputs: Arc<Inputs>,
     /// How often it looks without being told to.
     pub interval: Duration,
 }
@@ -103,7 +106,12 @@ impl Reconciler {
     /// One round; returns when to look again at the latest, if not as usual.
     async fn round(&mut self) -> Option<Duration> {
         self.status.rounds.add(1);
-        let desired = match load_aside(self.settings.folder.clone()).await {
+        let desired = match wanted_aside(
+            self.settings.folder.clone(),
+            Arc::clone(&self.settings.inputs),
+        )
+        .await
+        {
             Ok((desired, warnings)) => {
                 if !warnings.is_empty() {
                     self.say(&report::human(

@@ -144,6 +144,8 @@ fn decode_assert(wire: internal::Assert) -> Result<Assert, SpecError> {
     limit(wire.body_contains.len(), CheckSpec::MAX_ASSERTS).in_field("assert.body_contains")?;
     let code = |code: u32| u16::try_from(code).unwrap_or(u16::MAX);
     Ok(Assert {
+        condition: None,
+        error_message: None,
         label: wire.label,
         status: wire
             .status
@@ -191,6 +193,8 @@ mod tests {
             every,
             timeout: Timeout::from_milliseconds(1500, every).unwrap(),
             asserts: vec![Assert {
+                condition: None,
+                error_message: None,
                 label: "x".into(),
                 status: vec![StatusRange::SUCCESS, "404".parse().unwrap()],
                 body_contains: vec!["ok".into()],

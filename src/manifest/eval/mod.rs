@@ -1,3 +1,250 @@
 //! From expressions to values. Pure and bounded: no clock, no chance, no network, and an end.
+//! A problem is told at its place and the evaluation goes on, so that all of them are told.
 
 pub mod value;
+
+pub mod scope;
+pub mod functions;
+
+mod access;
+mod collection;
+pub mod convert;
+pub mod show;
+mod operators;
+pub mod special;
+mod template;
+
+use std::sync::Arc;
+
+use crate::manifest::ast::{Call, Expression, Kind};
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::scan::MAX_ENTRIES;
+use crate::manifest::source::Span;
+
+use scope::Scope;
+use value::{Key, Node, Object, Value};
+
+/// The longest text that an expression may come to, in bytes.
+pub const MAX_TEXT: usize = 1024 * 1024;
+/// How much an expression may do: expressions evaluated, elements visited, and a step for
+/// each 64 bytes of text.
+pub const MAX_STEPS: u32 = 1_000_000;
+
+/// Evaluates expressions in one scope.
+#[derive(Debug)]
+pub struct Evaluator<'s> {
+    scope: &'s Scope<'s>,
+    /// What `for` and `[*]` have bound, innermost last.
+    bindings: Vec<(Arc<str>, Node)>,
+    steps: u32,
+    /// Whether it was told that there are none left.
+    exhausted: bool,
+    pub problems: Vec<Problem>,
+    /// Whether something sensitive was read since this was last set to false.
+    pub sensitive: bool,
+}
+
+impl<'s> Evaluator<'s> {
+    pub fn new(scope: &'s Scope<'s>) -> Self {
+        Self {
+            scope,
+            bindings: Vec::new(),
+            steps: MAX_STEPS,
+            exhausted: false,
+            problems: Vec::new(),
+            sensitive: false,
+        }
+    }
+
+    /// With another bound than [`MAX_STEPS`].
+    pub fn bounded(mut self, steps: u32) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// The value of an expression; [`Value::Invalid`] after a problem.
+    pub fn evaluate(&mut self, expression: &Expression) -> Node {
+        let span = expression.span;
+        let value = match self.step(1, span) {
+            true => self.value(expression),
+            false => Value::Invalid,
+        };
+        Node { span, value }
+    }
+
+    fn value(&mut self, expression: &Expression) -> Value {
+        let span = expression.span;
+        match &expression.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Integer(number) => Value::Integer(*number),
+            Kind::Float(number) => Value::Float(*number),
+            Kind::String(text) => Value::String(Arc::clone(text)),
+            Kind::Template(parts) => self.template(parts, span),
+            Kind::List(items) => {
+                Value::List(items.iter().map(|item| self.evaluate(item)).collect())
+            }
+            Kind::Object(entries) => self.object(entries),
+            Kind::Variable(name) => self.name(name, span),
+            Kind::Attribute(of, name) => self.attribute(of, name, span),
+            Kind::Index(of, at) => self.index(of, at),
+            Kind::Splat(splat) => self.splat(splat),
+            Kind::Call(call) => self.call(call, span),
+            Kind::Not(of) => self.not(of),
+            Kind::Negative(of) => self.negative(of),
+            Kind::Binary(operator, sides) => self.binary(*operator, sides, span),
+            Kind::Conditional(parts) => self.conditional(parts),
+            Kind::For(each) => self.for_expression(each, span),
+            Kind::Invalid => Value::Invalid,
+        }
+    }
+
+    /// Takes note of a problem.
+    fn problem(&mut self, problem: Problem) -> Value {
+        self.problems.push(problem);
+        Value::Invalid
+    }
+
+    /// Takes note of a problem without more to say about it.
+    fn refuse(&mut self, code: Code, span: Span, message: impl Into<String>) -> Value {
+        self.problem(Problem::new(code, span, message))
+    }
+
+    /// Counts work; false when there was too much of it.
+    fn step(&mut self, count: usize, span: Span) -> bool {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        match self.steps.checked_sub(count) {
+            Some(left) => {
+                self.steps = left;
+                true
+            }
+            None => {
+                if !std::mem::replace(&mut self.exhausted, true) {
+                    self.steps = 0;
+                    let message = "this expression takes too many steps to evaluate";
+                    self.refuse(Code::TooMuchWork, span, message);
+                }
+                false
+            }
+        }
+    }
+
+    /// A text, if it is not too long.
+    fn text(&mut self, text: String, span: Span) -> Value {
+        if text.len() > MAX_TEXT {
+            return self.refuse(
+                Code::TooMuchWork,
+                span,
+                "this text would be longer than 1 MiB",
+            );
+        }
+        match self.step(text.len() / 64, span) {
+            true => Value::String(Arc::from(text)),
+            false => Value::Invalid,
+        }
+    }
+
+    fn too_many(&mut self, count: usize, span: Span) -> bool {
+        if count > MAX_ENTRIES {
+            let message = format!("more than {MAX_ENTRIES} entries");
+            self.refuse(Code::TooMuchWork, span, message);
+        }
+        count > MAX_ENTRIES
+    }
+
+    fn object(&mut self, entries: &[(Expression, Expression)]) -> Value {
+        let mut made: Vec<(Key, Node)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let node = self.evaluate(value);
+            let found = self.evaluate(key);
+            match convert::text(&found.value) {
+                Some(text) => made.push((
+                    Key {
+                        text,
+                        span: key.span,
+                    },
+                    node,
+                )),
+                None if matches!(found.value, Value::Unknown(_)) => {
+                    return Value::Unknown(value::Type::Map(Box::new(value::Type::Any)));
+                }
+                None => {
+                    if !matches!(found.value, Value::Invalid) {
+                        let message = format!("a key is a string, not {}", found.value.kind());
+                        self.refuse(Code::WrongOperand, key.span, message);
+                    }
+                    return Value::Invalid;
+                }
+            }
+        }
+        Value::Object(Arc::new(Object::new(made)))
+    }
+
+    fn call(&mut self, call: &Call, span: Span) -> Value {
+        if let Some(value) = self.special(call, span) {
+            return value;
+        }
+        let Some(function) = crate::manifest::eval::functions::function(&call.name) else {
+            return self.unknown_function(call);
+        };
+        let Some(arguments) = self.arguments(call) else {
+            return Value::Invalid;
+        };
+        let visited = arguments.iter().map(|node| match &node.value {
+            Value::List(items) | Value::Set(items) => items.len(),
+            Value::Object(object) => object.entries().len(),
+            Value::String(text) => text.len() / 64,
+            _ => 1,
+        });
+        if !self.step(visited.sum(), span) {
+            return Value::Invalid;
+        }
+        match functions::call(function, &arguments, span) {
+            Ok(value) => value,
+            Err(failure) => {
+                let at = failure
+                    .argument
+                    .and_then(|number| arguments.get(number))
+                    .map_or(span, |node| node.span);
+                let message = format!("`{}`: {}", call.name, failure.message);
+                let problem = Problem::new(Code::FunctionFailed, at, message);
+                self.problem(problem.maybe_hint(failure.hint))
+            }
+        }
+    }
+
+    /// The arguments of a call; `None` after a problem.
+    fn arguments(&mut self, call: &Call) -> Option<Vec<Node>> {
+        let mut arguments: Vec<Node> = Vec::with_capacity(call.arguments.len());
+        for argument in &call.arguments {
+            arguments.push(self.evaluate(argument));
+        }
+        if call.expand {
+            let last = arguments.pop()?;
+            match &last.value {
+                Value::List(items) | Value::Set(items) => arguments.extend(items.iter().cloned()),
+                Value::Invalid => return None,
+                // Of an unknown number of arguments nothing can be said.
+                Value::Unknown(_) => arguments.push(Node {
+                    span: last.span,
+                    value: Value::Unknown(value::Type::Any),
+                }),
+                other => {
+                    let message = format!("only a list can be expanded, not {}", other.kind());
+                    self.refuse(Code::WrongOperand, last.span, message);
+                    return None;
+                }
+            }
+        }
+        Some(arguments)
+    }
+
+    fn unknown_function(&mut self, call: &Call) -> Value {
+        let names = functions::FUNCTIONS.iter().map(|function| function.name);
+        let special = special::SPECIAL.iter().map(|special| special.name);
+        let hint = crate::manifest::suggest::did_you_mean(&call.name, names.chain(special));
+        let message = format!("no function is called `{}`", call.name);
+        let problem = Problem::new(Code::UnknownFunction, call.at, message);
+        self.problem(problem.maybe_hint(hint))
+    }
+}

@@ -6,10 +6,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{good, tree};
-use crate::manifest::compile::compile;
+use crate::manifest::compile::{Explain, compile};
+use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
+use crate::manifest::inputs::Inputs;
 use crate::manifest::literal::Literal;
 use crate::manifest::report::{Style, human};
 use crate::manifest::source::{Files, Unreadable};
+use crate::model::desired::Desired;
 
 const PAGE: &str = r#"# A page with everything in it.
 webhook "hook" {
@@ -37,7 +40,7 @@ end */
 fn survives(text: &[u8]) {
     let mut files = tree(&[]);
     files.insert("web.hcl".into(), text.to_vec());
-    if let Err(problems) = compile(&files) {
+    if let Err(problems) = compile(&files, &Inputs::default(), Explain::No) {
         assert!(!problems.0.is_empty());
         let shown = human(
             &problems.0,
@@ -49,6 +52,12 @@ fn survives(text: &[u8]) {
         );
         assert!(shown.contains("error"));
     }
+}
+
+/// What a compilation says, to be compared.
+fn said(files: &dyn Files) -> Result<(Option<Desired>, Vec<Diagnostic>), Diagnostics> {
+    let compiled = compile(files, &Inputs::default(), Explain::No)?;
+    Ok((compiled.desired, compiled.warnings))
 }
 
 /// Pieces that mean something, to build wrong files of.
@@ -99,7 +108,7 @@ proptest! {
         files.extend(named.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())));
         let listed = order.iter().map(|n| format!("f{n}.hcl")).chain(["lokahi.hcl".into()]);
         let listed = Listed { paths: listed.collect(), files };
-        prop_assert_eq!(compile(&listed), compile(&listed.files));
+        prop_assert_eq!(said(&listed), said(&listed.files));
     }
 }
 
@@ -117,11 +126,23 @@ impl Files for Listed {
     fn read(&self, path: &str) -> Result<Vec<u8>, Unreadable> {
         self.files.read(path)
     }
+
+    fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String> {
+        self.files.library(folder)
+    }
+
+    fn data(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.files.data(path)
+    }
+
+    fn data_list(&self, folder: &str) -> Result<Vec<String>, String> {
+        self.files.data_list(folder)
+    }
 }
 
 #[test]
 fn the_page_itself_is_good() {
-    assert!(compile(&tree(&[("web.hcl", PAGE)])).is_ok());
+    assert!(said(&tree(&[("web.hcl", PAGE)])).is_ok());
 }
 
 /// Texts that are short and cost a careless parser years or its stack.

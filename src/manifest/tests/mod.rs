@@ -4,12 +4,13 @@
 mod codes;
 mod laws;
 mod meaning;
-mod reading;
+mod expressions;
 
 use std::collections::BTreeMap;
 
-use crate::manifest::compile::compile;
-use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
+use crate::manifest::compile::{Compiled, Explain, compile};
+use crate::manifest::diagnostic::{Diagnostics, Severity};
+use crate::manifest::inputs::Inputs;
 use crate::model::desired::Desired;
 
 /// Files by path, and the root's own block, which stands in `lokahi.hcl`.
@@ -20,21 +21,32 @@ fn tree(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn compiled(files: &[(&str, &str)]) -> Result<(Desired, Vec<Diagnostic>), Diagnostics> {
-    compile(&tree(files))
+fn compiled(files: &[(&str, &str)]) -> Result<Compiled, Diagnostics> {
+    compile(&tree(files), &Inputs::default(), Explain::No)
 }
 
-/// The desired state of files that have no problem.
+/// The desired state of files that have no error.
 fn good(files: &[(&str, &str)]) -> Desired {
-    compiled(files)
-        .unwrap_or_else(|problems| panic!("{problems}"))
-        .0
+    let compiled = compiled(files).unwrap_or_else(|problems| panic!("{problems}"));
+    compiled.desired.expect("everything is known")
 }
 
-/// The problems, one a line.
+/// The errors, one a line.
 fn problems(files: &[(&str, &str)]) -> Vec<String> {
     match compiled(files) {
         Ok(_) => Vec::new(),
-        Err(Diagnostics(list)) => list.iter().map(ToString::to_string).collect(),
+        Err(Diagnostics(list)) => list
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .map(ToString::to_string)
+            .collect(),
+    }
+}
+
+/// The lints, one a line.
+fn lints(files: &[(&str, &str)]) -> Vec<String> {
+    match compiled(files) {
+        Ok(compiled) => compiled.warnings.iter().map(ToString::to_string).collect(),
+        Err(problems) => panic!("{problems}"),
     }
 }

@@ -4,7 +4,8 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::reconcile::load::load;
+use crate::manifest::inputs::Inputs;
+use crate::reconcile::load::wanted;
 
 const ROOT: &str = "lokahi {\n  project = \"shop\"\n}\n";
 
@@ -60,7 +61,7 @@ async fn until(watch: &mut Watch, url: &str) {
     let told = async {
         loop {
             watch.dirty().await;
-            let found = load(&watch.root).ok();
+            let found = wanted(&watch.root, &Inputs::default()).ok();
             let spec = found.and_then(|(desired, _)| desired.checks.get("a").cloned());
             if spec.is_some_and(|declared| declared.spec.url.as_str() == url) {
                 return;

@@ -1,11 +1,16 @@
-//! Diagnostics as text for a terminal, in rustc's manner. Pure: it returns what
-//! the caller prints.
+//! Diagnostics as text for a terminal, in rustc's manner; for GitHub and for test reports in
+//! the files beside. Pure: it returns what the caller prints.
+
+mod github;
+mod junit;
+
+pub use github::{GITHUB_MOST, github};
+pub use junit::junit;
 
 use std::fmt::Write;
 
-use crate::manifest::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::manifest::diagnostic::{Diagnostic, Severity};
 use crate::manifest::source::Excerpt;
-use crate::model::desired::Desired;
 
 /// How to write them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,49 +29,6 @@ impl Default for Style {
     }
 }
 
-/// What `validate` prints and how it ends.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Verdict {
-    pub stdout: String,
-    pub stderr: String,
-    /// 0: valid; 1: not.
-    pub exit: u8,
-}
-
-/// The verdict on a root: its problems, or how much it declares.
-pub fn verdict(
-    outcome: &Result<(Desired, Vec<Diagnostic>), Diagnostics>,
-    root: &str,
-    style: Style,
-) -> Verdict {
-    let (list, valid) = match outcome {
-        Ok((_, warnings)) => (warnings, true),
-        Err(Diagnostics(list)) => (list, false),
-    };
-    let mut stdout = human(list, root, style);
-    if let Ok((desired, _)) = outcome {
-        let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        let checks = plural(desired.checks.len(), "check");
-        let webhooks = plural(desired.webhooks.len(), "webhook");
-        line(
-            &mut stdout,
-            &format!(
-                "{root}: project {} is valid: {checks}, {webhooks}",
-                desired.project
-            ),
-        );
-    }
-    let stderr = match counts(list).as_str() {
-        "" => String::new(),
-        counts => format!("{counts}\n"),
-    };
-    Verdict {
-        stdout,
-        stderr,
-        exit: u8::from(!valid),
-    }
-}
-
 /// The diagnostics as text, each followed by an empty line, then "and N more"
 /// if not all are shown. `root` stands before the files' paths.
 pub fn human(list: &[Diagnostic], root: &str, style: Style) -> String {
@@ -82,9 +44,10 @@ pub fn human(list: &[Diagnostic], root: &str, style: Style) -> String {
 }
 
 /// "2 errors, 1 warning", "1 error"; empty for none.
-pub fn counts(list: &[Diagnostic]) -> String {
+pub fn counts<'d>(list: impl IntoIterator<Item = &'d Diagnostic>) -> String {
+    let severities: Vec<_> = list.into_iter().map(|problem| problem.severity).collect();
     let count = |severity: Severity| {
-        let n = list.iter().filter(|d| d.severity == severity).count();
+        let n = severities.iter().filter(|one| **one == severity).count();
         let plural = if n == 1 { "" } else { "s" };
         (n > 0).then(|| format!("{n} {}{plural}", severity.name()))
     };
@@ -145,6 +108,13 @@ fn one(out: &mut String, diagnostic: &Diagnostic, root: &str, color: bool) {
     for (at, why) in &diagnostic.also {
         place(at, ":::", '-', "1;34", why);
     }
+    for (name, value) in &diagnostic.values {
+        let sign = paint("1;34", &format!("{:digits$} =", ""));
+        line(
+            out,
+            &format!("{sign} {} {name} = {value}", paint("1", "where")),
+        );
+    }
     if let Some(hint) = &diagnostic.hint {
         let sign = paint("1;34", &format!("{:digits$} =", ""));
         line(out, &format!("{sign} {}: {hint}", paint("1", "hint")));
@@ -157,15 +127,23 @@ fn line(out: &mut String, text: &str) {
 }
 
 fn at_path(at: &Excerpt, root: &str) -> String {
-    let root = root.trim_end_matches('/');
-    let mut path = match (root, at.file.as_str()) {
-        ("" | ".", file) => file.to_owned(),
-        (root, ".") => root.to_owned(),
-        (root, file) => format!("{root}/{file}"),
-    };
+    let mut path = file_path(at, root);
     if at.line > 0 {
         // Writing to a String cannot fail.
         write!(path, ":{}:{}", at.line, at.column).unwrap_or_default();
     }
     path
+}
+
+/// The path of a file as the user would write it.
+fn file_path(at: &Excerpt, root: &str) -> String {
+    let root = root.trim_end_matches('/');
+    match (root, at.file.as_str()) {
+        ("" | ".", file) => file.to_owned(),
+        (root, ".") => root.to_owned(),
+        (_, file) if file.starts_with("--var") || file.starts_with("the environment") => {
+            file.to_owned()
+        }
+        (root, file) => format!("{root}/{file}"),
+    }
 }

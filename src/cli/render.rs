@@ -1,0 +1,165 @@
+//! `render`: what check files come to, and where each value was written.
+
+use std::collections::BTreeMap;
+
+use super::arguments::{Render, RenderOutput};
+use super::exit::{Exit, Failure};
+use super::output::Console;
+use super::validate::{diagnostic, style};
+use crate::manifest::compile::{Compiled, Explain, OriginLine};
+use crate::manifest::inputs::{Inputs, Missing};
+use crate::manifest::report;
+use crate::manifest::written::{check_text, webhook_text};
+use crate::model::desired::Desired;
+use crate::reconcile::load;
+
+pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let inputs = Inputs {
+        missing: Missing::Refused,
+        ..what.inputs.read()?
+    };
+    let roots = load::roots(&what.path);
+    let mut found = false;
+    let mut documents = Vec::new();
+    for root in &roots {
+        let shown = root.display().to_string();
+        let compiled = match load::load(root, &inputs, Explain::Yes) {
+            Ok(compiled) => compiled,
+            Err(problems) => {
+                if what.output == RenderOutput::Json {
+                    let problems: Vec<_> = problems.0.iter().map(diagnostic).collect();
+                    let document = serde_json::json!({
+                        "format_version": 1, "kind": "render", "diagnostics": problems,
+                    });
+                    writeln!(console.out, "{document:#}")?;
+                } else {
+                    let text = report::human(&problems.0, &shown, style(console));
+                    console.words.write_all(text.as_bytes())?;
+                }
+                return Err(Failure::new(Exit::Refused, report::counts(&problems.0)));
+            }
+        };
+        let Some(desired) = &compiled.desired else {
+            return Err(Failure::new(Exit::Refused, "not everything is known"));
+        };
+        found |= desired.checks.keys().any(|address| wanted(what, address));
+        match what.output {
+            RenderOutput::Hcl => hcl(what, &shown, desired, &compiled, console)?,
+            RenderOutput::Json => documents.push(document(what, desired, &compiled)),
+        }
+    }
+    if what.output == RenderOutput::Json {
+        let document = serde_json::json!({
+            "format_version": 1, "kind": "render", "projects": documents,
+        });
+        writeln!(console.out, "{document:#}")?;
+    }
+    match (&what.check, found) {
+        (Some(name), false) => Err(Failure::new(
+            Exit::Refused,
+            format!("no check is called {name:?}"),
+        )),
+        _ => Ok(Exit::Ok),
+    }
+}
+
+/// Whether a check was asked for.
+fn wanted(what: &Render, address: &str) -> bool {
+    what.check.as_ref().is_none_or(|name| {
+        let of_each = address
+            .strip_prefix(name.as_str())
+            .is_some_and(|rest| rest.starts_with('['));
+        address == name || of_each
+    })
+}
+
+fn hcl(
+    what: &Render,
+    root: &str,
+    desired: &Desired,
+    compiled: &Compiled,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    if what.check.is_none() {
+        writeln!(console.out, "# {root}: project {}\n", desired.project)?;
+        for (name, webhook) in &desired.webhooks {
+            writeln!(console.out, "{}", webhook_text(name, &webhook.spec))?;
+        }
+    }
+    let none = Vec::new();
+    for (address, check) in &desired.checks {
+        if !wanted(what, address) {
+            continue;
+        }
+        let place = format!("{}:{}", check.source.file, check.source.line);
+        let origins = compiled.origins.get(address).unwrap_or(&none);
+        let notes: BTreeMap<&str, String> = match what.explain {
+            true => origins.iter().map(note).collect(),
+            false => BTreeMap::new(),
+        };
+        writeln!(console.out, "# {place}")?;
+        let default = if what.explain { "default" } else { "" };
+        writeln!(
+            console.out,
+            "{}",
+            check_text(address, &check.spec, &notes, default)
+        )?;
+    }
+    Ok(())
+}
+
+fn note(origin: &OriginLine) -> (&str, String) {
+    (
+        &origin.path,
+        format!("{}:{}", origin.source.file, origin.source.line),
+    )
+}
+
+fn document(what: &Render, desired: &Desired, compiled: &Compiled) -> serde_json::Value {
+    let none = Vec::new();
+    let checks: serde_json::Map<String, serde_json::Value> = desired
+        .checks
+        .iter()
+        .filter(|(address, _)| wanted(what, address))
+        .map(|(address, check)| {
+            let values: serde_json::Map<String, serde_json::Value> =
+                crate::manifest::written::check_fields(&check.spec)
+                    .into_iter()
+                    .map(|(path, value)| (path, value.to_json()))
+                    .collect();
+            let mut document = serde_json::json!({
+                "file": check.source.file, "line": check.source.line, "values": values,
+            });
+            if what.explain {
+                let origins = compiled.origins.get(address).unwrap_or(&none).iter();
+                let origins: serde_json::Map<String, serde_json::Value> = origins
+                    .map(|origin| {
+                        let place = serde_json::json!({
+                            "file": origin.source.file, "line": origin.source.line,
+                        });
+                        (origin.path.clone(), place)
+                    })
+                    .collect();
+                if let Some(map) = document.as_object_mut() {
+                    map.insert("origins".to_owned(), origins.into());
+                }
+            }
+            (address.clone(), document)
+        })
+        .collect();
+    let webhooks: serde_json::Map<String, serde_json::Value> = desired
+        .webhooks
+        .iter()
+        .map(|(name, webhook)| {
+            let document = serde_json::json!({
+                "url": webhook.spec.url.to_string(),
+                "format": webhook.spec.format.name(),
+                "file": webhook.source.file, "line": webhook.source.line,
+            });
+            (name.clone(), document)
+        })
+        .collect();
+    serde_json::json!({
+        "project": desired.project.to_string(), "webhooks": webhooks, "checks": checks,
+    })
+}

@@ -1,0 +1,94 @@
+//! Conditions over a response: folded where they are declared, judged where it is known.
+//! What does not hang on the response becomes a literal, so that what is left is complete in
+//! itself: a text in the notation of the files, equal for equal meaning.
+
+mod judge;
+mod print;
+mod residual;
+
+pub use judge::{Condition, Facts, Latency, Verdict};
+
+use crate::manifest::ast::Expression;
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::Evaluator;
+use crate::manifest::eval::scope::{Closed, Place, Root, Scope, response_type};
+use crate::manifest::eval::show::with_values;
+use crate::manifest::eval::value::{Type, Value};
+
+/// What a condition's text may come to, in bytes.
+const MAX_TEXT: usize = 8 * 1024;
+
+/// What an expression over the response is to give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// True or false.
+    Truth,
+    Text,
+}
+
+impl Shape {
+    /// The shape of rows of this kind, if they are about the response.
+    pub fn of(kind: &str) -> Option<Self> {
+        match kind {
+            "condition" => Some(Self::Truth),
+            "string about the response" => Some(Self::Text),
+            _ => None,
+        }
+    }
+}
+
+/// The text of an expression over the response, with everything else worked in; or what is
+/// wrong with it.
+pub(super) fn fold(
+    expression: &Expression,
+    shape: Shape,
+    scope: &Scope<'_>,
+) -> Result<String, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let residual = residual::residual(expression, scope, &mut problems);
+    if !problems.is_empty() {
+        let told = |problem| with_values(problem, expression, scope);
+        return Err(problems.into_iter().map(told).collect());
+    }
+    let inside = Scope {
+        roots: vec![("response", Root::Value(Value::Unknown(response_type())))],
+        place: Place::Condition,
+        doors: &Closed,
+    };
+    let mut evaluator = Evaluator::new(&inside);
+    let node = evaluator.evaluate(&residual);
+    problems.append(&mut evaluator.problems);
+    let wanted = match shape {
+        Shape::Truth => Type::Bool,
+        Shape::Text => Type::String,
+    };
+    let of = crate::manifest::eval::convert::type_of(&node.value);
+    let fits = crate::manifest::eval::convert::fits(&of, &wanted)
+        && !matches!(
+            node.value,
+            Value::Null | Value::Secret(_) | Value::Reference(_)
+        );
+    if !matches!(node.value, Value::Invalid) && !fits {
+        let wanted = match shape {
+            Shape::Truth => "true or false",
+            Shape::Text => "a string",
+        };
+        let message = format!("wanted {wanted}, found {}", node.value.kind());
+        problems.push(Problem::new(Code::WrongType, expression.span, message));
+    }
+    let text = print::text(&residual);
+    if text.len() > MAX_TEXT {
+        let message = format!("longer than {MAX_TEXT} bytes with its values worked in");
+        problems.push(Problem::new(Code::TooMuchWork, expression.span, message));
+    }
+    match problems.is_empty() {
+        true => Ok(text),
+        false => Err(problems),
+    }
+}
+
+/// What a condition comes to whatever the response is; `None` if that depends on it.
+pub(super) fn always(text: &str) -> Option<bool> {
+    let condition = Condition::parse(text).ok()?;
+    condition.always()
+}

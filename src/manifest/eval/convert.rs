@@ -1,0 +1,243 @@
+//! Between types: a number or bool becomes a string where one is wanted, and back, as
+//! everywhere in HCL; nothing else becomes anything else by itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::value::{Key, Node, Object, Presence, Type, Value};
+
+/// The text of a string, number or bool.
+pub fn text(value: &Value) -> Option<Arc<str>> {
+    match value {
+        Value::String(text) => Some(Arc::clone(text)),
+        Value::Integer(number) => Some(Arc::from(number.to_string())),
+        Value::Float(number) => Some(Arc::from(number.to_string())),
+        Value::Bool(truth) => Some(Arc::from(truth.to_string())),
+        _ => None,
+    }
+}
+
+/// The number of a number, or of a string that is one.
+pub fn number(value: &Value) -> Option<Value> {
+    match value {
+        Value::Integer(_) | Value::Float(_) => Some(value.clone()),
+        Value::String(text) => match text.parse::<i64>() {
+            Ok(number) => Some(Value::Integer(number)),
+            Err(_) => {
+                let plain = text
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+                let number = text
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|n| plain && n.is_finite())?;
+                Some(Value::number(number))
+            }
+        },
+        _ => None,
+    }
+}
+
+/// The whole number of a number, or of a string that is one.
+pub fn integer(value: &Value) -> Option<i64> {
+    match number(value)? {
+        Value::Integer(number) => Some(number),
+        _ => None,
+    }
+}
+
+/// The truth of a bool, or of a string that is one.
+pub fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// At most 80 characters, for messages.
+pub fn cut(text: &str) -> String {
+    match text.chars().nth(80) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(77).chain("...".chars()).collect(),
+    }
+}
+
+/// The type of a value as far as it has one.
+pub fn type_of(value: &Value) -> Type {
+    match value {
+        Value::Null | Value::Invalid | Value::Reference(_) => Type::Any,
+        Value::Bool(_) => Type::Bool,
+        Value::Integer(_) | Value::Float(_) => Type::Number,
+        Value::String(_) | Value::Secret(_) => Type::String,
+        Value::List(items) => Type::Tuple(items.iter().map(|node| type_of(&node.value)).collect()),
+        Value::Set(_) => Type::Set(Box::new(Type::String)),
+        Value::Object(object) => {
+            let entries = object.entries().iter();
+            let attribute = |(key, node): &(Key, Node)| {
+                (
+                    key.text.to_string(),
+                    (type_of(&node.value), Presence::Required),
+                )
+            };
+            Type::Object(entries.map(attribute).collect::<BTreeMap<_, _>>())
+        }
+        Value::Unknown(of) => of.clone(),
+    }
+}
+
+/// Whether something in a value is not known.
+pub fn has_unknown(value: &Value) -> bool {
+    match value {
+        Value::Unknown(_) => true,
+        Value::List(items) | Value::Set(items) => items.iter().any(|node| has_unknown(&node.value)),
+        Value::Object(object) => {
+            let mut entries = object.entries().iter();
+            entries.any(|(_, node)| has_unknown(&node.value))
+        }
+        _ => false,
+    }
+}
+
+/// A value as one of a type, or what is wrong: `.a[0]` and what was wanted there.
+pub fn conform(node: &Node, wanted: &Type) -> Result<Node, String> {
+    let fail = || {
+        let found = node.value.kind();
+        Err(format!("wanted {wanted}, found {found}"))
+    };
+    let with = |value: Value| {
+        Ok(Node {
+            span: node.span,
+            value,
+        })
+    };
+    match (&node.value, wanted) {
+        (Value::Invalid | Value::Null, _) | (_, Type::Any) => Ok(node.clone()),
+        (Value::Unknown(of), wanted) => match *of == Type::Any || fits(of, wanted) {
+            true => with(Value::Unknown(wanted.clone())),
+            false => fail(),
+        },
+        (value, Type::String) => match (text(value), value) {
+            (_, Value::Secret(_)) => Ok(node.clone()),
+            (Some(text), _) => with(Value::String(text)),
+            (None, _) => fail(),
+        },
+        (value, Type::Number) => number(value).map_or_else(fail, with),
+        (value, Type::Bool) => truth(value).map(Value::Bool).map_or_else(fail, with),
+        (Value::List(items) | Value::Set(items), Type::List(of)) => {
+            with(Value::List(Arc::from(elements(items, of)?)))
+        }
+        (Value::List(items) | Value::Set(items), Type::Set(of)) => with(set(elements(items, of)?)),
+        (Value::List(items), Type::Tuple(types)) if items.len() == types.len() => {
+            let mut made = Vec::with_capacity(items.len());
+            for (at, (item, of)) in items.iter().zip(types).enumerate() {
+                made.push(conform(item, of).map_err(|why| inside(&format!("[{at}]"), &why))?);
+            }
+            with(Value::List(Arc::from(made)))
+        }
+        (Value::Object(object), Type::Map(of)) => {
+            let mut made = Vec::with_capacity(object.entries().len());
+            for (key, value) in object.entries() {
+                let value = conform(value, of)
+                    .map_err(|why| inside(&format!(".{}", cut(&key.text)), &why))?;
+                made.push((key.clone(), value));
+            }
+            with(Value::Object(Arc::new(Object::new(made))))
+        }
+        (Value::Object(object), Type::Object(attributes)) => with(Value::Object(Arc::new(
+            attributed(node, object, attributes)?,
+        ))),
+        _ => fail(),
+    }
+}
+
+fn elements(items: &[Node], of: &Type) -> Result<Vec<Node>, String> {
+    let element = |(at, item): (usize, &Node)| {
+        conform(item, of).map_err(|why| inside(&format!("[{at}]"), &why))
+    };
+    items.iter().enumerate().map(element).collect()
+}
+
+fn attributed(
+    node: &Node,
+    object: &Object,
+    attributes: &BTreeMap<String, (Type, Presence)>,
+) -> Result<Object, String> {
+    let mut made = Vec::with_capacity(attributes.len());
+    for (name, (of, presence)) in attributes {
+        let value = match (object.get(name), presence) {
+            (Some(value), _) => {
+                conform(value, of).map_err(|why| inside(&format!(".{name}"), &why))?
+            }
+            (None, Presence::Optional) => Node {
+                span: node.span,
+                value: Value::Null,
+            },
+            (None, Presence::Required) => return Err(format!("the attribute `{name}` is missing")),
+        };
+        let key = Key {
+            text: Arc::from(name.as_str()),
+            span: node.span,
+        };
+        made.push((key, value));
+    }
+    Ok(Object::new(made))
+}
+
+/// A problem inside a value, with the way to it.
+fn inside(step: &str, why: &str) -> String {
+    match why.strip_prefix("at ") {
+        Some(deeper) => format!("at {step}{deeper}"),
+        None => format!("at {step}: {why}"),
+    }
+}
+
+/// A set of these.
+pub fn set(mut nodes: Vec<Node>) -> Value {
+    nodes.sort_by_key(|node| order(&node.value));
+    nodes.dedup_by(|a, b| a.value == b.value);
+    Value::Set(Arc::from(nodes))
+}
+
+/// What sets are sorted by.
+fn order(value: &Value) -> (u8, Arc<str>) {
+    match text(value) {
+        Some(text) => (0, text),
+        None => (1, Arc::from("")),
+    }
+}
+
+/// Whether a value of one type can be one of another.
+pub fn fits(of: &Type, wanted: &Type) -> bool {
+    let scalar = |of: &Type| matches!(of, Type::String | Type::Number | Type::Bool);
+    match (of, wanted) {
+        (Type::Any, _) | (_, Type::Any) => true,
+        (of, Type::String) => scalar(of),
+        (Type::String | Type::Number, Type::Number) | (Type::String | Type::Bool, Type::Bool) => {
+            true
+        }
+        (Type::List(of) | Type::Set(of), Type::List(wanted) | Type::Set(wanted)) => {
+            fits(of, wanted)
+        }
+        (Type::Tuple(items), Type::List(wanted) | Type::Set(wanted)) => {
+            items.iter().all(|of| fits(of, wanted))
+        }
+        (Type::Tuple(items), Type::Tuple(wanted)) => {
+            items.len() == wanted.len() && items.iter().zip(wanted).all(|(a, b)| fits(a, b))
+        }
+        (Type::List(_) | Type::Set(_), Type::Tuple(_)) => true,
+        (Type::Map(of), Type::Map(wanted)) => fits(of, wanted),
+        (Type::Object(attributes), Type::Map(wanted)) => {
+            attributes.values().all(|(of, _)| fits(of, wanted))
+        }
+        (Type::Map(_), Type::Object(_)) => true,
+        (Type::Object(have), Type::Object(want)) => {
+            want.iter()
+                .all(|(name, (wanted, presence))| match have.get(name) {
+                    Some((of, _)) => fits(of, wanted),
+                    None => *presence == Presence::Optional,
+                })
+        }
+        _ => false,
+    }
+}

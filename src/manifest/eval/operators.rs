@@ -1,0 +1,288 @@
+//! Operators and the conditional. Arithmetic is checked; `&&` and `||` stop early.
+
+use super::value::{Node, Type, Value};
+use super::{Evaluator, convert};
+use crate::manifest::ast::{Expression, Operator};
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::source::Span;
+
+/// A number as it is calculated with.
+#[derive(Clone, Copy)]
+enum Number {
+    Integer(i64),
+    Float(f64),
+}
+
+impl Number {
+    fn float(self) -> f64 {
+        match self {
+            Self::Integer(number) => number as f64,
+            Self::Float(number) => number,
+        }
+    }
+}
+
+impl Evaluator<'_> {
+    pub(super) fn not(&mut self, of: &Expression) -> Value {
+        let node = self.evaluate(of);
+        match self.truth(&node, "`!`") {
+            Some(truth) => Value::Bool(!truth),
+            None => undecided(&node.value, Type::Bool),
+        }
+    }
+
+    pub(super) fn negative(&mut self, of: &Expression) -> Value {
+        let node = self.evaluate(of);
+        match self.number(&node, "`-`") {
+            Some(Number::Integer(number)) => match number.checked_neg() {
+                Some(number) => Value::Integer(number),
+                None => self.refuse(Code::Arithmetic, of.span, "this number is too large"),
+            },
+            Some(Number::Float(number)) => Value::Float(-number),
+            None => undecided(&node.value, Type::Number),
+        }
+    }
+
+    /// The truth of a condition; `None` if it is not known or no truth.
+    pub(super) fn truth(&mut self, node: &Node, of: &str) -> Option<bool> {
+        match &node.value {
+            Value::Bool(truth) => Some(*truth),
+            Value::Invalid | Value::Unknown(Type::Bool | Type::Any | Type::String) => None,
+            other => {
+                if let Some(truth) = convert::truth(other) {
+                    return Some(truth);
+                }
+                let message = format!("{of} wants true or false, found {}", other.kind());
+                self.refuse(Code::WrongOperand, node.span, message);
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, node: &Node, of: &str) -> Option<Number> {
+        match &node.value {
+            Value::Integer(number) => Some(Number::Integer(*number)),
+            Value::Float(number) => Some(Number::Float(*number)),
+            Value::Invalid | Value::Unknown(Type::Number | Type::Any | Type::String) => None,
+            other => {
+                match convert::number(other) {
+                    Some(Value::Integer(number)) => return Some(Number::Integer(number)),
+                    Some(Value::Float(number)) => return Some(Number::Float(number)),
+                    _ => {}
+                }
+                let message = format!("{of} wants a number, found {}", other.kind());
+                let problem = Problem::new(Code::WrongOperand, node.span, message);
+                let text = of == "`+`" && matches!(other, Value::String(_) | Value::Secret(_));
+                self.problem(problem.maybe_hint(
+                    text.then(|| "texts are put together in a string: \"${a}${b}\"".to_owned()),
+                ));
+                None
+            }
+        }
+    }
+
+    pub(super) fn binary(
+        &mut self,
+        operator: Operator,
+        sides: &[Expression; 2],
+        span: Span,
+    ) -> Value {
+        let [left, right] = sides;
+        match operator {
+            Operator::And => self.logic(left, right, false),
+            Operator::Or => self.logic(left, right, true),
+            Operator::Equal | Operator::NotEqual => {
+                let (left, right) = (self.evaluate(left), self.evaluate(right));
+                match self.equal(&left, &right) {
+                    Some(equal) => Value::Bool(equal == (operator == Operator::Equal)),
+                    None if has_invalid(&left.value) || has_invalid(&right.value) => Value::Invalid,
+                    None => Value::Unknown(Type::Bool),
+                }
+            }
+            _ => self.calculate(operator, left, right, span),
+        }
+    }
+
+    /// `||` for `decisive` true, `&&` for false: a side of that truth decides, the left one
+    /// without a look at the right one.
+    fn logic(&mut self, left: &Expression, right: &Expression, decisive: bool) -> Value {
+        let name = if decisive { "`||`" } else { "`&&`" };
+        let left = self.evaluate(left);
+        let first = self.truth(&left, name);
+        if first == Some(decisive) {
+            return Value::Bool(decisive);
+        }
+        let before = self.problems.len();
+        let right = self.evaluate(right);
+        let second = self.truth(&right, name);
+        match (first, second) {
+            (Some(_), Some(truth)) => Value::Bool(truth),
+            (None, Some(truth)) if truth == decisive && !has_invalid(&left.value) => {
+                Value::Bool(decisive)
+            }
+            _ if has_invalid(&left.value) => Value::Invalid,
+            // What the left side may keep from being asked is no problem yet.
+            (None, None) if has_invalid(&right.value) => {
+                self.problems.truncate(before);
+                Value::Unknown(Type::Bool)
+            }
+            _ => undecided(&right.value, Type::Bool),
+        }
+    }
+
+    /// Whether two values are equal; `None` if that is not known.
+    fn equal(&mut self, left: &Node, right: &Node) -> Option<bool> {
+        for side in [left, right] {
+            if has_invalid(&side.value) {
+                return None;
+            }
+            if matches!(side.value, Value::Secret(_)) {
+                let message = "a secret's value is not known here, so it cannot be compared";
+                self.refuse(Code::SecretMisplaced, side.span, message);
+                return None;
+            }
+        }
+        match (&left.value, &right.value) {
+            (Value::Unknown(a), Value::Unknown(b)) => {
+                may_be(a, b).then_some(()).map_or(Some(false), |()| None)
+            }
+            (Value::Unknown(of), known) | (known, Value::Unknown(of)) => {
+                match may_be(of, &convert::type_of(known)) {
+                    true => None,
+                    false => Some(false),
+                }
+            }
+            (a, b) if convert::has_unknown(a) || convert::has_unknown(b) => None,
+            (a, b) => Some(a == b),
+        }
+    }
+
+    fn calculate(
+        &mut self,
+        operator: Operator,
+        left: &Expression,
+        right: &Expression,
+        span: Span,
+    ) -> Value {
+        let name = format!("`{}`", operator.sign());
+        let (left, right) = (self.evaluate(left), self.evaluate(right));
+        let (a, b) = (self.number(&left, &name), self.number(&right, &name));
+        let compares = operator.precedence() == Operator::Less.precedence();
+        let gives = if compares { Type::Bool } else { Type::Number };
+        let (Some(a), Some(b)) = (a, b) else {
+            let known = |node: &Node| {
+                matches!(node.value, Value::Unknown(_)) || convert::number(&node.value).is_some()
+            };
+            return match known(&left) && known(&right) {
+                true => Value::Unknown(gives),
+                false => Value::Invalid,
+            };
+        };
+        if compares {
+            return Value::Bool(compare(operator, a, b));
+        }
+        if matches!(operator, Operator::Divide | Operator::Modulo) && b.float() == 0.0 {
+            return self.refuse(Code::Arithmetic, right.span, "division by zero");
+        }
+        match arithmetic(operator, a, b) {
+            Some(value) => value,
+            None => self.refuse(
+                Code::Arithmetic,
+                span,
+                "the result is too large for a number",
+            ),
+        }
+    }
+
+    pub(super) fn conditional(&mut self, parts: &[Expression; 3]) -> Value {
+        let [condition, then, otherwise] = parts;
+        let node = self.evaluate(condition);
+        match self.truth(&node, "a condition") {
+            Some(true) => self.evaluate(then).value,
+            Some(false) => self.evaluate(otherwise).value,
+            None if matches!(node.value, Value::Unknown(_)) => {
+                // Only one of them will be asked, and nobody knows which.
+                let before = self.problems.len();
+                let (then, otherwise) = (self.evaluate(then), self.evaluate(otherwise));
+                self.problems.truncate(before);
+                let (a, b) = (
+                    convert::type_of(&then.value),
+                    convert::type_of(&otherwise.value),
+                );
+                match then.value == otherwise.value && !convert::has_unknown(&then.value) {
+                    true => then.value,
+                    false => Value::Unknown(if a == b { a } else { Type::Any }),
+                }
+            }
+            None => Value::Invalid,
+        }
+    }
+}
+
+/// What comes of a value that could not be worked with.
+fn undecided(value: &Value, gives: Type) -> Value {
+    match value {
+        Value::Unknown(_) => Value::Unknown(gives),
+        _ => Value::Invalid,
+    }
+}
+
+fn has_invalid(value: &Value) -> bool {
+    matches!(value, Value::Invalid)
+}
+
+/// Whether values of these types can be equal.
+fn may_be(a: &Type, b: &Type) -> bool {
+    match (a, b) {
+        (Type::Any, _) | (_, Type::Any) => true,
+        (Type::Bool, Type::Bool) | (Type::Number, Type::Number) | (Type::String, Type::String) => {
+            true
+        }
+        (Type::List(_) | Type::Tuple(_), Type::List(_) | Type::Tuple(_)) => true,
+        (Type::Set(_), Type::Set(_)) => true,
+        (Type::Map(_) | Type::Object(_), Type::Map(_) | Type::Object(_)) => true,
+        _ => false,
+    }
+}
+
+fn compare(operator: Operator, a: Number, b: Number) -> bool {
+    let order = match (a, b) {
+        (Number::Integer(a), Number::Integer(b)) => a.cmp(&b),
+        (a, b) => a.float().total_cmp(&b.float()),
+    };
+    match operator {
+        Operator::Less => order.is_lt(),
+        Operator::LessOrEqual => order.is_le(),
+        Operator::Greater => order.is_gt(),
+        _ => order.is_ge(),
+    }
+}
+
+/// The result; `None` if no number can hold it.
+fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Value> {
+    if let (Number::Integer(a), Number::Integer(b)) = (a, b) {
+        let whole = match operator {
+            Operator::Plus => a.checked_add(b),
+            Operator::Minus => a.checked_sub(b),
+            Operator::Times => a.checked_mul(b),
+            Operator::Modulo => a.checked_rem(b),
+            Operator::Divide if a.checked_rem(b) == Some(0) => a.checked_div(b),
+            _ => None,
+        };
+        if let Some(whole) = whole {
+            return Some(Value::Integer(whole));
+        }
+        if operator != Operator::Divide {
+            return None;
+        }
+    }
+    let (a, b) = (a.float(), b.float());
+    let result = match operator {
+        Operator::Plus => a + b,
+        Operator::Minus => a - b,
+        Operator::Times => a * b,
+        Operator::Divide => a / b,
+        _ => a % b,
+    };
+    result.is_finite().then(|| Value::number(result))
+}

@@ -1,0 +1,115 @@
+//! What names mean at the place where an expression stands, and through which doors its
+//! functions may look.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::value::{Node, Type, Value};
+
+/// A value and whether it may be shown.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub node: Node,
+    pub sensitive: bool,
+}
+
+/// Values by name.
+pub type Members = BTreeMap<String, Known>;
+
+/// What a name at the beginning of an expression means.
+#[derive(Debug)]
+pub enum Root<'s> {
+    /// `var`, `local`: what stands behind the dot.
+    Members(&'s Members),
+    /// `each`, `response`: a value.
+    Value(Value),
+    /// `webhook`, `template`, `check`: a reference to what is called so.
+    Reference,
+    /// A name that has no meaning here; why.
+    Misplaced(&'static str),
+}
+
+/// What an expression may ask besides its names.
+pub trait Doors: fmt::Debug {
+    /// The content of a file of the root, or why not.
+    fn file(&self, path: &str) -> Result<String, String>;
+    /// The files of the root that match a pattern, ascending, or why not.
+    fn fileset(&self, folder: &str, pattern: &str) -> Result<Vec<String>, String>;
+    /// An environment variable; `None` if it is not set; or why it may not be read.
+    fn env(&self, name: &str) -> Result<Option<String>, String>;
+}
+
+/// Which of the doors are open, besides those of functions that only compute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The default of a variable: `env` may be called.
+    Default,
+    /// Everything else in a file.
+    File,
+    /// A condition: nothing may be asked but the response.
+    Condition,
+}
+
+/// The scope of an expression.
+#[derive(Debug)]
+pub struct Scope<'s> {
+    pub roots: Vec<(&'static str, Root<'s>)>,
+    pub place: Place,
+    pub doors: &'s dyn Doors,
+}
+
+impl Scope<'_> {
+    /// What a name means.
+    pub fn root(&self, name: &str) -> Option<&Root<'_>> {
+        let mut roots = self.roots.iter();
+        roots.find(|(root, _)| *root == name).map(|(_, root)| root)
+    }
+}
+
+/// No door at all.
+#[derive(Debug)]
+pub struct Closed;
+
+impl Doors for Closed {
+    fn file(&self, _path: &str) -> Result<String, String> {
+        Err("no files can be read here".to_owned())
+    }
+
+    fn fileset(&self, _folder: &str, _pattern: &str) -> Result<Vec<String>, String> {
+        Err("no files can be read here".to_owned())
+    }
+
+    fn env(&self, _name: &str) -> Result<Option<String>, String> {
+        Err("no environment can be read here".to_owned())
+    }
+}
+
+/// What is known of a response before there is one.
+pub fn response_type() -> Type {
+    use super::value::Presence::Required;
+    let object = |entries: &[(&str, Type)]| {
+        let entry = |(name, of): &(&str, Type)| ((*name).to_owned(), (of.clone(), Required));
+        Type::Object(entries.iter().map(entry).collect())
+    };
+    let latency = ["dns", "connect", "tls", "first_byte", "total"];
+    object(&[
+        ("status", Type::Number),
+        ("headers", Type::Map(Box::new(Type::String))),
+        ("body", Type::String),
+        ("json", Type::Any),
+        (
+            "latency",
+            object(&latency.map(|phase| (phase, Type::Number))),
+        ),
+        (
+            "cert",
+            object(&[
+                ("not_after", Type::String),
+                ("days_left", Type::Number),
+                ("issuer", Type::String),
+            ]),
+        ),
+        ("url", Type::String),
+        ("http_version", Type::String),
+    ])
+}

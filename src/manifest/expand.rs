@@ -1,0 +1,428 @@
+//! From check blocks to checks: each block once, or once for each entry of its `for_each`,
+//! over its templates and the defaults of its folder. Blocks do not know each other, so that
+//! they are expanded on all cores.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::manifest::ast::{Attribute, Block, Item};
+use crate::manifest::attributes::{CHECK, DEFAULTS, FILE};
+use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};
+use crate::manifest::eval::show::{Sensitivity, evaluate};
+use crate::manifest::eval::value::{Node, Type, Value};
+use crate::manifest::fill::{Filled, Filling};
+use crate::manifest::layer::Layer;
+use crate::manifest::layering::{Layering, MAX_HINTS, Uses};
+use crate::manifest::lint;
+use crate::manifest::literal::Literal;
+use crate::manifest::origin::{self, Origin};
+use crate::manifest::parse::{Lost, parse};
+use crate::manifest::scan::MAX_ENTRIES;
+use crate::manifest::source::{Sources, Span};
+use crate::manifest::suggest::did_you_mean;
+use crate::model::check::CheckSpec;
+use crate::model::name::Name;
+
+/// The longest key of a `for_each`, in bytes: it is part of the check's address.
+const MAX_KEY: usize = 200;
+/// Fewer blocks than this are not worth a thread.
+const FEW: usize = 256;
+/// The most threads.
+const MAX_THREADS: usize = 8;
+
+/// Whether it is to be told where each value comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Explain {
+    No,
+    Yes,
+}
+
+/// What checks may refer to.
+pub(super) struct Ground<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) gaps: &'a Gaps,
+    pub(super) variables: &'a Members,
+    pub(super) locals: &'a Members,
+    pub(super) webhooks: &'a BTreeSet<Name>,
+    pub(super) templates: &'a BTreeMap<Name, Layer>,
+    /// By folder, each with those of the folders above it.
+    pub(super) defaults: &'a BTreeMap<String, Layer>,
+    pub(super) doors: &'a (dyn Doors + Sync),
+    pub(super) explain: Explain,
+}
+
+/// A check.
+#[derive(Debug)]
+pub(super) struct Expanded {
+    /// `name` or `name["key"]`.
+    pub(super) address: String,
+    pub(super) span: Span,
+    /// `None` while it hangs on a variable that has no value.
+    pub(super) spec: Option<CheckSpec>,
+    /// Where its URL stands.
+    pub(super) url: Span,
+    pub(super) origins: Vec<Origin>,
+}
+
+/// What came of some blocks.
+#[derive(Debug, Default)]
+pub(super) struct Expansion {
+    pub(super) checks: Vec<Expanded>,
+    /// The blocks' names, in the order of the files; also of those that came to nothing.
+    pub(super) names: Vec<(Name, Span)>,
+    pub(super) uses: Uses,
+    pub(super) lost: Vec<Lost>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Expansion {
+    fn extend(&mut self, other: Self) {
+        self.checks.extend(other.checks);
+        self.names.extend(other.names);
+        self.uses.0.extend(other.uses.0);
+        self.lost.extend(other.lost);
+        self.problems.extend(other.problems);
+    }
+}
+
+/// Expands all blocks, on as many threads as are worth it. The order of the result is that of
+/// the files.
+pub(super) fn expand(ground: &Ground<'_>, early: &[Block], late: &[Late]) -> Expansion {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.min(MAX_THREADS).min(late.len() / FEW).max(1);
+    let mut expansion = Expansion::default();
+    for block in early {
+        ground.block(block, &mut expansion);
+    }
+    if threads == 1 {
+        expansion.extend(ground.some(late));
+        return expansion;
+    }
+    let share = late.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = late
+            .chunks(share)
+            .map(|part| scope.spawn(move || ground.some(part)))
+            .collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(part) => expansion.extend(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    expansion
+}
+
+impl Ground<'_> {
+    fn some(&self, late: &[Late]) -> Expansion {
+        let mut expansion = Expansion::default();
+        for Late { file, part } in late {
+            let (parsed, lost) = parse(*file, self.sources.text(*file), part);
+            expansion.problems.extend(parsed.problems);
+            expansion.lost.extend(lost);
+            for item in parsed.body.items {
+                match item {
+                    Item::Block(block) if block.kind == CHECK.name => {
+                        self.block(&block, &mut expansion);
+                    }
+                    Item::Block(block) if FILE.block(&block.kind).is_some() => {
+                        let message = "a block starts in a line of its own";
+                        let problem = Problem::new(Code::Syntax, block.span, message);
+                        expansion.problems.push(problem);
+                    }
+                    Item::Block(block) => expansion.problems.push(unknown_block(&block, &FILE)),
+                    Item::Attribute(attribute) => {
+                        expansion
+                            .problems
+                            .push(unknown_attribute(&attribute, &FILE));
+                    }
+                }
+            }
+        }
+        expansion
+    }
+
+    /// The scope of a check; `each` is what `each` means in it.
+    fn scope(&self, each: Root<'static>) -> Scope<'_> {
+        Scope {
+            roots: vec![
+                ("var", Root::Members(self.variables)),
+                ("local", Root::Members(self.locals)),
+                ("each", each),
+                ("webhook", Root::Reference),
+                ("template", Root::Reference),
+                (
+                    "response",
+                    Root::Misplaced("`response` is known in a `condition` only"),
+                ),
+            ],
+            place: Place::File,
+            doors: self.doors,
+        }
+    }
+
+    fn block(&self, block: &Block, expansion: &mut Expansion) {
+        let name = match label(block, &CHECK) {
+            Ok(Some(name)) => name,
+            Ok(None) => return,
+            Err(problem) => return expansion.problems.push(problem),
+        };
+        expansion.names.push((name.clone(), block.span));
+        let meta = |wanted: &str| {
+            block.body.items.iter().find_map(|item| match item {
+                Item::Attribute(attribute) if attribute.name == wanted => Some(attribute),
+                _ => None,
+            })
+        };
+        let alone = "`each` is known in a check with `for_each` only";
+        let base = match meta("use") {
+            Some(wanted) => match self.templates(wanted, expansion) {
+                Some(templates) => self.base(block.span, &templates),
+                None => return,
+            },
+            None => self.base(block.span, &[]),
+        };
+        let Some(for_each) = meta("for_each") else {
+            let scope = self.scope(Root::Misplaced(alone));
+            let address = name.to_string();
+            return self.one(block, address, &scope, base, expansion);
+        };
+        let Some(entries) = self.entries(for_each, expansion) else {
+            return;
+        };
+        for (key, value) in entries {
+            let (key, address) = match key {
+                Some(key) => {
+                    let address = format!("{name}[{}]", Literal::text(&key));
+                    (Value::String(key), address)
+                }
+                None => (Value::Unknown(Type::String), name.to_string()),
+            };
+            let each = Value::object([("key", key), ("value", value)], for_each.span);
+            let scope = self.scope(Root::Value(each));
+            self.one(block, address, &scope, base.clone(), expansion);
+        }
+    }
+
+    /// What lies under a check: the defaults of its folder, then its templates.
+    fn base(&self, span: Span, templates: &[&Layer]) -> Layer {
+        let mut base = self.defaults(self.sources.folder(span.file)).clone();
+        for template in templates {
+            base.cover((*template).clone(), &CHECK);
+        }
+        base
+    }
+
+    /// The defaults of the nearest folder that has some.
+    fn defaults(&self, folder: &str) -> &Layer {
+        static NONE: Layer = Layer::EMPTY;
+        let mut folder = folder;
+        loop {
+            if let Some(layer) = self.defaults.get(folder) {
+                return layer;
+            }
+            match folder.rsplit_once('/') {
+                Some((above, _)) => folder = above,
+                None if folder.is_empty() => return &NONE,
+                None => folder = "",
+            }
+        }
+    }
+
+    fn templates(&self, wanted: &Attribute, expansion: &mut Expansion) -> Option<Vec<&Layer>> {
+        expansion.uses.of(&wanted.value);
+        let before = expansion.problems.len();
+        let scope = self.scope(Root::Misplaced("`use` is the same for every `each`"));
+        let (node, _) = evaluate(&wanted.value, &scope, &mut expansion.problems);
+        let items: &[Node] = match &node.value {
+            Value::List(items) => items,
+            Value::Invalid => return None,
+            other => {
+                let message = format!("`use`: wanted a list of templates, found {}", other.kind());
+                let problem = Problem::new(Code::WrongType, node.span, message);
+                expansion
+                    .problems
+                    .push(problem.hint("write `use = [template.NAME]`"));
+                return None;
+            }
+        };
+        let mut layers = Vec::with_capacity(items.len());
+        for item in items {
+            match &item.value {
+                Value::Invalid => {}
+                Value::Reference(parts) => match &**parts {
+                    [root, name] if root == "template" => {
+                        let known = name
+                            .parse::<Name>()
+                            .ok()
+                            .and_then(|name| self.templates.get(&name));
+                        match known {
+                            Some(layer) => layers.push(layer),
+                            None if self.gaps.may_hold("template", Some(name)) => return None,
+                            None => {
+                                let near = self.templates.keys().take(MAX_HINTS).map(Name::as_str);
+                                let message = format!("no template is called `{name}`");
+                                let problem =
+                                    Problem::new(Code::UnknownReference, item.span, message);
+                                expansion
+                                    .problems
+                                    .push(problem.maybe_hint(did_you_mean(name, near)));
+                            }
+                        }
+                    }
+                    _ => expansion.problems.push(no_template(item)),
+                },
+                _ => expansion.problems.push(no_template(item)),
+            }
+        }
+        (expansion.problems.len() == before).then_some(layers)
+    }
+
+    /// The entries of a `for_each`; one without a key when nothing is known of them.
+    fn entries(
+        &self,
+        for_each: &Attribute,
+        expansion: &mut Expansion,
+    ) -> Option<Vec<(Option<Arc<str>>, Value)>> {
+        expansion.uses.of(&for_each.value);
+        let scope = self.scope(Root::Misplaced("`for_each` says what `each` is"));
+        let (node, sensitivity) = evaluate(&for_each.value, &scope, &mut expansion.problems);
+        let mut refuse = |span, message: String, hint: Option<&str>| {
+            let problem = Problem::new(Code::InvalidForEach, span, message);
+            expansion
+                .problems
+                .push(problem.maybe_hint(hint.map(str::to_owned)));
+        };
+        if sensitivity == Sensitivity::Sensitive {
+            let message = "`for_each` comes from a sensitive variable, and its keys would be seen";
+            refuse(node.span, message.to_owned(), None);
+            return None;
+        }
+        let entries: Vec<(Arc<str>, Value, Span)> = match &node.value {
+            Value::Invalid => return None,
+            Value::Object(object) => object
+                .entries()
+                .iter()
+                .map(|(key, value)| (Arc::clone(&key.text), value.value.clone(), key.span))
+                .collect(),
+            Value::Set(items) => {
+                let mut entries = Vec::with_capacity(items.len());
+                for item in items.iter() {
+                    match &item.value {
+                        Value::String(text) => {
+                            entries.push((Arc::clone(text), item.value.clone(), item.span));
+                        }
+                        other => {
+                            let message =
+                                format!("`for_each`: a set of strings, not of {}", other.kind());
+                            refuse(item.span, message, None);
+                            return None;
+                        }
+                    }
+                }
+                entries
+            }
+            Value::Unknown(Type::Any | Type::Map(_) | Type::Object(_) | Type::Set(_)) => {
+                return Some(vec![(None, Value::Unknown(Type::Any))]);
+            }
+            Value::List(_) | Value::Unknown(Type::List(_) | Type::Tuple(_)) => {
+                let hint = "a list may have an entry twice: write `for_each = toset([...])`";
+                refuse(node.span, "`for_each` is a list".to_owned(), Some(hint));
+                return None;
+            }
+            other => {
+                let message = format!("`for_each` is {}", other.kind());
+                let hint = "write a map: `{ eu = \"https://eu.example.com/\" }`";
+                refuse(node.span, message, Some(hint));
+                return None;
+            }
+        };
+        if entries.len() > MAX_ENTRIES {
+            let message = format!(
+                "`for_each` has {} entries, more than {MAX_ENTRIES}",
+                entries.len()
+            );
+            refuse(node.span, message, None);
+            return None;
+        }
+        for (key, _, span) in &entries {
+            if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
+                let message =
+                    format!("{key:?}: a key is 1 to {MAX_KEY} bytes without control characters");
+                refuse(*span, message, None);
+                return None;
+            }
+        }
+        let entry = |(key, value, _)| (Some(key), value);
+        Some(entries.into_iter().map(entry).collect())
+    }
+
+    fn one(
+        &self,
+        block: &Block,
+        address: String,
+        scope: &Scope<'_>,
+        mut base: Layer,
+        expansion: &mut Expansion,
+    ) {
+        let before = expansion.problems.len();
+        let mut layering = Layering {
+            scope,
+            gaps: self.gaps,
+            webhooks: self.webhooks,
+            uses: &mut expansion.uses,
+            problems: &mut expansion.problems,
+        };
+        let own = layering.body(&block.body, &CHECK);
+        base.cover(own.clone(), &CHECK);
+        let filling = Filling::new(self.gaps, &mut expansion.problems);
+        let filled = filling.check(&base, &own, block.span);
+        let spec = match filled {
+            Filled::Good(spec) if expansion.problems.len() == before => Some(spec),
+            Filled::Unknown => None,
+            _ => return,
+        };
+        let row = CHECK.attribute("url").map_or(0, |(row, _)| row);
+        let url = base.get(row).map_or(block.span, |node| node.span);
+        if let Some(spec) = &spec {
+            lint::check(spec, &base, block.span, &mut expansion.problems);
+        }
+        let origins = match self.explain {
+            Explain::Yes => origin::origins(&base, &CHECK),
+            Explain::No => Vec::new(),
+        };
+        expansion.checks.push(Expanded {
+            address,
+            span: block.span,
+            spec,
+            url,
+            origins,
+        });
+    }
+}
+
+fn no_template(item: &Node) -> Problem {
+    let message = format!("`use`: wanted a template, found {}", item.value.kind());
+    Problem::new(Code::WrongType, item.span, message).hint("write template.NAME")
+}
+
+/// What `defaults` say for each folder that has some: those of all folders above it and its
+/// own.
+pub(super) fn stacked(own: &BTreeMap<String, Layer>) -> BTreeMap<String, Layer> {
+    let stack = |folder: &String| {
+        let mut merged = Layer::default();
+        let ends = folder.match_indices('/').map(|(at, _)| at);
+        let above = ends.filter_map(|at| folder.get(..at));
+        let itself = (!folder.is_empty()).then_some(folder.as_str());
+        for place in [""].into_iter().chain(above).chain(itself) {
+            if let Some(layer) = own.get(place) {
+                merged.cover(layer.clone(), &DEFAULTS);
+            }
+        }
+        (folder.clone(), merged)
+    };
+    own.keys().map(stack).collect()
+}

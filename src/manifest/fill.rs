@@ -1,0 +1,204 @@
+//! From a merged layer to a spec that cannot be wrong.
+
+use crate::manifest::attributes::{ASSERT, CHECK, CONFIRM, DEFAULTS, NOTIFY};
+use crate::manifest::declare::Gaps;
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::convert;
+use crate::manifest::eval::value::{Node, Value};
+use crate::manifest::layer::Layer;
+use crate::manifest::source::Span;
+use crate::manifest::table::{Attribute, Block, Draft};
+use crate::model::check::{Assert, CheckSpec, StatusRange};
+use crate::model::webhook::WebhookSpec;
+
+/// What came of a block.
+#[derive(Debug)]
+pub(super) enum Filled<T> {
+    Good(T),
+    /// It hangs on a variable that has no value.
+    Unknown,
+    /// Something in it was reported.
+    Bad,
+}
+
+/// Fills in drafts and tells what is wrong.
+pub(super) struct Filling<'a> {
+    pub(super) gaps: &'a Gaps,
+    pub(super) problems: &'a mut Vec<Problem>,
+    unknown: bool,
+}
+
+impl<'a> Filling<'a> {
+    pub(super) fn new(gaps: &'a Gaps, problems: &'a mut Vec<Problem>) -> Self {
+        Self {
+            gaps,
+            problems,
+            unknown: false,
+        }
+    }
+
+    /// The spec of a check, from all its layers on one another. `span` is where it stands,
+    /// `own` what it says itself.
+    pub(super) fn check(mut self, layer: &Layer, own: &Layer, span: Span) -> Filled<CheckSpec> {
+        let before = self.problems.len();
+        let mut draft = Draft::new();
+        let good = self.fill(&CHECK, layer, &mut draft, span) && !layer.invalid();
+        for kind in [&CONFIRM, &NOTIFY] {
+            if let Some(inner) = layer.block(kind.name, "") {
+                self.fill(kind, &inner.layer, &mut draft, inner.span);
+            }
+        }
+        self.asserts(layer, &mut draft);
+        let implicit = draft.webhook_url.take().map(|url| WebhookSpec {
+            url,
+            format: draft.webhook_format,
+        });
+        let row = |name: &str| CHECK.attribute(name).map_or(usize::MAX, |(row, _)| row);
+        if let (None, Some(node)) = (&implicit, own.get(row("webhook_format")))
+            && !self.unknown
+        {
+            let message = "`webhook_format` says nothing without `webhook_url`";
+            self.problems
+                .push(Problem::new(Code::Missing, node.span, message));
+        }
+        draft.check.webhook = implicit;
+        if layer.invalid() {
+            // What was reported already may be what is missed, or what is contradicted.
+            let follows = |code| matches!(code, Code::Contradiction | Code::Missing);
+            let mut at = 0..;
+            self.problems
+                .retain(|problem| at.next() < Some(before) || !follows(problem.code));
+        }
+        match (good && self.problems.len() == before, self.unknown) {
+            (false, _) => Filled::Bad,
+            (true, true) => Filled::Unknown,
+            (true, false) => Filled::Good(draft.check),
+        }
+    }
+
+    /// A draft of a block that has no others over it.
+    pub(super) fn draft(
+        mut self,
+        schema: &'static Block,
+        layer: &Layer,
+        span: Span,
+    ) -> Filled<Draft> {
+        if layer.invalid() {
+            return Filled::Bad;
+        }
+        let mut draft = Draft::new();
+        match (self.fill(schema, layer, &mut draft, span), self.unknown) {
+            (false, _) => Filled::Bad,
+            (true, true) => Filled::Unknown,
+            (true, false) => Filled::Good(draft),
+        }
+    }
+
+    fn asserts(&mut self, layer: &Layer, draft: &mut Draft) {
+        let blocks: Vec<_> = layer
+            .blocks
+            .iter()
+            .filter(|inner| inner.kind == ASSERT.name)
+            .collect();
+        for inner in &blocks {
+            draft.assert = Assert {
+                label: inner.label.clone(),
+                ..Assert::default()
+            };
+            let unknown = std::mem::take(&mut self.unknown);
+            self.fill(&ASSERT, &inner.layer, draft, inner.span);
+            let assert = std::mem::take(&mut draft.assert);
+            let empty = Assert {
+                label: inner.label.clone(),
+                error_message: assert.error_message.clone(),
+                ..Assert::default()
+            };
+            if assert == empty && !self.unknown {
+                let message = "this `assert` asserts nothing";
+                self.problems
+                    .push(Problem::new(Code::Missing, inner.span, message));
+            } else if assert.error_message.is_some() && assert.condition.is_none() {
+                let message = "`error_message` says what is wrong when a `condition` does not hold, \
+                               and there is none";
+                self.problems
+                    .push(Problem::new(Code::Missing, inner.span, message));
+            }
+            self.unknown |= unknown;
+            draft.check.asserts.push(assert);
+        }
+        let asserts = &mut draft.check.asserts;
+        // A check that asserts only a text or a latency still wants an answer
+        // that is a success; a condition may look at the status itself.
+        let says_status = |assert: &Assert| {
+            !assert.status.is_empty()
+                || assert
+                    .condition
+                    .as_ref()
+                    .is_some_and(|condition| condition.contains("response.status"))
+        };
+        if !asserts.iter().any(says_status) {
+            match asserts.iter_mut().find(|assert| assert.label.is_empty()) {
+                Some(assert) => assert.status = vec![StatusRange::SUCCESS],
+                None => asserts.push(Assert::success()),
+            }
+        }
+        asserts.sort();
+        if let (true, Some(last)) = (asserts.len() > CheckSpec::MAX_ASSERTS, blocks.last()) {
+            let message = format!("more than {} asserts", CheckSpec::MAX_ASSERTS);
+            self.problems
+                .push(Problem::new(Code::OutOfBounds, last.span, message));
+        }
+    }
+
+    /// Fills a draft in by the table, in its order; false after a problem.
+    fn fill(&mut self, schema: &Block, layer: &Layer, draft: &mut Draft, span: Span) -> bool {
+        let before = self.problems.len();
+        let mut good = true;
+        for (row, attribute) in schema.attributes.iter().enumerate() {
+            match layer.get(row) {
+                Some(Node {
+                    value: Value::Invalid,
+                    ..
+                }) => good = false,
+                Some(node) if convert::has_unknown(&node.value) => self.unknown(attribute, node),
+                Some(node) if !matches!(node.value, Value::Null) => {
+                    if let Err(problem) = (attribute.set)(draft, node) {
+                        let message = format!("`{}`: {}", attribute.name, problem.message);
+                        let mut problem = Problem { message, ..problem };
+                        let every = schema
+                            .attribute("every")
+                            .and_then(|(row, _)| layer.get(row));
+                        if let (Code::Contradiction, Some(every)) = (problem.code, every) {
+                            problem = problem.also(every.span, "`every` is given here");
+                        }
+                        self.problems
+                            .push(problem.also(span, format!("in this {}", schema.name)));
+                    }
+                }
+                _ if attribute.required() => {
+                    // What could not be parsed may have said it.
+                    if self.gaps.may_hold(DEFAULTS.name, None) {
+                        return false;
+                    }
+                    let message = format!("this `{}` needs `{}`", schema.name, attribute.name);
+                    let example = format!("write {} = {}", attribute.name, attribute.example);
+                    self.problems
+                        .push(Problem::new(Code::Missing, span, message).hint(example));
+                }
+                _ => {}
+            }
+        }
+        good && self.problems.len() == before
+    }
+
+    /// A value that is not known yet: its type must fit.
+    fn unknown(&mut self, attribute: &Attribute, node: &Node) {
+        self.unknown = true;
+        let (of, wanted) = (convert::type_of(&node.value), attribute.wants());
+        if !convert::fits(&of, &wanted) {
+            let message = format!("`{}`: wanted {wanted}, found {of}", attribute.name);
+            self.problems
+                .push(Problem::new(Code::WrongType, node.span, message));
+        }
+    }
+}

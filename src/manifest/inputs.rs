@@ -1,0 +1,51 @@
+//! What is given from outside: values of variables, and the part of the environment that may
+//! be read. Whoever calls the language collects it; the language reads nothing by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What variables begin with in the environment.
+pub const PREFIX: &str = "LOKAHI_VAR_";
+/// What is never read, whatever is allowed: tokens of CI, and secrets.
+const NEVER: [&str; 2] = ["LOKAHI_SECRET_", "LOKAHI_TOKEN"];
+
+/// What to do about a variable that has no value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Missing {
+    /// Its type is checked, and nothing fails.
+    #[default]
+    Unknown,
+    /// It is a problem: what is to be applied must be known.
+    Refused,
+}
+
+/// Everything from outside. The order of what gives a variable its value is flags, files
+/// (a later one wins), environment.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// `--var NAME=VALUE`; of a name that is given twice the last one counts.
+    pub flags: Vec<(String, String)>,
+    /// The path and text of each `--var-file`.
+    pub files: Vec<(String, String)>,
+    pub environment: BTreeMap<String, String>,
+    /// Names that `env` may read besides LOKAHI_*.
+    pub allowed: BTreeSet<String>,
+    pub missing: Missing,
+}
+
+impl Inputs {
+    /// Takes from an environment what may be read of it.
+    pub fn with_environment(
+        mut self,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let readable = |(name, _): &(String, String)| self.may_read(name);
+        self.environment = variables.into_iter().filter(readable).collect();
+        self
+    }
+
+    /// Whether a variable of the environment may be read.
+    pub fn may_read(&self, name: &str) -> bool {
+        !NEVER.iter().any(|never| name.starts_with(never))
+            && (name.starts_with("LOKAHI_") || self.allowed.contains(name))
+    }
+}

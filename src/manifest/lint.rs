@@ -1,0 +1,323 @@
+//! Lints: what is allowed and most likely not meant. Each can be silenced where it stands, by
+//! a comment `# lokahi-ignore: CODE reason` in its line or above it.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::attributes::{ASSERT, CHECK};
+use crate::manifest::condition;
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::value::{Node, Value};
+use crate::manifest::expand::Expanded;
+use crate::manifest::layer::Layer;
+use crate::manifest::source::{Sources, Span};
+use crate::model::check::{CheckSpec, Method};
+use url::Host;
+
+/// A host is asked often from here on, in seconds.
+const OFTEN: u32 = 5;
+/// As many checks may ask one host that often.
+const MANY: usize = 10;
+/// How comments begin that silence a lint.
+const IGNORE: &str = "lokahi-ignore:";
+
+/// What is to be said of one check.
+pub(super) fn check(spec: &CheckSpec, layer: &Layer, span: Span, problems: &mut Vec<Problem>) {
+    let row = |name: &str| CHECK.attribute(name).and_then(|(row, _)| layer.get(row));
+    if let Some(url) = row("url") {
+        plain_http(spec, url, problems);
+    }
+    if spec.receivers.is_empty() && spec.webhook.is_none() {
+        let problem = Problem::new(
+            Code::NobodyNotified,
+            span,
+            "nobody hears when this check goes down",
+        );
+        problems.push(
+            problem.hint("write `notify { webhooks = [webhook.NAME] }`, here or in `defaults`"),
+        );
+    }
+    if let Some(headers) = row("headers") {
+        secret_headers(headers, problems);
+    }
+    for inner in layer
+        .blocks
+        .iter()
+        .filter(|inner| inner.kind == ASSERT.name)
+    {
+        assertions(spec, &inner.layer, problems);
+    }
+}
+
+fn plain_http(spec: &CheckSpec, url: &Node, problems: &mut Vec<Problem>) {
+    let parsed = spec.url.parse();
+    if parsed.scheme() != "http" {
+        return;
+    }
+    let public = match parsed.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            let inner = [
+                "localhost",
+                "local",
+                "internal",
+                "lan",
+                "test",
+                "home.arpa",
+                "svc",
+            ];
+            let ends = |end: &&str| name == *end || name.ends_with(&format!(".{end}"));
+            name.contains('.') && !inner.iter().any(ends)
+        }
+        // A certificate for an address is rare.
+        _ => false,
+    };
+    if public && parsed.port().is_none() {
+        let message = "this site is asked over http, where anyone on the way can answer for it";
+        let problem = Problem::new(Code::PlainHttp, url.span, message);
+        problems.push(
+            problem.hint(
+                "write https://, or say why not: `# lokahi-ignore: LK0901 redirects to https`",
+            ),
+        );
+    }
+}
+
+fn secret_headers(headers: &Node, problems: &mut Vec<Problem>) {
+    let Value::Object(object) = &headers.value else {
+        return;
+    };
+    for (key, node) in object.entries() {
+        let Value::String(text) = &node.value else {
+            continue;
+        };
+        let name = key.text.to_ascii_lowercase();
+        let named = [
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "x-api-key",
+            "x-auth-token",
+            "private-token",
+        ];
+        let telling =
+            named.contains(&name.as_str()) || name.ends_with("-token") || name.ends_with("-secret");
+        if (telling && text.len() >= 8) || looks_secret(text) {
+            let message = format!(
+                "the value of `{}` looks like a password or token: everyone who reads the files or lists the checks sees it",
+                key.text
+            );
+            let problem = Problem::new(Code::SecretLike, node.span, message);
+            problems.push(problem.hint("let the worker look it up: secret(\"name\")"));
+        }
+    }
+}
+
+/// Whether a text begins as the tokens of well-known services do.
+fn looks_secret(text: &str) -> bool {
+    let known = [
+        "ghp_",
+        "gho_",
+        "github_pat_",
+        "glpat-",
+        "sk_live_",
+        "rk_live_",
+        "xoxb-",
+        "xoxp-",
+        "AKIA",
+        "eyJhbGciOi",
+        "-----BEGIN",
+        "dckr_pat_",
+        "npm_",
+        "hvs.",
+    ];
+    let words = text.split([' ', '"', ':', '=']);
+    words
+        .filter(|word| word.len() >= 12)
+        .any(|word| known.iter().any(|start| word.starts_with(start)))
+}
+
+fn assertions(spec: &CheckSpec, layer: &Layer, problems: &mut Vec<Problem>) {
+    for (name, node) in layer.rows(&ASSERT) {
+        match (name, &node.value) {
+            ("condition", Value::String(text)) => match condition::always(text) {
+                Some(false) => problems.push(Problem::new(
+                    Code::NeverHolds,
+                    node.span,
+                    "this condition never holds, so that the check is always down",
+                )),
+                Some(true) => problems.push(Problem::new(
+                    Code::AlwaysHolds,
+                    node.span,
+                    "this condition always holds, whatever the response is",
+                )),
+                None => {}
+            },
+            ("body_contains" | "body_matches" | "json", _) if spec.method == Method::Head => {
+                let message = format!("`{name}` never holds: the answer to HEAD has no body");
+                problems.push(Problem::new(Code::NeverHolds, node.span, message));
+            }
+            _ => {}
+        }
+    }
+    let latency = layer.rows(&ASSERT).find(|(name, _)| *name == "max_latency");
+    let longest = spec
+        .asserts
+        .iter()
+        .filter_map(|assert| assert.max_latency)
+        .max();
+    if let (Some((_, node)), Some(longest)) = (latency, longest)
+        && longest >= spec.timeout.duration()
+    {
+        let message = "this latency is never exceeded: the probe is over when its `timeout` is";
+        problems.push(Problem::new(Code::AlwaysHolds, node.span, message));
+    }
+}
+
+/// What is to be said of the checks of a root together.
+pub(super) fn across(checks: &[Expanded], problems: &mut Vec<Problem>) {
+    let mut asked: BTreeMap<(&str, Method, &[_], _), &Expanded> = BTreeMap::new();
+    let mut often: BTreeMap<String, Vec<&Expanded>> = BTreeMap::new();
+    for check in checks {
+        let Some(spec) = &check.spec else { continue };
+        let question = (spec.url.as_str(), spec.method, &*spec.headers, &spec.body);
+        match asked.get(&question) {
+            Some(first) if first.span != check.span => {
+                let message = format!("`{}` asks what `{}` asks", check.address, first.address);
+                let problem = Problem::new(Code::DuplicateUrl, check.url, message);
+                problems.push(problem.also(first.url, "the same is asked here"));
+            }
+            Some(_) => {
+                let message = format!("every check of this `for_each` asks {}", spec.url);
+                let problem = Problem::new(Code::DuplicateUrl, check.url, message);
+                problems.push(problem.hint("use each.key or each.value in it"));
+            }
+            None => {
+                asked.insert(question, check);
+            }
+        }
+        if spec.every.seconds() < OFTEN
+            && let Some(host) = spec.url.parse().host_str()
+        {
+            often.entry(host.to_owned()).or_default().push(check);
+        }
+    }
+    for (host, checks) in often {
+        if let (true, Some(last)) = (checks.len() > MANY, checks.last()) {
+            let message = format!(
+                "{} checks ask {host} more often than every {OFTEN} s",
+                checks.len()
+            );
+            problems.push(Problem::new(Code::TooFrequent, last.span, message));
+        }
+    }
+}
+
+/// Whether a lint is silenced by a comment, and which comments silenced something.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    /// By file: lines (from 1) and what they silence.
+    comments: BTreeMap<u32, Vec<Comment>>,
+}
+
+#[derive(Debug)]
+struct Comment {
+    line: u32,
+    codes: Vec<String>,
+    at: Span,
+    /// The line that it speaks of: its own, or the next that is no comment.
+    about: u32,
+    useful: bool,
+}
+
+impl Silence {
+    /// Looks for comments in the files.
+    pub(super) fn of(sources: &Sources) -> Self {
+        let mut comments: BTreeMap<u32, Vec<Comment>> = BTreeMap::new();
+        for file in 0..sources.count() {
+            let text = sources.text(file);
+            if !text.contains(IGNORE) {
+                continue;
+            }
+            let found = comments.entry(file).or_default();
+            let mut start = 0_u32;
+            let lines: Vec<&str> = text.split('\n').collect();
+            for (number, line) in lines.iter().enumerate() {
+                if let Some(comment) = comment(file, start, number, line, &lines) {
+                    found.push(comment);
+                }
+                start += line.len() as u32 + 1;
+            }
+        }
+        Self { comments }
+    }
+
+    /// Whether a lint is to be left out.
+    pub(super) fn covers(&mut self, problem: &Problem, sources: &Sources) -> bool {
+        let Some(span) = problem.span else {
+            return false;
+        };
+        let Some(comments) = self.comments.get_mut(&span.file) else {
+            return false;
+        };
+        let line = sources.line(span);
+        let mut covered = false;
+        for comment in comments {
+            let says = comment.codes.iter().any(|code| code == problem.code.id());
+            if says && (comment.line == line || comment.about == line) {
+                comment.useful = true;
+                covered = true;
+            }
+        }
+        covered
+    }
+
+    /// The comments that silenced nothing.
+    pub(super) fn useless(self) -> impl Iterator<Item = Problem> {
+        let comments = self.comments.into_values().flatten();
+        comments.filter(|comment| !comment.useful).map(|comment| {
+            let message = match comment.codes.is_empty() {
+                true => "this comment names no lint".to_owned(),
+                false => format!("nothing to silence here: {}", comment.codes.join(", ")),
+            };
+            let problem = Problem::new(Code::UselessSuppression, comment.at, message);
+            problem
+                .hint("write `# lokahi-ignore: LK0901 reason` in the line of the lint or above it")
+        })
+    }
+}
+
+/// The comment of a line that silences, if there is one.
+fn comment(file: u32, start: u32, number: usize, line: &str, lines: &[&str]) -> Option<Comment> {
+    let (before, after) = line.split_once(IGNORE)?;
+    let sign = before.trim_end();
+    let sign = sign.strip_suffix('#').or_else(|| sign.strip_suffix("//"))?;
+    let words = after
+        .split([' ', ',', '\t', '\r'])
+        .filter(|word| !word.is_empty());
+    let is_code = |word: &&str| word.len() == 6 && word.starts_with("LK");
+    let codes: Vec<String> = words.take_while(is_code).map(str::to_owned).collect();
+    let alone = sign.trim().is_empty();
+    let is_comment = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with('#') || line.starts_with("//")
+    };
+    let skipped = lines
+        .iter()
+        .skip(number)
+        .take_while(|line| is_comment(line))
+        .count();
+    let here = number as u32 + 1;
+    let about = if alone { here + skipped as u32 } else { here };
+    let column = before.trim_end().len() as u32;
+    Some(Comment {
+        line: here,
+        codes,
+        at: Span {
+            file,
+            start: start + column.saturating_sub(1),
+            end: start + line.trim_end().len() as u32,
+        },
+        about,
+        useful: false,
+    })
+}

@@ -1,0 +1,217 @@
+//! `moved`, `removed` and `import`: what a name has to do with an older one, checked against
+//! what is declared. Whether it fits what is live is for whoever plans.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::manifest::ast::{Attribute, Block, Item, Kind};
+use crate::manifest::attributes::{IMPORT, MOVED, REMOVED};
+use crate::manifest::declare::{declared_twice, unknown_attribute, unknown_block};
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::scope::Scope;
+use crate::manifest::eval::show::{evaluate, reference};
+use crate::manifest::eval::value::Value;
+use crate::manifest::source::{Sources, Span};
+use crate::manifest::table;
+use crate::model::desired::{Declared, Move, Removal, SourceLine};
+
+/// What the blocks say.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    pub(super) moves: Vec<Declared<Move>>,
+}
+
+/// Which addresses are declared: those of checks, with the names of those that have keys, and
+/// those of receivers.
+pub(super) struct Addresses<'a> {
+    pub(super) declared: &'a BTreeSet<String>,
+    /// Something could not be read, so that an address that is not there may be.
+    pub(super) complete: bool,
+}
+
+/// Reads the blocks.
+pub(super) fn moves(
+    blocks: &[Block],
+    scope: &Scope<'_>,
+    addresses: &Addresses<'_>,
+    sources: &Sources,
+    problems: &mut Vec<Problem>,
+) -> Moves {
+    let mut found = Moves::default();
+    let mut froms: BTreeMap<String, Span> = BTreeMap::new();
+    let mut tos: BTreeMap<String, Span> = BTreeMap::new();
+    for block in blocks {
+        let schema = match block.kind.as_str() {
+            "moved" => &MOVED,
+            "removed" => &REMOVED,
+            _ => &IMPORT,
+        };
+        let Some(read) = read(block, schema, scope, problems) else {
+            continue;
+        };
+        let before = problems.len();
+        if let Some((from, span)) = read.from() {
+            if let Some(first) = froms.insert(from.clone(), *span) {
+                problems.push(declared_twice(
+                    *span,
+                    first,
+                    format!("{from} goes two ways"),
+                ));
+            }
+            if addresses.declared.contains(from) {
+                let message = format!("{from} is still declared");
+                let problem = Problem::new(Code::InvalidMove, *span, message);
+                problems.push(problem.hint("take its block away, or this one"));
+            }
+        }
+        if let Some((to, span)) = read.to() {
+            if let Some(first) = tos.insert(to.clone(), *span) {
+                problems.push(declared_twice(
+                    *span,
+                    first,
+                    format!("two things become {to}"),
+                ));
+            }
+            if addresses.complete && !addresses.declared.contains(to) {
+                let message = format!("{to} is not declared");
+                problems.push(Problem::new(Code::InvalidMove, *span, message));
+            }
+        }
+        if let (Some((from, span)), Some((to, _))) = (read.from(), read.to())
+            && (from == to || kind(from) != kind(to))
+        {
+            let message = match from == to {
+                true => format!("{from} is moved to itself"),
+                false => format!("{from} cannot become {to}: they are of two kinds"),
+            };
+            problems.push(Problem::new(Code::InvalidMove, *span, message));
+        }
+        if problems.len() == before {
+            found.moves.push(Declared {
+                spec: read.into_move(),
+                source: SourceLine {
+                    file: sources.path(block.span.file).to_owned(),
+                    line: sources.line(block.span),
+                },
+            });
+        }
+    }
+    found
+}
+
+/// `check` or `webhook`.
+fn kind(address: &str) -> Option<&str> {
+    address.split('.').next()
+}
+
+/// A block with its values.
+enum Read {
+    Moved((String, Span), (String, Span)),
+    Removed((String, Span), Removal),
+    Import(String, (String, Span)),
+}
+
+impl Read {
+    fn from(&self) -> Option<&(String, Span)> {
+        match self {
+            Self::Moved(from, _) | Self::Removed(from, _) => Some(from),
+            Self::Import(..) => None,
+        }
+    }
+
+    fn to(&self) -> Option<&(String, Span)> {
+        match self {
+            Self::Moved(_, to) | Self::Import(_, to) => Some(to),
+            Self::Removed(..) => None,
+        }
+    }
+
+    fn into_move(self) -> Move {
+        match self {
+            Self::Moved((from, _), (to, _)) => Move::Moved { from, to },
+            Self::Removed((from, _), action) => Move::Removed { from, action },
+            Self::Import(id, (to, _)) => Move::Import { id, to },
+        }
+    }
+}
+
+fn read(
+    block: &Block,
+    schema: &'static table::Block,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Read> {
+    let before = problems.len();
+    let mut found: BTreeMap<&str, &Attribute> = BTreeMap::new();
+    for item in &block.body.items {
+        match item {
+            Item::Attribute(attribute) if schema.meta(&attribute.name).is_some() => {
+                found.insert(&attribute.name, attribute);
+            }
+            Item::Attribute(attribute) => problems.push(unknown_attribute(attribute, schema)),
+            Item::Block(inner) => problems.push(unknown_block(inner, schema)),
+        }
+    }
+    for meta in schema.meta.iter().filter(|meta| meta.default.is_empty()) {
+        if !found.contains_key(meta.name) {
+            let message = format!("this `{}` needs `{}`", schema.name, meta.name);
+            let example = format!("write {} = {}", meta.name, meta.example);
+            problems.push(Problem::new(Code::Missing, block.span, message).hint(example));
+        }
+    }
+    let mut address_of = |name: &str| {
+        let attribute = found.get(name)?;
+        let (node, _) = evaluate(&attribute.value, scope, problems);
+        let address = match &node.value {
+            Value::Invalid => return None,
+            Value::Reference(parts) => match &**parts {
+                [root, _] if root == "check" || root == "webhook" => Some(reference(parts)),
+                [root, _, key] if root == "check" && key.starts_with('[') => Some(reference(parts)),
+                _ => None,
+            },
+            _ => None,
+        };
+        if address.is_none() {
+            let message = format!("`{name}`: wanted check.NAME or webhook.NAME");
+            problems.push(Problem::new(Code::WrongType, node.span, message));
+        }
+        Some((address?, attribute.value.span))
+    };
+    let (from, to) = (address_of("from"), address_of("to"));
+    let read = match schema.name {
+        "moved" => Read::Moved(from?, to?),
+        "removed" => {
+            let action = match found
+                .get("action")
+                .map(|action| (&action.value.kind, action))
+            {
+                None => Removal::Delete,
+                Some((Kind::String(word), _)) if **word == *"delete" => Removal::Delete,
+                Some((Kind::String(word), _)) if **word == *"release" => Removal::Release,
+                Some((_, action)) => {
+                    let message = "`action` is \"delete\" or \"release\"";
+                    problems.push(Problem::new(
+                        Code::UnknownChoice,
+                        action.value.span,
+                        message,
+                    ));
+                    return None;
+                }
+            };
+            Read::Removed(from?, action)
+        }
+        _ => {
+            let id = found.get("id")?;
+            let Kind::String(text) = &id.value.kind else {
+                let message = "`id` is a string, written out";
+                problems.push(Problem::new(Code::NotLiteral, id.value.span, message));
+                return None;
+            };
+            if text.parse::<uuid::Uuid>().is_err() {
+                let message = format!("`id`: {text:?} is not the id of a check");
+                problems.push(Problem::new(Code::InvalidValue, id.value.span, message));
+            }
+            Read::Import(text.to_string(), to?)
+        }
+    };
+    (problems.len() == before).then_some(read)
+}

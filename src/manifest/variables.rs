@@ -1,0 +1,407 @@
+//! Variables: their types, where their values come from, and the rules for them.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
+use crate::manifest::attributes::{VALIDATION, VARIABLE};
+use crate::manifest::declare::{unknown_attribute, unknown_block};
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::Evaluator;
+use crate::manifest::eval::convert;
+use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope};
+use crate::manifest::eval::value::{Node, Presence, Type, Value};
+use crate::manifest::inputs::{Inputs, Missing, PREFIX};
+use crate::manifest::parse::{Part, parse};
+use crate::manifest::source::{Sources, Span};
+use crate::manifest::suggest::did_you_mean;
+
+/// The variables of a root while their values are looked for.
+pub(super) struct Variables<'a> {
+    pub(super) inputs: &'a Inputs,
+    pub(super) doors: &'a dyn Doors,
+    pub(super) sources: &'a mut Sources,
+    pub(super) problems: &'a mut Vec<Problem>,
+}
+
+/// A variable's block, read.
+struct Declared {
+    wanted: Type,
+    default: Option<Expression>,
+    sensitive: bool,
+    rules: Vec<(Expression, Expression)>,
+}
+
+impl Variables<'_> {
+    /// Their values, by name. One without a value is unknown.
+    pub(super) fn values(&mut self, blocks: &BTreeMap<String, Block>) -> Members {
+        let given = self.given(blocks);
+        let mut members = Members::new();
+        for (name, block) in blocks {
+            let declared = self.declared(block);
+            let node = match given.get(name.as_str()) {
+                Some(given) => self.read_given(given, &declared.wanted, name),
+                None => self.default(name, block.span, &declared),
+            };
+            let node = match convert::conform(&node, &declared.wanted) {
+                Ok(node) => node,
+                Err(why) => {
+                    let message = format!("the value of the variable `{name}`: {why}");
+                    let problem = Problem::new(Code::WrongType, node.span, message);
+                    self.problems
+                        .push(problem.also(block.span, "the variable is declared here"));
+                    Node {
+                        span: node.span,
+                        value: Value::Invalid,
+                    }
+                }
+            };
+            let known = Known {
+                node,
+                sensitive: declared.sensitive,
+            };
+            self.check_rules(name, &known, &declared.rules);
+            members.insert(name.clone(), known);
+        }
+        members
+    }
+
+    /// What is given for each variable that is declared; a file may give more than one root
+    /// needs, a flag may not.
+    fn given(&mut self, blocks: &BTreeMap<String, Block>) -> BTreeMap<String, Given> {
+        let mut given = BTreeMap::new();
+        for (name, text) in &self.inputs.environment {
+            if let Some(name) = name.strip_prefix(PREFIX) {
+                let origin = format!("the environment ({PREFIX}{name})");
+                given.insert(name.to_owned(), Given::Text(text.clone(), origin));
+            }
+        }
+        for (path, text) in &self.inputs.files {
+            let file = self.sources.add(path.clone(), text.clone());
+            let part = Part {
+                kind: String::new(),
+                range: 0..text.len(),
+            };
+            let scan = crate::manifest::scan::scan(text, &[]);
+            for fault in scan.faults {
+                let span = crate::manifest::parse::span(file, fault.at);
+                self.problems
+                    .push(Problem::new(fault.code, span, fault.message));
+                return given;
+            }
+            let (parsed, _lost) = parse(file, text, &part);
+            self.problems.extend(parsed.problems);
+            for item in parsed.body.items {
+                match item {
+                    Item::Attribute(Attribute { name, value, .. }) => {
+                        given.insert(name, Given::Expression(value));
+                    }
+                    Item::Block(block) => {
+                        let message = "a file of variables has lines `name = value` only";
+                        self.problems
+                            .push(Problem::new(Code::UnknownBlock, block.span, message));
+                    }
+                }
+            }
+        }
+        for (name, text) in &self.inputs.flags {
+            if !blocks.contains_key(name) {
+                let message = format!("--var {name}: no variable is called `{name}`");
+                let hint = did_you_mean(name, blocks.keys().map(String::as_str));
+                let problem = Problem {
+                    span: None,
+                    ..Problem::new(Code::UndeclaredVariable, nowhere(), message)
+                };
+                self.problems.push(problem.maybe_hint(hint));
+            }
+            given.insert(
+                name.clone(),
+                Given::Text(text.clone(), format!("--var {name}")),
+            );
+        }
+        given
+    }
+
+    fn read_given(&mut self, given: &Given, wanted: &Type, name: &str) -> Node {
+        let (text, origin) = match given {
+            Given::Expression(expression) => return self.literal(expression),
+            Given::Text(text, origin) => (text, origin),
+        };
+        let text_wanted = matches!(wanted, Type::String | Type::Any | Type::Number | Type::Bool);
+        let source = format!("{name} = {text}");
+        let shown = if text_wanted { String::new() } else { source };
+        let file = self.sources.add(origin.clone(), shown.clone());
+        let span = crate::manifest::parse::span(file, 0..0);
+        if text_wanted {
+            let value = Value::string(text);
+            return Node { span, value };
+        }
+        let part = Part {
+            kind: String::new(),
+            range: 0..shown.len(),
+        };
+        if let Some(fault) = crate::manifest::scan::scan(&shown, &[])
+            .faults
+            .into_iter()
+            .next()
+        {
+            let at = crate::manifest::parse::span(file, fault.at);
+            self.problems
+                .push(Problem::new(fault.code, at, fault.message));
+            return invalid(span);
+        }
+        let (parsed, _lost) = parse(file, &shown, &part);
+        self.problems.extend(parsed.problems);
+        match parsed.body.items.into_iter().next() {
+            Some(Item::Attribute(attribute)) => self.literal(&attribute.value),
+            _ => invalid(span),
+        }
+    }
+
+    /// A value that refers to nothing.
+    fn literal(&mut self, expression: &Expression) -> Node {
+        let scope = Scope {
+            roots: Vec::new(),
+            place: Place::File,
+            doors: self.doors,
+        };
+        let mut evaluator = Evaluator::new(&scope);
+        let node = evaluator.evaluate(expression);
+        self.problems.append(&mut evaluator.problems);
+        node
+    }
+
+    fn default(&mut self, name: &str, span: Span, declared: &Declared) -> Node {
+        let node = declared.default.as_ref().map(|default| {
+            let scope = Scope {
+                roots: Vec::new(),
+                place: Place::Default,
+                doors: self.doors,
+            };
+            let mut evaluator = Evaluator::new(&scope);
+            let node = evaluator.evaluate(default);
+            self.problems.append(&mut evaluator.problems);
+            node
+        });
+        match node {
+            Some(node) if !matches!(node.value, Value::Unknown(_)) => node,
+            node => {
+                if self.inputs.missing == Missing::Refused {
+                    let message = format!("the variable `{name}` has no value");
+                    let problem = Problem::new(Code::NoValue, span, message);
+                    self.problems.push(problem.hint(format!(
+                        "give it one with --var {name}=..., a file of --var-file, or {PREFIX}{name}"
+                    )));
+                    return invalid(span);
+                }
+                Node {
+                    span: node.map_or(span, |node| node.span),
+                    value: Value::Unknown(declared.wanted.clone()),
+                }
+            }
+        }
+    }
+
+    fn check_rules(&mut self, name: &str, known: &Known, rules: &[(Expression, Expression)]) {
+        if matches!(known.node.value, Value::Invalid) {
+            return;
+        }
+        let members = Members::from([(name.to_owned(), known.clone())]);
+        let scope = Scope {
+            roots: vec![("var", Root::Members(&members))],
+            place: Place::File,
+            doors: self.doors,
+        };
+        for (condition, message) in rules {
+            let mut evaluator = Evaluator::new(&scope);
+            let holds = evaluator.evaluate(condition);
+            let said = evaluator.evaluate(message);
+            self.problems.append(&mut evaluator.problems);
+            match convert::truth(&holds.value) {
+                Some(false) => {
+                    let said = convert::text(&said.value).unwrap_or_else(|| "".into());
+                    let message = format!("the value of the variable `{name}`: {said}");
+                    let problem = Problem::new(Code::RuleBroken, known.node.span, message)
+                        .also(condition.span, "this does not hold");
+                    let shown = match known.sensitive {
+                        true => "(sensitive)".to_owned(),
+                        false => crate::manifest::eval::show::shown(&known.node.value),
+                    };
+                    self.problems
+                        .push(problem.value(format!("var.{name}"), shown));
+                }
+                None if matches!(holds.value, Value::Unknown(_) | Value::Invalid) => {}
+                None => {
+                    let message = format!(
+                        "a condition wants true or false, found {}",
+                        holds.value.kind()
+                    );
+                    self.problems
+                        .push(Problem::new(Code::WrongOperand, condition.span, message));
+                }
+                Some(true) => {}
+            }
+        }
+    }
+
+    fn declared(&mut self, block: &Block) -> Declared {
+        let mut declared = Declared {
+            wanted: Type::Any,
+            default: None,
+            sensitive: false,
+            rules: Vec::new(),
+        };
+        for item in &block.body.items {
+            match item {
+                Item::Attribute(attribute) => match attribute.name.as_str() {
+                    "type" => match type_of(&attribute.value) {
+                        Ok(wanted) => declared.wanted = wanted,
+                        Err(problem) => self.problems.push(problem),
+                    },
+                    "default" => declared.default = Some(attribute.value.clone()),
+                    "description" => {
+                        if !matches!(attribute.value.kind, Kind::String(_)) {
+                            self.not_literal(attribute, "a string");
+                        }
+                    }
+                    "sensitive" => match attribute.value.kind {
+                        Kind::Bool(sensitive) => declared.sensitive = sensitive,
+                        _ => self.not_literal(attribute, "true or false"),
+                    },
+                    _ => self.problems.push(unknown_attribute(attribute, &VARIABLE)),
+                },
+                Item::Block(inner) if inner.kind == VALIDATION.name => {
+                    declared.rules.extend(self.rule(inner));
+                }
+                Item::Block(inner) => self.problems.push(unknown_block(inner, &VARIABLE)),
+            }
+        }
+        declared
+    }
+
+    fn not_literal(&mut self, attribute: &Attribute, wanted: &str) {
+        let message = format!("`{}` is {wanted}, written out", attribute.name);
+        self.problems.push(Problem::new(
+            Code::NotLiteral,
+            attribute.value.span,
+            message,
+        ));
+    }
+
+    fn rule(&mut self, block: &Block) -> Option<(Expression, Expression)> {
+        let (mut condition, mut message) = (None, None);
+        for item in &block.body.items {
+            match item {
+                Item::Attribute(attribute) => match attribute.name.as_str() {
+                    "condition" => condition = Some(attribute.value.clone()),
+                    "error_message" => message = Some(attribute.value.clone()),
+                    _ => self
+                        .problems
+                        .push(unknown_attribute(attribute, &VALIDATION)),
+                },
+                Item::Block(inner) => self.problems.push(unknown_block(inner, &VALIDATION)),
+            }
+        }
+        for (name, found) in [("condition", &condition), ("error_message", &message)] {
+            if found.is_none() {
+                let message = format!("this `validation` needs `{name}`");
+                self.problems
+                    .push(Problem::new(Code::Missing, block.span, message));
+            }
+        }
+        condition.zip(message)
+    }
+}
+
+/// What is given for a variable.
+enum Given {
+    /// A text, and where it comes from.
+    Text(String, String),
+    Expression(Expression),
+}
+
+fn invalid(span: Span) -> Node {
+    Node {
+        span,
+        value: Value::Invalid,
+    }
+}
+
+fn nowhere() -> Span {
+    Span {
+        file: u32::MAX,
+        start: 0,
+        end: 0,
+    }
+}
+
+/// A type, as it is written.
+fn type_of(expression: &Expression) -> Result<Type, Problem> {
+    let wrong = |message: &str| {
+        Problem::new(Code::InvalidType, expression.span, message)
+            .hint("string, number, bool, any, list(string), map(number), object({ name = string })")
+    };
+    match &expression.kind {
+        Kind::Variable(word) => match &**word {
+            "string" => Ok(Type::String),
+            "number" => Ok(Type::Number),
+            "bool" => Ok(Type::Bool),
+            "any" => Ok(Type::Any),
+            "list" | "set" | "map" => Err(wrong(&format!(
+                "`{word}` needs to know of what: `{word}(string)`"
+            ))),
+            other => {
+                let names = [
+                    "string", "number", "bool", "any", "list", "set", "map", "object", "tuple",
+                ];
+                let hint = did_you_mean(other, names);
+                Err(wrong(&format!("no type is called `{other}`")).maybe_hint(hint))
+            }
+        },
+        Kind::Call(call) => match (call.name.as_str(), call.arguments.as_slice()) {
+            ("list", [of]) => Ok(Type::List(Box::new(type_of(of)?))),
+            ("set", [of]) => Ok(Type::Set(Box::new(type_of(of)?))),
+            ("map", [of]) => Ok(Type::Map(Box::new(type_of(of)?))),
+            (
+                "tuple",
+                [
+                    Expression {
+                        kind: Kind::List(items),
+                        ..
+                    },
+                ],
+            ) => Ok(Type::Tuple(
+                items.iter().map(type_of).collect::<Result<_, _>>()?,
+            )),
+            (
+                "object",
+                [
+                    Expression {
+                        kind: Kind::Object(entries),
+                        ..
+                    },
+                ],
+            ) => {
+                let mut attributes = BTreeMap::new();
+                for (key, value) in entries {
+                    let Kind::String(name) = &key.kind else {
+                        return Err(wrong("the attributes of an object have names"));
+                    };
+                    let entry = match &value.kind {
+                        Kind::Call(call) if call.name == "optional" => {
+                            match call.arguments.as_slice() {
+                                [of] => (type_of(of)?, Presence::Optional),
+                                _ => return Err(wrong("`optional` takes one type")),
+                            }
+                        }
+                        _ => (type_of(value)?, Presence::Required),
+                    };
+                    attributes.insert(name.to_string(), entry);
+                }
+                Ok(Type::Object(attributes))
+            }
+            (name, _) => Err(wrong(&format!("`{name}(...)` is not written like this"))),
+        },
+        Kind::String(word) => Err(wrong(&format!("a type stands without quotes: {word}"))),
+        _ => Err(wrong("this is not a type")),
+    }
+}

@@ -1,0 +1,160 @@
+//! Specs written as check files: every attribute that the table can show, in its order. What
+//! is read back is the same spec.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::attributes::{ASSERT, CHECK, CONFIRM, NOTIFY, WEBHOOK};
+use crate::manifest::literal::Literal;
+use crate::manifest::table::{Attribute, Show};
+use crate::model::check::{Assert, CheckSpec};
+use crate::model::webhook::WebhookSpec;
+
+/// Every value of a check by its path, in the order of the table.
+pub fn check_fields(spec: &CheckSpec) -> Vec<(String, Literal)> {
+    let mut fields = Vec::new();
+    let mut add = |prefix: &str, attributes: &[Attribute], assert: Option<&Assert>| {
+        for attribute in attributes {
+            let value = match (&attribute.show, assert) {
+                (Show::Check(show), None) => show(spec),
+                (Show::Assert(show), Some(assert)) => show(assert),
+                _ => continue,
+            };
+            if !matches!(value, Literal::Null) && !is_empty(&value) {
+                fields.push((format!("{prefix}{}", attribute.name), value));
+            }
+        }
+    };
+    add("", CHECK.attributes, None);
+    for assert in &spec.asserts {
+        let prefix = match assert.label.as_str() {
+            "" => "assert.".to_owned(),
+            label => format!("assert.{label}."),
+        };
+        add(&prefix, ASSERT.attributes, Some(assert));
+    }
+    add("confirm.", CONFIRM.attributes, None);
+    add("notify.", NOTIFY.attributes, None);
+    fields
+}
+
+fn is_empty(value: &Literal) -> bool {
+    match value {
+        Literal::String(text) => text.is_empty(),
+        Literal::Object(entries) => entries.is_empty(),
+        _ => false,
+    }
+}
+
+/// A check as a block. `notes` stand as comments beside the values of their paths, and
+/// `default` beside what has none.
+pub fn check_text(
+    address: &str,
+    spec: &CheckSpec,
+    notes: &BTreeMap<&str, String>,
+    default: &str,
+) -> String {
+    // A check of a `for_each` has a name that no label can hold.
+    let label = Literal::text(address);
+    let mut out = format!("check {label} {{\n");
+    let mut blocks: Vec<(String, Vec<Line>)> = Vec::new();
+    let mut own: Vec<Line> = Vec::new();
+    for (path, value) in check_fields(spec) {
+        let (block, name) = match path.rsplit_once('.') {
+            Some((block, name)) => (block.to_owned(), name.to_owned()),
+            None => (String::new(), path.clone()),
+        };
+        let line = Line {
+            note: note(&path, &value, notes, default),
+            name,
+            value: value.to_string(),
+        };
+        match blocks.last_mut() {
+            _ if block.is_empty() => own.push(line),
+            Some((last, lines)) if *last == block => lines.push(line),
+            _ => blocks.push((block, vec![line])),
+        }
+    }
+    lines(&mut out, "  ", &own);
+    for (block, inner) in blocks {
+        let heading = match block.split_once('.') {
+            Some((kind, label)) => format!("{kind} {}", Literal::text(label)),
+            None => block,
+        };
+        out.push_str(&format!("\n  {heading} {{\n"));
+        lines(&mut out, "    ", &inner);
+        out.push_str("  }\n");
+    }
+    out.push_str("}\n");
+    out
+}
+
+struct Line {
+    name: String,
+    value: String,
+    note: String,
+}
+
+/// Where a value comes from; of an object that was merged, where each key does.
+fn note(path: &str, value: &Literal, notes: &BTreeMap<&str, String>, default: &str) -> String {
+    if let Some(note) = notes.get(path) {
+        return note.clone();
+    }
+    let Literal::Object(entries) = value else {
+        return default.to_owned();
+    };
+    let keys = entries.iter().filter_map(|(key, _)| {
+        let note = notes.get(format!("{path}.{key}").as_str())?;
+        Some(format!("{key}: {note}"))
+    });
+    let keys: Vec<_> = keys.collect();
+    match keys.is_empty() {
+        true => default.to_owned(),
+        false => keys.join(", "),
+    }
+}
+
+/// Lines with their `=` and comments aligned.
+fn lines(out: &mut String, indent: &str, lines: &[Line]) {
+    let width = |text: &str| text.chars().count();
+    let names = lines
+        .iter()
+        .map(|line| width(&line.name))
+        .max()
+        .unwrap_or(0);
+    let values = lines
+        .iter()
+        .map(|line| width(&line.value))
+        .max()
+        .unwrap_or(0)
+        .min(60);
+    for Line { name, value, note } in lines {
+        let text = format!("{indent}{name:names$} = {value}");
+        match note.as_str() {
+            "" => out.push_str(&text),
+            note => {
+                let whole = width(indent) + names + 3 + values;
+                out.push_str(&format!("{text:whole$} # {note}"));
+            }
+        }
+        out.push('\n');
+    }
+}
+
+/// A receiver as a block.
+pub fn webhook_text(name: &str, spec: &WebhookSpec) -> String {
+    let shown = WEBHOOK
+        .attributes
+        .iter()
+        .filter_map(|attribute| match attribute.show {
+            Show::Webhook(show) => Some(Line {
+                name: attribute.name.to_owned(),
+                value: show(spec).to_string(),
+                note: String::new(),
+            }),
+            _ => None,
+        });
+    let mut out = format!("webhook {} {{\n", Literal::text(name));
+    lines(&mut out, "  ", &shown.collect::<Vec<_>>());
+    out.push_str("}\n");
+    out
+}
