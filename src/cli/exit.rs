@@ -14,7 +14,7 @@ pub(super) enum Exit {
     Ok,
     /// Invalid files, or a refused request.
     Refused,
-    /// Nothing is wrong, and yet there is what was asked about.
+    /// Nothing is wrong, and yet there is what was asked about: `--check`, `--deny-warnings`.
     Findings,
     /// The plan was made from what is no longer so; try again.
     Stale,

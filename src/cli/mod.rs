@@ -12,6 +12,7 @@ mod inputs;
 mod render;
 mod load;
 mod validate;
+mod fmt;
 mod apply;
 mod revision;
 
@@ -90,6 +91,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         }
         Command::Validate(what) => return validate::validate(&what, console),
         Command::Render(what) => return render::render(&what, console),
+        Command::Fmt(what) => return fmt::fmt(&what, console).await,
         _ => {}
     }
     let client = Client::new(&server::server(server, config)?)?;
@@ -104,6 +106,9 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Run { ids } => checks::run(&client, ids, console).await,
         Command::Runstats => checks::run_stats(&client, console).await,
         Command::Apply(what) => apply::apply(&client, &what, console).await,
-        Command::Completions { .. } | Command::Validate(_) | Command::Render(_) => Ok(Exit::Ok),
+        Command::Completions { .. }
+        | Command::Validate(_)
+        | Command::Render(_)
+        | Command::Fmt(_) => Ok(Exit::Ok),
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn fold(
         doors: &Closed,
     };
     let mut evaluator = Evaluator::new(&inside);
-    let node = evaluator.evaluate(&residual);
+    let node = evaluator.evaluate_whole(&residual);
     problems.append(&mut evaluator.problems);
     let wanted = match shape {
         Shape::Truth => Type::Bool,

@@ -152,9 +152,9 @@ impl Layering<'_> {
     /// Whether every receiver that a value names is declared, or may be.
     fn resolve(&mut self, node: &Node) -> bool {
         match &node.value {
-            Value::List(items) | Value::Set(items) => items
-                .iter()
-                .fold(true, |good, item| self.resolve(item) && good),
+            Value::List(items) | Value::Set(items) => {
+                items.iter().filter(|item| !self.resolve(item)).count() == 0
+            }
             Value::Reference(parts) => match &**parts {
                 [root, name] if root == "webhook" => {
                     let declared = name

@@ -39,5 +39,7 @@ pub mod difference;
 pub mod written;
 pub mod examples;
 
+pub mod format;
+
 #[cfg(test)]
 mod tests;

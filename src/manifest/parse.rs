@@ -99,6 +99,14 @@ pub fn parse(file: u32, text: &str, part: &Part) -> (Parsed, Option<Lost>) {
     (parsed, lost)
 }
 
+/// What is wrong with the notation of a whole file.
+pub fn problems(file: u32, text: &str, block_types: &[&str]) -> Vec<Problem> {
+    let outline = outline(file, text, block_types);
+    let parts = outline.parts.iter();
+    let of_parts = parts.flat_map(|part| parse(file, text, part).0.problems);
+    outline.problems.into_iter().chain(of_parts).collect()
+}
+
 impl Parsed {
     /// Parses a text that starts at `offset` with names that stand twice taken for
     /// others; false if it is not HCL.

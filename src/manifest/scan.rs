@@ -354,9 +354,10 @@ impl Scanner<'_> {
             return self.in_template(byte);
         }
         self.at += 1;
-        let Some(Open::Heredoc { end, .. }) = self.open.last().map(|frame| &frame.open) else {
+        let Some(Open::Heredoc { at, end }) = self.open.last().map(|frame| &frame.open) else {
             return;
         };
+        let (begin, end) = (*at, end.clone());
         let word = &self.bytes[end.clone()];
         let line = self.bytes.get(self.at..).unwrap_or_default();
         let indent = line
@@ -370,6 +371,16 @@ impl Scanner<'_> {
                 .is_some_and(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
         });
         if ends {
+            let between = self.bytes.get(end.end..self.at).unwrap_or_default();
+            if between.iter().filter(|byte| **byte == b'\n').count() < 2 {
+                // The parser takes it for one that goes on to the next such line.
+                self.found.faults.push(Fault {
+                    code: Code::Syntax,
+                    at: begin..end.end,
+                    message: "this heredoc has no line".into(),
+                    hint: Some("write an empty string: \"\""),
+                });
+            }
             self.at += indent + word.len();
             self.open.pop();
         }

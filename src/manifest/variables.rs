@@ -11,7 +11,8 @@ use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope};
 use crate::manifest::eval::value::{Node, Presence, Type, Value};
 use crate::manifest::inputs::{Inputs, Missing, PREFIX};
-use crate::manifest::parse::{Part, parse};
+use crate::manifest::parse::{Part, parse, span};
+use crate::manifest::scan::scan;
 use crate::manifest::source::{Sources, Span};
 use crate::manifest::suggest::did_you_mean;
 
@@ -81,12 +82,11 @@ impl Variables<'_> {
                 kind: String::new(),
                 range: 0..text.len(),
             };
-            let scan = crate::manifest::scan::scan(text, &[]);
-            for fault in scan.faults {
-                let span = crate::manifest::parse::span(file, fault.at);
+            if let Some(fault) = scan(text, &[]).faults.into_iter().next() {
+                let at = span(file, fault.at);
                 self.problems
-                    .push(Problem::new(fault.code, span, fault.message));
-                return given;
+                    .push(Problem::new(fault.code, at, fault.message));
+                continue;
             }
             let (parsed, _lost) = parse(file, text, &part);
             self.problems.extend(parsed.problems);
@@ -130,30 +130,26 @@ impl Variables<'_> {
         let source = format!("{name} = {text}");
         let shown = if text_wanted { String::new() } else { source };
         let file = self.sources.add(origin.clone(), shown.clone());
-        let span = crate::manifest::parse::span(file, 0..0);
+        let here = span(file, 0..0);
         if text_wanted {
             let value = Value::string(text);
-            return Node { span, value };
+            return Node { span: here, value };
         }
         let part = Part {
             kind: String::new(),
             range: 0..shown.len(),
         };
-        if let Some(fault) = crate::manifest::scan::scan(&shown, &[])
-            .faults
-            .into_iter()
-            .next()
-        {
-            let at = crate::manifest::parse::span(file, fault.at);
+        if let Some(fault) = scan(&shown, &[]).faults.into_iter().next() {
+            let at = span(file, fault.at);
             self.problems
                 .push(Problem::new(fault.code, at, fault.message));
-            return invalid(span);
+            return invalid(here);
         }
         let (parsed, _lost) = parse(file, &shown, &part);
         self.problems.extend(parsed.problems);
         match parsed.body.items.into_iter().next() {
             Some(Item::Attribute(attribute)) => self.literal(&attribute.value),
-            _ => invalid(span),
+            _ => invalid(here),
         }
     }
 
@@ -165,7 +161,7 @@ impl Variables<'_> {
             doors: self.doors,
         };
         let mut evaluator = Evaluator::new(&scope);
-        let node = evaluator.evaluate(expression);
+        let node = evaluator.evaluate_whole(expression);
         self.problems.append(&mut evaluator.problems);
         node
     }
@@ -178,7 +174,7 @@ impl Variables<'_> {
                 doors: self.doors,
             };
             let mut evaluator = Evaluator::new(&scope);
-            let node = evaluator.evaluate(default);
+            let node = evaluator.evaluate_whole(default);
             self.problems.append(&mut evaluator.problems);
             node
         });
@@ -213,8 +209,8 @@ impl Variables<'_> {
         };
         for (condition, message) in rules {
             let mut evaluator = Evaluator::new(&scope);
-            let holds = evaluator.evaluate(condition);
-            let said = evaluator.evaluate(message);
+            let holds = evaluator.evaluate_whole(condition);
+            let said = evaluator.evaluate_whole(message);
             self.problems.append(&mut evaluator.problems);
             match convert::truth(&holds.value) {
                 Some(false) => {

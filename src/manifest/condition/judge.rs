@@ -256,7 +256,7 @@ fn evaluate(expression: &Expression, response: Value) -> (Value, Option<String>)
         doors: &Closed,
     };
     let mut evaluator = Evaluator::new(&scope).bounded(MAX_STEPS);
-    let node = evaluator.evaluate(expression);
+    let node = evaluator.evaluate_whole(expression);
     let problem = evaluator.problems.into_iter().next();
     (node.value, problem.map(|problem| problem.message))
 }

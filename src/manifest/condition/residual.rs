@@ -149,7 +149,7 @@ impl Folding<'_> {
     fn constant(&mut self, expression: &Expression) -> Expression {
         let span = expression.span;
         let mut evaluator = Evaluator::new(self.scope);
-        let node = evaluator.evaluate(expression);
+        let node = evaluator.evaluate_whole(expression);
         let sensitive = evaluator.sensitive;
         self.problems.append(&mut evaluator.problems);
         if sensitive {

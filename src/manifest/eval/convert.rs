@@ -86,6 +86,37 @@ pub fn type_of(value: &Value) -> Type {
     }
 }
 
+/// The most values that a value may hold, itself included. What is shared counts each time:
+/// a list that holds another twice is cheap to make, and whoever walks it is not spared.
+pub const MAX_NODES: usize = 200_000;
+
+/// How deep values may lie in one another.
+pub const MAX_DEPTH: usize = 100;
+
+/// Whether a value holds more than [`MAX_NODES`], or deeper ones than [`MAX_DEPTH`].
+pub fn is_too_large(value: &Value) -> bool {
+    fn walk(value: &Value, depth: usize, left: &mut usize) {
+        *left = match depth > MAX_DEPTH {
+            true => 0,
+            false => left.saturating_sub(1),
+        };
+        let (items, entries): (&[Node], &[(Key, Node)]) = match value {
+            Value::List(items) | Value::Set(items) => (items, &[]),
+            Value::Object(object) => (&[], object.entries()),
+            _ => return,
+        };
+        for node in items.iter().chain(entries.iter().map(|(_, node)| node)) {
+            if *left == 0 {
+                return;
+            }
+            walk(&node.value, depth + 1, left);
+        }
+    }
+    let mut left = MAX_NODES + 1;
+    walk(value, 0, &mut left);
+    left == 0
+}
+
 /// Whether something in a value is not known.
 pub fn has_unknown(value: &Value) -> bool {
     match value {

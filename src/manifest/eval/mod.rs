@@ -3,8 +3,8 @@
 
 pub mod value;
 
-pub mod scope;
 pub mod functions;
+pub mod scope;
 
 mod access;
 mod collection;
@@ -141,6 +141,28 @@ impl<'s> Evaluator<'s> {
         match self.step(text.len() / 64, span) {
             true => Value::String(Arc::from(text)),
             false => Value::Invalid,
+        }
+    }
+
+    /// Whether a value is too large to be walked.
+    fn too_large(&mut self, node: &Node) -> bool {
+        let too_large = convert::is_too_large(&node.value);
+        if too_large {
+            let message = "this value is too large";
+            self.refuse(Code::TooMuchWork, node.span, message);
+        }
+        too_large
+    }
+
+    /// The value of an expression, of a size that everybody can walk.
+    pub fn evaluate_whole(&mut self, expression: &Expression) -> Node {
+        let node = self.evaluate(expression);
+        match self.too_large(&node) {
+            true => Node {
+                span: node.span,
+                value: Value::Invalid,
+            },
+            false => node,
         }
     }
 

@@ -95,8 +95,8 @@ impl Evaluator<'_> {
                 let (left, right) = (self.evaluate(left), self.evaluate(right));
                 match self.equal(&left, &right) {
                     Some(equal) => Value::Bool(equal == (operator == Operator::Equal)),
-                    None if has_invalid(&left.value) || has_invalid(&right.value) => Value::Invalid,
-                    None => Value::Unknown(Type::Bool),
+                    None if self.unknown_between(&left, &right) => Value::Unknown(Type::Bool),
+                    None => Value::Invalid,
                 }
             }
             _ => self.calculate(operator, left, right, span),
@@ -133,7 +133,7 @@ impl Evaluator<'_> {
     /// Whether two values are equal; `None` if that is not known.
     fn equal(&mut self, left: &Node, right: &Node) -> Option<bool> {
         for side in [left, right] {
-            if has_invalid(&side.value) {
+            if has_invalid(&side.value) || self.too_large(side) {
                 return None;
             }
             if matches!(side.value, Value::Secret(_)) {
@@ -155,6 +155,14 @@ impl Evaluator<'_> {
             (a, b) if convert::has_unknown(a) || convert::has_unknown(b) => None,
             (a, b) => Some(a == b),
         }
+    }
+
+    /// Whether a comparison was left open because something is not known.
+    fn unknown_between(&self, left: &Node, right: &Node) -> bool {
+        [left, right].iter().all(|side| {
+            !matches!(side.value, Value::Invalid | Value::Secret(_))
+                && !convert::is_too_large(&side.value)
+        })
     }
 
     fn calculate(
@@ -233,16 +241,11 @@ fn has_invalid(value: &Value) -> bool {
 
 /// Whether values of these types can be equal.
 fn may_be(a: &Type, b: &Type) -> bool {
-    match (a, b) {
-        (Type::Any, _) | (_, Type::Any) => true,
-        (Type::Bool, Type::Bool) | (Type::Number, Type::Number) | (Type::String, Type::String) => {
-            true
-        }
-        (Type::List(_) | Type::Tuple(_), Type::List(_) | Type::Tuple(_)) => true,
-        (Type::Set(_), Type::Set(_)) => true,
-        (Type::Map(_) | Type::Object(_), Type::Map(_) | Type::Object(_)) => true,
-        _ => false,
-    }
+    let kind = |of: &Type| match of {
+        Type::Tuple(_) => Type::List(Box::new(Type::Any)).kind(),
+        of => of.kind(),
+    };
+    *a == Type::Any || *b == Type::Any || kind(a) == kind(b)
 }
 
 fn compare(operator: Operator, a: Number, b: Number) -> bool {

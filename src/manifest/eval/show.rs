@@ -124,7 +124,7 @@ pub fn evaluate(
     problems: &mut Vec<Problem>,
 ) -> (super::value::Node, Sensitivity) {
     let mut evaluator = Evaluator::new(scope);
-    let node = evaluator.evaluate(expression);
+    let node = evaluator.evaluate_whole(expression);
     let sensitivity = match evaluator.sensitive {
         true => Sensitivity::Sensitive,
         false => Sensitivity::Plain,

@@ -134,7 +134,10 @@ pub fn string(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(Cow::Borrowed(text)),
         Value::Integer(whole) => Some(Cow::Owned(whole.to_string())),
-        Value::Float(float) => Some(Cow::Owned(float.to_string())),
+        Value::Float(float) => Some(Cow::Owned(match Value::number(*float) {
+            Value::Integer(whole) => whole.to_string(),
+            _ => float.to_string(),
+        })),
         Value::Bool(true) => Some(Cow::Borrowed("true")),
         Value::Bool(false) => Some(Cow::Borrowed("false")),
         _ => None,

@@ -51,7 +51,10 @@ pub(super) fn encode(value: &Value, text: &mut Text) -> Result<(), Failure> {
     match value {
         Value::Null => text.push("null"),
         Value::Bool(_) | Value::Integer(_) => text.value(value),
-        Value::Float(float) => text.push(&Json::from(*float).to_string()),
+        Value::Float(float) => match Value::number(*float) {
+            Value::Float(float) => text.push(&Json::from(float).to_string()),
+            whole => text.value(&whole),
+        },
         Value::String(string) => {
             text.push("\"")?;
             escape(string, text)?;

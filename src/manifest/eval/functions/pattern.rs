@@ -10,10 +10,12 @@ use crate::manifest::eval::functions::{
 use crate::manifest::eval::value::Value;
 use crate::manifest::source::Span;
 
-/// Bytes of a pattern, and of a text in which all places are looked for: finding all of them
-/// may take the product of its size and their number.
+/// Bytes of a pattern.
 const MAX_PATTERN: usize = 4 * 1024;
+/// Bytes of a text in which all places are looked for.
 const MAX_SEARCHED: usize = 256 * 1024;
+/// Places, times the bytes of the text: each search may go through all of what is left.
+const MAX_WORK: usize = 256 * 1024 * 1024;
 /// Bytes of a compiled pattern, and of what its search keeps.
 const MAX_COMPILED: usize = 1024 * 1024;
 
@@ -58,6 +60,7 @@ pub(super) const REGEXALL: Function = Function {
         let mut found = Vec::new();
         for captures in pattern.captures_iter(text) {
             limits::entries(found.len() + 1)?;
+            work(found.len() + 1, text)?;
             limits::parts(found.len().saturating_mul(pattern.captures_len()))?;
             found.push(shape.value(&pattern, &captures, span));
         }
@@ -113,7 +116,7 @@ fn replace_pattern(pattern: &Regex, text: &str, replacement: &str) -> Result<Val
     let mut count = 0;
     for found in pattern.captures_iter(text) {
         count += 1;
-        limits::parts(count)?;
+        work(count, text)?;
         let Some(whole) = found.get(0) else { continue };
         result.push(text.get(end..whole.start()).unwrap_or_default())?;
         let longest = found
@@ -140,6 +143,16 @@ fn searched(text: &str, at: usize) -> Result<&str, Failure> {
         return Err(Failure::new("a text of more than 256 KiB is not searched by pattern").at(at));
     }
     Ok(text)
+}
+
+fn work(places: usize, text: &str) -> Result<(), Failure> {
+    if places.saturating_mul(text.len()) > MAX_WORK {
+        return Err(
+            Failure::new("the pattern matches too often in so long a text")
+                .hint("`split` the text first, or give a plain text to `replace`"),
+        );
+    }
+    Ok(())
 }
 
 fn compile(pattern: &str, at: usize) -> Result<Regex, Failure> {
