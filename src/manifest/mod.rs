@@ -25,5 +25,7 @@ pub mod layer;
 pub mod compile;
 pub mod difference;
 
+pub mod format;
+
 #[cfg(test)]
 mod tests;
