@@ -32,7 +32,7 @@ Examples:
   lokahictl list --state down
   lokahictl apply checks.d
 
-Exit codes: 0 done, 1 refused, 7 declined, 64 usage, 69 server or network,
+Exit codes: 0 done, 1 refused, 3 `fmt --check` found something, 7 declined, 64 usage, 69 server or network,
 77 not allowed, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +108,16 @@ Examples:
   lokahictl validate checks.d
   lokahictl validate --output json")]
     Validate(Validate),
+    /// Lay out check files in the one way, as `terraform fmt` does
+    #[command(after_help = "\
+Examples:
+  lokahictl fmt
+  lokahictl fmt --check --diff checks.d
+  lokahictl fmt - < web.hcl
+
+It prints the files that changed. Only white space changes; a file that cannot be
+read as HCL is left as it is. Exit codes: 1 such a file, 3 --check found something.")]
+    Fmt(Fmt),
     /// Make the server's checks what the check files say
     #[command(after_help = "\
 Examples:
@@ -289,6 +299,19 @@ pub(super) struct Validate {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Fmt {
+    /// Folders and files; `-` is standard input, written to standard output
+    #[arg(default_value = "checks.d", value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Write nothing, print what would change, and exit 3 if something would
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Write nothing, print how files would change
+    #[arg(long)]
+    pub(super) diff: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Apply {
     /// The folder of check files
     #[arg(default_value = "checks.d")]
@@ -320,7 +343,7 @@ mod tests {
 
     #[test]
     fn every_command_can_do_without_its_options() {
-        for line in ["list", "down", "runstats", "validate", "apply"] {
+        for line in ["list", "down", "runstats", "validate", "fmt", "apply"] {
             let parsed = Arguments::try_parse_from(["lokahictl", line]);
             assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
         }

@@ -14,6 +14,8 @@ pub(super) enum Exit {
     Ok,
     /// Invalid files, or a refused request.
     Refused,
+    /// `--check` found something.
+    Findings,
     /// The plan was made from what is no longer so; try again.
     Stale,
     /// The user said no: nothing was changed.
@@ -30,6 +32,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Ok => 0,
             Exit::Refused => 1,
+            Exit::Findings => 3,
             Exit::Stale => 5,
             Exit::Declined => 7,
             Exit::Usage => 64,

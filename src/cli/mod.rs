@@ -10,6 +10,7 @@ mod checks;
 mod table;
 mod load;
 mod validate;
+mod fmt;
 mod apply;
 mod revision;
 
@@ -87,6 +88,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
             return Ok(Exit::Ok);
         }
         Command::Validate(what) => return validate::validate(&what, console),
+        Command::Fmt(what) => return fmt::fmt(&what, console).await,
         _ => {}
     }
     let client = Client::new(&server::server(server, config)?)?;
@@ -101,6 +103,6 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Run { ids } => checks::run(&client, ids, console).await,
         Command::Runstats => checks::run_stats(&client, console).await,
         Command::Apply(what) => apply::apply(&client, &what, console).await,
-        Command::Completions { .. } | Command::Validate(_) => Ok(Exit::Ok),
+        Command::Completions { .. } | Command::Validate(_) | Command::Fmt(_) => Ok(Exit::Ok),
     }
 }

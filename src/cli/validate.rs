@@ -49,11 +49,15 @@ fn counted(n: usize, noun: &str) -> String {
 
 /// Colour only for people who want it.
 pub(super) fn style(console: &Console<'_>) -> report::Style {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     report::Style {
-        color: console.out_is_terminal && wanted,
+        color: console.out_is_terminal && wants_color(),
         ..report::Style::default()
     }
+}
+
+/// Whether whoever sits at the terminal, if one does, has nothing against colour.
+pub(super) fn wants_color() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The same for programs.

@@ -2,3 +2,4 @@
 
 pub mod private;
 pub mod folder;
+pub mod replace;

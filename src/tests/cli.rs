@@ -1,5 +1,7 @@
 //! lokahictl as scripts use it: the real program, its output and exit codes.
 
+mod fmt;
+
 use std::fs;
 
 use lokahi::api::ApiSettings;

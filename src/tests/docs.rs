@@ -8,6 +8,7 @@ use std::process::Command;
 use clap::{ArgAction, CommandFactory};
 use lokahi::daemon::settings::{Healthworker, Lokahid, Webhookworker};
 use lokahi::manifest::compile::compile;
+use lokahi::manifest::format::format;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -105,10 +106,12 @@ fn the_tables_of_settings_are_fresh() {
 }
 
 #[test]
-fn every_check_file_in_the_documents_is_valid() {
+fn every_check_file_in_the_documents_is_valid_and_formatted() {
     let mut seen = 0;
     for (path, text) in documents() {
         for (line, mut block) in blocks(&text, "hcl") {
+            let formatted = format(&block).unwrap();
+            assert_eq!(formatted.trim_end(), block.trim_end(), "{path}:{line}");
             if !block.lines().any(|line| line.starts_with("lokahi {")) {
                 block.push_str("\nlokahi {\n  project = \"documents\"\n}\n");
             }
