@@ -1,4 +1,6 @@
-//! The disk: private files of our own, and folders of check files.
+//! The disk: private files of our own, folders of check files, and secrets, which may stand in
+//! the environment, too.
 
 pub mod private;
 pub mod folder;
+pub mod secrets;

@@ -6,10 +6,12 @@
 
 use crate::manifest::ast::Node;
 use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::expected;
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Show};
 use crate::manifest::values::{self, Read};
 use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
+use crate::model::secret::Text;
 use crate::model::value::InvalidValue;
 
 /// A file: what stands outside all blocks.
@@ -56,10 +58,10 @@ pub const WEBHOOK: Block = Block {
             example: "\"https://hooks.example.com/lokahi\"",
             merge: Merge::Replace,
             set: |draft, node| {
-                draft.webhook_url = Some(values::url(node)?);
+                draft.webhook_url = Some(values::url(node)?.into());
                 Ok(())
             },
-            show: Show::Webhook(|spec| Literal::text(&spec.url)),
+            show: Show::Webhook(|spec| Literal::receiver(&spec.url)),
         },
         Attribute {
             name: "format",
@@ -152,7 +154,10 @@ pub const CHECK: Block = Block {
             example: "{ accept = \"application/json\" }",
             merge: Merge::Headers,
             set: set_headers,
-            show: Show::Check(|spec| object(spec.headers.iter().map(|(k, v)| (k, v)))),
+            show: Show::Check(|spec| {
+                let entry = |(k, v): &(String, Text)| (k.clone(), Literal::template(v));
+                Literal::Object(spec.headers.iter().map(entry).collect())
+            }),
         },
         Attribute {
             name: "body",
@@ -164,10 +169,10 @@ pub const CHECK: Block = Block {
             merge: Merge::Replace,
             set: |draft, node| {
                 let text = values::string(node, CheckSpec::MAX_BODY)?;
-                draft.check.body = text.as_bytes().to_vec();
+                draft.check.body = Text::plain(text);
                 Ok(())
             },
-            show: Show::Check(|spec| Literal::text(String::from_utf8_lossy(&spec.body))),
+            show: Show::Check(|spec| Literal::template(&spec.body)),
         },
         Attribute {
             name: "labels",
@@ -187,7 +192,7 @@ pub const CHECK: Block = Block {
                 draft.check.labels = labels;
                 Ok(())
             },
-            show: Show::Check(|spec| object(&spec.labels)),
+            show: Show::Check(|spec| expected::shown(&spec.labels, Literal::text)),
         },
         Attribute {
             name: "playbook_url",
@@ -212,10 +217,13 @@ pub const CHECK: Block = Block {
             example: "\"https://hooks.example.com/health\"",
             merge: Merge::Replace,
             set: |draft, node| {
-                draft.webhook_url = Some(values::url(node)?);
+                draft.webhook_url = Some(values::url(node)?.into());
                 Ok(())
             },
-            show: Show::Check(|spec| Literal::optional(spec.webhook.as_ref().map(|w| &w.url))),
+            show: Show::Check(|spec| {
+                let webhook = spec.webhook.as_ref();
+                webhook.map_or(Literal::Null, |w| Literal::receiver(&w.url))
+            }),
         },
         Attribute {
             name: "webhook_format",
@@ -282,6 +290,63 @@ pub const ASSERT: Block = Block {
                 Ok(())
             },
             show: Show::Assert(|assert| list(assert.body_contains.iter().map(Literal::text))),
+        },
+        Attribute {
+            name: "body_matches",
+            kind: "list of regular expressions",
+            default: "[]",
+            bounds: "1 to 32 entries of 1 to 1024 bytes",
+            about: "The body matches each of these somewhere.",
+            example: "[\"version [0-9]+\"]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let patterns = entries(node)?.iter().map(expected::pattern);
+                draft.assert.body_matches = patterns.collect::<Read<_>>()?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| list(assert.body_matches.iter().map(Literal::text))),
+        },
+        Attribute {
+            name: "header",
+            kind: "object of strings",
+            default: "{}",
+            bounds: "1 to 32 headers, 8 KiB each",
+            about: "The answer has each of these headers, with this value alone.",
+            example: "{ content-type = \"application/json\" }",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.header = expected::headers(node)?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| expected::shown(&assert.header, Literal::text)),
+        },
+        Attribute {
+            name: "header_matches",
+            kind: "object of regular expressions",
+            default: "{}",
+            bounds: "1 to 32 headers, 1 to 1024 bytes each",
+            about: "The answer has each of these headers, with a value that matches somewhere.",
+            example: "{ strict-transport-security = \"max-age=[0-9]{8}\" }",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.header_matches = expected::header_patterns(node)?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| expected::shown(&assert.header_matches, Literal::text)),
+        },
+        Attribute {
+            name: "json",
+            kind: "object of strings, numbers, bools and null",
+            default: "{}",
+            bounds: "1 to 32 places, 1024 bytes each",
+            about: "The body is JSON with these values in these places.",
+            example: "{ \"items[0].id\" = 7, status = \"ok\" }",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.json = expected::json(node)?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| expected::shown(&assert.json, Literal::scalar)),
         },
         Attribute {
             name: "max_latency",
@@ -435,16 +500,7 @@ pub static LATER: &[(&str, &[&str])] = &[
             "use",
         ],
     ),
-    (
-        "assert",
-        &[
-            "condition",
-            "error_message",
-            "body_matches",
-            "header",
-            "cert_valid_for",
-        ],
-    ),
+    ("assert", &["condition", "error_message", "cert_valid_for"]),
 ];
 
 fn set_every(draft: &mut Draft, node: &Node) -> Read<()> {
@@ -487,7 +543,7 @@ fn set_headers(draft: &mut Draft, node: &Node) -> Read<()> {
     for (key, value, text) in values::strings(node, CheckSpec::MAX_HEADERS)? {
         let Some(text) = text else { continue };
         values::header(key, value, text)?;
-        headers.push((key.text.clone(), text.to_owned()));
+        headers.push((key.text.clone(), Text::plain(text)));
     }
     headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     draft.check.headers = headers;
@@ -517,9 +573,4 @@ fn list(items: impl Iterator<Item = Literal>) -> Literal {
     } else {
         Literal::List(items)
     }
-}
-
-fn object<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Literal {
-    let entry = |(key, value): (&String, &String)| (key.clone(), Literal::text(value));
-    Literal::Object(entries.into_iter().map(entry).collect())
 }

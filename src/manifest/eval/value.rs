@@ -152,10 +152,7 @@ impl Value {
     }
 
     /// An object of values that were all written at one place.
-    pub fn object<K: AsRef<str>>(
-        entries: impl IntoIterator<Item = (K, Self)>,
-        span: Span,
-    ) -> Self {
+    pub fn object<K: AsRef<str>>(entries: impl IntoIterator<Item = (K, Self)>, span: Span) -> Self {
         let entry = |(key, value): (K, Self)| {
             let text = Arc::from(key.as_ref());
             (Key { text, span }, Node { span, value })

@@ -37,7 +37,7 @@ async fn the_request_says_who_asks() {
     let spec = CheckSpec {
         method: Method::Post,
         headers: vec![("X-Api-Key".into(), "s".into())],
-        body: b"ping".to_vec(),
+        body: "ping".into(),
         ..check(&format!("{}a?b=c#d", site.url()))
     };
     assert_eq!(verdict(&observe(&context(), &spec).await), "up");
@@ -65,7 +65,7 @@ async fn a_redirect_takes_no_secret_to_another_origin() {
     ];
     let spec = CheckSpec {
         headers: headers
-            .map(|name| (name.to_owned(), "secret".to_owned()))
+            .map(|name| (name.to_owned(), "secret".into()))
             .into(),
         ..check(&start.url())
     };

@@ -18,6 +18,7 @@ use lokahi::egress::tls::Trust;
 use lokahi::model::check::{CheckSpec, Every, Timeout};
 use lokahi::model::id::CheckId;
 use lokahi::model::observation::Observation;
+use lokahi::model::secret::SecretUse;
 use lokahi::prober::probe::{ProbeContext, probe};
 
 /// Longer than anything here takes on a busy machine.
@@ -44,9 +45,12 @@ fn check_within(url: &str, milliseconds: i64) -> CheckSpec {
 /// One probe; a hang of the prober itself fails the test.
 async fn observe(context: &ProbeContext, spec: &CheckSpec) -> Observation {
     let id = CheckId(uuid::Uuid::from_u128(7));
-    tokio::time::timeout(GENEROUS, probe(context, spec, id, clock::now()))
-        .await
-        .unwrap()
+    tokio::time::timeout(
+        GENEROUS,
+        probe(context, spec, id, clock::now(), SecretUse::Refused),
+    )
+    .await
+    .unwrap()
 }
 
 /// Outcome and class, as people read them.
