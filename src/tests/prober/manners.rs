@@ -11,7 +11,7 @@ use super::site::{OK, Site, request};
 use super::{GENEROUS, check, context, observe, verdict};
 
 /// A site that keeps the heads of requests and answers them all alike.
-async fn recording(answer: String) -> (Site, Arc<Mutex<Vec<String>>>) {
+pub(super) async fn recording(answer: String) -> (Site, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&heads);
     let answer: &'static str = answer.leak();
@@ -27,7 +27,7 @@ async fn recording(answer: String) -> (Site, Arc<Mutex<Vec<String>>>) {
     (site, heads)
 }
 
-fn redirect(status: u16, to: &str) -> String {
+pub(super) fn redirect(status: u16, to: &str) -> String {
     format!("HTTP/1.1 {status} Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
 }
 

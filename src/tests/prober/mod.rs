@@ -5,6 +5,8 @@ mod faults;
 mod manners;
 mod certificates;
 mod names;
+mod secrets;
+mod asserts;
 mod worker;
 mod leaks;
 
@@ -44,13 +46,13 @@ fn check_within(url: &str, milliseconds: i64) -> CheckSpec {
 
 /// One probe; a hang of the prober itself fails the test.
 async fn observe(context: &ProbeContext, spec: &CheckSpec) -> Observation {
+    observe_as(context, spec, SecretUse::Refused).await
+}
+
+async fn observe_as(context: &ProbeContext, spec: &CheckSpec, secrets: SecretUse) -> Observation {
     let id = CheckId(uuid::Uuid::from_u128(7));
-    tokio::time::timeout(
-        GENEROUS,
-        probe(context, spec, id, clock::now(), SecretUse::Refused),
-    )
-    .await
-    .unwrap()
+    let probe = probe(context, spec, id, clock::now(), secrets);
+    tokio::time::timeout(GENEROUS, probe).await.unwrap()
 }
 
 /// Outcome and class, as people read them.
