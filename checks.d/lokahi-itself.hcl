@@ -12,6 +12,7 @@ check "lokahid" {
   }
 }
 
+# lokahi-ignore: LK0906 whoever is down cannot be told so
 check "sample_hook" {
   url     = "http://127.0.0.1:24255/livez"
   every   = "5s"
@@ -22,7 +23,6 @@ check "sample_hook" {
     body_contains = ["ok"]
   }
 
-  # Whoever is down cannot be told so.
   notify {
     webhooks = []
   }

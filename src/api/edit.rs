@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use super::convert::webhook_format_from;
 use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
-use crate::model::webhook::{WebhookFormat, WebhookSpec};
+use crate::model::value::HttpUrl;
+use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 use crate::proto::lokahi::{Check, CreateOpts};
 use crate::proto::twirp::TwirpError;
 
@@ -40,7 +41,10 @@ pub(super) fn created(opts: &CreateOpts) -> Result<CheckSpec, TwirpError> {
     if !opts.playbook_url.is_empty() {
         spec.playbook_url = Some(argument("playbook_url", &opts.playbook_url)?);
     }
-    spec.webhook = webhook(&opts.webhook_url, format(opts.webhook_format)?)?;
+    spec.webhook = webhook(
+        receiver_url(&opts.webhook_url)?,
+        format(opts.webhook_format)?,
+    )?;
     Ok(spec)
 }
 
@@ -83,13 +87,13 @@ pub(super) fn changed(current: &CheckSpec, put: &Check) -> Result<CheckSpec, Twi
     }
     let kept = current.webhook.as_ref();
     let url = if takes("webhook_url", put.webhook_url.is_empty()) {
-        put.webhook_url.as_str()
+        receiver_url(&put.webhook_url)?
     } else {
-        kept.map_or("", |webhook| webhook.url.as_str())
+        kept.map(|webhook| webhook.url.clone())
     };
     let format = if takes("webhook_format", put.webhook_format == 0) {
         format(put.webhook_format)?
-    } else if url.is_empty() {
+    } else if url.is_none() {
         WebhookFormat::default()
     } else {
         kept.map_or(WebhookFormat::default(), |webhook| webhook.format)
@@ -126,9 +130,20 @@ fn format(number: i32) -> Result<WebhookFormat, TwirpError> {
     })
 }
 
-fn webhook(url: &str, format: WebhookFormat) -> Result<Option<WebhookSpec>, TwirpError> {
-    if !url.is_empty() {
-        let url = argument("webhook_url", url)?;
+/// A URL as it is: what the API makes has no secrets.
+fn receiver_url(url: &str) -> Result<Option<ReceiverUrl>, TwirpError> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let url: HttpUrl = argument("webhook_url", url)?;
+    Ok(Some(url.into()))
+}
+
+fn webhook(
+    url: Option<ReceiverUrl>,
+    format: WebhookFormat,
+) -> Result<Option<WebhookSpec>, TwirpError> {
+    if let Some(url) = url {
         return Ok(Some(WebhookSpec { url, format }));
     }
     if format == WebhookFormat::default() {
@@ -209,6 +224,10 @@ mod tests {
         assert_eq!(of(&|o| o.every = 2_592_001), "every");
         assert_eq!(of(&|o| o.playbook_url = "wiki".into()), "playbook_url");
         assert_eq!(of(&|o| o.webhook_url = "file:///etc".into()), "webhook_url");
+        assert_eq!(
+            of(&|o| o.webhook_url = "secret(\"x\")".into()),
+            "webhook_url"
+        );
         assert_eq!(of(&|o| o.webhook_format = 7), "webhook_format");
         assert_eq!(of(&|o| o.webhook_url.clear()), "webhook_format");
         let unknown = put(|put| put.update_mask = vec!["state".into()]).unwrap_err();

@@ -176,7 +176,9 @@ fn refused(error: ApplyError) -> ApiError {
     match error {
         ApplyError::Reserved => TwirpError::argument("project", text).into(),
         ApplyError::Stale { .. } => TwirpError::new(Code::Aborted, text).into(),
-        ApplyError::UnknownReceiver { .. } => TwirpError::argument("checks", text).into(),
+        ApplyError::UnknownReceiver { .. } | ApplyError::SecretsCollide(..) => {
+            TwirpError::argument("checks", text).into()
+        }
         ApplyError::Store(error) => error.into(),
         error => ApiError::Apply(error),
     }

@@ -19,11 +19,14 @@ use crate::clock;
 use crate::histogram::summarise;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::{Observation, Outcome};
+use crate::model::ownership::Owner;
 use crate::model::probe::{Probe, ProbeBatch, Report};
+use crate::model::secret::SecretUse;
 use crate::proto::admin::{CheckIDs, Health, HistogramData, Nil, Run};
 use crate::proto::twirp::TwirpError;
 use crate::spec::{Digest, encode_check};
 use crate::store::check::{StoredCheck, check_find};
+use crate::store::project::project_sole;
 use crate::store::spec::spec_find;
 
 /// How many ids one call may name.
@@ -96,6 +99,7 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
     let encoded: Vec<Vec<u8>> = found.iter().map(|c| encode_check(&c.spec)).collect();
     let digests: Vec<Digest> = encoded.iter().map(|bytes| Digest::of(bytes)).collect();
     let specs = spec_find(&mut conn, &digests).await?;
+    let sole = project_sole(&mut conn).await?;
     drop(conn);
 
     let within = found
@@ -115,6 +119,11 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
             spec_id: specs.get(digest).copied().unwrap_or(SpecId(0)),
             scheduled_at: started_at,
             spec: bytes.into(),
+            secrets: SecretUse::of(
+                &check.project,
+                check.owner == Owner::Declared,
+                sole.as_deref(),
+            ),
         })
         .collect();
     let batches = probes

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::probe::{Probe, ProbeBatch, Report, Reports};
+use crate::model::secret::SecretUse;
 use crate::proto::internal;
 
 pub(super) fn batch_to_wire(batch: &ProbeBatch) -> internal::ProbeBatch {
@@ -26,6 +27,7 @@ pub(super) fn batch_to_wire(batch: &ProbeBatch) -> internal::ProbeBatch {
                 spec_id: probe.spec_id.0,
                 scheduled_unix_microseconds: micros(probe.scheduled_at),
                 spec: probe.spec.to_vec(),
+                secrets_allowed: probe.secrets == SecretUse::Allowed,
             })
             .collect(),
     }
@@ -47,6 +49,11 @@ pub(super) fn batch_from_wire(wire: internal::ProbeBatch) -> ProbeBatch {
                     spec_id: SpecId(probe.spec_id),
                     scheduled_at: moment(probe.scheduled_unix_microseconds),
                     spec: probe.spec.into(),
+                    secrets: if probe.secrets_allowed {
+                        SecretUse::Allowed
+                    } else {
+                        SecretUse::Refused
+                    },
                 })
             })
             .collect(),
@@ -165,6 +172,7 @@ mod tests {
                 spec_id: SpecId(4),
                 scheduled_at: datetime!(2026-01-01 00:00:01.000123 UTC),
                 spec: b"spec".as_slice().into(),
+                secrets: SecretUse::Allowed,
             }],
         };
         assert_eq!(batch_from_wire(batch_to_wire(&batch)), batch);

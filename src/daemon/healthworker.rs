@@ -14,10 +14,17 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Runs until a signal.
 pub async fn run(settings: Healthworker) -> anyhow::Result<ExitCode> {
     let policy = parts::target_policy(&settings.targets, &settings.private_addresses)?;
+    let secrets = parts::secrets(&settings.secrets)?;
     let stop = signals::stop()?;
     let bus = connect::bus(settings.nats.url()?, &settings.nats, "healthworker").await?;
     let supervisor = Supervisor::new();
-    parts::start_prober(&supervisor.tasks(), &bus, policy, &settings.location)?;
+    parts::start_prober(
+        &supervisor.tasks(),
+        &bus,
+        policy,
+        secrets,
+        &settings.location,
+    )?;
     super::program::until_stopped(supervisor, stop, DEADLINE).await?;
     bus.flush().await;
     Ok(ExitCode::SUCCESS)

@@ -46,6 +46,7 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
     check_setting(given(settings.listen.userpass.as_deref()))?;
     parts::target_policy(&settings.targets, &settings.private_addresses)?;
     parts::webhook_policy(&settings.webhooks, &settings.private_addresses)?;
+    parts::secrets(&settings.secrets)?;
     // Before any server is started, so that a taken port is known at once.
     let listener = TcpListener::bind(address)
         .await
@@ -146,13 +147,15 @@ fn start(
         let private = &settings.private_addresses;
         let targets = parts::target_policy(&settings.targets, private)?;
         let webhooks = parts::webhook_policy(&settings.webhooks, private)?;
+        let secrets = parts::secrets(&settings.secrets)?;
         parts.prober = Some(parts::start_prober(
             tasks,
             bus,
             targets,
+            secrets.clone(),
             &settings.location,
         )?);
-        parts.delivery = Some(parts::start_delivery(tasks, store, bus, webhooks)?);
+        parts.delivery = Some(parts::start_delivery(tasks, store, bus, webhooks, secrets)?);
     }
     if let Some(folder) = settings
         .reconcile

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::settings::{Private, Targets, Webhooks};
+use super::settings::{Private, SecretFiles, Targets, Webhooks};
 use crate::bus::Bus;
 use crate::delivery::{self, DeliveryTally};
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
 use crate::egress::tls::Trust;
 use crate::egress::webhook::WebhookClient;
+use crate::files::secrets::Secrets;
 use crate::prober;
 use crate::prober::probe::ProbeContext;
 use crate::prober::stats::Stats;
@@ -45,15 +46,31 @@ pub(super) fn webhook_policy(
     .context("WEBHOOK_ALLOW or WEBHOOK_DENY")
 }
 
+/// What a worker knows of secrets.
+pub(super) fn secrets(settings: &SecretFiles) -> anyhow::Result<Secrets> {
+    let folder = settings.secrets_dir.clone();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = &folder {
+        anyhow::ensure!(
+            folder.is_dir(),
+            "SECRETS_DIR: {} is not a folder",
+            folder.display()
+        );
+    }
+    Ok(Secrets::new(folder))
+}
+
 /// Starts a health worker.
 pub(super) fn start_prober(
     tasks: &Tasks,
     bus: &Bus,
     policy: AddressPolicy,
+    secrets: Secrets,
     location: &str,
 ) -> anyhow::Result<Arc<Stats>> {
     let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native())
-        .context("TLS cannot be set up")?;
+        .context("TLS cannot be set up")?
+        .with_secrets(secrets);
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
     let settings = WorkerSettings {
         location: location.to_owned(),
@@ -74,8 +91,9 @@ pub(super) fn start_delivery(
     store: &Store,
     bus: &Bus,
     policy: AddressPolicy,
+    secrets: Secrets,
 ) -> anyhow::Result<Arc<DeliveryTally>> {
     let client = WebhookClient::new(Arc::new(Resolver::system()), policy, &Trust::native())
         .context("the webhook client cannot be made")?;
-    Ok(delivery::start(tasks, store, bus, client))
+    Ok(delivery::start(tasks, store, bus, client, secrets))
 }

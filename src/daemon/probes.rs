@@ -12,7 +12,6 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::model::observation::{Observation, Outcome};
 use crate::shard::Board;
-use crate::spec;
 
 /// The check's own labels are left to those who join them: a label of every
 /// check would be a label of every series.
@@ -37,11 +36,8 @@ impl Probes {
         let mut rows = Vec::new();
         self.board.read(|seen| {
             let Some(last) = seen.last else { return };
-            let Ok(spec) = spec::decode_check(seen.spec) else {
-                return;
-            };
             let labels = vec![
-                ("instance", spec.url.to_string()),
+                ("instance", seen.url.to_string()),
                 ("project", seen.check.project.clone()),
                 ("check", seen.check.address.clone()),
                 ("location", last.location.to_string()),

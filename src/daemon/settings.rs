@@ -32,6 +32,8 @@ pub struct Lokahid {
     pub webhooks: Webhooks,
     #[command(flatten)]
     pub private_addresses: Private,
+    #[command(flatten)]
+    pub secrets: SecretFiles,
     /// Bring the database's schema to this version at the start. Always done with --all-in-one
     #[arg(long, env = "MIGRATE", value_parser = FalseyValueParser::new())]
     pub migrate: bool,
@@ -75,6 +77,8 @@ pub struct Healthworker {
     pub targets: Targets,
     #[command(flatten)]
     pub private_addresses: Private,
+    #[command(flatten)]
+    pub secrets: SecretFiles,
     /// The location whose checks it probes
     #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default")]
     pub location: String,
@@ -92,6 +96,8 @@ pub struct Webhookworker {
     pub webhooks: Webhooks,
     #[command(flatten)]
     pub private_addresses: Private,
+    #[command(flatten)]
+    pub secrets: SecretFiles,
 }
 
 /// Everything in one process.
@@ -215,6 +221,15 @@ pub struct Private {
     /// Deny private and loopback addresses: for whoever lets strangers declare checks
     #[arg(long, env = "DENY_PRIVATE", value_parser = FalseyValueParser::new())]
     pub deny_private: bool,
+}
+
+/// What workers know of secrets.
+#[derive(Debug, Args)]
+pub struct SecretFiles {
+    /// A folder in which a worker finds secrets, each in a file of its name. LOKAHI_SECRET_NAME in
+    /// the environment comes first
+    #[arg(long, env = "SECRETS_DIR", value_name = "DIR")]
+    pub secrets_dir: Option<PathBuf>,
 }
 
 impl Database {

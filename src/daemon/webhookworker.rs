@@ -16,6 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Runs until a signal.
 pub async fn run(settings: Webhookworker) -> anyhow::Result<ExitCode> {
     let policy = parts::webhook_policy(&settings.webhooks, &settings.private_addresses)?;
+    let secrets = parts::secrets(&settings.secrets)?;
     let stop = signals::stop()?;
     let supervisor = Supervisor::new();
     let url = settings.database.url()?;
@@ -31,7 +32,7 @@ pub async fn run(settings: Webhookworker) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    parts::start_delivery(&supervisor.tasks(), &store, &bus, policy)?;
+    parts::start_delivery(&supervisor.tasks(), &store, &bus, policy, secrets)?;
     super::program::until_stopped(supervisor, stop, DEADLINE).await?;
     store.close().await;
     Ok(ExitCode::SUCCESS)

@@ -70,6 +70,7 @@ mod tests {
 
     use super::*;
     use crate::model::id::{DeliveryId, EventId, ReceiverId};
+    use crate::model::secret::SecretUse;
 
     fn claimed(url: &str, format: WebhookFormat) -> Claimed {
         let event = lokahi::CheckStatus {
@@ -86,6 +87,7 @@ mod tests {
             kind: "check.down".into(),
             at: datetime!(2026-01-01 00:00 UTC),
             url: url.into(),
+            secrets: SecretUse::Refused,
             subject: "api/x".into(),
             receiver_name: "h".into(),
             format,

@@ -12,9 +12,11 @@ mod worker;
 
 use crate::bus::Bus;
 use crate::egress::webhook::WebhookClient;
+use crate::files::secrets::Secrets;
 use crate::runtime::supervisor::Tasks;
 use crate::store::Store;
 
+use self::sender::Outbound;
 pub use self::worker::DeliveryTally;
 
 /// Starts a worker; any number may run, anywhere.
@@ -23,9 +25,15 @@ pub fn start(
     store: &Store,
     bus: &Bus,
     client: WebhookClient,
+    secrets: Secrets,
 ) -> std::sync::Arc<DeliveryTally> {
     let tally = std::sync::Arc::new(DeliveryTally::default());
-    let worker = worker::Worker::new(store.clone(), bus.clone(), client, tally.clone());
+    let worker = worker::Worker::new(
+        store.clone(),
+        bus.clone(),
+        Outbound { client, secrets },
+        tally.clone(),
+    );
     tasks.spawn("delivery", worker.run(tasks.token()));
     tally
 }

@@ -1,7 +1,5 @@
 //! One attempt: posts, judges, and writes down how it went.
 
-use std::time::Duration;
-
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -9,8 +7,13 @@ use super::body;
 use super::verdict::{Ended, judge};
 use crate::backoff;
 use crate::clock;
-use crate::egress::webhook::WebhookClient;
+use crate::egress::cut;
+use crate::egress::veil::Veil;
+use crate::egress::webhook::{Posted, WebhookClient};
+use crate::files::secrets::{SecretError, Secrets};
+use crate::model::secret::{SecretName, SecretUse};
 use crate::model::value::HttpUrl;
+use crate::model::webhook::ReceiverUrl;
 use crate::runtime::chain::chain;
 use crate::store::delivery::{Attempted, Claimed, Verdict, delivery_finish};
 use crate::store::error::StoreError;
@@ -20,27 +23,70 @@ use crate::store::{Connection, Store, bounded};
 /// lease runs out and the delivery is repeated, under the same id.
 const WRITE_TRIES: u32 = 8;
 
+/// What goes out, and what it needs for that.
+#[derive(Clone, Debug)]
+pub(super) struct Outbound {
+    pub(super) client: WebhookClient,
+    pub(super) secrets: Secrets,
+}
+
+impl Outbound {
+    /// One attempt. Of a URL that is a secret nothing comes back.
+    async fn post(&self, claimed: &Claimed, sent: Vec<u8>) -> Posted {
+        let headers = body::headers(claimed, clock::now());
+        match claimed.url.parse::<ReceiverUrl>() {
+            Ok(ReceiverUrl::Url(url)) => self.client.post(&url, &headers, sent).await,
+            Ok(ReceiverUrl::Secret(name)) => match self.url(&name, claimed.secrets) {
+                Ok(url) => {
+                    let posted = self.client.post(&url, &headers, sent).await;
+                    covered(posted, &Veil::over_url(&url.parse()))
+                }
+                Err(error) => unusable(chain(&error)),
+            },
+            Err(error) => unusable(error.to_string()),
+        }
+    }
+
+    fn url(&self, name: &SecretName, allowed: SecretUse) -> Result<HttpUrl, SecretError> {
+        let secret = self.secrets.resolve(name, allowed)?;
+        let url = secret.expose().parse();
+        // What the parser says quotes the value.
+        url.map_err(|_shows_it| secret.unusable("is not a URL of http or https"))
+    }
+}
+
+fn covered(posted: Posted, veil: &Veil) -> Posted {
+    // A cover may be longer than what it covers.
+    let length = posted.excerpt.len();
+    Posted {
+        error: posted.error.map(|error| veil.cover(error)),
+        excerpt: cut(veil.cover(posted.excerpt), length),
+        ..posted
+    }
+}
+
+fn unusable(error: String) -> Posted {
+    Posted {
+        error: Some(error),
+        ..Posted::default()
+    }
+}
+
 /// Sends one claimed delivery; returns what became of it.
 pub(super) async fn send(
     store: &Store,
-    client: &WebhookClient,
+    out: &Outbound,
     worker: Uuid,
     claimed: &Claimed,
     sent: Vec<u8>,
 ) -> Verdict {
-    let headers = body::headers(claimed, clock::now());
-    let (attempted, retry_after) = match claimed.url.parse::<HttpUrl>() {
-        Ok(url) => {
-            let posted = client.post(&url, &headers, sent).await;
-            let attempted = Attempted {
-                status: posted.status,
-                error: posted.error,
-                excerpt: posted.excerpt,
-                took: posted.took,
-            };
-            (attempted, posted.retry_after)
-        }
-        Err(error) => (unusable(&error.to_string()), None),
+    let posted = out.post(claimed, sent).await;
+    let retry_after = posted.retry_after;
+    let attempted = Attempted {
+        status: posted.status,
+        error: posted.error,
+        excerpt: posted.excerpt,
+        took: posted.took,
     };
     let ended = Ended {
         status: attempted.status,
@@ -83,15 +129,6 @@ async fn finish(
         doing: "commit an attempt",
         source,
     })
-}
-
-fn unusable(error: &str) -> Attempted {
-    Attempted {
-        status: None,
-        error: Some(error.to_owned()),
-        excerpt: String::new(),
-        took: Duration::ZERO,
-    }
 }
 
 /// Spread by the delivery's own id: nothing else has to be random about it.

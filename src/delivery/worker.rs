@@ -10,10 +10,9 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::body;
-use super::sender::send;
+use super::sender::{Outbound, send};
 use crate::bus::{self, Bus};
 use crate::clock;
-use crate::egress::webhook::WebhookClient;
 use crate::model::id::{DeliveryId, ReceiverId};
 use crate::runtime::counter::Counter;
 use crate::store::delivery::{
@@ -42,7 +41,7 @@ pub(super) struct Worker {
     id: Uuid,
     store: Store,
     bus: Bus,
-    client: WebhookClient,
+    out: Outbound,
     tally: Arc<DeliveryTally>,
     sending: JoinSet<Verdict>,
     /// What each task sends.
@@ -51,17 +50,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        store: Store,
-        bus: Bus,
-        client: WebhookClient,
-        tally: Arc<DeliveryTally>,
-    ) -> Self {
+    pub(super) fn new(store: Store, bus: Bus, out: Outbound, tally: Arc<DeliveryTally>) -> Self {
         Self {
             id: Uuid::now_v7(),
             store,
             bus,
-            client,
+            out,
             tally,
             sending: JoinSet::new(),
             claims: HashMap::new(),
@@ -140,10 +134,10 @@ impl Worker {
 
     fn spawn(&mut self, claim: Claimed, body: Vec<u8>) {
         let key = (claim.id, claim.receiver);
-        let (store, client, worker) = (self.store.clone(), self.client.clone(), self.id);
+        let (store, out, worker) = (self.store.clone(), self.out.clone(), self.id);
         let task = self
             .sending
-            .spawn(async move { send(&store, &client, worker, &claim, body).await });
+            .spawn(async move { send(&store, &out, worker, &claim, body).await });
         self.claims.insert(task.id(), key);
     }
 

@@ -5,6 +5,7 @@
 pub mod policy;
 pub mod resolver;
 pub mod tls;
+pub mod veil;
 pub mod webhook;
 
 /// At most `max` bytes of a text, cut between characters.

@@ -1,5 +1,7 @@
-//! The disk: private files of our own, and folders of check files.
+//! The disk: private files of our own, folders of check files, and secrets, which may stand in
+//! the environment, too.
 
 pub mod private;
 pub mod folder;
 pub mod replace;
+pub mod secrets;

@@ -6,10 +6,12 @@
 
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::Node;
+use crate::manifest::expected;
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Meta, Show};
 use crate::manifest::values::{self, Read};
 use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
+use crate::model::secret::Text;
 use crate::model::value::InvalidValue;
 
 /// A file: what stands outside all blocks.
@@ -222,15 +224,15 @@ pub const WEBHOOK: Block = Block {
             name: "url",
             kind: "URL",
             default: "",
-            bounds: "2048 bytes, http or https",
+            bounds: "2048 bytes, http or https; or a secret as a whole",
             about: "Where events are POSTed to.",
             example: "\"https://hooks.example.com/lokahi\"",
             merge: Merge::Replace,
             set: |draft, node| {
-                draft.webhook_url = Some(values::url(node)?);
+                draft.webhook_url = Some(values::receiver_url(node)?);
                 Ok(())
             },
-            show: Show::Webhook(|spec| Literal::text(&spec.url)),
+            show: Show::Webhook(|spec| Literal::receiver(&spec.url)),
         },
         Attribute {
             name: "format",
@@ -320,27 +322,29 @@ pub const CHECK: Block = Block {
             name: "headers",
             kind: "object of strings",
             default: "{}",
-            bounds: "64 headers, 8 KiB each",
+            bounds: "64 headers, 8 KiB each; secrets may stand in the values",
             about: "Headers of the request.",
             example: "{ accept = \"application/json\" }",
             merge: Merge::Headers,
             set: set_headers,
-            show: Show::Check(|spec| object(spec.headers.iter().map(|(k, v)| (k, v)))),
+            show: Show::Check(|spec| {
+                let entry = |(k, v): &(String, Text)| (k.clone(), Literal::template(v));
+                Literal::Object(spec.headers.iter().map(entry).collect())
+            }),
         },
         Attribute {
             name: "body",
             kind: "string",
             default: "\"\"",
-            bounds: "64 KiB",
+            bounds: "64 KiB; secrets may stand in it",
             about: "The body of the request.",
             example: "\"ping\"",
             merge: Merge::Replace,
             set: |draft, node| {
-                let text = values::string(node, CheckSpec::MAX_BODY)?;
-                draft.check.body = text.as_bytes().to_vec();
+                draft.check.body = values::text(node, CheckSpec::MAX_BODY)?;
                 Ok(())
             },
-            show: Show::Check(|spec| Literal::text(String::from_utf8_lossy(&spec.body))),
+            show: Show::Check(|spec| Literal::template(&spec.body)),
         },
         Attribute {
             name: "labels",
@@ -360,7 +364,7 @@ pub const CHECK: Block = Block {
                 draft.check.labels = labels;
                 Ok(())
             },
-            show: Show::Check(|spec| object(&spec.labels)),
+            show: Show::Check(|spec| expected::shown(&spec.labels, Literal::text)),
         },
         Attribute {
             name: "playbook_url",
@@ -385,10 +389,13 @@ pub const CHECK: Block = Block {
             example: "\"https://hooks.example.com/health\"",
             merge: Merge::Replace,
             set: |draft, node| {
-                draft.webhook_url = Some(values::url(node)?);
+                draft.webhook_url = Some(values::receiver_url(node)?);
                 Ok(())
             },
-            show: Show::Check(|spec| Literal::optional(spec.webhook.as_ref().map(|w| &w.url))),
+            show: Show::Check(|spec| {
+                let webhook = spec.webhook.as_ref();
+                webhook.map_or(Literal::Null, |w| Literal::receiver(&w.url))
+            }),
         },
         Attribute {
             name: "webhook_format",
@@ -471,6 +478,63 @@ pub const ASSERT: Block = Block {
                 Ok(())
             },
             show: Show::Assert(|assert| list(assert.body_contains.iter().map(Literal::text))),
+        },
+        Attribute {
+            name: "body_matches",
+            kind: "list of regular expressions",
+            default: "[]",
+            bounds: "1 to 32 entries of 1 to 1024 bytes",
+            about: "The body matches each of these somewhere.",
+            example: "[\"version [0-9]+\"]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let patterns = entries(node)?.iter().map(expected::pattern);
+                draft.assert.body_matches = patterns.collect::<Read<_>>()?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| list(assert.body_matches.iter().map(Literal::text))),
+        },
+        Attribute {
+            name: "header",
+            kind: "object of strings",
+            default: "{}",
+            bounds: "1 to 32 headers, 8 KiB each",
+            about: "The answer has each of these headers, with this value alone.",
+            example: "{ content-type = \"application/json\" }",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.header = expected::headers(node)?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| expected::shown(&assert.header, Literal::text)),
+        },
+        Attribute {
+            name: "header_matches",
+            kind: "object of regular expressions",
+            default: "{}",
+            bounds: "1 to 32 headers, 1 to 1024 bytes each",
+            about: "The answer has each of these headers, with a value that matches somewhere.",
+            example: "{ strict-transport-security = \"max-age=[0-9]{8}\" }",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.header_matches = expected::header_patterns(node)?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| expected::shown(&assert.header_matches, Literal::text)),
+        },
+        Attribute {
+            name: "json",
+            kind: "object of strings, numbers, bools and null",
+            default: "{}",
+            bounds: "1 to 32 places, 1024 bytes each",
+            about: "The body is JSON with these values in these places.",
+            example: "{ \"items[0].id\" = 7, status = \"ok\" }",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.assert.json = expected::json(node)?;
+                Ok(())
+            },
+            show: Show::Assert(|assert| expected::shown(&assert.json, Literal::scalar)),
         },
         Attribute {
             name: "max_latency",
@@ -642,7 +706,7 @@ pub static LATER: &[(&str, &[&str])] = &[
             "lifecycle",
         ],
     ),
-    ("assert", &["body_matches", "header", "cert_valid_for"]),
+    ("assert", &["cert_valid_for"]),
 ];
 
 fn set_every(draft: &mut Draft, node: &Node) -> Read<()> {
@@ -682,10 +746,10 @@ fn set_timeout(draft: &mut Draft, node: &Node) -> Read<()> {
 
 fn set_headers(draft: &mut Draft, node: &Node) -> Read<()> {
     let mut headers = Vec::new();
-    for (key, value, text) in values::strings(node, CheckSpec::MAX_HEADERS)? {
+    for (key, value, text) in values::texts(node, CheckSpec::MAX_HEADERS)? {
         let Some(text) = text else { continue };
-        values::header(key, value, text)?;
-        headers.push((key.text.to_string(), text.to_owned()));
+        values::header(key, value, &text)?;
+        headers.push((key.text.to_string(), text));
     }
     headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     draft.check.headers = headers;
@@ -720,9 +784,4 @@ fn list(items: impl Iterator<Item = Literal>) -> Literal {
     } else {
         Literal::List(items)
     }
-}
-
-fn object<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Literal {
-    let entry = |(key, value): (&String, &String)| (key.clone(), Literal::text(value));
-    Literal::Object(entries.into_iter().map(entry).collect())
 }

@@ -108,12 +108,7 @@ impl<'a> Filling<'a> {
             let unknown = std::mem::take(&mut self.unknown);
             self.fill(&ASSERT, &inner.layer, draft, inner.span);
             let assert = std::mem::take(&mut draft.assert);
-            let empty = Assert {
-                label: inner.label.clone(),
-                error_message: assert.error_message.clone(),
-                ..Assert::default()
-            };
-            if assert == empty && !self.unknown {
+            if assert.is_empty() && !self.unknown {
                 let message = "this `assert` asserts nothing";
                 self.problems
                     .push(Problem::new(Code::Missing, inner.span, message));

@@ -4,6 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::json::Scalar;
+use crate::model::secret::{Piece, Text};
+use crate::model::webhook::ReceiverUrl;
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Literal {
     Null,
@@ -15,7 +19,7 @@ pub enum Literal {
     List(Vec<Self>),
     /// Ordered by key.
     Object(Vec<(String, Self)>),
-    /// Written as it is: `webhook.x`.
+    /// Written as it is: `webhook.x`, `secret("x")`, and what has one in it.
     Reference(String),
 }
 
@@ -40,6 +44,33 @@ impl Literal {
                 let entry = |(key, value): &(String, Self)| (key.clone(), value.to_json());
                 serde_json::Value::Object(entries.iter().map(entry).collect())
             }
+        }
+    }
+
+    /// A text, with references where its secrets stand.
+    pub fn template(text: &Text) -> Self {
+        match (text.as_plain(), text.pieces()) {
+            (Some(plain), _) => Self::text(plain),
+            (None, [Piece::Secret(name)]) => Self::Reference(name.to_string()),
+            (None, pieces) => Self::Reference(Template(pieces).to_string()),
+        }
+    }
+
+    /// Where a receiver is.
+    pub fn receiver(url: &ReceiverUrl) -> Self {
+        match url {
+            ReceiverUrl::Url(url) => Self::text(url),
+            ReceiverUrl::Secret(name) => Self::Reference(name.to_string()),
+        }
+    }
+
+    /// A value of JSON.
+    pub fn scalar(scalar: &Scalar) -> Self {
+        match scalar {
+            Scalar::Null => Self::Null,
+            Scalar::Integer(number) => Self::Integer(*number),
+            Scalar::String(text) => Self::text(text),
+            other => Self::Reference(other.to_string()),
         }
     }
 
@@ -100,9 +131,37 @@ impl fmt::Display for Literal {
     }
 }
 
+/// A quoted string in which secrets stand.
+struct Template<'a>(&'a [Piece]);
+
+impl fmt::Display for Template<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for piece in self.0 {
+            match piece {
+                // Before `${` it would be read as its escape.
+                Piece::Plain(text) => match text.strip_suffix('$') {
+                    Some(before) => {
+                        escaped(before, f)?;
+                        f.write_str("${\"$\"}")?;
+                    }
+                    None => escaped(text, f)?,
+                },
+                Piece::Secret(name) => write!(f, "${{{name}}}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
 /// A quoted string with HCL's escapes.
 fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("\"")?;
+    escaped(text, f)?;
+    f.write_str("\"")
+}
+
+fn escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
         match c {
@@ -116,7 +175,7 @@ fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             c => write!(f, "{c}")?,
         }
     }
-    f.write_str("\"")
+    Ok(())
 }
 
 #[cfg(test)]
@@ -137,6 +196,18 @@ mod tests {
         check(
             Literal::Object(vec![("a b".into(), Literal::Null)]),
             r#"{ "a b" = null }"#,
+        );
+        let template = |pieces: &[Result<&str, &str>]| {
+            Literal::template(&Text::new(pieces.iter().map(|piece| match piece {
+                Ok(text) => Piece::Plain((*text).to_owned()),
+                Err(name) => Piece::Secret(name.parse().unwrap()),
+            })))
+        };
+        check(template(&[Ok("a${")]), r#""a$${""#);
+        check(template(&[Err("tok")]), r#"secret("tok")"#);
+        check(
+            template(&[Ok("Bearer "), Err("tok"), Ok("\"$"), Err("b")]),
+            r#""Bearer ${secret("tok")}\"${"$"}${secret("b")}""#,
         );
         for (ms, expect) in [
             (60_000, "60s"),

@@ -16,6 +16,7 @@ pub mod literal;
 pub mod suggest;
 pub mod values;
 
+mod expected;
 pub mod attributes;
 pub mod table;
 

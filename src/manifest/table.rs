@@ -7,14 +7,13 @@ use crate::manifest::literal::Literal;
 use crate::manifest::values::Read;
 use crate::model::check::{Assert, CheckSpec, Every};
 use crate::model::name::Name;
-use crate::model::value::HttpUrl;
-use crate::model::webhook::{WebhookFormat, WebhookSpec};
+use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 
 /// What the rows fill in: one object while it is built.
 pub struct Draft {
     pub project: Option<Name>,
     /// A receiver's URL; in a check that of its implicit one.
-    pub webhook_url: Option<HttpUrl>,
+    pub webhook_url: Option<ReceiverUrl>,
     pub webhook_format: WebhookFormat,
     /// The check; of no use before its `url` was set.
     pub check: CheckSpec,

@@ -5,13 +5,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::value::{Key, Node, Value};
+use crate::manifest::eval::value::{Key, Node, Piece, Value};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
-use crate::model::value::{HttpUrl, InvalidValue, valid_header, valid_label};
-use crate::model::webhook::WebhookFormat;
+use crate::model::secret::{self, Text};
+use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
+use crate::model::webhook::{ReceiverUrl, WebhookFormat};
 
 /// A value, or what is wrong with it.
 pub type Read<T> = Result<T, Problem>;
@@ -112,6 +113,85 @@ pub fn strings<'n>(node: &'n Node, most: usize) -> Read<Vec<Entry<'n>>> {
         }
     };
     entries.iter().map(entry).collect()
+}
+
+/// A text of at most `most` bytes in which secrets may stand.
+pub fn text(node: &Node, most: usize) -> Read<Text> {
+    match &node.value {
+        Value::Secret(pieces) => {
+            let piece = |piece: &Piece| match piece {
+                Piece::Text(text) => Ok(secret::Piece::Plain(text.to_string())),
+                Piece::Secret(name) => name.parse().map(secret::Piece::Secret).map_err(|error| {
+                    let error: crate::model::name::InvalidName = error;
+                    Problem::new(Code::InvalidName, node.span, error.to_string())
+                }),
+            };
+            let length: usize = pieces.iter().map(piece_length).sum();
+            if length > most {
+                let message = format!("is {length} bytes long; at most {most} are allowed");
+                return Err(Problem::new(Code::OutOfBounds, node.span, message));
+            }
+            let pieces = pieces.iter().map(piece).collect::<Read<Vec<_>>>()?;
+            Ok(Text::new(pieces))
+        }
+        _ => string(node, most).map(Text::plain),
+    }
+}
+
+fn piece_length(piece: &Piece) -> usize {
+    match piece {
+        Piece::Text(text) => text.len(),
+        Piece::Secret(_) => 0,
+    }
+}
+
+/// An object of at most `most` texts in which secrets may stand; `None` where one is null.
+pub fn texts(node: &Node, most: usize) -> Read<Vec<(&Key, &Node, Option<Text>)>> {
+    let Value::Object(object) = &node.value else {
+        return Err(wrong_type(node, "an object of strings"));
+    };
+    let entries = object.entries();
+    if entries.len() > most {
+        let message = format!("{} entries; at most {most} are allowed", entries.len());
+        return Err(Problem::new(Code::OutOfBounds, node.span, message));
+    }
+    let entry = |(key, value): &'_ (Key, Node)| match &value.value {
+        Value::Null => Ok(None),
+        Value::String(_) | Value::Secret(_) => text(value, ANY).map(Some),
+        _ => {
+            let problem = wrong_type(value, "a string");
+            Err(problem.hint(format!("the value of `{}`", cut(&key.text))))
+        }
+    };
+    let read = entries
+        .iter()
+        .map(|pair| Ok((&pair.0, &pair.1, entry(pair)?)));
+    read.collect()
+}
+
+/// Where events are sent: a URL, or a secret that is one.
+pub fn receiver_url(node: &Node) -> Read<ReceiverUrl> {
+    match &node.value {
+        Value::Secret(pieces) => match &**pieces {
+            [Piece::Secret(name)] => match name.parse() {
+                Ok(name) => Ok(ReceiverUrl::Secret(name)),
+                Err(error) => {
+                    let error: crate::model::name::InvalidName = error;
+                    Err(Problem::new(
+                        Code::InvalidName,
+                        node.span,
+                        error.to_string(),
+                    ))
+                }
+            },
+            _ => {
+                let message = "the URL of a receiver is a secret as a whole, or none";
+                let problem = Problem::new(Code::SecretMisplaced, node.span, message);
+                Err(problem.hint("put the whole URL into the secret: secret(\"hook-url\")"))
+            }
+        },
+        _ => url(node).map(Into::into),
+    }
 }
 
 /// A duration, in milliseconds.
@@ -278,8 +358,8 @@ pub fn label(key: &Key, node: &Node, value: &str) -> Read<()> {
 }
 
 /// A header that may be sent.
-pub fn header(key: &Key, node: &Node, value: &str) -> Read<()> {
-    valid_header(&key.text, value).map_err(|error| {
+pub fn header(key: &Key, node: &Node, value: &Text) -> Read<()> {
+    valid_header_text(&key.text, value).map_err(|error| {
         let about_value =
             error.to_string().contains("value") || matches!(error, InvalidValue::TooLong { .. });
         let span = if about_value { node.span } else { key.span };

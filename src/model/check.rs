@@ -5,7 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
+use crate::model::pattern::Pattern;
+use crate::model::secret::{SecretName, Text};
 use crate::model::value::{HttpUrl, InvalidValue};
 use crate::model::webhook::WebhookSpec;
 
@@ -208,6 +211,14 @@ pub struct Assert {
     pub status: Vec<StatusRange>,
     /// The body contains each of these.
     pub body_contains: Vec<String>,
+    /// The body matches each of these somewhere.
+    pub body_matches: Vec<Pattern>,
+    /// Each header of that name has this value, and there is one. Names are in lower case.
+    pub header: BTreeMap<String, String>,
+    /// A header of that name matches somewhere. Names are in lower case.
+    pub header_matches: BTreeMap<String, Pattern>,
+    /// The body is JSON that has this in that place.
+    pub json: BTreeMap<JsonPath, Scalar>,
     /// The probe took no longer than this.
     pub max_latency: Option<Duration>,
     /// An HCL expression over `response` that is true; see `manifest::condition`.
@@ -247,8 +258,8 @@ pub struct CheckSpec {
     pub url: HttpUrl,
     pub method: Method,
     /// In the order in which they are sent.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub headers: Vec<(String, Text)>,
+    pub body: Text,
     pub every: Every,
     pub timeout: Timeout,
     /// Never empty: without one declared, `2xx` is asserted.
@@ -271,8 +282,10 @@ impl CheckSpec {
     pub const MAX_LABELS: usize = 64;
     /// The most receivers.
     pub const MAX_RECEIVERS: usize = 32;
-    /// The most asserts, and the most entries in a list of one.
+    /// The most asserts, and the most entries in a list or an object of one.
     pub const MAX_ASSERTS: usize = 32;
+    /// The longest expression of an assert, in bytes.
+    pub const MAX_EXPRESSION: usize = 4 * 1024;
 
     /// A check of this URL with every default.
     pub fn new(url: HttpUrl) -> Self {
@@ -280,7 +293,7 @@ impl CheckSpec {
             url,
             method: Method::Get,
             headers: Vec::new(),
-            body: Vec::new(),
+            body: Text::default(),
             every: Every::DEFAULT,
             timeout: Every::DEFAULT.default_timeout(),
             asserts: vec![Assert::success()],
@@ -290,6 +303,12 @@ impl CheckSpec {
             webhook: None,
             receivers: Vec::new(),
         }
+    }
+
+    /// The secrets that a probe of it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let values = self.headers.iter().map(|(_, value)| value);
+        values.chain([&self.body]).flat_map(Text::references)
     }
 
     /// Whether two specs ask the site the same question. If not, streaks begin
@@ -304,6 +323,16 @@ impl CheckSpec {
 }
 
 impl Assert {
+    /// Whether it says nothing but its name.
+    pub fn is_empty(&self) -> bool {
+        let label = self.label.clone();
+        *self
+            == Self {
+                label,
+                ..Self::default()
+            }
+    }
+
     /// `status = ["2xx"]`: what is asserted when nothing is said.
     pub fn success() -> Self {
         Self {

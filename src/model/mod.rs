@@ -3,6 +3,9 @@
 pub mod id;
 pub mod name;
 pub mod value;
+pub mod secret;
+pub mod pattern;
+pub mod json;
 
 pub mod check;
 pub mod webhook;

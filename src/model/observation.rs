@@ -114,6 +114,10 @@ error_classes! {
     BlockedByPolicy = 19 "blocked_by_policy",
     /// With `Unknown`: we had no file descriptor, or no time.
     Internal = 20 "internal",
+    /// With `Unknown`: the check may not use the secret that it names.
+    SecretUnbound = 21 "secret_unbound",
+    /// With `Unknown`: the worker has no value for a secret, or none that can be sent.
+    SecretMissing = 22 "secret_missing",
 }
 
 /// How long each part of a probe took; zero where it did not get that far.

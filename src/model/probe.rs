@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::Observation;
+use crate::model::secret::SecretUse;
 
 /// The location of workers that were given none.
 pub const DEFAULT_LOCATION: &str = "default";
@@ -20,6 +21,7 @@ pub struct Probe {
     pub scheduled_at: OffsetDateTime,
     /// The encoded spec: a worker knows nothing but what it is sent.
     pub spec: Arc<[u8]>,
+    pub secrets: SecretUse,
 }
 
 /// Probes that are sent together.

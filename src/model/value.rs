@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use crate::model::secret::Text;
+
 /// Why a value was refused. The text completes "NAME: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
@@ -130,12 +132,7 @@ pub fn valid_header(name: &str, value: &str) -> Result<(), InvalidValue> {
         "x-lokahi-check",
         "upgrade",
     ];
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
-        return Err(InvalidValue::Other(format!(
-            "{name:?} is not a header name"
-        )));
-    }
+    valid_header_name(name)?;
     if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) && !name.eq_ignore_ascii_case("host")
     {
         return Err(InvalidValue::Other(format!(
@@ -154,6 +151,27 @@ pub fn valid_header(name: &str, value: &str) -> Result<(), InvalidValue> {
         )));
     }
     Ok(())
+}
+
+/// Checks a header name by RFC 9110, section 5.1.
+pub fn valid_header_name(name: &str) -> Result<(), InvalidValue> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
+        return Err(InvalidValue::Other(format!(
+            "{name:?} is not a header name"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks a header like `valid_header`, as far as its value is known, and that no secret says
+/// which host is asked.
+pub fn valid_header_text(name: &str, value: &Text) -> Result<(), InvalidValue> {
+    if name.eq_ignore_ascii_case("host") && value.as_plain().is_none() {
+        let text = "the header \"host\" cannot have a secret in it";
+        return Err(InvalidValue::Other(text.to_owned()));
+    }
+    valid_header(name, &value.known())
 }
 
 /// Checks a label: a key of letters, digits, `_`, `-` and `.` that begins with

@@ -1,8 +1,10 @@
 //! What a user declares about a receiver.
 
 use std::fmt;
+use std::str::FromStr;
 
-use crate::model::value::HttpUrl;
+use crate::model::secret::SecretName;
+use crate::model::value::{HttpUrl, InvalidValue};
 
 /// How a receiver wants its events written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -41,11 +43,84 @@ impl fmt::Display for WebhookFormat {
     }
 }
 
+/// Where a receiver is: many a service gives a URL that is a secret as a whole.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ReceiverUrl {
+    Url(HttpUrl),
+    Secret(SecretName),
+}
+
+impl ReceiverUrl {
+    /// The URL, unless it is a secret.
+    pub fn as_url(&self) -> Option<&HttpUrl> {
+        match self {
+            Self::Url(url) => Some(url),
+            Self::Secret(_) => None,
+        }
+    }
+
+    /// The secret that it is.
+    pub fn as_secret(&self) -> Option<&SecretName> {
+        match self {
+            Self::Url(_) => None,
+            Self::Secret(name) => Some(name),
+        }
+    }
+}
+
+impl From<HttpUrl> for ReceiverUrl {
+    fn from(url: HttpUrl) -> Self {
+        Self::Url(url)
+    }
+}
+
+/// A URL, or `secret("NAME")`: how it is stored and shown. No URL has that form.
+impl fmt::Display for ReceiverUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => url.fmt(f),
+            Self::Secret(name) => name.fmt(f),
+        }
+    }
+}
+
+impl FromStr for ReceiverUrl {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let name = text
+            .strip_prefix("secret(\"")
+            .and_then(|rest| rest.strip_suffix("\")"));
+        match name {
+            Some(name) => name
+                .parse()
+                .map(Self::Secret)
+                .map_err(|error| InvalidValue::Other(format!("{error}"))),
+            None => text.parse().map(Self::Url),
+        }
+    }
+}
+
 /// A receiver.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct WebhookSpec {
     /// Where events are POSTed to.
-    pub url: HttpUrl,
+    pub url: ReceiverUrl,
     /// How they are written.
     pub format: WebhookFormat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_or_a_secret() {
+        for text in ["https://hooks.example.com/x", "secret(\"slack\")"] {
+            assert_eq!(text.parse::<ReceiverUrl>().unwrap().to_string(), text);
+        }
+        for bad in ["secret(\"A\")", "secret(\"a\") ", "secret(a)", "ftp://a/"] {
+            assert!(bad.parse::<ReceiverUrl>().is_err(), "{bad}");
+        }
+    }
 }

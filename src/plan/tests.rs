@@ -6,6 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::check::{Assert, CheckSpec, Every, Method, StatusRange};
+use crate::model::json::Scalar;
+use crate::model::secret::{Piece, SecretName, Text};
+use crate::model::value::HttpUrl;
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
 
 fn spec() -> impl Strategy<Value = CheckSpec> {
@@ -24,7 +27,11 @@ fn spec() -> impl Strategy<Value = CheckSpec> {
             spec.every = Every::from_seconds(every * 10).unwrap();
             spec.method = Method::ALL[method].0;
             spec.receivers = receivers.iter().map(|name| name.parse().unwrap()).collect();
-            spec.headers = labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let header = |(k, v): (&String, &String)| (k.clone(), Text::plain(v));
+            spec.headers = labels.iter().map(header).collect();
+            if playbook {
+                spec.body = Text::from("tok".parse::<SecretName>().unwrap());
+            }
             spec.labels = labels;
             spec.playbook_url = playbook.then(|| "http://wiki/".parse().unwrap());
             spec.asserts.extend((1..asserts).map(|n| Assert {
@@ -112,7 +119,7 @@ proptest! {
 
 #[test]
 fn how_it_reads() {
-    let url = |text: &str| text.parse().unwrap();
+    let url = |text: &str| text.parse::<HttpUrl>().unwrap();
     let check = |every| {
         let mut spec = CheckSpec::new(url("http://example.com/"));
         spec.every = Every::from_seconds(every).unwrap();
@@ -122,8 +129,13 @@ fn how_it_reads() {
     homepage.labels.insert("team".into(), "web".into());
     homepage.receivers = vec!["hook".parse().unwrap()];
     homepage.asserts[0].body_contains = vec!["</html>".into()];
+    let secret = |name: &str| Piece::Secret(name.parse().unwrap());
+    let value = Text::new([Piece::Plain("Bearer ".into()), secret("tok")]);
+    homepage.headers = vec![("authorization".into(), value)];
+    homepage.body = Text::new([secret("form")]);
+    homepage.asserts[0].json = [("ok".parse().unwrap(), Scalar::Bool(true))].into();
     let hook = WebhookSpec {
-        url: url("http://hooks/"),
+        url: url("http://hooks/").into(),
         format: WebhookFormat::Json,
     };
     let wanted = Actual {
@@ -138,10 +150,13 @@ fn how_it_reads() {
     insta::assert_snapshot!(text::human(&planned, "checks.d"), @r#"
       + webhook.hook will be created                   checks.d/web.hcl:1
       # check.homepage will be updated in place        checks.d/web.hcl:1
-      ~ every                : "60s" -> "30s"
-      ~ labels.team          : null -> "web"
-      ~ notify.webhooks      : null -> [webhook.hook]
-      ~ assert.body_contains : null -> ["</html>"]
+      ~ every                 : "60s" -> "30s"
+      ~ headers.authorization : null -> "Bearer ${secret("tok")}"
+      ~ body                  : "" -> secret("form")
+      ~ labels.team           : null -> "web"
+      ~ notify.webhooks       : null -> [webhook.hook]
+      ~ assert.body_contains  : null -> ["</html>"]
+      ~ assert.json.ok        : null -> true
       + check.shop will be created                     checks.d/web.hcl:2
       - check.old will be deleted
       - webhook.old_hook will be deleted

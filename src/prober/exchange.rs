@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Body as _;
 use hyper::client::conn::http1;
-use hyper::header::LOCATION;
-use hyper::{Request, Response, body::Incoming};
+use hyper::header::{HeaderMap, LOCATION};
+use hyper::{Request, Response, Version, body::Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -21,7 +21,7 @@ use super::connect::within;
 use super::failure::Failure;
 use super::prepare::is_redirect;
 use super::probe::Trace;
-use super::search::Search;
+use super::search::Reading;
 use super::timed::Timed;
 use crate::clock;
 
@@ -51,6 +51,8 @@ impl Transport for TlsStream<TcpStream> {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    pub(super) version: Version,
+    pub(super) headers: HeaderMap,
     /// Where a redirect leads.
     pub(super) location: Option<Vec<u8>>,
     pub(super) truncated: bool,
@@ -61,7 +63,7 @@ pub(super) struct Answer {
 pub(super) async fn exchange<S: Transport>(
     stream: S,
     request: Request<Full<Bytes>>,
-    search: &mut Search<'_>,
+    reading: &mut Reading<'_>,
     trace: &mut Trace,
     deadline: Pin<&mut Sleep>,
 ) -> Result<Answer, Failure> {
@@ -77,7 +79,7 @@ pub(super) async fn exchange<S: Transport>(
         ended: false,
     };
     let response = sender.send_request(request);
-    let talk = talk(&mut line, response, search, &mut trace.status);
+    let talk = talk(&mut line, response, reading, &mut trace.status);
     let result = within(deadline, talk).await;
     let ended = clock::monotonic();
     let timed = line.connection.into_parts().io.into_inner();
@@ -116,24 +118,26 @@ pub(super) async fn exchange<S: Transport>(
 async fn talk<S: Transport>(
     line: &mut Line<S>,
     response: impl Future<Output = hyper::Result<Response<Incoming>>>,
-    search: &mut Search<'_>,
+    reading: &mut Reading<'_>,
     status: &mut u16,
 ) -> hyper::Result<Answer> {
     let mut response = std::pin::pin!(response);
     let response =
         std::future::poll_fn(|cx| line.poll(cx, |cx| response.as_mut().poll(cx))).await?;
-    *status = response.status().as_u16();
-    let location = response.headers().get(LOCATION);
+    let (head, mut body) = response.into_parts();
+    *status = head.status.as_u16();
+    let location = head.headers.get(LOCATION);
     let mut answer = Answer {
         status: *status,
+        version: head.version,
         location: location
-            .filter(|_| is_redirect(response.status()))
+            .filter(|_| is_redirect(head.status))
             .map(|value| value.as_bytes().to_vec()),
+        headers: head.headers,
         truncated: false,
     };
-    let mut body = response.into_body();
     let mut room = MAX_BODY;
-    search.restart();
+    reading.restart();
     while let Some(frame) =
         std::future::poll_fn(|cx| line.poll(cx, |cx| Pin::new(&mut body).poll_frame(cx))).await
     {
@@ -141,7 +145,7 @@ async fn talk<S: Transport>(
             continue;
         };
         let part = data.get(..room).unwrap_or(&data);
-        search.feed(part);
+        reading.feed(part);
         if part.len() < data.len() {
             answer.truncated = true;
             break;

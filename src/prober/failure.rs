@@ -6,6 +6,7 @@ use std::io;
 use nix::errno::Errno;
 
 use crate::egress::resolver::is_our_shortage;
+use crate::files::secrets::SecretError;
 use crate::model::observation::{ErrorClass, Outcome};
 use crate::runtime::chain::chain;
 
@@ -32,9 +33,20 @@ impl Failure {
 
     pub fn outcome(&self) -> Outcome {
         match self.class {
-            ErrorClass::Internal => Outcome::Unknown,
+            ErrorClass::Internal | ErrorClass::SecretUnbound | ErrorClass::SecretMissing => {
+                Outcome::Unknown
+            }
             _ => Outcome::Error,
         }
+    }
+
+    /// There is no value for a secret.
+    pub(super) fn of_secret(error: &SecretError) -> Self {
+        let class = match error {
+            SecretError::Unbound(_) => ErrorClass::SecretUnbound,
+            _ => ErrorClass::SecretMissing,
+        };
+        Self::new(class, chain(error))
     }
 
     /// What an error of connecting says.

@@ -6,7 +6,9 @@
 
 pub mod probe;
 pub mod prepare;
+pub mod evidence;
 pub mod judge;
+mod condition;
 pub mod failure;
 mod connect;
 mod tls;

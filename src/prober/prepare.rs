@@ -1,6 +1,8 @@
 //! A spec made ready to be sent: what does not change from probe to probe is parsed once.
 //! A redirect makes a new request out of the one before.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
@@ -11,10 +13,14 @@ use hyper::{Method, Request, StatusCode, Uri};
 use url::{Position, Url};
 
 use super::failure::Failure;
+use super::judge::Asserts;
+use crate::egress::veil::Veil;
 use crate::egress::webhook::USER_AGENT as OURS;
-use crate::model::check::{self, Assert, CheckSpec};
+use crate::files::secrets::{Secret, Secrets};
+use crate::model::check::{self, CheckSpec};
 use crate::model::id::CheckId;
 use crate::model::observation::ErrorClass;
+use crate::model::secret::{SecretUse, Text};
 
 /// Names the check to the site, so that its owner can tell us from others.
 const CHECK: HeaderName = HeaderName::from_static("x-lokahi-check");
@@ -34,73 +40,131 @@ const HARMLESS: [&str; 8] = [
 /// A check, ready to be probed.
 #[derive(Debug)]
 pub struct Prepared {
-    pub(super) first: Hop,
+    first: First,
     pub(super) timeout: std::time::Duration,
-    pub(super) asserts: Box<[Assert]>,
+    pub(super) asserts: Asserts,
+}
+
+/// The first request of a probe.
+#[derive(Debug)]
+enum First {
+    Known(Box<Hop>),
+    /// It has secrets in it, which are asked for each time.
+    Secret(Box<CheckSpec>),
+}
+
+/// A probe that can begin.
+pub(super) struct Ready<'a> {
+    pub(super) first: Cow<'a, Hop>,
+    /// Over the secrets that are sent.
+    pub(super) veil: Veil,
 }
 
 /// One request of a probe.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Hop {
     pub(super) url: Url,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
+    /// A secret stands in the body.
+    secret_body: bool,
+}
+
+/// Without what may be secret.
+impl std::fmt::Debug for Hop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.url)
+    }
 }
 
 impl Prepared {
     /// The spec, ready. A spec that cannot be sent is our fault: it should not have been
     /// taken.
     pub fn new(spec: &CheckSpec) -> Result<Self, Failure> {
-        let unsendable = |what: &str| Failure::internal(format!("{what} cannot be sent"));
-        let url = spec.url.parse();
-        let mut headers = HeaderMap::with_capacity(spec.headers.len() + 5);
-        for (name, value) in &spec.headers {
-            let key = HeaderName::from_bytes(name.as_bytes());
-            // Bytes above 127 are sent as they are.
-            let value = HeaderValue::from_bytes(value.as_bytes());
-            let (Ok(key), Ok(value)) = (key, value) else {
-                return Err(unsendable(&format!("the header {name:?}")));
-            };
-            headers.append(key, value);
-        }
-        headers
-            .entry(USER_AGENT)
-            .or_insert(HeaderValue::from_static(OURS));
-        headers
-            .entry(ACCEPT)
-            .or_insert(HeaderValue::from_static("*/*"));
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        if !headers.contains_key(HOST) {
-            headers.insert(HOST, host(&url).ok_or_else(|| unsendable("the host"))?);
-        }
-        let method = method(spec.method);
-        let body = Bytes::copy_from_slice(&spec.body);
-        if !body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
-            headers.insert(CONTENT_LENGTH, body.len().into());
-        }
+        let first = if spec.secrets().next().is_some() {
+            First::Secret(Box::new(spec.clone()))
+        } else {
+            let nothing = Secrets::default();
+            let hop = Hop::new(spec, &nothing, SecretUse::Refused, &mut Vec::new())?;
+            First::Known(Box::new(hop))
+        };
         Ok(Self {
-            first: Hop {
-                uri: target(&url).ok_or_else(|| unsendable("the path"))?,
-                url,
-                method,
-                headers,
-                body,
-            },
+            first,
             timeout: spec.timeout.duration(),
-            asserts: spec.asserts.clone().into(),
+            asserts: Asserts::new(&spec.asserts),
         })
     }
 
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.asserts
-            .iter()
-            .flat_map(|assert| assert.body_contains.iter().map(String::as_str))
+    /// The probe with its secrets in it.
+    pub(super) fn ready(
+        &self,
+        secrets: &Secrets,
+        allowed: SecretUse,
+    ) -> Result<Ready<'_>, Failure> {
+        match &self.first {
+            First::Known(hop) => Ok(Ready {
+                first: Cow::Borrowed(hop),
+                veil: Veil::default(),
+            }),
+            First::Secret(spec) => {
+                let mut used = Vec::new();
+                let hop = Hop::new(spec, secrets, allowed, &mut used)?;
+                Ok(Ready {
+                    first: Cow::Owned(hop),
+                    veil: Veil::over(used.iter().map(Secret::expose)),
+                })
+            }
+        }
     }
 }
 
 impl Hop {
+    fn new(
+        spec: &CheckSpec,
+        secrets: &Secrets,
+        allowed: SecretUse,
+        used: &mut Vec<Secret>,
+    ) -> Result<Self, Failure> {
+        let unsendable = |what: &str| Failure::internal(format!("{what} cannot be sent"));
+        let url = spec.url.parse();
+        let mut headers = HeaderMap::with_capacity(spec.headers.len() + 5);
+        for (name, text) in &spec.headers {
+            let key = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_invalid| unsendable(&format!("the header {name:?}")))?;
+            headers.append(key, value(name, text, secrets, allowed, used)?);
+        }
+        add_ours(&mut headers);
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if !headers.contains_key(HOST) {
+            headers.insert(HOST, host(&url).ok_or_else(|| unsendable("the host"))?);
+        }
+        let mut hop = Self {
+            uri: target(&url).ok_or_else(|| unsendable("the path"))?,
+            url,
+            method: method(spec.method),
+            headers,
+            body: secrets
+                .fill(&spec.body, allowed, used)
+                .map_err(|error| Failure::of_secret(&error))?
+                .into(),
+            secret_body: spec.body.as_plain().is_none(),
+        };
+        hop.measure();
+        Ok(hop)
+    }
+
+    /// Says how long the body is, where that is said.
+    fn measure(&mut self) {
+        let bodied = [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);
+        if self.body.is_empty() && !bodied {
+            self.headers.remove(CONTENT_LENGTH);
+        } else {
+            self.headers.insert(CONTENT_LENGTH, self.body.len().into());
+        }
+    }
+
     pub(super) fn request(&self, id: CheckId) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
@@ -121,11 +185,9 @@ impl Hop {
     /// could carry a secret, and what was dropped stays dropped.
     pub(super) fn redirected(&self, status: u16, location: &[u8]) -> Result<Self, Failure> {
         let broken = || {
-            let location: String = String::from_utf8_lossy(location)
-                .chars()
-                .take(100)
-                .collect();
-            let detail = format!("status {status} leads to {location:?}, which is no http URL");
+            // Cut at its end only after secrets in it were covered.
+            let location = String::from_utf8_lossy(location);
+            let detail = format!("status {status} leads to what is no http URL: {location:?}");
             Failure::new(ErrorClass::Protocol, detail)
         };
         let location = std::str::from_utf8(location).map_err(|_not_text| broken())?;
@@ -148,22 +210,65 @@ impl Hop {
         if becomes_get {
             next.method = Method::GET;
             next.body = Bytes::new();
-            next.headers.remove(CONTENT_LENGTH);
             next.headers.remove(CONTENT_TYPE);
         }
         if next.url.origin() != self.url.origin() {
             let ours = [CONNECTION, CONTENT_LENGTH];
             let names: Vec<_> = next.headers.keys().cloned().collect();
             for name in names {
-                if !HARMLESS.contains(&name.as_str()) && !ours.contains(&name) {
+                let harmless = HARMLESS.contains(&name.as_str()) || ours.contains(&name);
+                let mut values = next.headers.get_all(&name).iter();
+                if !harmless || values.any(HeaderValue::is_sensitive) {
                     next.headers.remove(name);
                 }
             }
+            add_ours(&mut next.headers);
             next.headers
                 .insert(HOST, host(&next.url).ok_or_else(broken)?);
+            if next.secret_body {
+                next.body = Bytes::new();
+            }
         }
+        next.measure();
         Ok(next)
     }
+}
+
+/// The value of a declared header. One with a secret in it is marked, so that nothing shows
+/// it and no redirect takes it away.
+fn value(
+    name: &str,
+    text: &Text,
+    secrets: &Secrets,
+    allowed: SecretUse,
+    used: &mut Vec<Secret>,
+) -> Result<HeaderValue, Failure> {
+    let before = used.len();
+    let filled = secrets
+        .fill(text, allowed, used)
+        .map_err(|error| Failure::of_secret(&error))?;
+    // Bytes above 127 are sent as they are.
+    if let Ok(mut value) = HeaderValue::try_from(filled) {
+        value.set_sensitive(used.len() > before);
+        return Ok(value);
+    }
+    let mut own = used.iter().skip(before);
+    let fits = |secret: &Secret| HeaderValue::from_str(secret.expose()).is_ok();
+    let failure = match own.find(|secret| !fits(secret)) {
+        Some(secret) => Failure::of_secret(&secret.unusable("cannot stand in a header")),
+        None => Failure::internal(format!("the header {name:?} cannot be sent")),
+    };
+    Err(failure)
+}
+
+/// What we say of ourselves where the check says nothing.
+fn add_ours(headers: &mut HeaderMap) {
+    headers
+        .entry(USER_AGENT)
+        .or_insert(HeaderValue::from_static(OURS));
+    headers
+        .entry(ACCEPT)
+        .or_insert(HeaderValue::from_static("*/*"));
 }
 
 /// Whether the status asks to go elsewhere.
@@ -198,16 +303,35 @@ fn target(url: &Url) -> Option<Uri> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::secret::Piece;
 
     fn hop(url: &str, headers: &[(&str, &str)]) -> Hop {
-        let headers = headers.iter().map(|(n, v)| (n.to_string(), v.to_string()));
-        let spec = CheckSpec {
+        let headers = headers.iter().map(|(n, v)| (n.to_string(), (*v).into()));
+        hop_of(&CheckSpec {
             method: check::Method::Post,
             headers: headers.collect(),
-            body: b"x".to_vec(),
+            body: "x".into(),
             ..CheckSpec::new(url.parse().unwrap())
-        };
-        Prepared::new(&spec).unwrap().first
+        })
+        .unwrap()
+    }
+
+    fn hop_of(spec: &CheckSpec) -> Result<Hop, Failure> {
+        let secrets = Secrets::with_variables(None, |name| match name {
+            "LOKAHI_SECRET_TOK" => Some("s3cret".into()),
+            "LOKAHI_SECRET_LINES" => Some("a\nb".into()),
+            _ => None,
+        });
+        let prepared = Prepared::new(spec)?;
+        let ready = prepared.ready(&secrets, SecretUse::Allowed)?;
+        Ok(ready.first.into_owned())
+    }
+
+    fn secret(name: &str) -> Text {
+        Text::new([
+            Piece::Plain("key ".into()),
+            Piece::Secret(name.parse().unwrap()),
+        ])
     }
 
     fn sent(hop: &Hop) -> Vec<String> {
@@ -283,6 +407,55 @@ mod tests {
                 ]
             );
         }
+    }
+
+    #[test]
+    fn what_has_a_secret_in_it_stays_with_its_origin() {
+        let spec = CheckSpec {
+            method: check::Method::Post,
+            headers: vec![
+                ("accept".into(), secret("tok")),
+                ("pragma".into(), "x".into()),
+            ],
+            body: secret("tok"),
+            ..CheckSpec::new("https://a.example/".parse().unwrap())
+        };
+        let first = hop_of(&spec).unwrap();
+        assert_eq!(first.body, "key s3cret");
+        assert!(sent(&first).contains(&"accept: key s3cret".to_owned()));
+        assert!(!format!("{:?} {first:?}", first.headers).contains("s3cret"));
+        let same = first.redirected(307, b"/b").unwrap();
+        assert_eq!(
+            (&same.body, sent(&same).len()),
+            (&first.body, sent(&first).len())
+        );
+        let away = same.redirected(307, b"https://b.example/").unwrap();
+        let back = away.redirected(307, b"https://a.example/c").unwrap();
+        for (hop, host, path) in [(&away, "b", ""), (&back, "a", "c")] {
+            assert!(hop.body.is_empty());
+            let expected = [
+                format!("POST /{path}"),
+                "accept: */*".to_owned(),
+                "content-length: 0".to_owned(),
+                format!("host: {host}.example"),
+                "pragma: x".to_owned(),
+            ];
+            assert_eq!(sent(hop), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_sent_is_named_and_not_shown() {
+        let spec = CheckSpec {
+            headers: vec![("a".into(), secret("lines"))],
+            ..CheckSpec::new("https://a.example/".parse().unwrap())
+        };
+        let failure = hop_of(&spec).unwrap_err();
+        assert_eq!(failure.class, ErrorClass::SecretMissing);
+        assert_eq!(
+            failure.detail,
+            "the value of secret(\"lines\") cannot stand in a header"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One probe, from the name to the verdict, along its redirects, under one deadline.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -7,23 +8,27 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::time::Sleep;
 use tokio_rustls::TlsConnector;
+use url::Url;
 
 use super::close::Closing;
 use super::connect::connect;
+use super::evidence::{Certificate, Evidence};
 use super::exchange::{Answer, exchange};
 use super::failure::Failure;
-use super::judge::{Evidence, MAX_DETAIL, judge};
+use super::judge::MAX_DETAIL;
 use super::prepare::{Hop, Prepared};
-use super::search::Search;
+use super::search::{Reading, Search};
 use super::tls;
 use crate::clock;
 use crate::egress::cut;
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
 use crate::egress::tls::{Trust, TrustError};
+use crate::files::secrets::Secrets;
 use crate::model::check::CheckSpec;
 use crate::model::id::CheckId;
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+use crate::model::secret::SecretUse;
 
 /// The most redirects that are followed.
 pub const MAX_REDIRECTS: usize = 10;
@@ -34,6 +39,7 @@ pub struct ProbeContext {
     pub(super) resolver: Arc<Resolver>,
     pub(super) policy: Arc<AddressPolicy>,
     pub(super) tls: TlsConnector,
+    secrets: Arc<Secrets>,
 }
 
 impl std::fmt::Debug for ProbeContext {
@@ -54,7 +60,16 @@ impl ProbeContext {
             resolver,
             policy: Arc::new(policy),
             tls: TlsConnector::from(tls::client_config(trust)?),
+            secrets: Arc::default(),
         })
+    }
+
+    /// The same with secrets from elsewhere than the environment alone.
+    pub fn with_secrets(self, secrets: Secrets) -> Self {
+        Self {
+            secrets: Arc::new(secrets),
+            ..self
+        }
     }
 }
 
@@ -65,6 +80,8 @@ pub(super) struct Trace {
     pub(super) address: Option<SocketAddr>,
     pub(super) status: u16,
     not_after: Option<OffsetDateTime>,
+    /// What the last hop has shown.
+    certificate: Option<Certificate>,
     /// Connections whose answers were read whole.
     pub(super) closing: Closing,
 }
@@ -74,6 +91,12 @@ impl Trace {
     pub(super) fn certificate_ends(&mut self, ends: Option<OffsetDateTime>) {
         self.not_after = [self.not_after, ends].into_iter().flatten().min();
     }
+
+    /// Certificates were shown on this hop and found good.
+    pub(super) fn certificate_shown(&mut self, shown: Option<Certificate>) {
+        self.certificate_ends(shown.as_ref().map(|shown| shown.not_after));
+        self.certificate = shown;
+    }
 }
 
 /// Does one probe and closes its connection. See [`begin`] for who has no time for that.
@@ -82,12 +105,13 @@ pub async fn probe(
     spec: &CheckSpec,
     id: CheckId,
     scheduled_at: OffsetDateTime,
+    secrets: SecretUse,
 ) -> Observation {
     let prepared = match Prepared::new(spec) {
         Ok(prepared) => prepared,
         Err(failure) => return unable(scheduled_at, &failure),
     };
-    let (observation, closing) = begin(context, &prepared, id, scheduled_at).await;
+    let (observation, closing) = begin(context, &prepared, id, scheduled_at, secrets).await;
     closing.finish().await;
     observation
 }
@@ -98,17 +122,25 @@ pub async fn begin(
     check: &Prepared,
     id: CheckId,
     scheduled_at: OffsetDateTime,
+    secrets: SecretUse,
 ) -> (Observation, Closing) {
+    let ready = match check.ready(&context.secrets, secrets) {
+        Ok(ready) => ready,
+        Err(failure) => return (unable(scheduled_at, &failure), Closing::default()),
+    };
     let started_at = clock::now();
     let begun = clock::monotonic();
     let mut deadline = pin!(tokio::time::sleep_until((begun + check.timeout).into()));
     let mut trace = Trace::default();
-    let mut search = Search::new(check.texts());
+    let mut reading = Reading {
+        search: Search::new(check.asserts.texts()),
+        whole: check.asserts.need_body().then(Vec::new),
+    };
     let result = follow(
         context,
-        check,
+        &ready.first,
         id,
-        &mut search,
+        &mut reading,
         &mut trace,
         deadline.as_mut(),
     )
@@ -130,27 +162,37 @@ pub async fn begin(
         phases: trace.phases,
         certificate_not_after: trace.not_after,
     };
-    match result {
+    let verdict = result.and_then(|(answer, url)| {
+        let broken = check.asserts.judge(&Evidence {
+            status: answer.status,
+            version: answer.version,
+            headers: &answer.headers,
+            url: &url,
+            at: started_at,
+            phases: &trace.phases,
+            certificate: trace.certificate.as_ref(),
+            contained: &reading.search.found,
+            body: reading.whole.as_deref().unwrap_or_default(),
+            truncated: answer.truncated,
+            json: OnceCell::new(),
+        })?;
+        Ok((broken, answer.truncated))
+    });
+    let detail = match verdict {
         Err(failure) => {
             observation.outcome = failure.outcome();
             observation.class = Some(failure.class);
-            observation.detail = cut(failure.detail, MAX_DETAIL);
+            failure.detail
         }
-        Ok(answer) => {
-            let evidence = Evidence {
-                status: answer.status,
-                latency: total,
-                contained: &search.found,
-                truncated: answer.truncated,
-            };
-            if let Some(broken) = judge(&check.asserts, evidence) {
-                observation.outcome = Outcome::Down;
-                observation.detail = broken;
-            } else if answer.truncated {
-                observation.detail = "only the first 1 MiB of the body was read".to_owned();
-            }
+        Ok((Some(broken), _)) => {
+            observation.outcome = Outcome::Down;
+            broken
         }
-    }
+        Ok((None, true)) => "only the first 1 MiB of the body was read".to_owned(),
+        Ok((None, false)) => String::new(),
+    };
+    // Covered before it is cut: half of a secret is not found.
+    observation.detail = cut(ready.veil.cover(detail), MAX_DETAIL);
     (observation, trace.closing)
 }
 
@@ -171,21 +213,21 @@ pub(super) fn unable(scheduled_at: OffsetDateTime, failure: &Failure) -> Observa
 
 async fn follow(
     context: &ProbeContext,
-    check: &Prepared,
+    first: &Hop,
     id: CheckId,
-    search: &mut Search<'_>,
+    reading: &mut Reading<'_>,
     trace: &mut Trace,
     mut deadline: Pin<&mut Sleep>,
-) -> Result<Answer, Failure> {
+) -> Result<(Answer, Url), Failure> {
     let mut hops: Vec<Hop> = Vec::new();
     loop {
-        let hop = hops.last().unwrap_or(&check.first);
-        let answer = ask(context, hop, id, search, trace, deadline.as_mut()).await?;
+        let hop = hops.last().unwrap_or(first);
+        let answer = ask(context, hop, id, reading, trace, deadline.as_mut()).await?;
         let Some(location) = &answer.location else {
-            return Ok(answer);
+            return Ok((answer, hop.url.clone()));
         };
         let next = hop.redirected(answer.status, location)?;
-        let mut before = std::iter::once(&check.first).chain(&hops);
+        let mut before = std::iter::once(first).chain(&hops);
         let why = if before.any(|hop| hop.same_request(&next)) {
             "redirects lead in a circle, back to".to_owned()
         } else if hops.len() == MAX_REDIRECTS {
@@ -203,18 +245,19 @@ async fn ask(
     context: &ProbeContext,
     hop: &Hop,
     id: CheckId,
-    search: &mut Search<'_>,
+    reading: &mut Reading<'_>,
     trace: &mut Trace,
     mut deadline: Pin<&mut Sleep>,
 ) -> Result<Answer, Failure> {
+    trace.certificate = None;
     let stream = connect(context, &hop.url, trace, deadline.as_mut()).await?;
     let request = hop.request(id);
     let answer = if hop.url.scheme() == "https" {
         let handshake = tls::handshake(&context.tls, &hop.url, stream, trace, deadline.as_mut());
         let stream = Box::pin(handshake).await?;
-        Box::pin(exchange(stream, request, search, trace, deadline)).await?
+        Box::pin(exchange(stream, request, reading, trace, deadline)).await?
     } else {
-        exchange(stream, request, search, trace, deadline).await?
+        exchange(stream, request, reading, trace, deadline).await?
     };
     if !(100..=599).contains(&answer.status) {
         trace.status = 0;

@@ -21,6 +21,7 @@ use url::{Host, Url};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::connect::within;
+use super::evidence::Certificate;
 use super::failure::Failure;
 use super::probe::Trace;
 use crate::clock;
@@ -68,7 +69,7 @@ pub(super) async fn handshake(
         Some(Err(error)) => Err(of_handshake(&error, trace)),
         Some(Ok(stream)) => {
             let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-            trace.certificate_ends(earliest_end(shown.iter()));
+            trace.certificate_shown(certificate(shown));
             Ok(stream)
         }
     }
@@ -123,6 +124,14 @@ fn class_of(error: &Error) -> ErrorClass {
         },
         _ => ErrorClass::TlsHandshake,
     }
+}
+
+fn certificate(shown: &[CertificateDer<'_>]) -> Option<Certificate> {
+    let (_, own) = X509Certificate::from_der(shown.first()?).ok()?;
+    Some(Certificate {
+        not_after: earliest_end(shown.iter())?,
+        issuer: own.issuer().to_string(),
+    })
 }
 
 fn earliest_end<'a>(shown: impl Iterator<Item = &'a CertificateDer<'a>>) -> Option<OffsetDateTime> {

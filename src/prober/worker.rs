@@ -27,6 +27,7 @@ use crate::clock;
 use crate::model::id::CheckId;
 use crate::model::observation::Observation;
 use crate::model::probe::{Probe, ProbeBatch, Report};
+use crate::model::secret::SecretUse;
 use crate::runtime::supervisor::Tasks;
 
 /// The most probes that wait for their time; more stay on the bus.
@@ -198,7 +199,12 @@ impl Worker {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&probe.spec);
         let (observation, closing) = self
-            .observe(prepared.as_deref(), probe.check_id, probe.scheduled_at)
+            .observe(
+                prepared.as_deref(),
+                probe.check_id,
+                probe.scheduled_at,
+                probe.secrets,
+            )
             .await;
         // The next probe need not wait for this one's goodbye.
         drop(permit);
@@ -217,7 +223,9 @@ impl Worker {
             .id
             .parse()
             .unwrap_or(CheckId(uuid::Uuid::nil()));
-        let (observation, closing) = self.observe(prepared.as_ref(), id, clock::now()).await;
+        let (observation, closing) = self
+            .observe(prepared.as_ref(), id, clock::now(), SecretUse::Refused)
+            .await;
         drop(permit);
         let health = single::health(request.check.url.clone(), &observation);
         let (answered, ()) = tokio::join!(
@@ -235,6 +243,7 @@ impl Worker {
         prepared: Result<&Prepared, &Failure>,
         id: CheckId,
         scheduled_at: OffsetDateTime,
+        secrets: SecretUse,
     ) -> (Observation, Closing) {
         let late = Duration::try_from(clock::now() - scheduled_at).unwrap_or_default();
         let in_flight = self.stats.start(late);
@@ -242,7 +251,7 @@ impl Worker {
             Err(failure) => (unable(scheduled_at, failure), Closing::default()),
             Ok(prepared) => {
                 // On the heap: a task is moved some times before it begins.
-                let probe = Box::pin(begin(&self.context, prepared, id, scheduled_at));
+                let probe = Box::pin(begin(&self.context, prepared, id, scheduled_at, secrets));
                 match AssertUnwindSafe(probe).catch_unwind().await {
                     Ok(result) => result,
                     Err(_panic) => {

@@ -14,6 +14,7 @@ use crate::model::check::CheckSpec;
 use crate::model::desired::{API_PROJECT, Actual, Desired, Revision, SourceLine};
 use crate::model::id::{CheckId, ReceiverId, SpecId};
 use crate::model::ownership::Owner;
+use crate::model::secret::{SecretName, colliding};
 use crate::plan;
 use crate::spec::{self, Digest, SpecError};
 use crate::store::check::{NewCheck, check_create, check_delete, check_update};
@@ -64,6 +65,9 @@ pub enum ApplyError {
     /// A check tells a receiver that is not declared.
     #[error("check {check:?} notifies webhook {receiver:?}, which is not declared")]
     UnknownReceiver { check: String, receiver: String },
+    /// One environment variable would stand for both.
+    #[error("{0} and {1} are one variable, {variable}: give one of them another name", variable = .0.variable())]
+    SecretsCollide(SecretName, SecretName),
     /// What is stored cannot be read.
     #[error("the stored {kind} {address:?} cannot be read", kind = kind.name())]
     Stored {
@@ -89,6 +93,7 @@ pub async fn apply(
         return Err(ApplyError::Reserved);
     }
     check_receivers(desired)?;
+    check_secrets(desired)?;
     let mut tx = store.begin().await?;
     let project = project_lock(&mut tx, desired.project.as_str()).await?;
     if let Some(expected) = request.expected_generation
@@ -145,6 +150,19 @@ fn check_receivers(desired: &Desired) -> Result<(), ApplyError> {
         }
     }
     Ok(())
+}
+
+/// One variable cannot hold two secrets.
+fn check_secrets(desired: &Desired) -> Result<(), ApplyError> {
+    let checks = desired.checks.values().map(|check| &check.spec);
+    let sent = checks.clone().flat_map(CheckSpec::secrets);
+    let implicit = checks.filter_map(|spec| spec.webhook.as_ref());
+    let declared = desired.webhooks.values().map(|webhook| &webhook.spec);
+    let urls = implicit.chain(declared).filter_map(|w| w.url.as_secret());
+    match colliding(sent.chain(urls)) {
+        Some((one, other)) => Err(ApplyError::SecretsCollide(one.clone(), other.clone())),
+        None => Ok(()),
+    }
 }
 
 /// What the project has now.

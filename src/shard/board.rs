@@ -17,7 +17,10 @@ use crate::model::check::{Confirm, Every, Timeout};
 use crate::model::health::Health;
 use crate::model::id::{CheckId, CheckNo, ShardNo};
 use crate::model::observation::Observation;
+use crate::model::ownership::Owner;
 use crate::model::probe::{Probe, ProbeBatch};
+use crate::model::secret::SecretUse;
+use crate::model::value::HttpUrl;
 use crate::spec;
 use crate::store::shard::{HeldShard, ShardCheck};
 
@@ -36,6 +39,7 @@ const FIRST_PROBE_SPREAD: i64 = 10_000_000;
 pub(super) struct Entry {
     pub(super) check: ShardCheck,
     pub(super) spec: Arc<[u8]>,
+    pub(super) url: HttpUrl,
     pub(super) every: Every,
     pub(super) timeout: Timeout,
     pub(super) confirm: Confirm,
@@ -54,7 +58,7 @@ pub struct LastSeen {
 #[derive(Clone, Debug)]
 pub struct Seen<'a> {
     pub check: &'a ShardCheck,
-    pub spec: &'a [u8],
+    pub url: &'a HttpUrl,
     pub last: Option<&'a LastSeen>,
 }
 
@@ -79,6 +83,8 @@ struct Inner {
     due: DueQueue,
     batches: HashMap<u64, OpenBatch>,
     last_batch: u64,
+    /// The only project that declares anything; `None` when there is another.
+    sole: Option<String>,
 }
 
 impl Inner {
@@ -147,6 +153,12 @@ impl Board {
         inner.numbers.retain(|id, _| !shards.contains(&id.shard()));
     }
 
+    /// Says which project is the only one that declares anything. Checks are put here after
+    /// that was read, so that none of another project is taken for one of it.
+    pub(super) fn set_sole(&self, sole: Option<String>) {
+        self.lock().sole = sole;
+    }
+
     /// Takes a check as it is stored, whether it is new or changed.
     pub(super) fn put(&self, mut check: ShardCheck, now: Micros) {
         let spec = match spec::decode_check(&check.spec) {
@@ -186,6 +198,7 @@ impl Board {
         inner.numbers.insert(check.id, check.check_no);
         let entry = Entry {
             spec: bytes,
+            url: spec.url,
             every: spec.every,
             timeout: spec.timeout,
             confirm: spec.confirm,
@@ -247,6 +260,11 @@ impl Board {
                 spec_id: entry.check.spec_id,
                 scheduled_at: moment(due),
                 spec: Arc::clone(&entry.spec),
+                secrets: SecretUse::of(
+                    &entry.check.project,
+                    entry.check.owner == Owner::Declared.name(),
+                    inner.sole.as_deref(),
+                ),
             });
             if probes.len() >= BATCH_PROBES || bytes >= BATCH_BYTES {
                 let probes = std::mem::take(&mut probes);
@@ -345,7 +363,7 @@ impl Board {
         for entry in self.lock().checks.values() {
             each(Seen {
                 check: &entry.check,
-                spec: &entry.spec,
+                url: &entry.url,
                 last: entry.last.as_ref(),
             });
         }

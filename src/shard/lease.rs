@@ -15,6 +15,7 @@ use crate::clock;
 use crate::model::id::{CheckId, ShardNo};
 use crate::store::change::{self, Cursor};
 use crate::store::error::StoreError;
+use crate::store::project::project_sole;
 use crate::store::shard::{self, HeldShard, ShardCheck};
 use crate::store::{Connection, Store, bounded};
 
@@ -76,6 +77,8 @@ impl Lease {
             let own = shard::shard_take(&mut conn, &self.settings.owner, true).await?;
             return self.load(&mut conn, &own).await;
         }
+        // A project may come and go without a check.
+        self.board.set_sole(project_sole(&mut conn).await?);
         let held = self.board.held();
         let renewed = shard::shard_renew(&mut conn, &self.settings.owner).await?;
         let lost: Vec<ShardNo> = held
@@ -102,6 +105,7 @@ impl Lease {
         let now = micros(clock::now());
         let shards: Vec<ShardNo> = gained.iter().map(|held| held.shard).collect();
         self.board.hold(gained);
+        self.board.set_sole(project_sole(conn).await?);
         let mut buried = Vec::new();
         let mut checks = 0;
         let loaded = shard::shard_checks(conn, &shards, |check| {
@@ -142,6 +146,7 @@ impl Lease {
             ids.sort_unstable();
             ids.dedup();
             let now = micros(clock::now());
+            self.board.set_sole(project_sole(&mut conn).await?);
             let mut buried = Vec::new();
             let found = shard::shard_check_find(&mut conn, &ids).await?;
             let exist: HashSet<CheckId> = found.iter().map(|check| check.id).collect();

@@ -5,9 +5,9 @@ use std::time::Duration;
 use prost::Message as _;
 
 use super::webhook::{format_from, format_number};
-use super::{InField as _, SpecError, VERSION, check_header};
-use crate::model::check::{Assert, CheckSpec, Confirm, Every, Method, StatusRange, Timeout};
-use crate::model::value::{HttpUrl, InvalidValue, valid_header, valid_label};
+use super::{InField as _, SpecError, VERSION, assert, check_header, text};
+use crate::model::check::{Assert, CheckSpec, Confirm, Every, Method, Timeout};
+use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::WebhookSpec;
 use crate::proto::internal;
 
@@ -22,13 +22,13 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
             .iter()
             .map(|(name, value)| internal::Header {
                 name: name.clone(),
-                value: value.clone(),
+                value: text::encode(value),
             })
             .collect(),
-        body: spec.body.clone(),
+        body: text::encode(&spec.body),
         every_seconds: spec.every.seconds(),
         timeout_milliseconds: spec.timeout.milliseconds(),
-        asserts: spec.asserts.iter().map(encode_assert).collect(),
+        asserts: spec.asserts.iter().map(assert::encode).collect(),
         confirm: Some(internal::Confirm {
             failures: spec.confirm.failures.into(),
             successes: spec.confirm.successes.into(),
@@ -51,23 +51,7 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
     .encode_to_vec()
 }
 
-fn encode_assert(assert: &Assert) -> internal::Assert {
-    internal::Assert {
-        label: assert.label.clone(),
-        status: assert
-            .status
-            .iter()
-            .map(|range| internal::StatusRange {
-                from: range.from().into(),
-                to: range.to().into(),
-            })
-            .collect(),
-        body_contains: assert.body_contains.clone(),
-        max_latency_milliseconds: assert.max_latency.map_or(0, milliseconds),
-    }
-}
-
-fn milliseconds(duration: Duration) -> u32 {
+pub(super) fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
@@ -78,7 +62,6 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     let every = Every::from_seconds(wire.every_seconds.into()).in_field("every")?;
     let confirm = wire.confirm.unwrap_or_default();
     limit(wire.headers.len(), CheckSpec::MAX_HEADERS).in_field("headers")?;
-    limit(wire.body.len(), CheckSpec::MAX_BODY).in_field("body")?;
     limit(wire.labels.len(), CheckSpec::MAX_LABELS).in_field("labels")?;
     limit(wire.receivers.len(), CheckSpec::MAX_RECEIVERS).in_field("notify")?;
     limit(wire.asserts.len(), CheckSpec::MAX_ASSERTS).in_field("assert")?;
@@ -86,8 +69,9 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         valid_label(key, value).in_field("labels")?;
     }
     let headers = wire.headers.into_iter().map(|header| {
-        valid_header(&header.name, &header.value)?;
-        Ok((header.name, header.value))
+        let value = text::decode(header.value, CheckSpec::MAX_BODY)?;
+        valid_header_text(&header.name, &value)?;
+        Ok((header.name, value))
     });
     let webhook = if wire.webhook_url.is_empty() {
         None
@@ -100,7 +84,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     let mut asserts = wire
         .asserts
         .into_iter()
-        .map(decode_assert)
+        .map(assert::decode)
         .collect::<Result<Vec<_>, _>>()?;
     if asserts.is_empty() {
         asserts.push(Assert::success());
@@ -111,7 +95,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             .ok_or_else(|| InvalidValue::Other(format!("unknown method {:?}", wire.method)))
             .in_field("method")?,
         headers: headers.collect::<Result<_, _>>().in_field("headers")?,
-        body: wire.body,
+        body: text::decode(wire.body, CheckSpec::MAX_BODY).in_field("body")?,
         every,
         timeout: Timeout::from_milliseconds(wire.timeout_milliseconds.into(), every)
             .in_field("timeout")?,
@@ -139,28 +123,6 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     })
 }
 
-fn decode_assert(wire: internal::Assert) -> Result<Assert, SpecError> {
-    limit(wire.status.len(), CheckSpec::MAX_ASSERTS).in_field("assert.status")?;
-    limit(wire.body_contains.len(), CheckSpec::MAX_ASSERTS).in_field("assert.body_contains")?;
-    let code = |code: u32| u16::try_from(code).unwrap_or(u16::MAX);
-    Ok(Assert {
-        condition: None,
-        error_message: None,
-        label: wire.label,
-        status: wire
-            .status
-            .iter()
-            .map(|range| StatusRange::new(code(range.from), code(range.to)))
-            .collect::<Result<_, _>>()
-            .in_field("assert.status")?,
-        body_contains: wire.body_contains,
-        max_latency: match wire.max_latency_milliseconds {
-            0 => None,
-            milliseconds => Some(Duration::from_millis(milliseconds.into())),
-        },
-    })
-}
-
 fn count(number: u32) -> Result<u8, InvalidValue> {
     u8::try_from(number)
         .ok()
@@ -172,7 +134,7 @@ fn count(number: u32) -> Result<u8, InvalidValue> {
         })
 }
 
-fn limit(length: usize, max: usize) -> Result<(), InvalidValue> {
+pub(super) fn limit(length: usize, max: usize) -> Result<(), InvalidValue> {
     if length > max {
         Err(InvalidValue::TooLong { length, max })
     } else {
@@ -183,22 +145,42 @@ fn limit(length: usize, max: usize) -> Result<(), InvalidValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::check::StatusRange;
+    use crate::model::json::Scalar;
+    use crate::model::secret::{Piece, Text};
 
     fn full() -> CheckSpec {
         let every = Every::from_seconds(30).unwrap();
         CheckSpec {
             method: Method::Post,
-            headers: vec![("accept".into(), "*/*".into()), ("a".into(), "b".into())],
-            body: b"\0ping".to_vec(),
+            headers: vec![
+                ("accept".into(), "*/*".into()),
+                (
+                    "authorization".into(),
+                    Text::new([
+                        Piece::Plain("Bearer ".into()),
+                        Piece::Secret("tok".parse().unwrap()),
+                    ]),
+                ),
+            ],
+            body: "\0ping".into(),
             every,
             timeout: Timeout::from_milliseconds(1500, every).unwrap(),
             asserts: vec![Assert {
-                condition: None,
-                error_message: None,
                 label: "x".into(),
                 status: vec![StatusRange::SUCCESS, "404".parse().unwrap()],
                 body_contains: vec!["ok".into()],
+                body_matches: vec!["^v[0-9]".parse().unwrap()],
+                header: [("server".to_owned(), "nginx".to_owned())].into(),
+                header_matches: [("etag".to_owned(), "^W/".parse().unwrap())].into(),
+                json: [
+                    ("a.b[0]".parse().unwrap(), Scalar::number(0.5).unwrap()),
+                    ("ok".parse().unwrap(), Scalar::Bool(true)),
+                ]
+                .into(),
                 max_latency: Some(Duration::from_millis(250)),
+                condition: Some("response.status == 200".into()),
+                error_message: Some("\"it is not\"".into()),
             }],
             confirm: Confirm {
                 failures: 3,
@@ -233,7 +215,7 @@ mod tests {
             .take(6)
             .map(|b| format!("{b:02x}"))
             .collect();
-        assert_eq!(hex, "e073361afb66");
+        assert_eq!(hex, "d20a945b8178");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! default is written out, so that a later version with other defaults reads
 //! the same bytes alike. Decoding validates: the bytes may come from a client.
 
+mod assert;
 mod check;
+mod text;
 mod webhook;
 
 use sha2::{Digest as _, Sha256};

@@ -7,8 +7,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
+use super::project::project_sole;
 use super::receiver::format_from;
+use crate::model::desired::API_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
+use crate::model::secret::SecretUse;
 use crate::model::webhook::WebhookFormat;
 
 /// How long a claim lasts unless it is renewed.
@@ -23,11 +26,14 @@ pub struct Claimed {
     pub check: Option<CheckId>,
     pub kind: String,
     pub at: OffsetDateTime,
+    /// A URL, or the secret that it is: `secret("NAME")`.
     pub url: String,
+    /// Whether its value may be used then.
+    pub secrets: SecretUse,
     pub format: WebhookFormat,
     /// The check, as PROJECT/ADDRESS: for the log.
     pub subject: String,
-    /// The receiver's name; its host when it has none.
+    /// The receiver's name; when it has none, its host or the secret that it is.
     pub receiver_name: String,
     /// Number of this attempt, from 1.
     pub attempt: i32,
@@ -83,11 +89,12 @@ pub async fn delivery_claim(
                returning d.*)
            select c.id, c.event_id, c.receiver_id, c.check_id, c.attempts, c.body,
                c.first_attempt_at as "first_attempt_at!", t.type as kind, t.at, t.payload,
-               r.url, r.format, r.address as receiver_name,
+               r.url, r.format, r.address as receiver_name, o.name as receiver_project,
                coalesce(p.name || '/' || k.address, '') as "subject!"
            from claimed c
            join transitions t on t.id = c.event_id
            join receivers r on r.id = c.receiver_id
+           join projects o on o.id = r.project_id
            left join checks k on k.id = c.check_id
            left join projects p on p.id = k.project_id"#,
         worker,
@@ -96,11 +103,16 @@ pub async fn delivery_claim(
         limit,
         LEASE.as_secs_f64(),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await
     .doing("claim deliveries")?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sole = project_sole(conn).await?;
     rows.into_iter()
         .map(|row| {
+            let declared = row.receiver_project != API_PROJECT;
             Ok(Claimed {
                 id: DeliveryId(row.id),
                 event: EventId(row.event_id),
@@ -111,6 +123,7 @@ pub async fn delivery_claim(
                 subject: row.subject,
                 receiver_name: row.receiver_name.unwrap_or_else(|| host(&row.url)),
                 url: row.url,
+                secrets: SecretUse::of(&row.receiver_project, declared, sole.as_deref()),
                 format: format_from(row.format)?,
                 attempt: row.attempts,
                 first_attempt_at: row.first_attempt_at,

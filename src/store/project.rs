@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use crate::model::change::Kind;
-use crate::model::desired::{Revision, SourceLine};
+use crate::model::desired::{API_PROJECT, Revision, SourceLine};
 use crate::model::id::{CheckId, ReceiverId, SpecId};
 
 /// A stored project.
@@ -70,6 +70,25 @@ pub async fn project_find(
         .await
         .doing("find a project")?;
     Ok(id.map(ProjectId))
+}
+
+/// The project that declares something, if there is exactly one; what the API made is none.
+pub async fn project_sole(conn: &mut PgConnection) -> Result<Option<String>, StoreError> {
+    let mut names = sqlx::query_scalar!(
+        "select p.name from projects p
+         where p.name <> $1 and (
+             exists (select from checks c where c.project_id = p.id and c.owner = 'declared'
+                 and c.deleted_at is null)
+             or exists (select from receivers r where r.project_id = p.id
+                 and r.address is not null and r.deleted_at is null))
+         limit 2",
+        API_PROJECT,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find the declared projects")?;
+    let first = names.pop();
+    Ok(first.filter(|_| names.is_empty()))
 }
 
 /// The project of this name, made if need be, and locked: one apply at a time.

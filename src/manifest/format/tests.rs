@@ -211,8 +211,7 @@ fn what_is_not_hcl_is_refused() {
 fn what_cannot_be_proven_is_refused() {
     // The parser takes the first marker for text, as no text stands above it.
     let text = "a=<<E\nE\nb=<<E\nE\n";
-    let what = "formatting would change what it means";
-    assert_eq!(format(text), Err(Refused::Unproven { line: 1, what }));
+    assert!(matches!(format(text), Err(Refused::Invalid(_))));
     let comments = "x {\n".to_owned() + &"#\n".repeat(500_000) + "}\n";
     assert_eq!(format(&comments), Err(Refused::TooLarge));
 }

@@ -42,11 +42,3 @@ fn problems(files: &[(&str, &str)]) -> Vec<String> {
             .collect(),
     }
 }
-
-/// The lints, one a line.
-fn lints(files: &[(&str, &str)]) -> Vec<String> {
-    match compiled(files) {
-        Ok(compiled) => compiled.warnings.iter().map(ToString::to_string).collect(),
-        Err(problems) => panic!("{problems}"),
-    }
-}

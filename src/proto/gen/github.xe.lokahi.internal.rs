@@ -13,8 +13,8 @@ pub struct CheckSpec {
     pub method: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "4")]
     pub headers: ::prost::alloc::vec::Vec<Header>,
-    #[prost(bytes = "vec", tag = "5")]
-    pub body: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "5")]
+    pub body: ::prost::alloc::vec::Vec<Piece>,
     #[prost(uint32, tag = "6")]
     pub every_seconds: u32,
     #[prost(uint32, tag = "7")]
@@ -47,12 +47,12 @@ impl ::prost::Name for CheckSpec {
         "/github.xe.lokahi.internal.CheckSpec".into()
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Header {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    #[prost(string, tag = "2")]
-    pub value: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub value: ::prost::alloc::vec::Vec<Piece>,
 }
 impl ::prost::Name for Header {
     const NAME: &'static str = "Header";
@@ -62,6 +62,33 @@ impl ::prost::Name for Header {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.internal.Header".into()
+    }
+}
+/// Piece of a text. No piece of text is empty or follows another one.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Piece {
+    #[prost(oneof = "piece::Value", tags = "1, 2")]
+    pub value: ::core::option::Option<piece::Value>,
+}
+/// Nested message and enum types in `Piece`.
+pub mod piece {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Value {
+        #[prost(string, tag = "1")]
+        Text(::prost::alloc::string::String),
+        /// The name of a secret; its value is nowhere but with the worker.
+        #[prost(string, tag = "2")]
+        Secret(::prost::alloc::string::String),
+    }
+}
+impl ::prost::Name for Piece {
+    const NAME: &'static str = "Piece";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.Piece".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.Piece".into()
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -74,6 +101,28 @@ pub struct Assert {
     pub body_contains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(uint32, tag = "4")]
     pub max_latency_milliseconds: u32,
+    /// Regular expressions.
+    #[prost(string, repeated, tag = "5")]
+    pub body_matches: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// By names in lower case.
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub header: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub header_matches: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// By path, as a.b[0]["c d"].
+    #[prost(btree_map = "string, message", tag = "8")]
+    pub json: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, Scalar>,
+    /// Expressions, as they are written.
+    #[prost(string, optional, tag = "9")]
+    pub condition: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "10")]
+    pub error_message: ::core::option::Option<::prost::alloc::string::String>,
 }
 impl ::prost::Name for Assert {
     const NAME: &'static str = "Assert";
@@ -83,6 +132,39 @@ impl ::prost::Name for Assert {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.internal.Assert".into()
+    }
+}
+/// Scalar is what JSON has besides lists and objects.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Scalar {
+    #[prost(oneof = "scalar::Value", tags = "1, 2, 3, 4, 5")]
+    pub value: ::core::option::Option<scalar::Value>,
+}
+/// Nested message and enum types in `Scalar`.
+pub mod scalar {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Value {
+        #[prost(bool, tag = "1")]
+        Null(bool),
+        #[prost(bool, tag = "2")]
+        Boolean(bool),
+        #[prost(int64, tag = "3")]
+        Integer(i64),
+        /// One that is not whole.
+        #[prost(double, tag = "4")]
+        Number(f64),
+        #[prost(string, tag = "5")]
+        Text(::prost::alloc::string::String),
+    }
+}
+impl ::prost::Name for Scalar {
+    const NAME: &'static str = "Scalar";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.Scalar".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.Scalar".into()
     }
 }
 /// StatusRange holds both ends: 200 to 299.
@@ -127,6 +209,7 @@ impl ::prost::Name for Confirm {
 pub struct WebhookSpec {
     #[prost(uint32, tag = "1")]
     pub spec_version: u32,
+    /// A URL, or secret("NAME").
     #[prost(string, tag = "2")]
     pub url: ::prost::alloc::string::String,
     #[prost(uint32, tag = "3")]
@@ -182,6 +265,9 @@ pub struct Probe {
     pub scheduled_unix_microseconds: i64,
     #[prost(bytes = "vec", tag = "5")]
     pub spec: ::prost::alloc::vec::Vec<u8>,
+    /// Whether the worker may put values in the places of secrets.
+    #[prost(bool, tag = "6")]
+    pub secrets_allowed: bool,
 }
 impl ::prost::Name for Probe {
     const NAME: &'static str = "Probe";

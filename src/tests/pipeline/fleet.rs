@@ -1,6 +1,7 @@
 //! The real programs, each in a process of its own.
 
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use lokahi::client::Client;
 use lokahi::proto::lokahi::{Check, CheckId, CheckStatus, CreateOpts};
@@ -21,6 +22,8 @@ pub(super) struct Program {
     arguments: Vec<String>,
     settings: Vec<(String, String)>,
     child: Option<Child>,
+    /// Everything that it has logged.
+    log: Arc<Mutex<String>>,
     /// Where it says that it listens.
     address: watch::Receiver<Option<String>>,
 }
@@ -33,6 +36,7 @@ impl Program {
             arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
             settings: settings.iter().map(owned).collect(),
             child: None,
+            log: Arc::default(),
             address: watch::channel(None).1,
         }
     }
@@ -55,9 +59,11 @@ impl Program {
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let (sender, address) = watch::channel(None);
+        let kept = Arc::clone(&self.log);
         let show = std::env::var_os("SHOW_LOGS").is_some();
         tokio::spawn(async move {
             while let Ok(Some(line)) = log.next_line().await {
+                kept.lock().unwrap().push_str(&format!("{line}\n"));
                 if show {
                     eprintln!("{line}");
                 }
@@ -67,6 +73,11 @@ impl Program {
             }
         });
         (self.child, self.address) = (Some(child), address);
+    }
+
+    /// Everything that it has logged so far.
+    pub(super) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -207,16 +218,17 @@ impl Fleet {
         PgConnection::connect(&self.database_url).await.unwrap()
     }
 
-    /// One number out of `/metrics`.
-    pub(super) async fn metric(&self, name: &str) -> f64 {
+    /// The page `/metrics`.
+    pub(super) async fn metrics(&self) -> String {
         let page = crate::support::server::http()
             .get(format!("{}/metrics", self.base()))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+            .send();
+        page.await.unwrap().text().await.unwrap()
+    }
+
+    /// One number out of it.
+    pub(super) async fn metric(&self, name: &str) -> f64 {
+        let page = self.metrics().await;
         let line = page.lines().find(|line| {
             line.strip_prefix(name)
                 .is_some_and(|rest| rest.starts_with([' ', '{']))

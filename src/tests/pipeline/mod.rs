@@ -8,3 +8,4 @@ mod crash;
 mod events;
 mod reconcile;
 mod schedule;
+mod secrets;

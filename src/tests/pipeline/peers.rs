@@ -153,7 +153,7 @@ async fn remember(
     clippy::disallowed_methods,
     reason = "the story's own servers end with it"
 )]
-async fn serve(router: Router) -> (String, JoinHandle<()>) {
+pub(super) async fn serve(router: Router) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

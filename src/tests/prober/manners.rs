@@ -11,7 +11,7 @@ use super::site::{OK, Site, request};
 use super::{GENEROUS, check, context, observe, verdict};
 
 /// A site that keeps the heads of requests and answers them all alike.
-async fn recording(answer: String) -> (Site, Arc<Mutex<Vec<String>>>) {
+pub(super) async fn recording(answer: String) -> (Site, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&heads);
     let answer: &'static str = answer.leak();
@@ -27,7 +27,7 @@ async fn recording(answer: String) -> (Site, Arc<Mutex<Vec<String>>>) {
     (site, heads)
 }
 
-fn redirect(status: u16, to: &str) -> String {
+pub(super) fn redirect(status: u16, to: &str) -> String {
     format!("HTTP/1.1 {status} Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
 }
 
@@ -37,7 +37,7 @@ async fn the_request_says_who_asks() {
     let spec = CheckSpec {
         method: Method::Post,
         headers: vec![("X-Api-Key".into(), "s".into())],
-        body: b"ping".to_vec(),
+        body: "ping".into(),
         ..check(&format!("{}a?b=c#d", site.url()))
     };
     assert_eq!(verdict(&observe(&context(), &spec).await), "up");
@@ -65,7 +65,7 @@ async fn a_redirect_takes_no_secret_to_another_origin() {
     ];
     let spec = CheckSpec {
         headers: headers
-            .map(|name| (name.to_owned(), "secret".to_owned()))
+            .map(|name| (name.to_owned(), "secret".into()))
             .into(),
         ..check(&start.url())
     };

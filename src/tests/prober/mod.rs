@@ -5,6 +5,8 @@ mod faults;
 mod manners;
 mod certificates;
 mod names;
+mod secrets;
+mod asserts;
 mod worker;
 mod leaks;
 
@@ -18,6 +20,7 @@ use lokahi::egress::tls::Trust;
 use lokahi::model::check::{CheckSpec, Every, Timeout};
 use lokahi::model::id::CheckId;
 use lokahi::model::observation::Observation;
+use lokahi::model::secret::SecretUse;
 use lokahi::prober::probe::{ProbeContext, probe};
 
 /// Longer than anything here takes on a busy machine.
@@ -43,10 +46,13 @@ fn check_within(url: &str, milliseconds: i64) -> CheckSpec {
 
 /// One probe; a hang of the prober itself fails the test.
 async fn observe(context: &ProbeContext, spec: &CheckSpec) -> Observation {
+    observe_as(context, spec, SecretUse::Refused).await
+}
+
+async fn observe_as(context: &ProbeContext, spec: &CheckSpec, secrets: SecretUse) -> Observation {
     let id = CheckId(uuid::Uuid::from_u128(7));
-    tokio::time::timeout(GENEROUS, probe(context, spec, id, clock::now()))
-        .await
-        .unwrap()
+    let probe = probe(context, spec, id, clock::now(), secrets);
+    tokio::time::timeout(GENEROUS, probe).await.unwrap()
 }
 
 /// Outcome and class, as people read them.

@@ -12,6 +12,7 @@ use lokahi::model::check::CheckSpec;
 use lokahi::model::id::{CheckId, CheckNo, SpecId};
 use lokahi::model::observation::Outcome;
 use lokahi::model::probe::{DEFAULT_LOCATION, Probe, ProbeBatch, Reports};
+use lokahi::model::secret::SecretUse;
 use lokahi::prober::stats::Stats;
 use lokahi::prober::worker::{WorkerSettings, start};
 use lokahi::proto::{admin, lokahi as wire};
@@ -105,6 +106,7 @@ fn batch(specs: &[CheckSpec]) -> ProbeBatch {
         spec_id: SpecId(1),
         scheduled_at: clock::now(),
         spec: lokahi::spec::encode_check(spec).into(),
+        secrets: SecretUse::Refused,
     });
     ProbeBatch {
         batch: 7,

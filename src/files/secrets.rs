@@ -1,0 +1,262 @@
+//! The values of secrets: environment variables, or small files of one folder. They are read
+//! when they are needed and kept nowhere, so that a new value counts from the next time on.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::model::secret::{Piece, SecretName, SecretUse, Text};
+
+/// The longest value, in bytes.
+const MAX: usize = 64 * 1024;
+
+/// There is no value that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    #[error(
+        "{0} may not be used: only what is declared has secrets, on a server with one declared project"
+    )]
+    Unbound(SecretName),
+    #[error(
+        "{0} is not known to this worker: set {variable}, or put a file {file:?} into its SECRETS_DIR",
+        variable = .0.variable(),
+        file = .0.as_str()
+    )]
+    Missing(SecretName),
+    #[error("the file of {name} cannot be read")]
+    File {
+        name: SecretName,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the value of {name} {why}")]
+    Unusable {
+        name: SecretName,
+        /// Without the value.
+        why: &'static str,
+    },
+}
+
+/// The value of a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    pub name: SecretName,
+    value: String,
+}
+
+impl Secret {
+    /// The value itself, for whoever sends it.
+    pub fn expose(&self) -> &str {
+        &self.value
+    }
+
+    /// Refuses the value, without showing it.
+    pub fn unusable(&self, why: &'static str) -> SecretError {
+        SecretError::Unusable {
+            name: self.name.clone(),
+            why,
+        }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Where values come from.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    folder: Option<PathBuf>,
+    variable: fn(&str) -> Option<OsString>,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Secrets {
+    /// From this process's environment, and else from the folder.
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        Self::with_variables(folder, |name| std::env::var_os(name))
+    }
+
+    /// The same with another environment.
+    pub fn with_variables(folder: Option<PathBuf>, variable: fn(&str) -> Option<OsString>) -> Self {
+        Self { folder, variable }
+    }
+
+    /// The value of a secret, for whoever may use it.
+    pub fn resolve(&self, name: &SecretName, allowed: SecretUse) -> Result<Secret, SecretError> {
+        if allowed == SecretUse::Refused {
+            return Err(SecretError::Unbound(name.clone()));
+        }
+        let unusable = |why| SecretError::Unusable {
+            name: name.clone(),
+            why,
+        };
+        // Compose files leave empty ones.
+        let variable = (self.variable)(&name.variable()).filter(|value| !value.is_empty());
+        let bytes = match (variable, &self.folder) {
+            (Some(value), _) => Some(value.into_encoded_bytes()),
+            (None, Some(folder)) => {
+                read(&folder.join(name.as_str())).map_err(|source| SecretError::File {
+                    name: name.clone(),
+                    source,
+                })?
+            }
+            (None, None) => None,
+        };
+        let bytes = bytes.ok_or_else(|| SecretError::Missing(name.clone()))?;
+        if bytes.len() > MAX {
+            return Err(unusable("is longer than 64 KiB"));
+        }
+        if bytes.is_empty() {
+            return Err(unusable("is empty"));
+        }
+        let value = String::from_utf8(bytes).map_err(|_not_text| unusable("is not UTF-8"))?;
+        Ok(Secret {
+            name: name.clone(),
+            value,
+        })
+    }
+
+    /// A text with its secrets in it; what they were is added to `used`.
+    pub fn fill(
+        &self,
+        text: &Text,
+        allowed: SecretUse,
+        used: &mut Vec<Secret>,
+    ) -> Result<String, SecretError> {
+        let mut filled = String::new();
+        for piece in text.pieces() {
+            match piece {
+                Piece::Plain(text) => filled.push_str(text),
+                Piece::Secret(name) => {
+                    let secret = self.resolve(name, allowed)?;
+                    filled.push_str(secret.expose());
+                    used.push(secret);
+                }
+            }
+        }
+        Ok(filled)
+    }
+}
+
+/// What a file has but for the end of its last line, if there is such a file. Links are
+/// followed: that is how a cluster exchanges all files of a folder at once.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+        // To open a pipe would wait for its writer.
+        Ok(found) if !found.is_file() => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a file",
+            ));
+        }
+        Ok(_) => {}
+    }
+    let mut bytes = Vec::new();
+    // With the end of a line, and one byte more to tell that there is more.
+    File::open(path)?
+        .take(MAX as u64 + 3)
+        .read_to_end(&mut bytes)?;
+    for end in [b"\r\n".as_slice(), b"\n"] {
+        if bytes.ends_with(end) {
+            bytes.truncate(bytes.len() - end.len());
+            break;
+        }
+    }
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::files::private::random_hex;
+
+    fn folder() -> PathBuf {
+        let name = format!("lokahi-secrets-{}", random_hex(6).unwrap());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    fn secrets(folder: &Path) -> Secrets {
+        Secrets::with_variables(Some(folder.to_owned()), |name| match name {
+            "LOKAHI_SECRET_BOTH" | "LOKAHI_SECRET_DB_TOKEN" => Some("from the variable".into()),
+            "LOKAHI_SECRET_EMPTY" => Some("".into()),
+            _ => None,
+        })
+    }
+
+    fn value(secrets: &Secrets, name: &str) -> String {
+        match secrets.resolve(&name.parse().unwrap(), SecretUse::Allowed) {
+            Ok(secret) => secret.expose().to_owned(),
+            Err(error) => match std::error::Error::source(&error) {
+                Some(why) => format!("error: {error}: {why}"),
+                None => format!("error: {error}"),
+            },
+        }
+    }
+
+    #[test]
+    fn a_variable_comes_first_and_a_file_is_read_each_time() {
+        let folder = folder();
+        let secrets = secrets(&folder);
+        for (name, text) in [("both", "x"), ("tok", "s3cret\r\n"), ("two", "a\nb\n\n")] {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        assert_eq!(value(&secrets, "both"), "from the variable");
+        assert_eq!(value(&secrets, "db-token"), "from the variable");
+        assert_eq!(value(&secrets, "tok"), "s3cret");
+        assert_eq!(value(&secrets, "two"), "a\nb\n");
+        fs::write(folder.join("tok"), "rotated").unwrap();
+        assert_eq!(value(&secrets, "tok"), "rotated");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_used_names_the_secret_and_shows_no_value() {
+        let folder = folder();
+        let secrets = secrets(&folder);
+        fs::write(folder.join("long"), "x".repeat(MAX + 1)).unwrap();
+        fs::write(folder.join("fits"), format!("{}\n", "x".repeat(MAX))).unwrap();
+        fs::write(folder.join("empty"), "\n").unwrap();
+        fs::write(folder.join("bytes"), b"\xff").unwrap();
+        fs::create_dir(folder.join("folder")).unwrap();
+        assert_eq!(value(&secrets, "fits").len(), MAX);
+        for (name, expect) in [
+            (
+                "long",
+                "the value of secret(\"long\") is longer than 64 KiB",
+            ),
+            ("empty", "the value of secret(\"empty\") is empty"),
+            ("bytes", "the value of secret(\"bytes\") is not UTF-8"),
+            (
+                "folder",
+                "the file of secret(\"folder\") cannot be read: it is not a file",
+            ),
+            (
+                "no-ne",
+                "secret(\"no-ne\") is not known to this worker: set LOKAHI_SECRET_NO_NE, or put \
+                 a file \"no-ne\" into its SECRETS_DIR",
+            ),
+        ] {
+            assert_eq!(value(&secrets, name), format!("error: {expect}"));
+        }
+        let refused = secrets.resolve(&"both".parse().unwrap(), SecretUse::Refused);
+        assert!(matches!(refused, Err(SecretError::Unbound(_))));
+        let known = secrets.resolve(&"both".parse().unwrap(), SecretUse::Allowed);
+        assert_eq!(format!("{:?}", known.unwrap()), "[secret]");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

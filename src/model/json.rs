@@ -1,0 +1,232 @@
+//! Places in JSON, and what can stand there to be compared with.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::model::value::InvalidValue;
+
+/// A step into JSON.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Step {
+    Key(String),
+    Index(u32),
+}
+
+/// A place in JSON: `status`, `items[0].id`, `a.b["c d"]`. It has one step at least.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct JsonPath(Vec<Step>);
+
+impl JsonPath {
+    /// The longest one, in bytes, and in steps.
+    pub const MAX: usize = 512;
+    pub const MAX_STEPS: usize = 64;
+
+    /// Its steps.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+}
+
+/// A key that needs no quotes.
+fn bare(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(is_bare)
+}
+
+fn is_bare(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || byte >= 0x80
+}
+
+impl FromStr for JsonPath {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let wrong = || {
+            InvalidValue::Other(format!(
+                "{text:?} is not a place in JSON: write status, items[0].id or a[\"b c\"]"
+            ))
+        };
+        if text.len() > Self::MAX {
+            return Err(InvalidValue::TooLong {
+                length: text.len(),
+                max: Self::MAX,
+            });
+        }
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() || steps.is_empty() {
+            let (step, after) = step(rest, steps.is_empty()).ok_or_else(wrong)?;
+            steps.push(step);
+            rest = after;
+        }
+        if steps.len() > Self::MAX_STEPS {
+            return Err(InvalidValue::TooLong {
+                length: steps.len(),
+                max: Self::MAX_STEPS,
+            });
+        }
+        Ok(Self(steps))
+    }
+}
+
+/// The first step of a text, and what follows it.
+fn step(text: &str, first: bool) -> Option<(Step, &str)> {
+    if let Some(quoted) = text.strip_prefix("[\"") {
+        let mut key = String::new();
+        let mut characters = quoted.char_indices();
+        while let Some((at, c)) = characters.next() {
+            match c {
+                '"' => {
+                    let after = quoted.get(at + 1..)?.strip_prefix(']')?;
+                    return Some((Step::Key(key), after));
+                }
+                '\\' => key.push(
+                    characters
+                        .next()
+                        .map(|(_, c)| c)
+                        .filter(|c| "\\\"".contains(*c))?,
+                ),
+                c => key.push(c),
+            }
+        }
+        return None;
+    }
+    if let Some(number) = text.strip_prefix('[') {
+        let (number, after) = number.split_once(']')?;
+        let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        let index = number.parse().ok().filter(|_| digits)?;
+        return Some((Step::Index(index), after));
+    }
+    let text = if first { text } else { text.strip_prefix('.')? };
+    let length = text.bytes().take_while(|b| is_bare(*b)).count();
+    let (key, after) = text.split_at_checked(length)?;
+    (!key.is_empty()).then(|| (Step::Key(key.to_owned()), after))
+}
+
+/// Canonical: equal paths have equal text.
+impl fmt::Display for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) if bare(key) && at == 0 => f.write_str(key)?,
+                Step::Key(key) if bare(key) => write!(f, ".{key}")?,
+                Step::Key(key) => {
+                    let key = key.replace('\\', "\\\\").replace('"', "\\\"");
+                    write!(f, "[\"{key}\"]")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number that is finite and not whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Fraction(f64);
+
+impl Fraction {
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl PartialEq for Fraction {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Fraction {}
+
+impl PartialOrd for Fraction {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Fraction {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl std::hash::Hash for Fraction {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+/// What JSON has besides lists and objects.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Scalar {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Number(Fraction),
+    String(String),
+}
+
+impl Scalar {
+    /// The longest string, in bytes.
+    pub const MAX: usize = 1024;
+
+    /// A number: whole if it is one, and none if it is not finite.
+    pub fn number(number: f64) -> Option<Self> {
+        // 2^53: above it neighbours are missing.
+        if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 {
+            Some(Self::Integer(number as i64))
+        } else {
+            number.is_finite().then_some(Self::Number(Fraction(number)))
+        }
+    }
+}
+
+/// As JSON, and so as HCL.
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(value) => value.fmt(f),
+            Self::Integer(number) => number.fmt(f),
+            Self::Number(number) => number.0.fmt(f),
+            Self::String(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_one_form() {
+        for (text, expect) in [
+            ("status", "status"),
+            ("items[0].id", "items[0].id"),
+            ("a.b[\"c d\"]", "a.b[\"c d\"]"),
+            ("[\"a\"][\"b\"]", "a.b"),
+            ("[0][1]", "[0][1]"),
+            ("a[\"q\\\"\\\\\"].b", "a[\"q\\\"\\\\\"].b"),
+            ("größe", "größe"),
+            ("[\"\"]", "[\"\"]"),
+        ] {
+            let path: JsonPath = text.parse().unwrap();
+            assert_eq!(path.to_string(), expect, "{text}");
+            assert_eq!(expect.parse::<JsonPath>().unwrap(), path);
+        }
+        for bad in [
+            "", ".", "a.", ".a", "a..b", "a[", "a[x]", "a[-1]", "a[+1]", "a b", "a[\"b]", "a]",
+        ] {
+            assert!(bad.parse::<JsonPath>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_an_integer() {
+        assert_eq!(Scalar::number(3.0), Some(Scalar::Integer(3)));
+        assert_eq!(Scalar::number(-0.0), Some(Scalar::Integer(0)));
+        assert_eq!(Scalar::number(0.5).unwrap().to_string(), "0.5");
+        assert_eq!(Scalar::number(f64::NAN), None);
+    }
+}
