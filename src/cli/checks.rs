@@ -161,6 +161,7 @@ pub(super) async fn down(
         })
         .await?;
     if page.results.is_empty() && console.out_is_terminal {
+        warn(&page, console)?;
         writeln!(console.words, "Nothing is down.")?;
         return Ok(Exit::Ok);
     }
@@ -176,6 +177,15 @@ fn filtered(filter: Filter) -> ListOpts {
     }
 }
 
+/// What the server says of all states at once.
+fn warn(page: &ChecksPage, console: &mut Console<'_>) -> Result<(), Failure> {
+    if !page.warning.is_empty() {
+        let warning = table::printable(&page.warning);
+        writeln!(console.words, "warning: states may be old: {warning}")?;
+    }
+    Ok(())
+}
+
 fn show(
     page: &ChecksPage,
     status: bool,
@@ -187,6 +197,7 @@ fn show(
     } else {
         ListOutput::Json
     });
+    warn(page, console)?;
     match output {
         ListOutput::Json => console.json(page)?,
         ListOutput::Table => {

@@ -17,7 +17,7 @@ pub async fn run(settings: Healthworker) -> anyhow::Result<ExitCode> {
     let stop = signals::stop()?;
     let bus = connect::bus(settings.nats.url()?, &settings.nats, "healthworker").await?;
     let supervisor = Supervisor::new();
-    parts::start_prober(&supervisor.tasks(), &bus, policy, &settings.location)?;
+    parts::start_prober(&supervisor.tasks(), &bus, policy, &settings.location).await?;
     super::program::until_stopped(supervisor, stop, DEADLINE).await?;
     bus.flush().await;
     Ok(ExitCode::SUCCESS)

@@ -95,7 +95,8 @@ async fn serve(
         &bus,
         &owner,
         &supervisor.tasks(),
-    )?;
+    )
+    .await?;
     info!(
         "lokahid {} on {scheme}://{address}",
         env!("CARGO_PKG_VERSION")
@@ -127,7 +128,7 @@ async fn connect(
     Ok((store, bus))
 }
 
-fn start(
+async fn start(
     settings: &Lokahid,
     (listener, tls): (TcpListener, Option<Arc<Tls>>),
     store: &Store,
@@ -139,19 +140,19 @@ fn start(
         owner: owner.clone(),
         location: settings.location.clone(),
     };
-    let mut parts = Parts::new(shard::start(tasks, store, bus, shard_settings), bus.clone());
+    let (mut prober, mut delivery) = (None, None);
+    // Before the scheduler: the first probes must find somebody who listens.
     if settings.private.all_in_one {
         let private = &settings.private_addresses;
         let targets = parts::target_policy(&settings.targets, private)?;
         let webhooks = parts::webhook_policy(&settings.webhooks, private)?;
-        parts.prober = Some(parts::start_prober(
-            tasks,
-            bus,
-            targets,
-            &settings.location,
-        )?);
-        parts.delivery = Some(parts::start_delivery(tasks, store, bus, webhooks)?);
+        let started = parts::start_prober(tasks, bus, targets, &settings.location);
+        prober = Some(started.await?);
+        delivery = Some(parts::start_delivery(tasks, store, bus, webhooks)?);
     }
+    let board = shard::start(tasks, store, bus, shard_settings);
+    let mut parts = Parts::new(board, bus.clone(), &settings.location);
+    (parts.prober, parts.delivery) = (prober, delivery);
     if let Some(folder) = settings
         .reconcile
         .checks_dir
@@ -173,8 +174,9 @@ fn start(
         metrics_open: settings.listen.metrics_open,
         location: settings.location.clone(),
     };
+    let trouble = metrics::trouble(&parts);
     let page = metrics::page(parts, outbox);
-    let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page)?;
+    let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page, trouble)?;
     tasks.spawn(
         "api",
         server::serve(listener, tls, api::router(state), tasks.token()),
