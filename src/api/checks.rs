@@ -110,6 +110,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         seq: 0,
         last: None,
         webhook_response_nanoseconds: 0,
+        failure: None,
     };
     let check = convert::check(&made, now);
     if let Some(key) = key {

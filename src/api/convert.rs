@@ -1,5 +1,6 @@
 //! Stored values as messages.
 
+use prost::Message as _;
 use time::OffsetDateTime;
 
 use crate::cadence::is_stale;
@@ -44,9 +45,16 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         method: spec.method.name().to_owned(),
         timeout_nanoseconds: i64::from(spec.timeout.milliseconds()) * 1_000_000,
         last_probe: seen.map(timestamp),
+        reason: reason(stored),
         stale: is_stale(since, spec.every, spec.timeout, now),
         ..lokahi::Check::default()
     }
+}
+
+/// Why it is not up. Evidence that cannot be read says no less than none.
+fn reason(stored: &StoredCheck) -> String {
+    let bytes = stored.failure.as_deref().unwrap_or_default();
+    lokahi::Evidence::decode(bytes).unwrap_or_default().reason()
 }
 
 /// An entry of a page; the histogram only where it was asked for.

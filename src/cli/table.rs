@@ -13,6 +13,9 @@ pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String 
         heading.extend(["LAST PROBE", "LATENCY", "P95", "STATUS"]);
     }
     heading.push("URL");
+    if status {
+        heading.push("REASON");
+    }
     let mut table: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
     for row in rows {
         let check = row.check.clone().unwrap_or_default();
@@ -36,7 +39,11 @@ pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String 
             cells.push(latency(p95 as i64));
             cells.push(seen);
         }
+        let reason = reason(&check, &row.error_class);
         cells.push(check.url);
+        if status {
+            cells.push(reason);
+        }
         table.push(cells);
     }
     let columns = table.first().map_or(0, Vec::len);
@@ -67,6 +74,15 @@ pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .collect()
+}
+
+/// Why it is not up; the class stands in a column of its own.
+fn reason(check: &Check, class: &str) -> String {
+    let detail = check.reason.strip_prefix(class);
+    detail
+        .and_then(|detail| detail.strip_prefix(": "))
+        .unwrap_or(&check.reason)
+        .to_owned()
 }
 
 /// The state, and whether it is old.
@@ -127,6 +143,10 @@ mod tests {
                 since: ago(seconds),
                 last_probe: ago(7),
                 stale: state == State::Down,
+                reason: match state {
+                    State::Down => "status 200 is not 404".into(),
+                    _ => String::new(),
+                },
                 ..Check::default()
             }),
             histogram_data: Some(HistogramData {
@@ -139,9 +159,9 @@ mod tests {
         };
         let rows = [row("shop", State::Up, 5), row("", State::Down, 7300)];
         insta::assert_snapshot!(checks(&rows, true, now), @r"
-        ID                                    NAME  STATE         SINCE  EVERY  LAST PROBE  LATENCY  P95     STATUS  URL
+        ID                                    NAME  STATE         SINCE  EVERY  LAST PROBE  LATENCY  P95     STATUS  URL                           REASON
         0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  shop  UP            5s     60s    7s          1.23s    2.50ms  200     http://site.example.com/?[2J
-        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  -     DOWN (stale)  2h     60s    7s          1.23s    2.50ms  200     http://site.example.com/?[2J
+        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  -     DOWN (stale)  2h     60s    7s          1.23s    2.50ms  200     http://site.example.com/?[2J  status 200 is not 404
         ");
     }
 }

@@ -124,6 +124,9 @@ pub struct Check {
     /// the state may be wrong.
     #[prost(bool, tag = "30")]
     pub stale: bool,
+    /// Why it is not up: what the newest failed probe saw. Empty when all is well.
+    #[prost(string, tag = "31")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
