@@ -172,7 +172,7 @@ impl View {
         }
         lines.push(String::new());
         lines.push("\x1b[1mEVENTS of the webhook\x1b[0m".to_owned());
-        lines.extend(self.events.iter().cloned());
+        lines.extend(self.events.iter().map(|line| self.named(line)));
         if let Some(trouble) = &self.trouble {
             lines.push(String::new());
             lines.push(format!("\x1b[31m{trouble}\x1b[0m"));
@@ -185,6 +185,21 @@ impl View {
             }
         }
         text
+    }
+}
+
+impl View {
+    /// The line of sample_hook with the check's name in place of its id.
+    fn named(&self, line: &str) -> String {
+        let after = line.strip_prefix("check id: ");
+        let Some((id, rest)) = after.and_then(|after| after.split_once(", ")) else {
+            return line.to_owned();
+        };
+        let check = self.checks.iter().find(|check| check.id == id);
+        match check {
+            Some(check) => format!("{}: {rest}", check.name),
+            None => line.to_owned(),
+        }
     }
 }
 
@@ -239,6 +254,8 @@ mod tests {
         );
         assert!(!table.contains("event 1\n") && table.contains("event 2\n"));
         assert!(table.contains("event 11\n"));
+        view.add_events(&["check id: 1, state: DOWN".to_owned()]);
+        assert!(view.table(now).contains("\nduke: state: DOWN\n"));
     }
 
     #[test]
