@@ -32,8 +32,9 @@ Examples:
   lokahictl list --state down
   lokahictl apply checks.d
 
-Exit codes: 0 done, 1 refused, 7 declined, 64 usage, 69 server or network,
-77 not allowed, 130 interrupted.";
+Exit codes: 0 done, 1 refused, or `run` found a check not up, 5 changed by
+somebody else meanwhile, 7 declined, 64 usage, 69 server, network, or no health
+worker, 77 not allowed, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -88,7 +89,7 @@ Examples:
   lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d -e 10
   lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d --clear playbook-url")]
     Put(Put),
-    /// Probe checks now, beside their schedule
+    /// Probe checks now, beside their schedule; fails unless all are up
     #[command(after_help = "\
 Examples:
   lokahictl run 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]

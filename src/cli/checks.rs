@@ -216,9 +216,24 @@ pub(super) async fn run(
     let run = client.run(ids).await?;
     console.json(&run)?;
     let mut exit = Exit::Ok;
-    for health in run.results.values() {
-        if health.error.starts_with("not_found: ") {
-            exit = Failure::new(Exit::Refused, &health.error).report(console.words);
+    for (id, health) in &run.results {
+        if health.healthy {
+            continue;
+        }
+        let why = if health.code == "unavailable" {
+            Exit::Server
+        } else {
+            Exit::Refused
+        };
+        let message = match health.code.as_str() {
+            // They name the check themselves.
+            "not_found" => health.error.clone(),
+            _ => format!("{id}: {}", health.error),
+        };
+        let failure = Failure::new(why, message).report(console.words);
+        // What was not probed at all is worse than what is not up.
+        if exit != Exit::Server {
+            exit = failure;
         }
     }
     Ok(exit)

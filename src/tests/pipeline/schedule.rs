@@ -95,6 +95,28 @@ async fn a_run_asks_the_workers_of_lokahids_location() {
 }
 
 #[tokio::test]
+async fn a_run_that_finds_something_wrong_is_no_success() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    let run = async |base: &str| lokahictl(base, &["run", &check.id]).await;
+    let up = run(&fleet.base()).await;
+    assert_eq!((up.code, up.words.as_str()), (0, ""));
+    site.set(false);
+    let down = run(&fleet.base()).await;
+    let words = format!("error: {}: status 500 is not 2xx\n", check.id);
+    assert_eq!((down.code, down.words), (1, words));
+    fleet.healthworker.kill().await;
+    let nobody = run(&fleet.base()).await;
+    assert_eq!(nobody.code, 69, "{}", nobody.words);
+    assert!(
+        nobody.words.contains("no health worker"),
+        "{}",
+        nobody.words
+    );
+}
+
+#[tokio::test]
 async fn that_nobody_looks_is_said_wherever_a_state_is_shown() {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let mut fleet = Fleet::start(&[]).await;
