@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{error, info};
 use uuid::Uuid;
 
 use super::connect::{self, Schema};
@@ -20,6 +20,7 @@ use crate::api::access::check_setting;
 use crate::api::{self, ApiSettings, ApiState};
 use crate::bus::Bus;
 use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
+use crate::runtime::chain::chain;
 use crate::runtime::signals;
 use crate::runtime::supervisor::{Supervisor, Tasks};
 use crate::serve::server;
@@ -32,6 +33,9 @@ use crate::store::{Connection, Store, shard as leases};
 
 /// How long everything gets to end in order.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The exit code of a server that is not there, from sysexits.h.
+const UNAVAILABLE: u8 = 69;
 
 /// Runs until a signal.
 pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
@@ -248,9 +252,15 @@ async fn release(store: &Store, owner: &LeaseOwner) {
 
 async fn migrate(settings: &Lokahid, check: bool) -> anyhow::Result<ExitCode> {
     let store = Store::lazy(settings.database.url()?, 2)?;
+    if let Err(fault) = store.reach().await {
+        let (place, why) = (store.place(), chain(&fault));
+        error!("Postgres at {place} cannot be reached: {why}");
+        return Ok(ExitCode::from(UNAVAILABLE));
+    }
     let pending = store.migrations_pending().await?;
+    let migrations = connect::migrations(pending);
     if check && pending > 0 {
-        info!("{pending} migrations are to be run");
+        info!("{migrations} to be run");
         return Ok(ExitCode::FAILURE);
     }
     if pending == 0 {
@@ -258,6 +268,6 @@ async fn migrate(settings: &Lokahid, check: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     store.migrate().await?;
-    info!("{pending} migrations were run");
+    info!("{migrations} run");
     Ok(ExitCode::SUCCESS)
 }

@@ -52,14 +52,15 @@ Examples:
   DATABASE_URL=postgres://lokahi:secret@db/lokahi NATS_URL=nats://nats:4222 \\
     USERPASS=admin:secret MIGRATE=true lokahid
                                            against servers of your own, with workers elsewhere
-  lokahid migrate --check                  exit 1 when the schema is older than this program";
+  lokahid migrate --check                  exit 1 when the schema is older than this program,
+                                           69 when Postgres cannot be reached";
 
 /// What lokahid does instead of running.
 #[derive(Debug, Subcommand)]
 pub enum LokahidCommand {
     /// Bring the database's schema to this version, and end
     Migrate {
-        /// Only say whether there is something to do; exit 1 if so
+        /// Only say whether there is something to do; exit 1 if so, 69 when Postgres cannot be reached
         #[arg(long)]
         check: bool,
     },

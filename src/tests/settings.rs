@@ -72,3 +72,24 @@ async fn a_fresh_database_may_be_looked_at_while_it_is_made() {
         tokio::join!(looking, making);
     }
 }
+
+#[tokio::test]
+async fn migrate_tells_an_older_schema_from_a_postgres_that_is_away() {
+    let check = async |url: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lokahid"));
+        command
+            .args(["migrate", "--check"])
+            .env("DATABASE_URL", url);
+        let output = timeout(GENEROUS, command.output()).await.unwrap().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    let (code, said) = check(NOBODY).await;
+    assert_eq!(code, Some(69), "{said}");
+    assert!(said.contains("refused"), "{said}");
+    let (code, said) = check(&servers().empty_database().await).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("1 migration to be run"), "{said}");
+    let (code, said) = check(&servers().database().await).await;
+    assert_eq!(code, Some(0), "{said}");
+}
