@@ -2,6 +2,7 @@
 
 use lokahi::proto::lokahi::check::State;
 use lokahi::proto::lokahi::{Check, CreateOpts, WebhookFormat};
+use lokahi::store::delivery::delivery_counts;
 use sqlx::Row as _;
 
 use super::fleet::Fleet;
@@ -258,4 +259,28 @@ async fn whoever_asks_is_told_why_a_check_is_not_up() {
     site.set(true);
     fleet.until_state(&check.id, State::Up).await;
     assert_eq!(reason(&check.id).await, "");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_receiver_that_was_removed_needs_nobody() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    receiver.answer(500);
+    let fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    fleet.until_state(&check.id, State::Up).await;
+    site.set(false);
+    until("an attempt failed", async || {
+        !receiver.received().is_empty()
+    })
+    .await;
+    let put = ["put", &check.id, "--clear", "webhook-url"];
+    assert_eq!(lokahictl(&fleet.base(), &put).await.code, 0);
+    let mut database = fleet.database().await;
+    let dead: i64 = sqlx::query_scalar("select count(*) from deliveries where state = 'dead'")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(dead, 1);
+    let counts = delivery_counts(&mut database, lokahi::clock::now()).await;
+    assert_eq!(counts.unwrap().dead, 0);
 }
