@@ -235,9 +235,9 @@ pub(super) struct Filter {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// How many at most
-    #[arg(short, long, default_value_t = 30)]
-    pub(super) count: i32,
+    /// How many at most [default: 30 as JSON, 10000 in a table]
+    #[arg(short, long)]
+    pub(super) count: Option<i32>,
     /// How many to pass over
     #[arg(short, long, default_value_t = 0)]
     pub(super) offset: i32,

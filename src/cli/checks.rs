@@ -9,8 +9,10 @@ use crate::clock;
 use crate::proto::lokahi::check::State;
 use crate::proto::lokahi::{Check, ChecksPage, CreateOpts, ListOpts, WebhookFormat};
 
-/// How many `down` shows: as many as the server gives.
+/// How many `down` and a table show: as many as the server gives.
 const MOST: i32 = 10_000;
+/// How many JSON holds, as the original's did.
+const PAGE: i32 = 30;
 
 /// The format's number on the wire.
 pub(super) fn format_number(format: Option<Format>) -> i32 {
@@ -135,16 +137,32 @@ pub(super) async fn list(
         StateName::Down => State::Down,
         StateName::Error => State::Error,
     });
-    let page = client
+    let output = chosen(what.output, console);
+    let count = what.count.unwrap_or(match output {
+        ListOutput::Table => MOST,
+        ListOutput::Json => PAGE,
+    });
+    // One more than is shown tells that there are more.
+    let more = output == ListOutput::Table && (1..MOST).contains(&count);
+    let mut page = client
         .list(&ListOpts {
-            count: what.count,
+            count: count + i32::from(more),
             offset: what.offset,
             include_status: what.status,
             states: states.map(i32::from).collect(),
             ..filtered(what.filter)
         })
         .await?;
-    show(&page, what.status, what.output, console)
+    let shown = usize::try_from(count).unwrap_or(0);
+    let cut = more && page.results.len() > shown;
+    page.results.truncate(if more { shown } else { usize::MAX });
+    show(&page, what.status, output, console)?;
+    if cut {
+        let next = what.offset.saturating_add(count);
+        let words = format!("{count} shown, there are more: -c N shows N, -o {next} goes on");
+        writeln!(console.words, "{words}")?;
+    }
+    Ok(Exit::Ok)
 }
 
 pub(super) async fn down(
@@ -160,12 +178,13 @@ pub(super) async fn down(
             ..filtered(what.filter)
         })
         .await?;
+    let output = chosen(what.output, console);
     if page.results.is_empty() && console.out_is_terminal {
         warn(&page, console)?;
         writeln!(console.words, "Nothing is down.")?;
         return Ok(Exit::Ok);
     }
-    show(&page, true, what.output, console)
+    show(&page, true, output, console)
 }
 
 fn filtered(filter: Filter) -> ListOpts {
@@ -186,17 +205,20 @@ fn warn(page: &ChecksPage, console: &mut Console<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(
-    page: &ChecksPage,
-    status: bool,
-    output: Option<ListOutput>,
-    console: &mut Console<'_>,
-) -> Result<Exit, Failure> {
-    let output = output.unwrap_or(if console.out_is_terminal {
+fn chosen(output: Option<ListOutput>, console: &Console<'_>) -> ListOutput {
+    output.unwrap_or(if console.out_is_terminal {
         ListOutput::Table
     } else {
         ListOutput::Json
-    });
+    })
+}
+
+fn show(
+    page: &ChecksPage,
+    status: bool,
+    output: ListOutput,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
     warn(page, console)?;
     match output {
         ListOutput::Json => console.json(page)?,

@@ -173,6 +173,16 @@ async fn a_load_of_checks() {
     let list = lokahictl(&server.url, &["list", "-c", "100"]).await;
     let list: serde_json::Value = serde_json::from_str(&list.out).unwrap();
     assert_eq!(list["results"].as_array().unwrap().len(), 50);
+    let table = ["list", "--output", "table"];
+    let all = lokahictl(&server.url, &table).await;
+    assert_eq!((all.out.lines().count(), all.words.as_str()), (51, ""));
+    let some = [&table[..], &["-c", "20", "-o", "20"]].concat();
+    let some = lokahictl(&server.url, &some).await;
+    assert_eq!(some.out.lines().count(), 21);
+    insta::assert_snapshot!(some.words, @"20 shown, there are more: -c N shows N, -o 40 goes on");
+    let rest = [&table[..], &["-c", "30", "-o", "20"]].concat();
+    let rest = lokahictl(&server.url, &rest).await;
+    assert_eq!((rest.out.lines().count(), rest.words.as_str()), (31, ""));
     let refused = lokahictl(&server.url, &["create_load", "--target", "nonsense"]).await;
     assert_eq!(refused.code, 1);
 }
