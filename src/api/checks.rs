@@ -292,6 +292,7 @@ fn list_filter(opts: &ListOpts) -> Result<ListFilter, TwirpError> {
         states: opts.states.iter().map(state).collect::<Result<_, _>>()?,
         owner,
         project: Some(opts.project.clone()).filter(|name| !name.is_empty()),
+        address: Some(opts.name.clone()).filter(|name| !name.is_empty()),
     })
 }
 

@@ -58,17 +58,18 @@ Examples:
 Examples:
   lokahictl delete 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
     Delete {
-        /// Ids of checks
-        #[arg(required = true, value_name = "ID")]
+        /// Checks, each by its id, its name, or PROJECT/NAME
+        #[arg(required = true, value_name = "CHECK")]
         ids: Vec<String>,
     },
     /// Print a check
     #[command(after_help = "\
 Examples:
-  lokahictl get 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+  lokahictl get 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+  lokahictl get shop/front")]
     Get {
-        /// Id of the check
-        #[arg(value_name = "ID")]
+        /// The check, by its id, its name, or PROJECT/NAME
+        #[arg(value_name = "CHECK")]
         id: String,
     },
     /// List checks, oldest first: a table on a terminal, else JSON
@@ -92,10 +93,11 @@ Examples:
     /// Probe checks now, beside their schedule; fails unless all are up
     #[command(after_help = "\
 Examples:
-  lokahictl run 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+  lokahictl run 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+  lokahictl run shop/front")]
     Run {
-        /// Ids of checks
-        #[arg(required = true, value_name = "ID")]
+        /// Checks, each by its id, its name, or PROJECT/NAME
+        #[arg(required = true, value_name = "CHECK")]
         ids: Vec<String>,
     },
     /// Print how long the probes of `run` took
@@ -177,8 +179,8 @@ pub(super) struct CreateLoad {
 /// What stands beside the id is changed.
 #[derive(Debug, Args)]
 pub(super) struct Put {
-    /// Id of the check
-    #[arg(value_name = "ID")]
+    /// The check, by its id, its name, or PROJECT/NAME
+    #[arg(value_name = "CHECK")]
     pub(super) id: String,
     /// The site to watch
     #[arg(short, long)]

@@ -3,7 +3,7 @@
 use super::arguments::{Clear, Create, Down, Filter, Format, List, ListOutput, Put, StateName};
 use super::exit::{Exit, Failure};
 use super::output::Console;
-use super::table;
+use super::{naming, table};
 use crate::client::Client;
 use crate::clock;
 use crate::proto::lokahi::check::State;
@@ -57,7 +57,8 @@ pub(super) async fn get(
     id: &str,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    console.json(&client.get(id).await?)?;
+    let id = naming::id(client, id).await?;
+    console.json(&client.get(&id).await?)?;
     Ok(Exit::Ok)
 }
 
@@ -68,10 +69,14 @@ pub(super) async fn delete(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let mut exit = Exit::Ok;
-    for id in ids {
-        match client.delete(&id).await {
+    for name in ids {
+        let deleted = async {
+            let id = naming::id(client, &name).await?;
+            Ok::<_, Failure>(client.delete(&id).await?)
+        };
+        match deleted.await {
             Ok(check) => console.json(&check)?,
-            Err(error) => exit = Failure::from(error).report(console.words),
+            Err(failure) => exit = failure.report(console.words),
         }
     }
     Ok(exit)
@@ -100,7 +105,7 @@ pub(super) async fn put(
         mask.extend(given.chain(cleared).map(str::to_owned));
     }
     let mut put = Check {
-        id: what.id,
+        id: naming::id(client, &what.id).await?,
         url: what.url.unwrap_or_default(),
         webhook_url: what.webhook_url.unwrap_or_default(),
         every: what.every.unwrap_or_default(),
@@ -232,12 +237,21 @@ fn show(
 
 pub(super) async fn run(
     client: &Client,
-    ids: Vec<String>,
+    names: Vec<String>,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
+    let (mut ids, mut exit) = (Vec::new(), Exit::Ok);
+    for name in names {
+        match naming::id(client, &name).await {
+            Ok(id) => ids.push(id),
+            Err(failure) => exit = failure.report(console.words),
+        }
+    }
+    if ids.is_empty() {
+        return Ok(exit);
+    }
     let run = client.run(ids).await?;
     console.json(&run)?;
-    let mut exit = Exit::Ok;
     for (id, health) in &run.results {
         if health.healthy {
             continue;

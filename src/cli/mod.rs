@@ -6,6 +6,7 @@ mod exit;
 mod output;
 mod server;
 
+mod naming;
 mod checks;
 mod table;
 mod load;

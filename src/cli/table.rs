@@ -1,5 +1,7 @@
 //! Checks as a table for a terminal. Pure: `now` is given.
 
+use std::collections::BTreeSet;
+
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 
@@ -8,7 +10,14 @@ use crate::proto::lokahi::checks_page::Result as Row;
 
 /// One line a check, with a heading; ends with a line break.
 pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String {
-    let mut heading = vec!["ID", "NAME", "STATE", "SINCE", "EVERY"];
+    let projects = rows.iter().filter_map(|row| row.check.as_ref());
+    let projects: BTreeSet<&str> = projects.map(|check| check.project.as_str()).collect();
+    let several = projects.len() > 1;
+    let mut heading = vec!["ID", "NAME"];
+    if several {
+        heading.push("PROJECT");
+    }
+    heading.extend(["STATE", "SINCE", "EVERY"]);
     if status {
         heading.extend(["LAST PROBE", "LATENCY", "P95", "STATUS"]);
     }
@@ -19,13 +28,13 @@ pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String 
     let mut table: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
     for row in rows {
         let check = row.check.clone().unwrap_or_default();
-        let mut cells = vec![
-            check.id.clone(),
-            or_dash(&check.name),
-            state(&check),
-            age(check.since, now),
-            format!("{}s", check.every),
-        ];
+        let mut cells = vec![check.id.clone(), or_dash(&check.name)];
+        if several {
+            cells.push(or_dash(&check.project));
+        }
+        cells.push(state(&check));
+        cells.push(age(check.since, now));
+        cells.push(format!("{}s", check.every));
         if status {
             let p95 = row.histogram_data.map_or(0.0, |h| h.p95_nanoseconds);
             let seen = match (row.resp_status_code, row.error_class.as_str()) {

@@ -69,6 +69,7 @@ pub struct ListFilter {
     pub states: Vec<State>,
     pub owner: Option<Owner>,
     pub project: Option<String>,
+    pub address: Option<String>,
 }
 
 struct Row {
@@ -210,11 +211,13 @@ pub async fn check_list(
                and ($2::smallint[] = '{}' or t.state = any($2))
                and ($3::text is null or c.owner = $3)
                and ($4::text is null or p.name = $4)
-           order by c.check_no limit $5 offset $6"#,
+               and ($5::text is null or c.address = $5)
+           order by c.check_no limit $6 offset $7"#,
         &labels,
         &states,
         filter.owner.map(Owner::name),
         filter.project.as_deref(),
+        filter.address.as_deref(),
         count,
         offset,
     )

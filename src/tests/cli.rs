@@ -5,7 +5,7 @@ use std::fs;
 use lokahi::api::ApiSettings;
 use lokahi::files::private as files;
 
-use crate::support::programs::lokahictl;
+use crate::support::programs::{Ended, lokahictl};
 use crate::support::server::Server;
 use crate::support::servers::servers;
 
@@ -267,5 +267,57 @@ async fn from_files_to_the_server() {
     assert!(invalid.out.contains("web.hcl:11:"), "{}", invalid.out);
     let refused = lokahictl(&server.url, &["apply", "--auto-approve", path]).await;
     assert_eq!(refused.code, 1);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_check_is_named_as_people_name_it() {
+    let server = guarded().await;
+    let folder = std::env::temp_dir().join(format!("checks-{}", files::random_hex(8).unwrap()));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("web.hcl"), FILE).unwrap();
+    let apply = ["apply", "--auto-approve", folder.to_str().unwrap()];
+    assert_eq!(lokahictl(&server.url, &apply).await.code, 0);
+    let create = ["create", "-u", "http://site.example.com/", "--name"];
+    for name in ["web", "blog"] {
+        let made = lokahictl(&server.url, &[&create[..], &[name]].concat()).await;
+        assert_eq!(made.code, 0, "{}", made.words);
+    }
+    let get = async |name: &str| lokahictl(&server.url, &["get", name]).await;
+    let url = |ended: &Ended| {
+        let check: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        check["url"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(url(&get("blog").await), "http://site.example.com/");
+    assert_eq!(url(&get("api/web").await), "http://site.example.com/");
+    assert_eq!(url(&get("shop/web").await), "http://web.example.com/");
+    let which = get("web").await;
+    assert_eq!((which.code, which.out.as_str()), (1, ""));
+    insta::assert_snapshot!(which.words, @r#"
+    error: "web" is the name of several: shop/web, api/web
+    hint: write PROJECT/NAME
+    "#);
+    let put = lokahictl(&server.url, &["put", "blog", "-e", "5"]).await;
+    assert_eq!(put.code, 0, "{}", put.words);
+    let none = lokahictl(&server.url, &["delete", "shop/blog", "api/blog"]).await;
+    assert_eq!(none.code, 1);
+    insta::assert_snapshot!(none.words, @r#"
+    error: not_found: there is no check "shop/blog"
+    hint: lokahictl list shows names and ids
+    "#);
+    assert_eq!(
+        get("blog").await.code,
+        1,
+        "the one that is there is deleted"
+    );
+    let table = lokahictl(&server.url, &["list", "--output", "table"]).await;
+    assert!(
+        table.out.contains("  NAME  PROJECT  STATE  "),
+        "{}",
+        table.out
+    );
+    let one = ["list", "--output", "table", "--project", "shop"];
+    let one = lokahictl(&server.url, &one).await;
+    assert!(one.out.contains("  NAME  STATE  "), "{}", one.out);
     fs::remove_dir_all(&folder).unwrap();
 }

@@ -315,6 +315,8 @@ pub struct ListOpts {
     pub owner: ::prost::alloc::string::String,
     #[prost(string, tag = "19")]
     pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "20")]
+    pub name: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ListOpts {
     const NAME: &'static str = "ListOpts";
