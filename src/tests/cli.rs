@@ -2,8 +2,12 @@
 
 use std::fs;
 
+use axum::Router;
 use lokahi::api::ApiSettings;
 use lokahi::files::private as files;
+use lokahi::runtime::supervisor::Supervisor;
+use lokahi::serve::server::serve;
+use tokio::net::TcpListener;
 
 use crate::support::programs::{Ended, lokahictl};
 use crate::support::server::Server;
@@ -320,4 +324,27 @@ async fn a_check_is_named_as_people_name_it() {
     let one = lokahictl(&server.url, &one).await;
     assert!(one.out.contains("  NAME  STATE  "), "{}", one.out);
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_none_of_ours_is_named_so() {
+    let supervisor = Supervisor::new();
+    let page = Router::new().fallback(async || axum::response::Html("<html>hello</html>"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    supervisor.spawn("page", serve(listener, None, page, supervisor.token()));
+    let stranger = lokahictl(&format!("http://{address}"), &["list"]).await;
+    assert_eq!(stranger.code, 69);
+    let words = stranger.words.replace(&address.to_string(), "ADDRESS");
+    insta::assert_snapshot!(words, @r#"
+    error: http://ADDRESS answers, but not as lokahi does
+    hint: is lokahid running there? Another server: -S URL, LOKAHI_SERVER, or server = "URL" in ~/.lokahictl.hcl
+    "#);
+    let plain = lokahictl(&format!("https://{address}"), &["list"]).await;
+    assert_eq!(plain.code, 69);
+    let words = plain.words.replace(&address.to_string(), "ADDRESS");
+    insta::assert_snapshot!(words, @r"
+    error: cannot reach the server https://ADDRESS: it does not speak TLS
+    hint: http:// instead of https://?
+    ");
 }
