@@ -139,10 +139,10 @@ pub struct Nats {
 /// The API.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Address and port of the API, e.g. 0.0.0.0:24253
+    /// Address and port of the API, e.g. 0.0.0.0:24253. Default, without PORT: 127.0.0.1:24253
     #[arg(long, env = "LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Port of the API, unless LISTEN is set: on all addresses with USERPASS, on 127.0.0.1 without. Default: 24253
+    /// Port of the API, unless LISTEN is set: on all addresses with USERPASS, on 127.0.0.1 without. With neither: 127.0.0.1:24253
     #[arg(long, env = "PORT", value_name = "PORT")]
     pub port: Option<u16>,
     /// USER:PASSWORD of the administrator (HTTP basic authentication)
