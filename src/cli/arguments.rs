@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -16,7 +17,8 @@ pub(super) struct Arguments {
         global = true,
         value_name = "URL",
         env = "LOKAHI_SERVER",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new()
     )]
     pub(super) server: Option<String>,
     /// A file with `server = "URL"` [default: ~/.lokahictl.hcl]
@@ -140,8 +142,8 @@ pub(super) struct Create {
     /// Where to POST when its state changes
     #[arg(short, long, default_value = "")]
     pub(super) webhook_url: String,
-    /// Seconds from one probe to the next
-    #[arg(short, long, default_value_t = 60)]
+    /// From one probe to the next, in seconds or with a unit: 30, 30s, 5m, 1h
+    #[arg(short, long, default_value_t = 60, value_parser = seconds)]
     pub(super) every: i32,
     /// What to do when it is down; sent with each event
     #[arg(short, long, default_value = "")]
@@ -162,8 +164,8 @@ pub(super) struct CreateLoad {
     /// The site to watch
     #[arg(short = 't', long, visible_alias = "url", value_name = "URL")]
     pub(super) target: String,
-    /// Seconds from one probe to the next
-    #[arg(short, long, default_value_t = 60)]
+    /// From one probe to the next, in seconds or with a unit: 30, 30s, 5m, 1h
+    #[arg(short, long, default_value_t = 60, value_parser = seconds)]
     pub(super) every: i32,
     /// Where to POST when a state changes
     #[arg(short, long, default_value = "")]
@@ -188,8 +190,8 @@ pub(super) struct Put {
     /// Where to POST when its state changes
     #[arg(short, long)]
     pub(super) webhook_url: Option<String>,
-    /// Seconds from one probe to the next
-    #[arg(short, long)]
+    /// From one probe to the next, in seconds or with a unit: 30, 30s, 5m, 1h
+    #[arg(short, long, value_parser = seconds)]
     pub(super) every: Option<i32>,
     /// What to do when it is down; sent with each event
     #[arg(short, long)]
@@ -304,6 +306,21 @@ pub(super) struct Apply {
     pub(super) output: TextOutput,
 }
 
+/// Seconds, as the original has them, or with a unit, as check files do.
+fn seconds(text: &str) -> Result<i32, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let (number, seconds) = units
+        .iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))
+        .unwrap_or((text, 1));
+    let number: i32 = number
+        .parse()
+        .map_err(|_| "write whole seconds, or 30s, 5m, 1h, 1d".to_owned())?;
+    number
+        .checked_mul(seconds)
+        .ok_or_else(|| "that is too long".to_owned())
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -319,6 +336,22 @@ mod tests {
     #[test]
     fn the_flags_fit_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn periods() {
+        for (text, wanted) in [
+            ("30", 30),
+            ("30s", 30),
+            ("5m", 300),
+            ("1h", 3600),
+            ("1d", 86_400),
+        ] {
+            assert_eq!(seconds(text), Ok(wanted));
+        }
+        for bad in ["", "s", "1.5s", "30 s", "1w", "99999999d"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

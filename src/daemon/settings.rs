@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 const DATABASE_EXAMPLE: &str = "postgres://USER:PASSWORD@HOST:5432/DATABASE";
@@ -33,7 +33,7 @@ pub struct Lokahid {
     #[command(flatten)]
     pub private_addresses: Private,
     /// Bring the database's schema to this version at the start. Always done with --all-in-one
-    #[arg(long, env = "MIGRATE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
     /// A name for this lokahid that it keeps when it is restarted, and that no other has.
     /// Default: host name and port
@@ -99,7 +99,7 @@ pub struct Webhookworker {
 #[derive(Debug, Args)]
 pub struct PrivateServers {
     /// Run every role in this process, and private Postgres and NATS where no URL is given
-    #[arg(long, env = "ALL_IN_ONE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ALL_IN_ONE", value_parser = BoolishValueParser::new())]
     pub all_in_one: bool,
     /// Where private servers keep their data. Default: the platform's data folder
     #[arg(long, env = "DATA_DIR", value_name = "DIR")]
@@ -161,10 +161,10 @@ pub struct Listen {
     #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Serve the API beyond this machine without a password
-    #[arg(long, env = "ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ALLOW_ANONYMOUS", value_parser = BoolishValueParser::new())]
     pub allow_anonymous: bool,
     /// Serve /metrics without a password
-    #[arg(long, env = "METRICS_OPEN", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "METRICS_OPEN", value_parser = BoolishValueParser::new())]
     pub metrics_open: bool,
 }
 
@@ -210,7 +210,7 @@ pub struct Webhooks {
 #[derive(Debug, Args)]
 pub struct Private {
     /// Deny private and loopback addresses: for whoever lets strangers declare checks
-    #[arg(long, env = "DENY_PRIVATE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "DENY_PRIVATE", value_parser = BoolishValueParser::new())]
     pub deny_private: bool,
 }
 

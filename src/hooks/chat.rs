@@ -8,7 +8,7 @@ use clap::Parser;
 use futures_util::FutureExt as _;
 
 use super::event::Told;
-use super::listen::Listen;
+use super::listen::{Listen, parse};
 use super::receiver;
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
@@ -36,7 +36,7 @@ pub(super) enum Service {
 }
 
 pub(super) async fn run(service: Service) -> anyhow::Result<()> {
-    let settings = Settings::parse();
+    let settings: Settings = parse();
     let url: HttpUrl = settings.webhook_url.parse().map_err(|error| {
         // The URL is a secret: only what is wrong with it is said.
         anyhow::anyhow!(match error {

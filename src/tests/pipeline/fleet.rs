@@ -1,6 +1,7 @@
 //! The real programs, each in a process of its own.
 
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use lokahi::client::Client;
 use lokahi::proto::lokahi::{Check, CheckId, CheckStatus, CreateOpts};
@@ -23,6 +24,7 @@ pub(super) struct Program {
     child: Option<Child>,
     /// Where it says that it listens.
     address: watch::Receiver<Option<String>>,
+    log: Arc<Mutex<String>>,
 }
 
 impl Program {
@@ -34,6 +36,7 @@ impl Program {
             settings: settings.iter().map(owned).collect(),
             child: None,
             address: watch::channel(None).1,
+            log: Arc::default(),
         }
     }
 
@@ -55,18 +58,25 @@ impl Program {
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let (sender, address) = watch::channel(None);
+        let said = Arc::clone(&self.log);
         let show = std::env::var_os("SHOW_LOGS").is_some();
         tokio::spawn(async move {
             while let Ok(Some(line)) = log.next_line().await {
                 if show {
                     eprintln!("{line}");
                 }
+                said.lock().unwrap().push_str(&line);
                 if let Some((_, address)) = line.split_once(" on http://") {
                     sender.send_replace(Some(address.trim().to_owned()));
                 }
             }
         });
         (self.child, self.address) = (Some(child), address);
+    }
+
+    /// Whether this is in its log.
+    pub(super) fn has_said(&self, words: &str) -> bool {
+        self.log.lock().unwrap().contains(words)
     }
 
     pub(super) fn pid(&self) -> i32 {
