@@ -255,3 +255,11 @@ fn every_path_in_the_architecture_is_there() {
     }
     assert!(seen >= 20, "only {seen} paths were found");
 }
+
+#[test]
+fn the_readme_names_the_rust_that_is_needed() {
+    let manifest = read("Cargo.toml");
+    let (_, rest) = manifest.split_once("rust-version = \"").unwrap();
+    let (version, _) = rest.split_once('"').unwrap();
+    assert!(read("README.md").contains(&format!("Rust {version} or newer")));
+}
