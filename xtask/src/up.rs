@@ -227,7 +227,7 @@ impl Session {
                     Err(error) => view.trouble(format!("{error:#}")),
                 }
                 if let Some(screen) = &mut screen {
-                    screen.draw(&view.table(now))?;
+                    screen.draw(&view.table(now, height()))?;
                 }
             }
             if screen.is_none() {
@@ -260,6 +260,18 @@ impl Screen {
         write!(out, "\x1b[J")?;
         out.flush().context("the terminal is gone")
     }
+}
+
+/// How many lines the terminal has. It may change its size at any time.
+fn height() -> usize {
+    let mut stty = Command::new("stty");
+    // It asks about its stdin, which is ours.
+    let said = stty.arg("size").stdin(Stdio::inherit()).output();
+    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let lines = said
+        .ok()
+        .and_then(|said| said.split(' ').next()?.parse().ok());
+    lines.filter(|lines| *lines > 0).unwrap_or(view::LINES)
 }
 
 impl Drop for Screen {
