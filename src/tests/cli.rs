@@ -323,6 +323,16 @@ async fn a_check_is_named_as_people_name_it() {
     let one = ["list", "--output", "table", "--project", "shop"];
     let one = lokahictl(&server.url, &one).await;
     assert!(one.out.contains("  NAME  STATE  "), "{}", one.out);
+
+    // How a project ends.
+    fs::write(
+        folder.join("web.hcl"),
+        "lokahi {\n  project = \"shop\"\n}\n",
+    )
+    .unwrap();
+    assert_eq!(lokahictl(&server.url, &apply).await.code, 0);
+    let none = lokahictl(&server.url, &["list", "--project", "shop"]).await;
+    assert_eq!(none.out, "{}\n");
     fs::remove_dir_all(&folder).unwrap();
 }
 
