@@ -10,6 +10,7 @@ use lokahi::daemon::settings::{Healthworker, Lokahid, Webhookworker};
 use lokahi::manifest::compile::{Keep, compile};
 use lokahi::manifest::format::format;
 use lokahi::manifest::inputs::Inputs;
+use lokahi::model::observation::ErrorClass;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -258,4 +259,23 @@ fn every_path_in_the_architecture_is_there() {
         }
     }
     assert!(seen >= 20, "only {seen} paths were found");
+}
+
+#[test]
+fn the_readme_names_the_rust_that_is_needed() {
+    let manifest = read("Cargo.toml");
+    let (_, rest) = manifest.split_once("rust-version = \"").unwrap();
+    let (version, _) = rest.split_once('"').unwrap();
+    assert!(read("README.md").contains(&format!("Rust {version} or newer")));
+}
+
+#[test]
+fn every_class_of_errors_is_described_and_no_other() {
+    let text = read("docs/check-files.md");
+    let (_, rest) = text.split_once("| class | meaning |").unwrap();
+    let (table, _) = rest.split_once("\n\n").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let named: Vec<&str> = rows.map(|row| row.split('`').next().unwrap()).collect();
+    let made: Vec<&str> = ErrorClass::ALL.iter().map(|class| class.2).collect();
+    assert_eq!(named, made);
 }

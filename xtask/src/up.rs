@@ -24,9 +24,10 @@ use crate::wish::Wish;
 use crate::{http, peers, workspace};
 
 const USERPASS: &str = "AzureDiamond:hunter2";
-/// The sample checks in checks.d name these two.
-const DUKE_PORT: u16 = 24254;
-const HOOK_PORT: u16 = 24255;
+/// The sample checks in checks.d name this port, and the two after it.
+const PORT: u16 = 24253;
+/// The most checks that are asked for each second.
+const MOST: &str = "1000";
 const READY_PATIENCE: Duration = Duration::from_secs(300);
 /// Longer than lokahid takes to finish its work and stop its servers.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
@@ -38,8 +39,8 @@ pub(crate) struct Arguments {
     /// Where the data is kept [default: $DATA_DIR, else this platform's data folder]
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// The port of lokahid
-    #[arg(long, default_value_t = 24253)]
+    /// The port of lokahid; duke-of-york and sample_hook take the two after it
+    #[arg(long, default_value_t = PORT, value_parser = clap::value_parser!(u16).range(1..=65533))]
     port: u16,
 }
 
@@ -47,11 +48,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let wish = Wish::listen()?;
     peers::ensure()?;
     let programs = build::programs(Profile::Dev)?;
-    for port in [arguments.port, DUKE_PORT, HOOK_PORT] {
+    for port in arguments.port..=arguments.port + 2 {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
-            format!(
-                "port {port} is taken: stop what listens there (or give lokahid another --port)"
-            )
+            format!("port {port} is taken: stop what listens there, or say --port N: N, N+1 and N+2 are used")
         })?;
     }
     let data = match &arguments.data_dir {
@@ -67,7 +66,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         programs,
         logs,
         port: arguments.port,
+        sample: workspace::root().to_owned(),
     };
+    if arguments.port != PORT {
+        session.sample = data.join("sample");
+        move_sample(workspace::root(), &session.sample, arguments.port)?;
+    }
     let result = session.play(&data, &wish);
     println!("stopping");
     session.running.stop(STOP_PATIENCE);
@@ -80,6 +84,8 @@ struct Session {
     programs: BTreeMap<String, PathBuf>,
     logs: PathBuf,
     port: u16,
+    /// Where the folder checks.d is.
+    sample: PathBuf,
 }
 
 impl Session {
@@ -95,7 +101,7 @@ impl Session {
     /// Starts the three; what the webhook prints comes over the channel.
     fn start(&mut self, data: &Path) -> Result<Receiver<String>> {
         let (lines, events) = mpsc::channel();
-        let mut hook = self.command("sample_hook", HOOK_PORT)?;
+        let mut hook = self.command("sample_hook", self.port + 2)?;
         hook.stdout(Stdio::piped());
         let log = self.log("sample_hook");
         let child = self
@@ -105,7 +111,7 @@ impl Session {
             thread::spawn(move || copy_lines(stdout, &log, &lines));
         }
 
-        let mut duke = self.command("duke-of-york", DUKE_PORT)?;
+        let mut duke = self.command("duke-of-york", self.port + 1)?;
         duke.env("PERIOD", "5s");
         self.start_logged("duke-of-york", duke)?;
 
@@ -152,7 +158,7 @@ impl Session {
     fn lokahictl(&self) -> Result<Command> {
         let mut command = Command::new(self.program("lokahictl")?);
         let server = format!("http://{USERPASS}@127.0.0.1:{}", self.port);
-        command.current_dir(workspace::root()).stdin(Stdio::null());
+        command.current_dir(&self.sample).stdin(Stdio::null());
         command.arg("--server").arg(server);
         Ok(command)
     }
@@ -198,7 +204,7 @@ impl Session {
 
     fn list(&self) -> Result<Vec<view::Check>> {
         let mut list = self.lokahictl()?;
-        list.args(["list", "--status", "--output", "json"]);
+        list.args(["list", "--status", "--output", "json", "--count", MOST]);
         view::parse(&workspace::output(&mut list)?)
     }
 
@@ -221,7 +227,7 @@ impl Session {
                     Err(error) => view.trouble(format!("{error:#}")),
                 }
                 if let Some(screen) = &mut screen {
-                    screen.draw(&view.table(now))?;
+                    screen.draw(&view.table(now, height()))?;
                 }
             }
             if screen.is_none() {
@@ -256,6 +262,18 @@ impl Screen {
     }
 }
 
+/// How many lines the terminal has. It may change its size at any time.
+fn height() -> usize {
+    let mut stty = Command::new("stty");
+    // It asks about its stdin, which is ours.
+    let said = stty.arg("size").stdin(Stdio::inherit()).output();
+    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let lines = said
+        .ok()
+        .and_then(|said| said.split(' ').next()?.parse().ok());
+    lines.filter(|lines| *lines > 0).unwrap_or(view::LINES)
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
         print!("\x1b[?7h\x1b[?25h\x1b[?1049l");
@@ -263,6 +281,21 @@ impl Drop for Screen {
             eprintln!("the terminal is gone: {error}");
         }
     }
+}
+
+/// Copies the sample checks, with the ports that are used instead of theirs.
+fn move_sample(root: &Path, to: &Path, port: u16) -> Result<()> {
+    let folder = to.join("checks.d");
+    make_private(&folder)?;
+    for entry in fs::read_dir(root.join("checks.d"))?.flatten() {
+        let mut text = fs::read_to_string(entry.path())?;
+        for offset in (0..3).rev() {
+            let (old, new) = (PORT + offset, port + offset);
+            text = text.replace(&format!(":{old}/"), &format!(":@{new}/"));
+        }
+        fs::write(folder.join(entry.file_name()), text.replace(":@", ":"))?;
+    }
+    Ok(())
 }
 
 /// Makes a folder within the data folder. The data folder itself is closed to others, but as
@@ -290,5 +323,23 @@ fn copy_lines(from: ChildStdout, log: &Path, to: &Sender<String>) {
         if to.send(line).is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Scratch;
+
+    #[test]
+    fn the_sample_moves_with_the_port() {
+        let scratch = Scratch::within(&std::env::temp_dir()).unwrap();
+        // One of the new ports is one of the old ones.
+        move_sample(workspace::root(), scratch.path(), PORT + 1).unwrap();
+        let read =
+            |name: &str| fs::read_to_string(scratch.path().join("checks.d").join(name)).unwrap();
+        assert!(read("duke.hcl").contains("http://127.0.0.1:24255/"));
+        assert!(read("lokahi-itself.hcl").contains("http://127.0.0.1:24254/livez"));
+        assert!(read("webhooks.hcl").contains("http://127.0.0.1:24256/twirp/"));
     }
 }
