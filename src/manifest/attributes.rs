@@ -384,7 +384,7 @@ pub const CHECK: Block = Block {
             name: "webhook_url",
             kind: "URL",
             default: "none",
-            bounds: "2048 bytes, http or https",
+            bounds: "2048 bytes, http or https; or a secret as a whole",
             about: "A receiver of this check alone, without a `webhook` block.",
             example: "\"https://hooks.example.com/health\"",
             merge: Merge::Replace,

@@ -25,7 +25,7 @@ use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
-pub use crate::manifest::expand::Keep;
+pub use crate::manifest::expand::{Keep, MAX_KEY};
 pub use crate::manifest::read::roots;
 
 /// A root that has no error.

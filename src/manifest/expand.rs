@@ -26,7 +26,7 @@ use crate::model::check::CheckSpec;
 use crate::model::name::Name;
 
 /// The longest key of a `for_each`, in bytes: it is part of the check's address.
-const MAX_KEY: usize = 200;
+pub const MAX_KEY: usize = 200;
 /// Fewer blocks than this are not worth a thread.
 const FEW: usize = 256;
 /// The most threads.
