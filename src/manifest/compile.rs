@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Block, Item, Kind};
-use crate::manifest::attributes::{DEFAULTS, LOKAHI, TEMPLATE, WEBHOOK};
+use crate::manifest::attributes::root::LOKAHI;
+use crate::manifest::attributes::webhook::WEBHOOK;
+use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
 use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};

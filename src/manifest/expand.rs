@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::manifest::ast::{Attribute, Block, Item};
-use crate::manifest::attributes::{CHECK, DEFAULTS, FILE};
+use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::{DEFAULTS, FILE};
 use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};

@@ -1,6 +1,8 @@
 //! From a merged layer to a spec that cannot be wrong.
 
-use crate::manifest::attributes::{ASSERT, CHECK, CONFIRM, DEFAULTS, NOTIFY};
+use crate::manifest::attributes::DEFAULTS;
+use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::attributes::check::{CHECK, CONFIRM, NOTIFY};
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
-use crate::manifest::attributes::{VALIDATION, VARIABLE};
+use crate::manifest::attributes::root::{VALIDATION, VARIABLE};
 use crate::manifest::declare::{unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;

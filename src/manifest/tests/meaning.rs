@@ -1,7 +1,8 @@
 //! What files mean: defaults, merging, values.
 
 use super::{compiled, good, problems, tree};
-use crate::manifest::attributes::{CHECK, FILE};
+use crate::manifest::attributes::FILE;
+use crate::manifest::attributes::check::CHECK;
 use crate::manifest::compile::{Keep, compile};
 use crate::manifest::difference::check_fields;
 use crate::manifest::eval::functions::FUNCTIONS;

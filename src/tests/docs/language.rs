@@ -2,7 +2,8 @@
 //! sees of a response.
 
 use lokahi::files::folder;
-use lokahi::manifest::attributes::{CHECK, DEFAULTS, FILE, LATER, TEMPLATE};
+use lokahi::manifest::attributes::check::CHECK;
+use lokahi::manifest::attributes::{DEFAULTS, FILE, LATER, TEMPLATE};
 use lokahi::manifest::compile::MAX_KEY;
 use lokahi::manifest::diagnostic::Diagnostics;
 use lokahi::manifest::eval::functions::{FUNCTIONS, Group};
