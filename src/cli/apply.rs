@@ -10,7 +10,7 @@ use super::output::Console;
 use super::revision;
 use super::validate::{diagnostic, style};
 use crate::client::Client;
-use crate::manifest::inputs::Inputs;
+use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::report;
 use crate::model::change::{Action, Change, FieldChange, Kind};
 use crate::model::desired::{Declared, Desired, SourceLine};
@@ -18,7 +18,7 @@ use crate::plan::{Plan, text};
 use crate::proto::lokahi::{
     self, ApplyRequest, ApplyResult, Declared as WireDeclared, SpecDigests, SpecUpload,
 };
-use crate::reconcile::load;
+use crate::reconcile::load::{self, Wanted};
 use crate::spec::{Digest, encode_check, encode_webhook};
 
 /// How much one upload holds, in bytes; the server takes 4 MiB.
@@ -34,17 +34,17 @@ pub(super) async fn apply(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let inputs = what.inputs.read()?;
-    let roots = load::roots(&what.path);
+    let roots = load::tree(&what.path, &inputs);
     if roots.len() > 1 && what.output == TextOutput::Json {
         let message = format!("{} holds {} projects", what.path.display(), roots.len());
         return Err(Failure::new(Exit::Usage, message)
             .hint("with --output json one is applied at a time: name its folder"));
     }
     let mut first = None;
-    for root in &roots {
-        let ended = apply_root(client, root, &inputs, what, console).await;
-        match ended {
-            Err(failure) if roots.len() > 1 => {
+    let several = roots.len() > 1;
+    for (root, wanted) in roots {
+        match apply_root(client, &root, wanted, what, console).await {
+            Err(failure) if several => {
                 let exit = failure.report(console.words);
                 first.get_or_insert(exit);
             }
@@ -59,12 +59,12 @@ pub(super) async fn apply(
 async fn apply_root(
     client: &Client,
     path: &Path,
-    inputs: &Inputs,
+    wanted: Result<Wanted, Diagnostics>,
     what: &Apply,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let root = path.display().to_string();
-    let desired = match load::wanted(path, inputs) {
+    let desired = match wanted {
         Ok((desired, warnings)) => {
             let warnings = report::human(&warnings, &root, style(console));
             console.words.write_all(warnings.as_bytes())?;

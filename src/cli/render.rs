@@ -14,11 +14,11 @@ use crate::model::desired::Desired;
 use crate::reconcile::load;
 
 pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let roots = load::roots(&what.path);
     let inputs = Inputs {
         missing: Missing::Refused,
-        ..what.inputs.read()?
+        ..load::for_roots(&what.inputs.read()?, roots.len())
     };
-    let roots = load::roots(&what.path);
     let mut found = false;
     let mut documents = Vec::new();
     for root in &roots {

@@ -18,9 +18,14 @@ struct Validated {
 }
 
 pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let inputs = what.inputs.read()?;
-    let roots = what.paths.iter().flat_map(|path| load::roots(path));
+    let roots: Vec<_> = what
+        .paths
+        .iter()
+        .flat_map(|path| load::roots(path))
+        .collect();
+    let inputs = load::for_roots(&what.inputs.read()?, roots.len());
     let validated: Vec<Validated> = roots
+        .into_iter()
         .map(|root| {
             let shown = root.display().to_string();
             match load::load(&root, &inputs, Keep::Nothing) {

@@ -18,6 +18,16 @@ pub enum Missing {
     Refused,
 }
 
+/// What to do about a flag for a variable that the root does not declare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Strays {
+    /// It is a slip of the pen.
+    #[default]
+    Refused,
+    /// It is for another root of the same run.
+    Allowed,
+}
+
 /// Everything from outside. The order of what gives a variable its value is flags, files
 /// (a later one wins), environment.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +40,7 @@ pub struct Inputs {
     /// Names that `env` may read besides LOKAHI_*.
     pub allowed: BTreeSet<String>,
     pub missing: Missing,
+    pub strays: Strays,
 }
 
 impl Inputs {

@@ -10,7 +10,7 @@ use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope};
 use crate::manifest::eval::value::{Node, Type, Value};
-use crate::manifest::inputs::{Inputs, Missing, PREFIX};
+use crate::manifest::inputs::{Inputs, Missing, PREFIX, Strays};
 use crate::manifest::parse::{Part, parse, span};
 use crate::manifest::scan::scan;
 use crate::manifest::source::{Sources, Span};
@@ -105,7 +105,7 @@ impl Variables<'_> {
             }
         }
         for (name, text) in &self.inputs.flags {
-            if !blocks.contains_key(name) {
+            if self.inputs.strays == Strays::Refused && !blocks.contains_key(name) {
                 let message = format!("--var {name}: no variable is called `{name}`");
                 let hint = did_you_mean(name, blocks.keys().map(String::as_str));
                 let problem = Problem {

@@ -1,26 +1,16 @@
 //! From a folder to its desired state. It reads everything each time: what the
 //! watcher says is only a hint.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::files::folder::Folder;
 use crate::manifest::compile::{Compiled, Keep, compile, roots as roots_of};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
-use crate::manifest::inputs::{Inputs, Missing};
+use crate::manifest::inputs::{Inputs, Missing, Strays};
 use crate::manifest::source::{Excerpt, whole_file};
 use crate::model::desired::{Declared, Desired, Move};
-
-/// Why a folder gave no desired state.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// Something in it is wrong; nothing of it may be applied.
-    #[error("the check files have problems")]
-    Invalid(#[source] Diagnostics),
-    /// A defect of ours. The next round tries again.
-    #[error("reading the check files panicked")]
-    Panicked(#[source] tokio::task::JoinError),
-}
+use crate::model::name::Name;
 
 /// What is to be applied, and warnings.
 pub type Wanted = (Desired, Vec<Diagnostic>);
@@ -93,22 +83,60 @@ pub fn roots(path: &Path) -> Vec<PathBuf> {
     found.iter().map(below).collect()
 }
 
-/// The same as [`wanted`], away from the threads that serve others.
-pub async fn wanted_aside(root: PathBuf, inputs: Arc<Inputs>) -> Result<Wanted, LoadError> {
-    let loaded = tokio::task::spawn_blocking(move || wanted(&root, &inputs)).await;
+/// Inputs for so many roots in one run: what is given may be for some of them only.
+pub fn for_roots(inputs: &Inputs, roots: usize) -> Inputs {
+    Inputs {
+        strays: match roots {
+            0 | 1 => Strays::Refused,
+            _ => Strays::Allowed,
+        },
+        ..inputs.clone()
+    }
+}
+
+/// What every root at and below a path says. Two roots of one project would delete each
+/// other's checks, and are refused both. Blocks on the disk.
+pub fn tree(path: &Path, inputs: &Inputs) -> Vec<(PathBuf, Result<Wanted, Diagnostics>)> {
+    let roots = roots(path);
+    let inputs = for_roots(inputs, roots.len());
+    let mut loaded: Vec<_> = roots
+        .into_iter()
+        .map(|root| {
+            let wanted = wanted(&root, &inputs);
+            (root, wanted)
+        })
+        .collect();
+    let mut known: BTreeMap<Name, Vec<PathBuf>> = BTreeMap::new();
+    for (root, wanted) in &loaded {
+        if let Ok((desired, _)) = wanted {
+            let project = desired.project.clone();
+            known.entry(project).or_default().push(root.clone());
+        }
+    }
+    for (root, wanted) in &mut loaded {
+        let Ok((desired, _)) = wanted else { continue };
+        let same = known.get(&desired.project).map_or(&[][..], Vec::as_slice);
+        let Some(other) = same.iter().find(|other| *other != root) else {
+            continue;
+        };
+        let (project, other) = (&desired.project, other.display());
+        *wanted = Err(Diagnostics(vec![Diagnostic {
+            message: format!("{other} is a root of the project {project}, too"),
+            hint: Some("one project is one root: give one of them another name".to_owned()),
+            ..at_line(Code::DeclaredTwice, ".", 0)
+        }]));
+    }
     loaded
-        .map_err(LoadError::Panicked)?
-        .map_err(LoadError::Invalid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn the_sample_is_good() {
+    #[test]
+    fn the_sample_is_good() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("checks.d");
-        let (desired, warnings) = wanted_aside(root, Arc::default()).await.unwrap();
+        let (desired, warnings) = wanted(&root, &Inputs::default()).unwrap();
         assert!(warnings.is_empty());
         assert_eq!(desired.project.as_str(), "sample");
         let duke = &desired.checks["duke_of_york"];
@@ -117,17 +145,50 @@ mod tests {
         assert_eq!(duke.spec.receivers[0].as_str(), "sample_hook");
     }
 
-    #[tokio::test]
-    async fn a_folder_that_is_not_there_is_a_problem() {
-        let error = wanted_aside("/nowhere/at/all".into(), Arc::default())
-            .await
-            .unwrap_err();
-        let LoadError::Invalid(problems) = error else {
-            panic!("{error}")
-        };
+    #[test]
+    fn a_folder_that_is_not_there_is_a_problem() {
+        let problems = wanted(Path::new("/nowhere/at/all"), &Inputs::default()).unwrap_err();
         assert_eq!(
             problems.to_string(),
             ".: error[LK0101]: cannot be read: there is no such file or folder"
         );
+    }
+    #[test]
+    fn each_root_of_a_tree_is_a_project_of_its_own() {
+        let tree = std::env::temp_dir().join(format!("lokahi-tree-{}", std::process::id()));
+        let root = |folder: &str, text: &str| {
+            std::fs::create_dir_all(tree.join(folder)).unwrap();
+            std::fs::write(tree.join(folder).join("lokahi.hcl"), text).unwrap();
+        };
+        let project = |name: &str| format!("lokahi {{\n  project = \"{name}\"\n}}\n");
+        root("", &project("all"));
+        root("web", &project("web"));
+        root("web/shop", &project("shop"));
+        root("more", &project("shop"));
+        root("bad", "lokahi {\n  projcet = \"x\"\n}\n");
+        let loaded = super::tree(&tree, &Inputs::default());
+        let says: Vec<String> = loaded
+            .iter()
+            .map(|(path, wanted)| {
+                let folder = path.strip_prefix(&tree).unwrap().display();
+                match wanted {
+                    Ok((desired, _)) => format!("{folder}: {}", desired.project),
+                    Err(problems) => format!("{folder}: {}", problems.0[0].message),
+                }
+            })
+            .collect();
+        std::fs::remove_dir_all(&tree).unwrap();
+        let shop = |other: &str| {
+            let other = tree.join(other).display().to_string();
+            format!("{other} is a root of the project shop, too")
+        };
+        let expect = [
+            ": all".to_owned(),
+            "bad: unknown attribute `projcet` in `lokahi`".to_owned(),
+            format!("more: {}", shop("web/shop")),
+            "web: web".to_owned(),
+            format!("web/shop: {}", shop("more")),
+        ];
+        assert_eq!(says, expect);
     }
 }

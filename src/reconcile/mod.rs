@@ -1,8 +1,10 @@
 //! Keeping what is live equal to what is declared: `watch` says when to look,
-//! `load` looks, `apply` writes, and `run` does all of it again and again.
+//! `load` looks, `apply` writes, `root` does that for one project, and `run` for all of a
+//! folder, again and again.
 
 pub mod load;
 pub mod watch;
 
 pub mod apply;
+mod root;
 pub mod run;
