@@ -193,6 +193,18 @@ impl Ground<'_> {
         let Some(entries) = self.entries(for_each, expansion) else {
             return;
         };
+        let scope = |key, value| {
+            let each = Value::object([("key", key), ("value", value)], for_each.span);
+            self.scope(Root::Value(each))
+        };
+        if entries.is_empty() {
+            // Nothing today, but a mistake in it is one.
+            let scope = scope(Value::Unknown(Type::String), Value::Unknown(Type::Any));
+            let none = expansion.checks.len();
+            self.one(block, name.to_string(), &scope, base, expansion);
+            expansion.checks.truncate(none);
+            return;
+        }
         for (key, value) in entries {
             let (key, address) = match key {
                 Some(key) => {
@@ -201,9 +213,7 @@ impl Ground<'_> {
                 }
                 None => (Value::Unknown(Type::String), name.to_string()),
             };
-            let each = Value::object([("key", key), ("value", value)], for_each.span);
-            let scope = self.scope(Root::Value(each));
-            self.one(block, address, &scope, base.clone(), expansion);
+            self.one(block, address, &scope(key, value), base.clone(), expansion);
         }
     }
 

@@ -24,6 +24,8 @@ use crate::wish::Wish;
 use crate::{http, peers, workspace};
 
 const USERPASS: &str = "AzureDiamond:hunter2";
+/// The secret of the sample checks: USERPASS as HTTP basic authentication has it.
+const LOGIN: (&str, &str) = ("LOKAHI_SECRET_SAMPLE_LOGIN", "QXp1cmVEaWFtb25kOmh1bnRlcjI=");
 /// The sample checks in checks.d name these two.
 const DUKE_PORT: u16 = 24254;
 const HOOK_PORT: u16 = 24255;
@@ -114,7 +116,8 @@ impl Session {
             .arg("--all-in-one")
             .env("DATA_DIR", data)
             .env("CACHE_DIR", workspace::cache_dir()?)
-            .env("USERPASS", USERPASS);
+            .env("USERPASS", USERPASS)
+            .env(LOGIN.0, LOGIN.1);
         // Ours are private: what this terminal is set up for is somebody else's.
         for name in ["DATABASE_URL", "NATS_URL", "CHECKS_DIR"] {
             lokahid.env_remove(name);
@@ -193,6 +196,9 @@ impl Session {
         println!("applying checks.d");
         let mut apply = self.lokahictl()?;
         apply.args(["apply", "checks.d", "--auto-approve"]);
+        // Said in so many words, so that nothing of this terminal says else.
+        apply.args(["--var", "env=local"]);
+        apply.args(["--var", &format!("lokahid_port={}", self.port)]);
         workspace::run(&mut apply)
     }
 
