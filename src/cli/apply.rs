@@ -2,6 +2,7 @@
 //! word `yes` goes on.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::arguments::{Apply, TextOutput};
 use super::exit::{Exit, Failure};
@@ -9,6 +10,7 @@ use super::output::Console;
 use super::revision;
 use super::validate::{diagnostic, style};
 use crate::client::Client;
+use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
 use crate::model::change::{Action, Change, FieldChange, Kind};
 use crate::model::desired::{Declared, Desired, SourceLine};
@@ -24,13 +26,45 @@ const UPLOAD: usize = 2 * 1024 * 1024;
 /// How many digests are asked for at once.
 const DIGESTS: usize = 50_000;
 
+/// Applies every project at and below the folder, each by itself: what is wrong with one stops
+/// only that one.
 pub(super) async fn apply(
     client: &Client,
     what: &Apply,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let root = what.path.display().to_string();
-    let desired = match load::wanted(&what.path, &what.inputs.read()?) {
+    let inputs = what.inputs.read()?;
+    let roots = load::roots(&what.path);
+    if roots.len() > 1 && what.output == TextOutput::Json {
+        let message = format!("{} holds {} projects", what.path.display(), roots.len());
+        return Err(Failure::new(Exit::Usage, message)
+            .hint("with --output json one is applied at a time: name its folder"));
+    }
+    let mut first = None;
+    for root in &roots {
+        let ended = apply_root(client, root, &inputs, what, console).await;
+        match ended {
+            Err(failure) if roots.len() > 1 => {
+                let exit = failure.report(console.words);
+                first.get_or_insert(exit);
+            }
+            other => {
+                other?;
+            }
+        }
+    }
+    Ok(first.unwrap_or(Exit::Ok))
+}
+
+async fn apply_root(
+    client: &Client,
+    path: &Path,
+    inputs: &Inputs,
+    what: &Apply,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let root = path.display().to_string();
+    let desired = match load::wanted(path, inputs) {
         Ok((desired, warnings)) => {
             let warnings = report::human(&warnings, &root, style(console));
             console.words.write_all(warnings.as_bytes())?;
@@ -55,7 +89,7 @@ pub(super) async fn apply(
             ));
         }
     };
-    let mut request = request(&desired, revision::of(&what.path), client).await?;
+    let mut request = request(&desired, revision::of(path), client).await?;
     let planned = client.apply(&request).await?;
     let plan = plan(&planned);
     if what.output == TextOutput::Human {

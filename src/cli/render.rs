@@ -6,7 +6,7 @@ use super::arguments::{Render, RenderOutput};
 use super::exit::{Exit, Failure};
 use super::output::Console;
 use super::validate::{diagnostic, style};
-use crate::manifest::compile::{Compiled, Explain, OriginLine};
+use crate::manifest::compile::{Compiled, Keep, OriginLine};
 use crate::manifest::inputs::{Inputs, Missing};
 use crate::manifest::report;
 use crate::manifest::written::{check_text, webhook_text};
@@ -23,7 +23,7 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
     let mut documents = Vec::new();
     for root in &roots {
         let shown = root.display().to_string();
-        let compiled = match load::load(root, &inputs, Explain::Yes) {
+        let compiled = match load::load(root, &inputs, Keep::Origins) {
             Ok(compiled) => compiled,
             Err(problems) => {
                 if what.output == RenderOutput::Json {

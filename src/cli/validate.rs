@@ -3,7 +3,7 @@
 use super::arguments::{ReportOutput, Validate};
 use super::exit::{Exit, Failure};
 use super::output::Console;
-use crate::manifest::compile::{Compiled, Explain};
+use crate::manifest::compile::{Compiled, Keep};
 use crate::manifest::diagnostic::{Diagnostic, Severity};
 use crate::manifest::report;
 use crate::reconcile::load;
@@ -23,7 +23,7 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
     let validated: Vec<Validated> = roots
         .map(|root| {
             let shown = root.display().to_string();
-            match load::load(&root, &inputs, Explain::No) {
+            match load::load(&root, &inputs, Keep::Nothing) {
                 Ok(mut compiled) => Validated {
                     root: shown,
                     problems: std::mem::take(&mut compiled.warnings),
@@ -94,8 +94,8 @@ fn summary(validated: &[Validated], console: &mut Console<'_>) -> Result<(), Fai
         let Some(compiled) = &one.compiled else {
             continue;
         };
-        let project = match &compiled.desired {
-            Some(desired) => format!("the project {}", desired.project),
+        let project = match &compiled.project {
+            Some(project) => format!("the project {project}"),
             None => "the project".to_owned(),
         };
         let unknown = match compiled.unknown.as_slice() {
@@ -137,14 +137,14 @@ pub(super) fn wants_color() -> bool {
 /// The same for programs.
 fn document(validated: &[Validated]) -> serde_json::Value {
     let root = |one: &Validated| {
-        let desired = one
+        let project = one
             .compiled
             .as_ref()
-            .and_then(|compiled| compiled.desired.as_ref());
+            .and_then(|compiled| compiled.project.as_ref());
         serde_json::json!({
             "path": one.root,
             "valid": one.compiled.is_some(),
-            "project": desired.map(|desired| desired.project.to_string()),
+            "project": project.map(ToString::to_string),
             "checks": one.compiled.as_ref().map_or(0, |compiled| compiled.checks),
             "webhooks": one.compiled.as_ref().map_or(0, |compiled| compiled.webhooks),
             "unknown": one.compiled.as_ref().map_or(&[] as &[String], |compiled| &compiled.unknown),

@@ -8,7 +8,7 @@ use crate::manifest::attributes::{DEFAULTS, LOKAHI, TEMPLATE, WEBHOOK};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
 use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};
-use crate::manifest::expand::{Expansion, Ground, expand, stacked};
+use crate::manifest::expand::{Expansion, Ground, Known, expand, stacked};
 use crate::manifest::fill::{Filled, Filling};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::layer::Layer;
@@ -25,13 +25,16 @@ use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
-pub use crate::manifest::expand::Explain;
+pub use crate::manifest::expand::Keep;
 pub use crate::manifest::read::roots;
 
 /// A root that has no error.
 #[derive(Debug)]
 pub struct Compiled {
-    /// `None` while something hangs on a variable that has no value.
+    /// `None` while it hangs on a variable that has no value.
+    pub project: Option<Name>,
+    /// `None` while something hangs on a variable that has no value, or if it was not to be
+    /// kept.
     pub desired: Option<Desired>,
     /// The variables that have no value.
     pub unknown: Vec<String>,
@@ -54,11 +57,7 @@ pub struct OriginLine {
 
 /// What the files of a root declare, or every problem of every file. The same files and
 /// inputs give the same answer, in whatever order the files are listed.
-pub fn compile(
-    files: &dyn Files,
-    inputs: &Inputs,
-    explain: Explain,
-) -> Result<Compiled, Diagnostics> {
+pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compiled, Diagnostics> {
     let mut reading = Reading::new(files);
     let mut declared = Declarations::default();
     for file in reading.root() {
@@ -82,7 +81,7 @@ pub fn compile(
         variables: &variables,
         locals: &locals,
         outside: &outside,
-        explain,
+        keep,
         problems,
         uses: Uses::default(),
     };
@@ -225,7 +224,7 @@ struct Compiling<'a> {
     variables: &'a Members,
     locals: &'a Members,
     outside: &'a Outside<'a>,
-    explain: Explain,
+    keep: Keep,
     problems: Vec<Problem>,
     uses: Uses,
 }
@@ -260,7 +259,7 @@ impl<'a> Compiling<'a> {
                 templates: &templates,
                 defaults: &stacked(&defaults),
                 doors: self.outside,
-                explain: self.explain,
+                keep: self.keep,
             },
             &self.declared.early,
             &self.declared.checks,
@@ -313,11 +312,13 @@ impl<'a> Compiling<'a> {
                 origins.insert(check.address.clone(), lines);
             }
             let source = self.line(check.span);
-            match check.spec {
-                Some(spec) => {
+            match check.known {
+                Known::Spec(spec) => {
+                    let spec = *spec;
                     checks.insert(check.address, Declared { spec, source });
                 }
-                None => known = false,
+                Known::Whole => {}
+                Known::Part => known = false,
             }
         }
         let unknown = self
@@ -326,7 +327,7 @@ impl<'a> Compiling<'a> {
             .filter(|(_, known)| crate::manifest::eval::convert::has_unknown(&known.node.value));
         let unknown = unknown.map(|(name, _)| name.clone()).collect();
         let receivers = self.declared.webhooks.len();
-        let desired = match (project, known) {
+        let desired = match (project.clone(), known && self.keep != Keep::Nothing) {
             (Some(project), true) => Some(Desired {
                 project,
                 checks,
@@ -336,6 +337,7 @@ impl<'a> Compiling<'a> {
             _ => None,
         };
         Compiled {
+            project,
             desired,
             unknown,
             checks: count,

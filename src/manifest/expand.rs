@@ -15,7 +15,7 @@ use crate::manifest::eval::value::{Node, Type, Value};
 use crate::manifest::fill::{Filled, Filling};
 use crate::manifest::layer::Layer;
 use crate::manifest::layering::{Layering, MAX_HINTS, Uses};
-use crate::manifest::lint;
+use crate::manifest::lint::{self, Question};
 use crate::manifest::literal::Literal;
 use crate::manifest::origin::{self, Origin};
 use crate::manifest::parse::{Lost, parse};
@@ -32,11 +32,14 @@ const FEW: usize = 256;
 /// The most threads.
 const MAX_THREADS: usize = 8;
 
-/// Whether it is to be told where each value comes from.
+/// What is kept of checks that have no problem.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Explain {
-    No,
-    Yes,
+pub enum Keep {
+    /// Only that they are there.
+    Nothing,
+    Specs,
+    /// Specs, and where each value comes from.
+    Origins,
 }
 
 /// What checks may refer to.
@@ -50,7 +53,17 @@ pub(super) struct Ground<'a> {
     /// By folder, each with those of the folders above it.
     pub(super) defaults: &'a BTreeMap<String, Layer>,
     pub(super) doors: &'a (dyn Doors + Sync),
-    pub(super) explain: Explain,
+    pub(super) keep: Keep,
+}
+
+/// What is known of a check.
+#[derive(Debug)]
+pub(super) enum Known {
+    Spec(Box<CheckSpec>),
+    /// All of it, and nothing of it was to be kept.
+    Whole,
+    /// It hangs on a variable that has no value.
+    Part,
 }
 
 /// A check.
@@ -59,10 +72,9 @@ pub(super) struct Expanded {
     /// `name` or `name["key"]`.
     pub(super) address: String,
     pub(super) span: Span,
-    /// `None` while it hangs on a variable that has no value.
-    pub(super) spec: Option<CheckSpec>,
-    /// Where its URL stands.
-    pub(super) url: Span,
+    pub(super) known: Known,
+    /// What lints compare; nothing while something is not known.
+    pub(super) question: Option<Question>,
     pub(super) origins: Vec<Origin>,
 }
 
@@ -397,18 +409,24 @@ impl Ground<'_> {
         };
         let row = CHECK.attribute("url").map_or(0, |(row, _)| row);
         let url = base.get(row).map_or(block.span, |node| node.span);
-        if let Some(spec) = &spec {
+        let question = spec.as_ref().map(|spec| {
             lint::check(spec, &base, block.span, &mut expansion.problems);
-        }
-        let origins = match self.explain {
-            Explain::Yes => origin::origins(&base, &CHECK),
-            Explain::No => Vec::new(),
+            Question::of(spec, url)
+        });
+        let origins = match self.keep {
+            Keep::Origins => origin::origins(&base, &CHECK),
+            Keep::Nothing | Keep::Specs => Vec::new(),
+        };
+        let known = match (spec, self.keep) {
+            (None, _) => Known::Part,
+            (Some(_), Keep::Nothing) => Known::Whole,
+            (Some(spec), Keep::Specs | Keep::Origins) => Known::Spec(Box::new(spec)),
         };
         expansion.checks.push(Expanded {
             address,
             span: block.span,
-            spec,
-            url,
+            known,
+            question,
             origins,
         });
     }

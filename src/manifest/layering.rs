@@ -123,7 +123,7 @@ impl Layering<'_> {
         }
         let before = self.problems.len();
         let (node, sensitivity) = evaluate(&attribute.value, self.scope, self.problems);
-        if self.problems.len() > before {
+        if self.problems.len() > before || convert::has_invalid(&node.value) {
             return invalid;
         }
         if sensitivity == Sensitivity::Sensitive {

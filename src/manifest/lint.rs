@@ -1,7 +1,7 @@
 //! Lints: what is allowed and most likely not meant. Each can be silenced where it stands, by
 //! a comment `# lokahi-ignore: CODE reason` in its line or above it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::manifest::attributes::{ASSERT, CHECK};
 use crate::manifest::condition;
@@ -173,32 +173,55 @@ fn assertions(spec: &CheckSpec, layer: &Layer, problems: &mut Vec<Problem>) {
     }
 }
 
+/// What a check asks, as far as it is compared with what others ask.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// Of the method, the URL, the headers and the body: two that are equal ask the same.
+    digest: u128,
+    /// Where the URL stands.
+    url: Span,
+    /// Whom it asks often, if it does.
+    often: Option<Box<str>>,
+}
+
+impl Question {
+    pub(super) fn of(spec: &CheckSpec, url: Span) -> Self {
+        let asked = format!("{:?}", (spec.method, &spec.url, &spec.headers, &spec.body));
+        let often = spec.every.seconds() < OFTEN;
+        let host = spec.url.parse().host_str().map(Box::from).filter(|_| often);
+        Self {
+            digest: xxhash_rust::xxh3::xxh3_128(asked.as_bytes()),
+            url,
+            often: host,
+        }
+    }
+}
+
 /// What is to be said of the checks of a root together.
 pub(super) fn across(checks: &[Expanded], problems: &mut Vec<Problem>) {
-    let mut asked: BTreeMap<(&str, Method, &[_], _), &Expanded> = BTreeMap::new();
-    let mut often: BTreeMap<String, Vec<&Expanded>> = BTreeMap::new();
+    let mut asked: HashMap<u128, (&Expanded, &Question)> = HashMap::new();
+    let mut often: BTreeMap<&str, Vec<&Expanded>> = BTreeMap::new();
     for check in checks {
-        let Some(spec) = &check.spec else { continue };
-        let question = (spec.url.as_str(), spec.method, &*spec.headers, &spec.body);
-        match asked.get(&question) {
-            Some(first) if first.span != check.span => {
+        let Some(question) = &check.question else {
+            continue;
+        };
+        match asked.get(&question.digest) {
+            Some((first, same)) if first.span != check.span => {
                 let message = format!("`{}` asks what `{}` asks", check.address, first.address);
-                let problem = Problem::new(Code::DuplicateUrl, check.url, message);
-                problems.push(problem.also(first.url, "the same is asked here"));
+                let problem = Problem::new(Code::DuplicateUrl, question.url, message);
+                problems.push(problem.also(same.url, "the same is asked here"));
             }
             Some(_) => {
-                let message = format!("every check of this `for_each` asks {}", spec.url);
-                let problem = Problem::new(Code::DuplicateUrl, check.url, message);
+                let message = "every check of this `for_each` asks the same";
+                let problem = Problem::new(Code::DuplicateUrl, question.url, message);
                 problems.push(problem.hint("use each.key or each.value in it"));
             }
             None => {
-                asked.insert(question, check);
+                asked.insert(question.digest, (check, question));
             }
         }
-        if spec.every.seconds() < OFTEN
-            && let Some(host) = spec.url.parse().host_str()
-        {
-            often.entry(host.to_owned()).or_default().push(check);
+        if let Some(host) = &question.often {
+            often.entry(host).or_default().push(check);
         }
     }
     for (host, checks) in often {

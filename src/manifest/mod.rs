@@ -23,6 +23,7 @@ pub mod table;
 pub mod inputs;
 mod read;
 mod declare;
+mod types;
 mod variables;
 mod locals;
 mod outside;

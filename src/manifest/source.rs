@@ -174,6 +174,10 @@ impl Sources {
         let Some(source) = self.0.get(span.file as usize) else {
             return whole_file(String::new());
         };
+        if source.text.is_empty() {
+            // A flag or a variable of the environment: its text is not shown.
+            return whole_file(source.path.clone());
+        }
         let start = line
             .checked_sub(1)
             .map_or(0, |at| source.lines[at as usize]);

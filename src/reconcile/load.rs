@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::files::folder::Folder;
-use crate::manifest::compile::{Compiled, Explain, compile, roots as roots_of};
+use crate::manifest::compile::{Compiled, Keep, compile, roots as roots_of};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::inputs::{Inputs, Missing};
 use crate::manifest::source::{Excerpt, whole_file};
@@ -26,8 +26,8 @@ pub enum LoadError {
 pub type Wanted = (Desired, Vec<Diagnostic>);
 
 /// What a root declares. Blocks on the disk.
-pub fn load(root: &Path, inputs: &Inputs, explain: Explain) -> Result<Compiled, Diagnostics> {
-    compile(&Folder::new(root), inputs, explain)
+pub fn load(root: &Path, inputs: &Inputs, keep: Keep) -> Result<Compiled, Diagnostics> {
+    compile(&Folder::new(root), inputs, keep)
 }
 
 /// What a root declares, complete: every variable has a value, and nothing is asked for that
@@ -37,7 +37,7 @@ pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted, Diagnostics> {
         missing: Missing::Refused,
         ..inputs.clone()
     };
-    let compiled = load(root, &inputs, Explain::No)?;
+    let compiled = load(root, &inputs, Keep::Specs)?;
     let Some(desired) = compiled.desired else {
         let message = "not everything is known: a variable hangs on something that is not set";
         return Err(Diagnostics(vec![Diagnostic {

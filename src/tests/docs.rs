@@ -7,7 +7,7 @@ use std::process::Command;
 
 use clap::{ArgAction, CommandFactory};
 use lokahi::daemon::settings::{Healthworker, Lokahid, Webhookworker};
-use lokahi::manifest::compile::{Explain, compile};
+use lokahi::manifest::compile::{Keep, compile};
 use lokahi::manifest::format::format;
 use lokahi::manifest::inputs::Inputs;
 
@@ -117,7 +117,7 @@ fn every_check_file_in_the_documents_is_valid_and_formatted() {
                 block.push_str("\nlokahi {\n  project = \"documents\"\n}\n");
             }
             let files = BTreeMap::from([("block.hcl".to_owned(), block.into_bytes())]);
-            if let Err(problems) = compile(&files, &Inputs::default(), Explain::No) {
+            if let Err(problems) = compile(&files, &Inputs::default(), Keep::Specs) {
                 panic!("{path}:{line}: {problems:?}");
             }
             seen += 1;

@@ -130,6 +130,19 @@ pub fn has_unknown(value: &Value) -> bool {
     }
 }
 
+/// Whether something in a value was reported already.
+pub fn has_invalid(value: &Value) -> bool {
+    match value {
+        Value::Invalid => true,
+        Value::List(items) | Value::Set(items) => items.iter().any(|node| has_invalid(&node.value)),
+        Value::Object(object) => {
+            let mut entries = object.entries().iter();
+            entries.any(|(_, node)| has_invalid(&node.value))
+        }
+        _ => false,
+    }
+}
+
 /// A value as one of a type, or what is wrong: `.a[0]` and what was wanted there.
 pub fn conform(node: &Node, wanted: &Type) -> Result<Node, String> {
     let fail = || {

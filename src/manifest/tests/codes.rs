@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::tree;
-use crate::manifest::compile::{Explain, compile};
+use crate::manifest::compile::{Keep, compile};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::manifest::examples::{Bad, EXAMPLES};
 use crate::manifest::inputs::{Inputs, Missing};
@@ -48,7 +48,7 @@ impl Files for Broken {
 
 /// All that is told of files: errors and lints.
 fn told(files: &dyn Files, inputs: &Inputs) -> Vec<Diagnostic> {
-    match compile(files, inputs, Explain::No) {
+    match compile(files, inputs, Keep::Specs) {
         Ok(compiled) => compiled.warnings,
         Err(Diagnostics(list)) => list,
     }

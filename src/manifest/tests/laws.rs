@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{good, tree};
-use crate::manifest::compile::{Explain, compile};
+use crate::manifest::compile::{Keep, compile};
 use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::literal::Literal;
@@ -40,7 +40,7 @@ end */
 fn survives(text: &[u8]) {
     let mut files = tree(&[]);
     files.insert("web.hcl".into(), text.to_vec());
-    if let Err(problems) = compile(&files, &Inputs::default(), Explain::No) {
+    if let Err(problems) = compile(&files, &Inputs::default(), Keep::Specs) {
         assert!(!problems.0.is_empty());
         let shown = human(
             &problems.0,
@@ -56,7 +56,7 @@ fn survives(text: &[u8]) {
 
 /// What a compilation says, to be compared.
 fn said(files: &dyn Files) -> Result<(Option<Desired>, Vec<Diagnostic>), Diagnostics> {
-    let compiled = compile(files, &Inputs::default(), Explain::No)?;
+    let compiled = compile(files, &Inputs::default(), Keep::Specs)?;
     Ok((compiled.desired, compiled.warnings))
 }
 

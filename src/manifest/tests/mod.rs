@@ -8,7 +8,7 @@ mod expressions;
 
 use std::collections::BTreeMap;
 
-use crate::manifest::compile::{Compiled, Explain, compile};
+use crate::manifest::compile::{Compiled, Keep, compile};
 use crate::manifest::diagnostic::{Diagnostics, Severity};
 use crate::manifest::inputs::Inputs;
 use crate::model::desired::Desired;
@@ -22,7 +22,7 @@ fn tree(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn compiled(files: &[(&str, &str)]) -> Result<Compiled, Diagnostics> {
-    compile(&tree(files), &Inputs::default(), Explain::No)
+    compile(&tree(files), &Inputs::default(), Keep::Specs)
 }
 
 /// The desired state of files that have no error.

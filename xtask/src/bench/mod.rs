@@ -5,6 +5,7 @@
 //! stands beside the figure.
 
 mod figures;
+mod files;
 mod fleet;
 mod flip;
 mod load;
@@ -14,7 +15,8 @@ mod target;
 mod usage;
 mod yardstick;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -51,15 +53,18 @@ enum Scenario {
     Flip,
     /// Resident memory over 100,000 probes
     Memory,
+    /// `lokahictl validate` of 50,000 checks in 1,000 files
+    Files,
 }
 
 impl Scenario {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Load,
         Self::TenThousand,
         Self::FiftyThousand,
         Self::Flip,
         Self::Memory,
+        Self::Files,
     ];
 
     fn name(self) -> &'static str {
@@ -69,10 +74,29 @@ impl Scenario {
             Self::FiftyThousand => "50k",
             Self::Flip => "flip",
             Self::Memory => "memory",
+            Self::Files => "files",
         }
     }
 
-    fn measure(self, fleet: &mut Fleet, arguments: &Arguments) -> Result<Figures> {
+    fn measure(self, bench: &Bench<'_>, arguments: &Arguments) -> Result<Figures> {
+        let checks = |usual| arguments.checks.unwrap_or(usual);
+        if self == Self::Files {
+            return files::measure(bench.programs, bench.results, checks(50_000));
+        }
+        // Each has a database of its own.
+        let site = self.site();
+        let (servers, programs) = (peers::ensure()?, bench.programs);
+        let mut fleet = Fleet::start(&servers, programs, bench.results, site, bench.wish)?;
+        let measured = self.measure_fleet(&mut fleet, arguments);
+        match measured {
+            Err(error) if !bench.wish.is_to_stop() => {
+                Err(error.context(format!("{}: {}", self.name(), fleet.last_words())))
+            }
+            other => other,
+        }
+    }
+
+    fn measure_fleet(self, fleet: &mut Fleet<'_>, arguments: &Arguments) -> Result<Figures> {
         let checks = |usual| arguments.checks.unwrap_or(usual);
         let seconds = |usual| Duration::from_secs(arguments.seconds.unwrap_or(usual));
         match self {
@@ -81,6 +105,7 @@ impl Scenario {
             Self::FiftyThousand => steady::measure(fleet, checks(50_000), seconds(60), Some(10.0)),
             Self::Flip => flip::measure(fleet, checks(50)),
             Self::Memory => steady::memory(fleet, checks(1_000)),
+            Self::Files => bail!("this scenario has no servers"),
         }
     }
 
@@ -92,12 +117,18 @@ impl Scenario {
     }
 }
 
+/// What all scenarios share.
+struct Bench<'a> {
+    programs: &'a BTreeMap<String, PathBuf>,
+    results: &'a Path,
+    wish: &'a Wish,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !Path::new("/proc/self/stat").exists() {
         bail!("what a process uses is read from /proc, which is not here");
     }
     let wish = Wish::listen()?;
-    let servers = peers::ensure()?;
     let programs = build::programs(Profile::Release)?;
     let lokahid = programs.get("lokahid").context("cargo built no lokahid")?;
     let target = lokahid.ancestors().nth(2).context("it is in a folder")?;
@@ -110,15 +141,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         let name = scenario.name();
         println!("\n{name}: starting");
-        // Each has a database of its own.
-        let mut fleet = Fleet::start(&servers, &programs, &results, scenario.site(), &wish)?;
-        let measured = scenario.measure(&mut fleet, arguments);
-        let figures = match measured {
+        let bench = Bench {
+            programs: &programs,
+            results: &results,
+            wish: &wish,
+        };
+        let figures = match scenario.measure(&bench, arguments) {
             Ok(figures) => figures,
             Err(_) if wish.is_to_stop() => bail!("stopped"),
-            Err(error) => return Err(error.context(format!("{name}: {}", fleet.last_words()))),
+            Err(error) => return Err(error),
         };
-        drop(fleet);
         println!("{}", figures.table());
         let path = results.join(format!("{name}.json"));
         std::fs::write(&path, figures.json(name))?;
