@@ -12,20 +12,20 @@ variable "env" {
   }
 }
 
-variable "lokahid_port" {
+variable "port" {
   type        = number
   default     = 24253
-  description = "Where lokahid listens; `cargo xtask up --port` sets it."
+  description = "Where lokahid listens; the duke and the receiver have the two ports after it."
 
   validation {
-    condition     = var.lokahid_port >= 1 && var.lokahid_port <= 65535
-    error_message = "A port is a number from 1 to 65535."
+    condition     = var.port >= 1 && var.port <= 65533
+    error_message = "A port is a number from 1 to 65533, and two more have to follow."
   }
 }
 
 # Values with names. Whatever repeats is written down once.
 locals {
-  lokahid = "http://127.0.0.1:${var.lokahid_port}"
-  duke    = "http://127.0.0.1:24254"
-  hook    = "http://127.0.0.1:24255"
+  lokahid = "http://127.0.0.1:${var.port}"
+  duke    = "http://127.0.0.1:${var.port + 1}"
+  hook    = "http://127.0.0.1:${var.port + 2}"
 }

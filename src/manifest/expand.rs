@@ -23,10 +23,8 @@ use crate::manifest::scan::MAX_ENTRIES;
 use crate::manifest::source::{Sources, Span};
 use crate::manifest::suggest::did_you_mean;
 use crate::model::check::CheckSpec;
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 
-/// The longest key of a `for_each`, in bytes: it is part of the check's address.
-const MAX_KEY: usize = 200;
 /// Fewer blocks than this are not worth a thread.
 const FEW: usize = 256;
 /// The most threads.
@@ -370,10 +368,11 @@ impl Ground<'_> {
             refuse(node.span, message, None);
             return None;
         }
+        let most = Address::MAX_KEY;
         for (key, _, span) in &entries {
-            if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
+            if key.is_empty() || key.len() > most || key.chars().any(char::is_control) {
                 let message =
-                    format!("{key:?}: a key is 1 to {MAX_KEY} bytes without control characters");
+                    format!("{key:?}: a key is 1 to {most} bytes without control characters");
                 refuse(*span, message, None);
                 return None;
             }

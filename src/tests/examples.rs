@@ -11,7 +11,8 @@ use base64::Engine as _;
 use lokahi::files::private as files;
 use yaml_rust2::{Yaml, YamlLoader};
 
-use crate::support::programs::Ended;
+use crate::support::programs::{self, Ended};
+use crate::support::server::Server;
 
 const GOOD: &str = "lokahi {\n  project = \"shop\"\n}\n\ncheck \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/\"\n}\n";
 const UGLY: &str = "check \"shop\" {\n  url=\"https://shop.example.com/\"\n  webhook_url = \"https://hooks.example.com/\"\n}\n";
@@ -195,6 +196,22 @@ fn the_sample_has_no_warning_and_the_secret_that_it_is_given() {
         .map(|rest| rest.split('"').next().unwrap())
         .collect();
     assert_eq!(names, BTreeSet::from(["sample-login"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sample_can_be_applied() {
+    let server = Server::start().await;
+    let sample = path("checks.d");
+    let apply = ["apply", sample.to_str().unwrap(), "--auto-approve"];
+    let first = programs::lokahictl(&server.url, &apply).await;
+    assert_eq!(first.code, 0, "{}", first.words);
+    assert!(
+        first.out.contains("+ check.page[\"home\"] "),
+        "{}",
+        first.out
+    );
+    let second = programs::lokahictl(&server.url, &apply).await;
+    assert!(second.out.starts_with("No changes: "), "{}", second.out);
 }
 
 /// The script of each step of the GitHub workflow that has one.

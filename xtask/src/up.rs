@@ -26,9 +26,8 @@ use crate::{http, peers, workspace};
 const USERPASS: &str = "AzureDiamond:hunter2";
 /// The secret of the sample checks: USERPASS as HTTP basic authentication has it.
 const LOGIN: (&str, &str) = ("LOKAHI_SECRET_SAMPLE_LOGIN", "QXp1cmVEaWFtb25kOmh1bnRlcjI=");
-/// The sample checks in checks.d name these two.
-const DUKE_PORT: u16 = 24254;
-const HOOK_PORT: u16 = 24255;
+/// The port of lokahid that the sample checks in checks.d expect, and two after it.
+const PORT: u16 = 24253;
 const READY_PATIENCE: Duration = Duration::from_secs(300);
 /// Longer than lokahid takes to finish its work and stop its servers.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
@@ -40,8 +39,8 @@ pub(crate) struct Arguments {
     /// Where the data is kept [default: $DATA_DIR, else this platform's data folder]
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// The port of lokahid
-    #[arg(long, default_value_t = 24253)]
+    /// The port of lokahid; duke-of-york and sample_hook take the two after it
+    #[arg(long, default_value_t = PORT, value_parser = clap::value_parser!(u16).range(1..=65533))]
     port: u16,
 }
 
@@ -49,11 +48,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let wish = Wish::listen()?;
     peers::ensure()?;
     let programs = build::programs(Profile::Dev)?;
-    for port in [arguments.port, DUKE_PORT, HOOK_PORT] {
+    for port in arguments.port..=arguments.port + 2 {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
-            format!(
-                "port {port} is taken: stop what listens there (or give lokahid another --port)"
-            )
+            format!("port {port} is taken: stop what listens there, or say --port N: N, N+1 and N+2 are used")
         })?;
     }
     let data = match &arguments.data_dir {
@@ -97,7 +94,7 @@ impl Session {
     /// Starts the three; what the webhook prints comes over the channel.
     fn start(&mut self, data: &Path) -> Result<Receiver<String>> {
         let (lines, events) = mpsc::channel();
-        let mut hook = self.command("sample_hook", HOOK_PORT)?;
+        let mut hook = self.command("sample_hook", self.port + 2)?;
         hook.stdout(Stdio::piped());
         let log = self.log("sample_hook");
         let child = self
@@ -107,7 +104,7 @@ impl Session {
             thread::spawn(move || copy_lines(stdout, &log, &lines));
         }
 
-        let mut duke = self.command("duke-of-york", DUKE_PORT)?;
+        let mut duke = self.command("duke-of-york", self.port + 1)?;
         duke.env("PERIOD", "5s");
         self.start_logged("duke-of-york", duke)?;
 
@@ -198,7 +195,7 @@ impl Session {
         apply.args(["apply", "checks.d", "--auto-approve"]);
         // Said in so many words, so that nothing of this terminal says else.
         apply.args(["--var", "env=local"]);
-        apply.args(["--var", &format!("lokahid_port={}", self.port)]);
+        apply.args(["--var", &format!("port={}", self.port)]);
         workspace::run(&mut apply)
     }
 
