@@ -3,7 +3,9 @@
 //! The phase is a hash of the id, so that a restart neither aligns checks nor
 //! makes a burst, and nothing has to be stored.
 
-use crate::model::check::Every;
+use time::OffsetDateTime;
+
+use crate::model::check::{Every, Timeout};
 use crate::model::id::CheckId;
 
 /// Microseconds since 1970: the scheduler's unit of time.
@@ -27,6 +29,14 @@ pub fn due_between(id: CheckId, every: Every, from: Micros, to: Micros) -> u64 {
     } else {
         ((to.0 - first.0) / period + 1).unsigned_abs()
     }
+}
+
+/// Whether what was seen at `seen` is too old to be believed at `now`: two
+/// probes should have come since, and did not. That is our own fault, not the
+/// site's.
+pub fn is_stale(seen: OffsetDateTime, every: Every, timeout: Timeout, now: OffsetDateTime) -> bool {
+    let periods = time::Duration::seconds(2 * i64::from(every.seconds()));
+    now - seen > periods + timeout.duration()
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         receiver_add(&mut tx, &[(id, made.into_values().collect())]).await?;
     }
     // What was just written needs no reading.
-    let check = convert::check(&StoredCheck {
+    let made = StoredCheck {
         id,
         check_no: CheckNo(0),
         project: API_PROJECT.to_owned(),
@@ -110,7 +110,9 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         seq: 0,
         last: None,
         webhook_response_nanoseconds: 0,
-    });
+        failure: None,
+    };
+    let check = convert::check(&made, now);
     if let Some(key) = key {
         request_keep(&mut tx, key, &check.encode_to_vec(), now).await?;
     }
@@ -146,7 +148,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     let spec = edit::changed(&current.spec, &put)?;
     let changes = spec != current.spec;
     let check = if !changes {
-        convert::check(&current)
+        convert::check(&current, now)
     } else {
         let bytes = encode_check(&spec);
         let digest = Digest::of(&bytes);
@@ -173,7 +175,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
             }
         }
         let written = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-        convert::check(&written)
+        convert::check(&written, now)
     };
     if let Some(key) = key {
         request_keep(&mut tx, key, &check.encode_to_vec(), now).await?;
@@ -197,29 +199,31 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     if current.owner == Owner::Declared {
         return Err(declared(&current, project_source(&mut tx, id).await?).into());
     }
-    check_delete(&mut tx, &[id], clock::now()).await?;
+    let now = clock::now();
+    check_delete(&mut tx, &[id], now).await?;
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit a deletion",
         source,
     })?;
     call.state.announce().await;
-    Ok(convert::check(&current))
+    Ok(convert::check(&current, now))
 }
 
 async fn get(call: Call, wanted: WireId) -> Result<Check, ApiError> {
-    Ok(convert::check(&read(&call, &wanted).await?))
+    Ok(convert::check(&read(&call, &wanted).await?, clock::now()))
 }
 
 async fn status(call: Call, wanted: WireId) -> Result<CheckStatus, ApiError> {
     let stored = read(&call, &wanted).await?;
-    let since = clock::now() - LATENCY_WINDOW;
+    let now = clock::now();
+    let since = now - LATENCY_WINDOW;
     let mut conn = call.state.store.acquire().await?;
     let mut latencies =
         observation_latencies(&mut conn, &[stored.check_no], since, SAMPLES).await?;
     let evidence = evidence_list(&mut conn, stored.check_no, EVIDENCE).await?;
     let samples = latencies.remove(&stored.check_no).unwrap_or_default();
     Ok(CheckStatus {
-        check: Some(convert::check(&stored)),
+        check: Some(convert::check(&stored, now)),
         last_response_time_nanoseconds: convert::last_nanoseconds(&stored),
         histogram_data: Some(summarise(samples).unwrap_or_default().into()),
         resp_status_code: convert::last_status(&stored),
@@ -249,21 +253,24 @@ async fn list(call: Call, opts: ListOpts) -> Result<ChecksPage, ApiError> {
     let filter = list_filter(&opts)?;
     let mut conn = call.state.store.acquire().await?;
     let stored = check_list(&mut conn, &filter, count, opts.offset.into()).await?;
+    let warning = (call.state.trouble)().unwrap_or_default();
+    let now = clock::now();
     if !opts.include_status {
-        let results = stored.iter().map(convert::result).collect();
-        return Ok(ChecksPage { results });
+        let results = stored.iter().map(|check| convert::result(check, now));
+        let results = results.collect();
+        return Ok(ChecksPage { results, warning });
     }
     let numbers: Vec<CheckNo> = stored.iter().map(|check| check.check_no).collect();
     let checks = i64::try_from(numbers.len()).unwrap_or(i64::MAX).max(1);
     let each = (SAMPLES_OF_A_PAGE / checks).clamp(20, SAMPLES);
-    let since = clock::now() - LATENCY_WINDOW;
+    let since = now - LATENCY_WINDOW;
     let mut latencies = observation_latencies(&mut conn, &numbers, since, each).await?;
     let mut result = |check: &StoredCheck| {
         let samples = latencies.remove(&check.check_no).unwrap_or_default();
-        convert::result_with_status(check, summarise(samples))
+        convert::result_with_status(check, summarise(samples), now)
     };
     let results = stored.iter().map(&mut result).collect();
-    Ok(ChecksPage { results })
+    Ok(ChecksPage { results, warning })
 }
 
 fn list_filter(opts: &ListOpts) -> Result<ListFilter, TwirpError> {
@@ -285,6 +292,7 @@ fn list_filter(opts: &ListOpts) -> Result<ListFilter, TwirpError> {
         states: opts.states.iter().map(state).collect::<Result<_, _>>()?,
         owner,
         project: Some(opts.project.clone()).filter(|name| !name.is_empty()),
+        address: Some(opts.name.clone()).filter(|name| !name.is_empty()),
     })
 }
 

@@ -1,5 +1,9 @@
 //! Stored values as messages.
 
+use prost::Message as _;
+use time::OffsetDateTime;
+
+use crate::cadence::is_stale;
 use crate::histogram::Summary;
 use crate::model::observation::ErrorClass;
 use crate::model::value::HttpUrl;
@@ -8,9 +12,12 @@ use crate::proto::moment::timestamp;
 use crate::proto::{admin, lokahi};
 use crate::store::check::StoredCheck;
 
-/// A check as callers see it.
-pub(super) fn check(stored: &StoredCheck) -> lokahi::Check {
+/// A check as callers see it at `now`.
+pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check {
     let spec = &stored.spec;
+    let seen = stored.last.map(|last| last.at);
+    // A new check has until its second probe.
+    let since = seen.map_or(stored.since, |seen| seen.max(stored.since));
     let webhook = spec.webhook.as_ref();
     let format = webhook.map_or(WebhookFormat::Protobuf, |webhook| webhook.format);
     lokahi::Check {
@@ -37,14 +44,23 @@ pub(super) fn check(stored: &StoredCheck) -> lokahi::Check {
         since: Some(timestamp(stored.since)),
         method: spec.method.name().to_owned(),
         timeout_nanoseconds: i64::from(spec.timeout.milliseconds()) * 1_000_000,
+        last_probe: seen.map(timestamp),
+        reason: reason(stored),
+        stale: is_stale(since, spec.every, spec.timeout, now),
         ..lokahi::Check::default()
     }
 }
 
+/// Why it is not up. Evidence that cannot be read says no less than none.
+fn reason(stored: &StoredCheck) -> String {
+    let bytes = stored.failure.as_deref().unwrap_or_default();
+    lokahi::Evidence::decode(bytes).unwrap_or_default().reason()
+}
+
 /// An entry of a page; the histogram only where it was asked for.
-pub(super) fn result(stored: &StoredCheck) -> lokahi::checks_page::Result {
+pub(super) fn result(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::checks_page::Result {
     lokahi::checks_page::Result {
-        check: Some(check(stored)),
+        check: Some(check(stored, now)),
         ..lokahi::checks_page::Result::default()
     }
 }
@@ -53,6 +69,7 @@ pub(super) fn result(stored: &StoredCheck) -> lokahi::checks_page::Result {
 pub(super) fn result_with_status(
     stored: &StoredCheck,
     summary: Option<Summary>,
+    now: OffsetDateTime,
 ) -> lokahi::checks_page::Result {
     let class = stored
         .last
@@ -62,7 +79,7 @@ pub(super) fn result_with_status(
         last_response_time_nanoseconds: last_nanoseconds(stored),
         resp_status_code: last_status(stored),
         error_class: class.map_or("", ErrorClass::name).to_owned(),
-        ..result(stored)
+        ..result(stored, now)
     }
 }
 

@@ -40,6 +40,10 @@ const MOST_IN_FLIGHT: usize = 256;
 /// Writes the metrics page, in the OpenMetrics text format.
 pub type MetricsPage = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Says what is wrong with the probes, if something is: whoever reads states
+/// must know that nobody looks.
+pub type ProbeTrouble = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// What the operator sets.
 #[derive(Clone, Default)]
 pub struct ApiSettings {
@@ -59,6 +63,7 @@ pub struct ApiState {
     metrics_open: bool,
     location: String,
     metrics: MetricsPage,
+    trouble: ProbeTrouble,
     runs: RunTimes,
     in_flight: Semaphore,
     project: OnceCell<ProjectId>,
@@ -83,6 +88,7 @@ impl ApiState {
         bus: Bus,
         settings: &ApiSettings,
         metrics: MetricsPage,
+        trouble: ProbeTrouble,
     ) -> Result<Arc<Self>, AccessError> {
         Ok(Arc::new(Self {
             store,
@@ -94,6 +100,7 @@ impl ApiState {
                 location => location.to_owned(),
             },
             metrics,
+            trouble,
             runs: RunTimes::default(),
             in_flight: Semaphore::new(MOST_IN_FLIGHT),
             project: OnceCell::new(),

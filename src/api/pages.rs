@@ -25,6 +25,9 @@ pub(super) async fn livez() -> Response {
 }
 
 /// What the process needs is there; if not, what is wrong with which.
+///
+/// Probes that nobody answers are named, but whoever routes calls has no reason
+/// to leave this process out: it serves them as well as any other.
 pub(super) async fn readyz(State(state): State<Arc<ApiState>>) -> Response {
     let database = match tokio::time::timeout(PATIENCE, state.store.ping()).await {
         Ok(Ok(())) => "ok".to_owned(),
@@ -46,7 +49,10 @@ pub(super) async fn readyz(State(state): State<Arc<ApiState>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let page = serde_json::json!({"ready": ready, "database": database, "nats": nats});
+    let probes = (state.trouble)().unwrap_or_else(|| "ok".to_owned());
+    let page = serde_json::json!({
+        "ready": ready, "database": database, "nats": nats, "probes": probes,
+    });
     respond(status, JSON, format!("{page}\n"))
 }
 

@@ -23,7 +23,7 @@ use crate::model::ownership::Owner;
 use crate::model::probe::{Probe, ProbeBatch, Report};
 use crate::model::secret::SecretUse;
 use crate::proto::admin::{CheckIDs, Health, HistogramData, Nil, Run};
-use crate::proto::twirp::TwirpError;
+use crate::proto::twirp::{Code, TwirpError};
 use crate::spec::{Digest, encode_check};
 use crate::store::check::{StoredCheck, check_find};
 use crate::store::project::project_sole;
@@ -141,6 +141,7 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
     for (number, check) in urls {
         let health = seen.remove(&number).unwrap_or_else(|| Health {
             error: format!("no health worker reported within {within:?}"),
+            code: Code::Unavailable.name().to_owned(),
             ..Health::default()
         });
         if let Some(name) = names.get(&check.id) {
@@ -205,14 +206,12 @@ async fn probe(
                 _ => "the probe could not be sent".to_owned(),
             };
             let failed = |number| {
-                let error = text.clone();
-                (
-                    number,
-                    Health {
-                        error,
-                        ..Health::default()
-                    },
-                )
+                let health = Health {
+                    error: text.clone(),
+                    code: Code::Unavailable.name().to_owned(),
+                    ..Health::default()
+                };
+                (number, health)
             };
             asked.into_iter().map(failed).collect()
         }
@@ -240,6 +239,7 @@ fn health(seen: &Observation) -> Health {
 fn refused(error: &TwirpError) -> Health {
     Health {
         error: error.to_string(),
+        code: error.code.name().to_owned(),
         ..Health::default()
     }
 }

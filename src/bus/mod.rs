@@ -16,7 +16,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use futures_util::StreamExt as _;
 use percent_encoding::percent_decode;
 use prost::Message as _;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 pub use self::message::{Feed, SingleRequest, woken};
@@ -344,6 +344,8 @@ fn words(at: String) -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync +
             Event::Connected => info!("NATS is connected, at {at}"),
             Event::Disconnected => warn!("NATS is disconnected, at {at}; trying again"),
             Event::SlowConsumer(_) => warn!("messages from NATS were dropped: too slow"),
+            // We have closed it ourselves.
+            Event::Closed => debug!("NATS is closed"),
             _ if *last == text => {}
             _ => warn!("NATS at {at}: {text}"),
         }

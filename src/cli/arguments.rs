@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -18,7 +19,8 @@ pub(super) struct Arguments {
         global = true,
         value_name = "URL",
         env = "LOKAHI_SERVER",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new()
     )]
     pub(super) server: Option<String>,
     /// A file with `server = "URL"` [default: ~/.lokahictl.hcl]
@@ -34,8 +36,10 @@ Examples:
   lokahictl list --state down
   lokahictl apply checks.d
 
-Exit codes: 0 done, 1 refused, 3 `fmt --check` found something, 7 declined, 64 usage, 69 server or network,
-77 not allowed, 130 interrupted.";
+Exit codes: 0 done, 1 refused, or `run` found a check not up, 3 `fmt --check` or
+`validate --deny-warnings` found something, 5 changed by somebody else meanwhile,
+7 declined, 64 usage, 69 server, network, or no health worker, 77 not allowed,
+130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -59,17 +63,18 @@ Examples:
 Examples:
   lokahictl delete 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
     Delete {
-        /// Ids of checks
-        #[arg(required = true, value_name = "ID")]
+        /// Checks, each by its id, its name, or PROJECT/NAME
+        #[arg(required = true, value_name = "CHECK")]
         ids: Vec<String>,
     },
     /// Print a check
     #[command(after_help = "\
 Examples:
-  lokahictl get 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+  lokahictl get 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+  lokahictl get shop/front")]
     Get {
-        /// Id of the check
-        #[arg(value_name = "ID")]
+        /// The check, by its id, its name, or PROJECT/NAME
+        #[arg(value_name = "CHECK")]
         id: String,
     },
     /// List checks, oldest first: a table on a terminal, else JSON
@@ -90,13 +95,14 @@ Examples:
   lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d -e 10
   lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d --clear playbook-url")]
     Put(Put),
-    /// Probe checks now, beside their schedule
+    /// Probe checks now, beside their schedule; fails unless all are up
     #[command(after_help = "\
 Examples:
-  lokahictl run 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+  lokahictl run 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+  lokahictl run shop/front")]
     Run {
-        /// Ids of checks
-        #[arg(required = true, value_name = "ID")]
+        /// Checks, each by its id, its name, or PROJECT/NAME
+        #[arg(required = true, value_name = "CHECK")]
         ids: Vec<String>,
     },
     /// Print how long the probes of `run` took
@@ -155,8 +161,8 @@ pub(super) struct Create {
     /// Where to POST when its state changes
     #[arg(short, long, default_value = "")]
     pub(super) webhook_url: String,
-    /// Seconds from one probe to the next
-    #[arg(short, long, default_value_t = 60)]
+    /// From one probe to the next, in seconds or with a unit: 30, 30s, 5m, 1h
+    #[arg(short, long, default_value_t = 60, value_parser = seconds)]
     pub(super) every: i32,
     /// What to do when it is down; sent with each event
     #[arg(short, long, default_value = "")]
@@ -177,8 +183,8 @@ pub(super) struct CreateLoad {
     /// The site to watch
     #[arg(short = 't', long, visible_alias = "url", value_name = "URL")]
     pub(super) target: String,
-    /// Seconds from one probe to the next
-    #[arg(short, long, default_value_t = 60)]
+    /// From one probe to the next, in seconds or with a unit: 30, 30s, 5m, 1h
+    #[arg(short, long, default_value_t = 60, value_parser = seconds)]
     pub(super) every: i32,
     /// Where to POST when a state changes
     #[arg(short, long, default_value = "")]
@@ -194,8 +200,8 @@ pub(super) struct CreateLoad {
 /// What stands beside the id is changed.
 #[derive(Debug, Args)]
 pub(super) struct Put {
-    /// Id of the check
-    #[arg(value_name = "ID")]
+    /// The check, by its id, its name, or PROJECT/NAME
+    #[arg(value_name = "CHECK")]
     pub(super) id: String,
     /// The site to watch
     #[arg(short, long)]
@@ -203,8 +209,8 @@ pub(super) struct Put {
     /// Where to POST when its state changes
     #[arg(short, long)]
     pub(super) webhook_url: Option<String>,
-    /// Seconds from one probe to the next
-    #[arg(short, long)]
+    /// From one probe to the next, in seconds or with a unit: 30, 30s, 5m, 1h
+    #[arg(short, long, value_parser = seconds)]
     pub(super) every: Option<i32>,
     /// What to do when it is down; sent with each event
     #[arg(short, long)]
@@ -252,9 +258,9 @@ pub(super) struct Filter {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// How many at most
-    #[arg(short, long, default_value_t = 30)]
-    pub(super) count: i32,
+    /// How many at most [default: 30 as JSON, 10000 in a table]
+    #[arg(short, long)]
+    pub(super) count: Option<i32>,
     /// How many to pass over
     #[arg(short, long, default_value_t = 0)]
     pub(super) offset: i32,
@@ -384,6 +390,21 @@ pub(super) struct Apply {
     pub(super) output: TextOutput,
 }
 
+/// Seconds, as the original has them, or with a unit, as check files do.
+fn seconds(text: &str) -> Result<i32, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let (number, seconds) = units
+        .iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))
+        .unwrap_or((text, 1));
+    let number: i32 = number
+        .parse()
+        .map_err(|_| "write whole seconds, or 30s, 5m, 1h, 1d".to_owned())?;
+    number
+        .checked_mul(seconds)
+        .ok_or_else(|| "that is too long".to_owned())
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -399,6 +420,22 @@ mod tests {
     #[test]
     fn the_flags_fit_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn periods() {
+        for (text, wanted) in [
+            ("30", 30),
+            ("30s", 30),
+            ("5m", 300),
+            ("1h", 3600),
+            ("1d", 86_400),
+        ] {
+            assert_eq!(seconds(text), Ok(wanted));
+        }
+        for bad in ["", "s", "1.5s", "30 s", "1w", "99999999d"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,14 +3,16 @@
 use super::arguments::{Clear, Create, Down, Filter, Format, List, ListOutput, Put, StateName};
 use super::exit::{Exit, Failure};
 use super::output::Console;
-use super::table;
+use super::{naming, table};
 use crate::client::Client;
 use crate::clock;
 use crate::proto::lokahi::check::State;
 use crate::proto::lokahi::{Check, ChecksPage, CreateOpts, ListOpts, WebhookFormat};
 
-/// How many `down` shows: as many as the server gives.
+/// How many `down` and a table show: as many as the server gives.
 const MOST: i32 = 10_000;
+/// How many JSON holds, as the original's did.
+const PAGE: i32 = 30;
 
 /// The format's number on the wire.
 pub(super) fn format_number(format: Option<Format>) -> i32 {
@@ -55,7 +57,8 @@ pub(super) async fn get(
     id: &str,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    console.json(&client.get(id).await?)?;
+    let id = naming::id(client, id).await?;
+    console.json(&client.get(&id).await?)?;
     Ok(Exit::Ok)
 }
 
@@ -66,10 +69,14 @@ pub(super) async fn delete(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let mut exit = Exit::Ok;
-    for id in ids {
-        match client.delete(&id).await {
+    for name in ids {
+        let deleted = async {
+            let id = naming::id(client, &name).await?;
+            Ok::<_, Failure>(client.delete(&id).await?)
+        };
+        match deleted.await {
             Ok(check) => console.json(&check)?,
-            Err(error) => exit = Failure::from(error).report(console.words),
+            Err(failure) => exit = failure.report(console.words),
         }
     }
     Ok(exit)
@@ -98,7 +105,7 @@ pub(super) async fn put(
         mask.extend(given.chain(cleared).map(str::to_owned));
     }
     let mut put = Check {
-        id: what.id,
+        id: naming::id(client, &what.id).await?,
         url: what.url.unwrap_or_default(),
         webhook_url: what.webhook_url.unwrap_or_default(),
         every: what.every.unwrap_or_default(),
@@ -135,16 +142,32 @@ pub(super) async fn list(
         StateName::Down => State::Down,
         StateName::Error => State::Error,
     });
-    let page = client
+    let output = chosen(what.output, console);
+    let count = what.count.unwrap_or(match output {
+        ListOutput::Table => MOST,
+        ListOutput::Json => PAGE,
+    });
+    // One more than is shown tells that there are more.
+    let more = output == ListOutput::Table && (1..MOST).contains(&count);
+    let mut page = client
         .list(&ListOpts {
-            count: what.count,
+            count: count + i32::from(more),
             offset: what.offset,
             include_status: what.status,
             states: states.map(i32::from).collect(),
             ..filtered(what.filter)
         })
         .await?;
-    show(&page, what.status, what.output, console)
+    let shown = usize::try_from(count).unwrap_or(0);
+    let cut = more && page.results.len() > shown;
+    page.results.truncate(if more { shown } else { usize::MAX });
+    show(&page, what.status, output, console)?;
+    if cut {
+        let next = what.offset.saturating_add(count);
+        let words = format!("{count} shown, there are more: -c N shows N, -o {next} goes on");
+        writeln!(console.words, "{words}")?;
+    }
+    Ok(Exit::Ok)
 }
 
 pub(super) async fn down(
@@ -160,11 +183,13 @@ pub(super) async fn down(
             ..filtered(what.filter)
         })
         .await?;
+    let output = chosen(what.output, console);
     if page.results.is_empty() && console.out_is_terminal {
+        warn(&page, console)?;
         writeln!(console.words, "Nothing is down.")?;
         return Ok(Exit::Ok);
     }
-    show(&page, true, what.output, console)
+    show(&page, true, output, console)
 }
 
 fn filtered(filter: Filter) -> ListOpts {
@@ -176,17 +201,30 @@ fn filtered(filter: Filter) -> ListOpts {
     }
 }
 
-fn show(
-    page: &ChecksPage,
-    status: bool,
-    output: Option<ListOutput>,
-    console: &mut Console<'_>,
-) -> Result<Exit, Failure> {
-    let output = output.unwrap_or(if console.out_is_terminal {
+/// What the server says of all states at once.
+fn warn(page: &ChecksPage, console: &mut Console<'_>) -> Result<(), Failure> {
+    if !page.warning.is_empty() {
+        let warning = table::printable(&page.warning);
+        writeln!(console.words, "warning: states may be old: {warning}")?;
+    }
+    Ok(())
+}
+
+fn chosen(output: Option<ListOutput>, console: &Console<'_>) -> ListOutput {
+    output.unwrap_or(if console.out_is_terminal {
         ListOutput::Table
     } else {
         ListOutput::Json
-    });
+    })
+}
+
+fn show(
+    page: &ChecksPage,
+    status: bool,
+    output: ListOutput,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    warn(page, console)?;
     match output {
         ListOutput::Json => console.json(page)?,
         ListOutput::Table => {
@@ -199,15 +237,39 @@ fn show(
 
 pub(super) async fn run(
     client: &Client,
-    ids: Vec<String>,
+    names: Vec<String>,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
+    let (mut ids, mut exit) = (Vec::new(), Exit::Ok);
+    for name in names {
+        match naming::id(client, &name).await {
+            Ok(id) => ids.push(id),
+            Err(failure) => exit = failure.report(console.words),
+        }
+    }
+    if ids.is_empty() {
+        return Ok(exit);
+    }
     let run = client.run(ids).await?;
     console.json(&run)?;
-    let mut exit = Exit::Ok;
-    for health in run.results.values() {
-        if health.error.starts_with("not_found: ") {
-            exit = Failure::new(Exit::Refused, &health.error).report(console.words);
+    for (id, health) in &run.results {
+        if health.healthy {
+            continue;
+        }
+        let why = if health.code == "unavailable" {
+            Exit::Server
+        } else {
+            Exit::Refused
+        };
+        let message = match health.code.as_str() {
+            // They name the check themselves.
+            "not_found" => health.error.clone(),
+            _ => format!("{id}: {}", health.error),
+        };
+        let failure = Failure::new(why, message).report(console.words);
+        // What was not probed at all is worse than what is not up.
+        if exit != Exit::Server {
+            exit = failure;
         }
     }
     Ok(exit)

@@ -107,12 +107,31 @@ impl From<ClientError> for Failure {
             ClientError::Server(_) => {
                 Self::new(Exit::Usage, chain(&error)).hint("write http://user:password@host:port")
             }
-            ClientError::Connect { .. } => Self::new(Exit::Server, chain(&error)).hint(
-                "is lokahid running there? Another server: -S URL, LOKAHI_SERVER, \
-                 or server = \"URL\" in ~/.lokahictl.hcl",
-            ),
+            ClientError::Connect { .. } => connect(&chain(&error)),
+            ClientError::Stranger { .. } => {
+                Self::new(Exit::Server, chain(&error)).hint(ANOTHER_SERVER)
+            }
             _ => Self::new(Exit::Server, chain(&error)),
         }
+    }
+}
+
+const ANOTHER_SERVER: &str = "is lokahid running there? Another server: -S URL, LOKAHI_SERVER, \
+                              or server = \"URL\" in ~/.lokahictl.hcl";
+
+/// Nobody there, or nobody to be trusted; the TLS library says it for
+/// programmers.
+fn connect(message: &str) -> Failure {
+    let (reached, _) = message.split_once(": ").unwrap_or((message, ""));
+    if message.contains("InvalidContentType") {
+        return Failure::new(Exit::Server, format!("{reached}: it does not speak TLS"))
+            .hint("http:// instead of https://?");
+    }
+    let failure = Failure::new(Exit::Server, message);
+    if message.contains("certificate") {
+        failure.hint("SSL_CERT_FILE=FILE names the authorities that are trusted, in PEM")
+    } else {
+        failure.hint(ANOTHER_SERVER)
     }
 }
 

@@ -6,6 +6,7 @@ mod exit;
 mod output;
 mod server;
 
+mod naming;
 mod checks;
 mod table;
 mod inputs;
@@ -20,12 +21,13 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::arguments::{Arguments, Command};
 use self::exit::{Exit, Failure};
 use self::output::Console;
 use crate::client::Client;
+use crate::runtime::arguments::command as command_line;
 use crate::runtime::signals;
 
 /// The program: reads its arguments, does what they say, gives the exit code.
@@ -48,8 +50,9 @@ fn run(
     words: impl IntoIterator<Item = OsString>,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let arguments = match Arguments::try_parse_from(words) {
-        Ok(arguments) => arguments,
+    let matches = command_line::<Arguments>().try_get_matches_from(words);
+    let given = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(given) => given,
         Err(error) => {
             // Help goes to stdout, mistakes to stderr.
             error.print()?;
@@ -66,7 +69,7 @@ fn run(
     let done = runtime.block_on(async {
         let stop = signals::stop()?;
         tokio::select! {
-            done = command(arguments, console) => done,
+            done = command(given, console) => done,
             _signal = stop => Ok(Exit::Interrupted),
         }
     });

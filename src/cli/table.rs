@@ -1,5 +1,8 @@
 //! Checks as a table for a terminal. Pure: `now` is given.
 
+use std::collections::BTreeSet;
+
+use prost_types::Timestamp;
 use time::OffsetDateTime;
 
 use crate::proto::lokahi::Check;
@@ -7,21 +10,31 @@ use crate::proto::lokahi::checks_page::Result as Row;
 
 /// One line a check, with a heading; ends with a line break.
 pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String {
-    let mut heading = vec!["ID", "NAME", "STATE", "SINCE", "EVERY"];
+    let projects = rows.iter().filter_map(|row| row.check.as_ref());
+    let projects: BTreeSet<&str> = projects.map(|check| check.project.as_str()).collect();
+    let several = projects.len() > 1;
+    let mut heading = vec!["ID", "NAME"];
+    if several {
+        heading.push("PROJECT");
+    }
+    heading.extend(["STATE", "SINCE", "EVERY"]);
     if status {
-        heading.extend(["LATENCY", "P95", "STATUS"]);
+        heading.extend(["LAST PROBE", "LATENCY", "P95", "STATUS"]);
     }
     heading.push("URL");
+    if status {
+        heading.push("REASON");
+    }
     let mut table: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
     for row in rows {
         let check = row.check.clone().unwrap_or_default();
-        let mut cells = vec![
-            check.id.clone(),
-            or_dash(&check.name),
-            check.state().as_str_name().to_owned(),
-            age(&check, now),
-            format!("{}s", check.every),
-        ];
+        let mut cells = vec![check.id.clone(), or_dash(&check.name)];
+        if several {
+            cells.push(or_dash(&check.project));
+        }
+        cells.push(state(&check));
+        cells.push(age(check.since, now));
+        cells.push(format!("{}s", check.every));
         if status {
             let p95 = row.histogram_data.map_or(0.0, |h| h.p95_nanoseconds);
             let seen = match (row.resp_status_code, row.error_class.as_str()) {
@@ -30,11 +43,16 @@ pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String 
                 // What there was of an answer does not matter then.
                 (_, class) => class.to_owned(),
             };
+            cells.push(age(check.last_probe, now));
             cells.push(latency(row.last_response_time_nanoseconds));
             cells.push(latency(p95 as i64));
             cells.push(seen);
         }
+        let reason = reason(&check, &row.error_class);
         cells.push(check.url);
+        if status {
+            cells.push(reason);
+        }
         table.push(cells);
     }
     let columns = table.first().map_or(0, Vec::len);
@@ -61,17 +79,36 @@ fn or_dash(text: &str) -> String {
 }
 
 /// What a server sends must not move the cursor.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .collect()
 }
 
-fn age(check: &Check, now: OffsetDateTime) -> String {
-    let Some(since) = check.since else {
+/// Why it is not up; the class stands in a column of its own.
+fn reason(check: &Check, class: &str) -> String {
+    let detail = check.reason.strip_prefix(class);
+    detail
+        .and_then(|detail| detail.strip_prefix(": "))
+        .unwrap_or(&check.reason)
+        .to_owned()
+}
+
+/// The state, and whether it is old.
+fn state(check: &Check) -> String {
+    let name = check.state().as_str_name();
+    if check.stale {
+        format!("{name} (stale)")
+    } else {
+        name.to_owned()
+    }
+}
+
+fn age(at: Option<Timestamp>, now: OffsetDateTime) -> String {
+    let Some(at) = at else {
         return "-".to_owned();
     };
-    match now.unix_timestamp().saturating_sub(since.seconds).max(0) {
+    match now.unix_timestamp().saturating_sub(at.seconds).max(0) {
         seconds @ 0..120 => format!("{seconds}s"),
         seconds @ 120..7200 => format!("{}m", seconds / 60),
         seconds @ 7200..172_800 => format!("{}h", seconds / 3600),
@@ -99,6 +136,12 @@ mod tests {
     #[test]
     fn a_table() {
         let now = datetime!(2026-11-22 10:00 UTC);
+        let ago = |seconds: i64| {
+            Some(Timestamp {
+                seconds: now.unix_timestamp() - seconds,
+                nanos: 0,
+            })
+        };
         let row = |name: &str, state: State, seconds: i64| Row {
             check: Some(Check {
                 id: "0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d".into(),
@@ -106,10 +149,13 @@ mod tests {
                 url: "http://site.example.com/\u{1b}[2J".into(),
                 every: 60,
                 state: state.into(),
-                since: Some(prost_types::Timestamp {
-                    seconds: now.unix_timestamp() - seconds,
-                    nanos: 0,
-                }),
+                since: ago(seconds),
+                last_probe: ago(7),
+                stale: state == State::Down,
+                reason: match state {
+                    State::Down => "status 200 is not 404".into(),
+                    _ => String::new(),
+                },
                 ..Check::default()
             }),
             histogram_data: Some(HistogramData {
@@ -122,9 +168,9 @@ mod tests {
         };
         let rows = [row("shop", State::Up, 5), row("", State::Down, 7300)];
         insta::assert_snapshot!(checks(&rows, true, now), @r"
-        ID                                    NAME  STATE  SINCE  EVERY  LATENCY  P95     STATUS  URL
-        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  shop  UP     5s     60s    1.23s    2.50ms  200     http://site.example.com/?[2J
-        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  -     DOWN   2h     60s    1.23s    2.50ms  200     http://site.example.com/?[2J
+        ID                                    NAME  STATE         SINCE  EVERY  LAST PROBE  LATENCY  P95     STATUS  URL                           REASON
+        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  shop  UP            5s     60s    7s          1.23s    2.50ms  200     http://site.example.com/?[2J
+        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  -     DOWN (stale)  2h     60s    7s          1.23s    2.50ms  200     http://site.example.com/?[2J  status 200 is not 404
         ");
     }
 }

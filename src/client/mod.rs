@@ -44,12 +44,8 @@ pub enum ClientError {
     #[error(transparent)]
     Refused(#[from] TwirpError),
     /// The answer is not the message that was expected.
-    #[error("the answer of {server} is not a lokahi answer")]
-    Decode {
-        server: String,
-        #[source]
-        source: prost::DecodeError,
-    },
+    #[error("{server} answers, but not as lokahi does")]
+    Stranger { server: String },
 }
 
 /// A server, and how to call it. Clones share their connections.
@@ -122,14 +118,21 @@ impl Client {
         }
         let answer = call.send().await.map_err(|error| self.failed(error))?;
         let status = answer.status().as_u16();
+        let content_type = answer.headers().get(CONTENT_TYPE);
+        let encoding = content_type
+            .and_then(|it| it.to_str().ok())
+            .and_then(Encoding::from_content_type);
         let bytes = answer.bytes().await.map_err(|error| self.failed(error))?;
         if status != 200 {
             return Err(TwirpError::from_answer(status, &bytes).into());
         }
-        A::decode(bytes).map_err(|source| ClientError::Decode {
-            server: self.server(),
-            source,
-        })
+        match A::decode(bytes) {
+            Ok(answer) if encoding == Some(Encoding::Protobuf) => Ok(answer),
+            // A web page may happen to be a message, too.
+            Ok(_) | Err(_) => Err(ClientError::Stranger {
+                server: self.server(),
+            }),
+        }
     }
 
     fn failed(&self, error: reqwest::Error) -> ClientError {

@@ -46,8 +46,9 @@ pub(super) async fn store(
                 pause(Duration::from_millis(500), token).await?;
             }
             Ok(pending) => bail!(
-                "the database's schema is {pending} migrations behind this program\n\
-                 hint: run `lokahid migrate`, or start lokahid with MIGRATE=true"
+                "the database's schema is {} behind this program\n\
+                 hint: run `lokahid migrate`, or start lokahid with MIGRATE=true",
+                migrations(pending)
             ),
             Err(error) if error.is_passing() => {
                 if tries == 0 {
@@ -65,6 +66,14 @@ pub(super) async fn store(
                 return Err(error).context(at);
             }
         }
+    }
+}
+
+/// So many migrations, in words.
+pub(super) fn migrations(count: usize) -> String {
+    match count {
+        1 => "1 migration".to_owned(),
+        count => format!("{count} migrations"),
     }
 }
 

@@ -24,7 +24,8 @@ pub async fn run(settings: Healthworker) -> anyhow::Result<ExitCode> {
         policy,
         secrets,
         &settings.location,
-    )?;
+    )
+    .await?;
     super::program::until_stopped(supervisor, stop, DEADLINE).await?;
     bus.flush().await;
     Ok(ExitCode::SUCCESS)

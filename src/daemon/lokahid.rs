@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{error, info};
 use uuid::Uuid;
 
 use super::connect::{self, Schema};
@@ -22,6 +22,7 @@ use crate::bus::Bus;
 use crate::manifest::inputs::Inputs;
 use crate::reconcile::load;
 use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
+use crate::runtime::chain::chain;
 use crate::runtime::signals;
 use crate::runtime::supervisor::{Supervisor, Tasks};
 use crate::serve::server;
@@ -34,6 +35,9 @@ use crate::store::{Connection, Store, shard as leases};
 
 /// How long everything gets to end in order.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The exit code of a server that is not there, from sysexits.h.
+const UNAVAILABLE: u8 = 69;
 
 /// Runs until a signal.
 pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
@@ -98,7 +102,8 @@ async fn serve(
         &bus,
         &owner,
         &supervisor.tasks(),
-    )?;
+    )
+    .await?;
     info!(
         "lokahid {} on {scheme}://{address}",
         env!("CARGO_PKG_VERSION")
@@ -130,7 +135,7 @@ async fn connect(
     Ok((store, bus))
 }
 
-fn start(
+async fn start(
     settings: &Lokahid,
     (listener, tls): (TcpListener, Option<Arc<Tls>>),
     store: &Store,
@@ -142,21 +147,21 @@ fn start(
         owner: owner.clone(),
         location: settings.location.clone(),
     };
-    let mut parts = Parts::new(shard::start(tasks, store, bus, shard_settings), bus.clone());
+    let (mut prober, mut delivery) = (None, None);
+    // Before the scheduler: the first probes must find somebody who listens.
     if settings.private.all_in_one {
         let private = &settings.private_addresses;
         let targets = parts::target_policy(&settings.targets, private)?;
         let webhooks = parts::webhook_policy(&settings.webhooks, private)?;
         let secrets = parts::secrets(&settings.secrets)?;
-        parts.prober = Some(parts::start_prober(
-            tasks,
-            bus,
-            targets,
-            secrets.clone(),
-            &settings.location,
-        )?);
-        parts.delivery = Some(parts::start_delivery(tasks, store, bus, webhooks, secrets)?);
+        let location = &settings.location;
+        let started = parts::start_prober(tasks, bus, targets, secrets.clone(), location);
+        prober = Some(started.await?);
+        delivery = Some(parts::start_delivery(tasks, store, bus, webhooks, secrets)?);
     }
+    let board = shard::start(tasks, store, bus, shard_settings);
+    let mut parts = Parts::new(board, bus.clone(), &settings.location);
+    (parts.prober, parts.delivery) = (prober, delivery);
     if let Some(folder) = settings
         .reconcile
         .checks_dir
@@ -179,8 +184,9 @@ fn start(
         metrics_open: settings.listen.metrics_open,
         location: settings.location.clone(),
     };
+    let trouble = metrics::trouble(&parts);
     let page = metrics::page(parts, outbox);
-    let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page)?;
+    let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page, trouble)?;
     tasks.spawn(
         "api",
         server::serve(listener, tls, api::router(state), tasks.token()),
@@ -252,9 +258,15 @@ async fn release(store: &Store, owner: &LeaseOwner) {
 
 async fn migrate(settings: &Lokahid, check: bool) -> anyhow::Result<ExitCode> {
     let store = Store::lazy(settings.database.url()?, 2)?;
+    if let Err(fault) = store.reach().await {
+        let (place, why) = (store.place(), chain(&fault));
+        error!("Postgres at {place} cannot be reached: {why}");
+        return Ok(ExitCode::from(UNAVAILABLE));
+    }
     let pending = store.migrations_pending().await?;
+    let migrations = connect::migrations(pending);
     if check && pending > 0 {
-        info!("{pending} migrations are to be run");
+        info!("{migrations} to be run");
         return Ok(ExitCode::FAILURE);
     }
     if pending == 0 {
@@ -262,7 +274,7 @@ async fn migrate(settings: &Lokahid, check: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     store.migrate().await?;
-    info!("{pending} migrations were run");
+    info!("{migrations} run");
     Ok(ExitCode::SUCCESS)
 }
 

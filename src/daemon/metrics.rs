@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use tracing::error;
 
 use super::probes::Probes;
-use crate::api::MetricsPage;
+use crate::api::{MetricsPage, ProbeTrouble};
 use crate::bus::Bus;
 use crate::clock;
 use crate::delivery::DeliveryTally;
@@ -23,7 +23,7 @@ use crate::prober::stats::Stats;
 use crate::reconcile::run::ReconcileStatus;
 use crate::runtime::counter::{BOUNDS, Buckets};
 use crate::runtime::supervisor::Tasks;
-use crate::shard::Board;
+use crate::shard::{Board, Silence};
 use crate::store::Store;
 use crate::store::delivery::{DeliveryCounts, delivery_counts};
 
@@ -35,21 +35,38 @@ const COUNT_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Parts {
     board: Arc<Board>,
     bus: Bus,
+    /// Where its probes are sent to.
+    location: String,
     pub(super) prober: Option<Arc<Stats>>,
     pub(super) delivery: Option<Arc<DeliveryTally>>,
     pub(super) reconcile: Option<Arc<ReconcileStatus>>,
 }
 
 impl Parts {
-    pub(super) fn new(board: Arc<Board>, bus: Bus) -> Self {
+    pub(super) fn new(board: Arc<Board>, bus: Bus, location: &str) -> Self {
         Self {
             board,
             bus,
+            location: location.to_owned(),
             prober: None,
             delivery: None,
             reconcile: None,
         }
     }
+}
+
+/// What is wrong with the probes of this process: nothing comes back.
+pub(super) fn trouble(parts: &Parts) -> ProbeTrouble {
+    let (board, location) = (Arc::clone(&parts.board), parts.location.clone());
+    Arc::new(move || {
+        let Silence { since, unanswered } = board.silence()?;
+        let seconds = (clock::now() - since).whole_seconds();
+        let probes = if unanswered == 1 { "probe" } else { "probes" };
+        Some(format!(
+            "no report from a health worker at the location {location} for {seconds} s; \
+             {unanswered} {probes} unanswered"
+        ))
+    })
 }
 
 /// The outbox as it was counted last.
@@ -167,6 +184,15 @@ impl Own {
         let tally = &self.parts.board.tally;
         let (checks, shards, waiting) = self.parts.board.counts();
         page.gauge("lokahi_checks", "Checks of our shards", checks as f64)?;
+        let mut stale = 0;
+        self.parts.board.read(clock::now(), |seen| {
+            stale += u32::from(seen.stale);
+        });
+        page.gauge(
+            "lokahi_checks_stale",
+            "Checks whose probes have stopped coming",
+            f64::from(stale),
+        )?;
         page.gauge(
             "lokahi_shards",
             "Shards that are ours, of 64",

@@ -60,8 +60,8 @@ pub(super) fn secrets(settings: &SecretFiles) -> anyhow::Result<Secrets> {
     Ok(Secrets::new(folder))
 }
 
-/// Starts a health worker.
-pub(super) fn start_prober(
+/// Starts a health worker; it listens when this is done.
+pub(super) async fn start_prober(
     tasks: &Tasks,
     bus: &Bus,
     policy: AddressPolicy,
@@ -82,7 +82,7 @@ pub(super) fn start_prober(
         ),
         max_in_flight: IN_FLIGHT,
     };
-    Ok(prober::worker::start(tasks, bus, context, settings))
+    Ok(prober::worker::start(tasks, bus, context, settings).await)
 }
 
 /// Starts a webhook worker.

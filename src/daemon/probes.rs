@@ -10,6 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::clock;
 use crate::model::observation::{Observation, Outcome};
 use crate::shard::Board;
 
@@ -34,8 +35,12 @@ impl Probes {
 
     fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
-        self.board.read(|seen| {
-            let Some(last) = seen.last else { return };
+        self.board.read(clock::now(), |seen| {
+            // Where nobody looks nothing is known: the series end, as they do
+            // when blackbox_exporter itself is gone.
+            let Some(last) = seen.last.filter(|_| !seen.stale) else {
+                return;
+            };
             let labels = vec![
                 ("instance", seen.url.to_string()),
                 ("project", seen.check.project.clone()),

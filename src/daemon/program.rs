@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::Resettable;
 use tracing::{error, info};
 
 use crate::runtime::supervisor::Supervisor;
-use crate::runtime::telemetry;
+use crate::runtime::{arguments, telemetry};
 
 /// The exit code of a usage error, from sysexits.h.
 const USAGE: u8 = 64;
@@ -28,23 +27,15 @@ pub enum Threads {
 /// Parses the settings and runs a program with them, on a runtime of its own.
 pub fn run<S, F>(
     threads: Threads,
-    arguments: impl IntoIterator<Item = OsString>,
+    words: impl IntoIterator<Item = OsString>,
     program: impl FnOnce(S) -> F,
 ) -> ExitCode
 where
     S: Parser,
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    // Compose files leave empty variables: they are not set.
-    let command = S::command().mut_args(|argument| {
-        let value = argument.get_env().and_then(std::env::var_os);
-        match value.is_some_and(|value| value.is_empty()) {
-            true => argument.env(Resettable::Reset),
-            false => argument,
-        }
-    });
-    let parsed = command
-        .try_get_matches_from(arguments)
+    let parsed = arguments::command::<S>()
+        .try_get_matches_from(words)
         .and_then(|matches| S::from_arg_matches(&matches));
     let settings = match parsed {
         Ok(settings) => settings,

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 const DATABASE_EXAMPLE: &str = "postgres://USER:PASSWORD@HOST:5432/DATABASE";
@@ -35,7 +35,7 @@ pub struct Lokahid {
     #[command(flatten)]
     pub secrets: SecretFiles,
     /// Bring the database's schema to this version at the start. Always done with --all-in-one
-    #[arg(long, env = "MIGRATE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
     /// A name for this lokahid that it keeps when it is restarted, and that no other has.
     /// Default: host name and port
@@ -54,14 +54,15 @@ Examples:
   DATABASE_URL=postgres://lokahi:secret@db/lokahi NATS_URL=nats://nats:4222 \\
     USERPASS=admin:secret MIGRATE=true lokahid
                                            against servers of your own, with workers elsewhere
-  lokahid migrate --check                  exit 1 when the schema is older than this program";
+  lokahid migrate --check                  exit 1 when the schema is older than this program,
+                                           69 when Postgres cannot be reached";
 
 /// What lokahid does instead of running.
 #[derive(Debug, Subcommand)]
 pub enum LokahidCommand {
     /// Bring the database's schema to this version, and end
     Migrate {
-        /// Only say whether there is something to do; exit 1 if so
+        /// Only say whether there is something to do; exit 1 if so, 69 when Postgres cannot be reached
         #[arg(long)]
         check: bool,
     },
@@ -104,7 +105,7 @@ pub struct Webhookworker {
 #[derive(Debug, Args)]
 pub struct PrivateServers {
     /// Run every role in this process, and private Postgres and NATS where no URL is given
-    #[arg(long, env = "ALL_IN_ONE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ALL_IN_ONE", value_parser = BoolishValueParser::new())]
     pub all_in_one: bool,
     /// Where private servers keep their data. Default: the platform's data folder
     #[arg(long, env = "DATA_DIR", value_name = "DIR")]
@@ -144,10 +145,10 @@ pub struct Nats {
 /// The API.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Address and port of the API, e.g. 0.0.0.0:24253
+    /// Address and port of the API, e.g. 0.0.0.0:24253. Default, without PORT: 127.0.0.1:24253
     #[arg(long, env = "LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Port of the API, unless LISTEN is set: on all addresses with USERPASS, on 127.0.0.1 without. Default: 24253
+    /// Port of the API, unless LISTEN is set: on all addresses with USERPASS, on 127.0.0.1 without. With neither: 127.0.0.1:24253
     #[arg(long, env = "PORT", value_name = "PORT")]
     pub port: Option<u16>,
     /// USER:PASSWORD of the administrator (HTTP basic authentication)
@@ -166,10 +167,10 @@ pub struct Listen {
     #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Serve the API beyond this machine without a password
-    #[arg(long, env = "ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ALLOW_ANONYMOUS", value_parser = BoolishValueParser::new())]
     pub allow_anonymous: bool,
     /// Serve /metrics without a password
-    #[arg(long, env = "METRICS_OPEN", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "METRICS_OPEN", value_parser = BoolishValueParser::new())]
     pub metrics_open: bool,
 }
 
@@ -219,7 +220,7 @@ pub struct Webhooks {
 #[derive(Debug, Args)]
 pub struct Private {
     /// Deny private and loopback addresses: for whoever lets strangers declare checks
-    #[arg(long, env = "DENY_PRIVATE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "DENY_PRIVATE", value_parser = BoolishValueParser::new())]
     pub deny_private: bool,
 }
 

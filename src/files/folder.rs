@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use crate::manifest::source::{Files, MAX_FILE, Unreadable, ignored};
 
 /// The most files and folders below a root.
-const MAX_ENTRIES: usize = 100_000;
+pub const MAX_ENTRIES: usize = 100_000;
 /// How often a file is read anew when it changes meanwhile.
 const ATTEMPTS: usize = 3;
 

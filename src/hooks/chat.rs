@@ -8,7 +8,7 @@ use clap::Parser;
 use futures_util::FutureExt as _;
 
 use super::event::Told;
-use super::listen::Listen;
+use super::listen::{Listen, parse};
 use super::receiver;
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
@@ -36,7 +36,7 @@ pub(super) enum Service {
 }
 
 pub(super) async fn run(service: Service) -> anyhow::Result<()> {
-    let settings = Settings::parse();
+    let settings: Settings = parse();
     let url: HttpUrl = settings.webhook_url.parse().map_err(|error| {
         // The URL is a secret: only what is wrong with it is said.
         anyhow::anyhow!(match error {
@@ -118,8 +118,8 @@ mod tests {
             resp_status_code: 200,
             ..CheckStatus::default()
         };
-        insta::assert_snapshot!(Service::Slack.body(&event).unwrap(), @r#"{"text":"http://a/?x=&lt;1&gt;&amp;y is UP (status code 200, latency 1ms), playbook: http://p/"}"#);
-        insta::assert_snapshot!(Service::Discord.body(&event).unwrap(), @r#"{"content":"http://a/?x=<1>&y is UP (status code 200, latency 1ms), playbook: http://p/","username":"lokahi"}"#);
+        insta::assert_snapshot!(Service::Slack.body(&event).unwrap(), @r#"{"text":"UP http://a/?x=&lt;1&gt;&amp;y – http://p/"}"#);
+        insta::assert_snapshot!(Service::Discord.body(&event).unwrap(), @r#"{"content":"UP http://a/?x=<1>&y – http://p/","username":"lokahi"}"#);
         assert_eq!(Service::Slack.body(&CheckStatus::default()), None);
     }
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use clap::Parser;
 
-use super::listen::Listen;
+use super::listen::{Listen, parse};
 use crate::clock;
 
 /// Answers 200 and 500 by turns, beginning with 200
@@ -21,7 +21,7 @@ struct Settings {
 }
 
 pub(super) async fn run() -> anyhow::Result<()> {
-    let settings = Settings::parse();
+    let settings: Settings = parse();
     let (since, period) = (clock::monotonic(), settings.period);
     let router = Router::new().fallback(move || async move { answer(since, period) });
     settings.listen.serve(router).await

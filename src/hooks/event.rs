@@ -4,9 +4,11 @@ use crate::proto::lokahi::{Check, CheckStatus};
 
 /// What the lines say of an event.
 pub(super) struct Told<'a> {
-    pub(super) check: &'a Check,
-    pub(super) latency: String,
-    pub(super) status: i32,
+    check: &'a Check,
+    latency: String,
+    status: i32,
+    /// Why it is not up; empty when it is.
+    reason: String,
 }
 
 impl<'a> Told<'a> {
@@ -15,35 +17,64 @@ impl<'a> Told<'a> {
             check,
             latency: go_duration(event.last_response_time_nanoseconds),
             status: event.resp_status_code,
+            reason: event
+                .evidence
+                .last()
+                .map(|seen| printable(&seen.reason()))
+                .unwrap_or_default(),
         }
     }
 
-    /// The line of the original's sample_hook.
+    /// The line of the original's sample_hook, and what it did not know.
     pub(super) fn line(&self) -> String {
-        format!(
+        let mut line = format!(
             "check id: {}, state: {}, latency: {}, status code: {}, playbook url: {}",
             printable(&self.check.id),
             self.check.state().as_str_name(),
             self.latency,
             self.status,
             printable(&self.check.playbook_url)
-        )
+        );
+        if !self.check.name.is_empty() {
+            line.push_str(", check: ");
+            line.push_str(&self.name());
+        }
+        if !self.reason.is_empty() {
+            line.push_str(", reason: ");
+            line.push_str(&self.reason);
+        }
+        line
     }
 
-    /// The same as a message in a chat.
+    /// A message in a chat: what is the matter with which, and what to do.
     pub(super) fn message(&self) -> String {
-        let mut text = format!(
-            "{} is {} (status code {}, latency {})",
-            printable(&self.check.url),
-            self.check.state().as_str_name(),
-            self.status,
-            self.latency,
-        );
-        if !self.check.playbook_url.is_empty() {
-            text.push_str(", playbook: ");
-            text.push_str(&printable(&self.check.playbook_url));
+        let state = self.check.state().as_str_name();
+        let url = printable(&self.check.url);
+        let named = !self.check.name.is_empty();
+        let name = if named { self.name() } else { url.clone() };
+        let mut text = format!("{state} {name}");
+        if !self.reason.is_empty() {
+            text.push_str(": ");
+            text.push_str(&self.reason);
+        }
+        let playbook = printable(&self.check.playbook_url);
+        for part in [if named { url } else { String::new() }, playbook] {
+            if !part.is_empty() {
+                text.push_str(" \u{2013} ");
+                text.push_str(&part);
+            }
         }
         text
+    }
+
+    /// `front (home)`: the check, and its project.
+    fn name(&self) -> String {
+        let Check { name, project, .. } = self.check;
+        if project.is_empty() {
+            printable(name)
+        } else {
+            format!("{} ({})", printable(name), printable(project))
+        }
     }
 }
 
@@ -84,6 +115,7 @@ fn go_duration(nanoseconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::lokahi::Evidence;
 
     #[test]
     fn durations_as_go_writes_them() {
@@ -104,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line() {
-        let event = CheckStatus {
+        let mut event = CheckStatus {
             check: Some(Check {
                 id: "x".into(),
                 url: "http://a/".into(),
@@ -116,8 +148,24 @@ mod tests {
             resp_status_code: 500,
             ..CheckStatus::default()
         };
-        let told = Told::new(&event, event.check.as_ref().unwrap());
-        insta::assert_snapshot!(told.line(), @"check id: x, state: DOWN, latency: 2.265561ms, status code: 500, playbook url: http://p/");
-        insta::assert_snapshot!(told.message(), @"http://a/ is DOWN (status code 500, latency 2.265561ms), playbook: http://p/");
+        let both = |event: &CheckStatus| {
+            let told = Told::new(event, event.check.as_ref().unwrap());
+            format!("{}\n{}", told.line(), told.message())
+        };
+        insta::assert_snapshot!(both(&event), @r"
+        check id: x, state: DOWN, latency: 2.265561ms, status code: 500, playbook url: http://p/
+        DOWN http://a/ – http://p/
+        ");
+        let check = event.check.as_mut().unwrap();
+        (check.name, check.project) = ("front".into(), "home".into());
+        event.evidence.push(Evidence {
+            outcome: "down".into(),
+            detail: "body does not contain \"Welcome\"".into(),
+            ..Evidence::default()
+        });
+        insta::assert_snapshot!(both(&event), @r#"
+        check id: x, state: DOWN, latency: 2.265561ms, status code: 500, playbook url: http://p/, check: front (home), reason: body does not contain "Welcome"
+        DOWN front (home): body does not contain "Welcome" – http://a/ – http://p/
+        "#);
     }
 }

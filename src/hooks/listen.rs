@@ -4,12 +4,12 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use anyhow::Context as _;
 use axum::Router;
-use clap::Args;
+use clap::{Args, Parser};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::runtime::signals;
+use crate::runtime::{arguments, signals};
 use crate::serve::server::serve;
 
 /// Settings of every little program.
@@ -21,6 +21,12 @@ pub(super) struct Listen {
     /// Port, on every address
     #[arg(long, env = "PORT", default_value_t = 9001)]
     port: u16,
+}
+
+/// The settings of a little program; what is wrong with them ends it.
+pub(super) fn parse<S: Parser>() -> S {
+    let matches = arguments::command::<S>().get_matches();
+    S::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 impl Listen {

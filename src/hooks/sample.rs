@@ -7,7 +7,7 @@ use clap::Parser;
 use futures_util::FutureExt as _;
 
 use super::event::Told;
-use super::listen::Listen;
+use super::listen::{Listen, parse};
 use super::receiver;
 use crate::proto::lokahi::CheckStatus;
 
@@ -20,7 +20,7 @@ struct Settings {
 }
 
 pub(super) async fn run() -> anyhow::Result<()> {
-    let settings = Settings::parse();
+    let settings: Settings = parse();
     let handle = |event: CheckStatus| async move { print(&event) }.boxed();
     settings
         .listen

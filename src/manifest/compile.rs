@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Block, Item, Kind};
-use crate::manifest::attributes::{DEFAULTS, LOKAHI, TEMPLATE, WEBHOOK};
+use crate::manifest::attributes::root::LOKAHI;
+use crate::manifest::attributes::webhook::WEBHOOK;
+use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
 use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};
@@ -25,7 +27,7 @@ use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
-pub use crate::manifest::expand::Keep;
+pub use crate::manifest::expand::{Keep, MAX_KEY};
 pub use crate::manifest::read::roots;
 
 /// A root that has no error.

@@ -7,6 +7,7 @@ mod print;
 mod residual;
 
 pub use judge::{Condition, Facts, Latency, Verdict};
+use residual::Known;
 
 use crate::manifest::ast::Expression;
 use crate::manifest::diagnostic::{Code, Problem};
@@ -14,9 +15,7 @@ use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::scope::{Closed, Place, Root, Scope, response_type};
 use crate::manifest::eval::show::with_values;
 use crate::manifest::eval::value::{Type, Value};
-
-/// What a condition's text may come to, in bytes.
-const MAX_TEXT: usize = 8 * 1024;
+use crate::model::check::CheckSpec;
 
 /// What an expression over the response is to give.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,21 +36,28 @@ impl Shape {
     }
 }
 
-/// The text of an expression over the response, with everything else worked in; or what is
-/// wrong with it.
+/// The text of an expression over the response, with everything else worked in; `None` while
+/// that hangs on a variable that has no value; or what is wrong with it.
 pub(super) fn fold(
     expression: &Expression,
     shape: Shape,
     scope: &Scope<'_>,
-) -> Result<String, Vec<Problem>> {
+) -> Result<Option<String>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let residual = residual::residual(expression, scope, &mut problems);
+    let (residual, known) = residual::residual(expression, scope, &mut problems);
     if !problems.is_empty() {
         let told = |problem| with_values(problem, expression, scope);
         return Err(problems.into_iter().map(told).collect());
     }
+    let response = ("response", Root::Value(Value::Unknown(response_type())));
+    let mut roots = vec![response];
+    if known == Known::No {
+        // What could not be worked in still stands there by its name.
+        let others = scope.roots.iter().filter(|(name, _)| *name != "response");
+        roots.extend(others.cloned());
+    }
     let inside = Scope {
-        roots: vec![("response", Root::Value(Value::Unknown(response_type())))],
+        roots,
         place: Place::Condition,
         doors: &Closed,
     };
@@ -77,12 +83,13 @@ pub(super) fn fold(
         problems.push(Problem::new(Code::WrongType, expression.span, message));
     }
     let text = print::text(&residual);
-    if text.len() > MAX_TEXT {
-        let message = format!("longer than {MAX_TEXT} bytes with its values worked in");
+    let most = CheckSpec::MAX_EXPRESSION;
+    if text.len() > most {
+        let message = format!("longer than {most} bytes with its values worked in");
         problems.push(Problem::new(Code::TooMuchWork, expression.span, message));
     }
     match problems.is_empty() {
-        true => Ok(text),
+        true => Ok((known == Known::Yes).then_some(text)),
         false => Err(problems),
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Attribute, Block, Expression, Item};
-use crate::manifest::attributes::{
-    CHECK, DEFAULTS, FILE, IMPORT, LATER, LOCALS, LOKAHI, MOVED, REMOVED, TEMPLATE, VARIABLE,
-    WEBHOOK,
-};
+use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::root::{IMPORT, LOCALS, LOKAHI, MOVED, REMOVED, VARIABLE};
+use crate::manifest::attributes::webhook::WEBHOOK;
+use crate::manifest::attributes::{DEFAULTS, FILE, LATER, TEMPLATE};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::parse::{Lost, Part, parse};
 use crate::manifest::read::Outlined;

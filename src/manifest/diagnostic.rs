@@ -140,7 +140,7 @@ codes! {
     UndeclaredVariable = "LK0603",
     /// A type is not written as one.
     InvalidType = "LK0604",
-    /// A `for_each` is neither a map nor a set of strings, or its keys are not known.
+    /// A `for_each` is neither a map nor a set of strings, or has entries or keys that cannot be.
     InvalidForEach = "LK0605",
     /// A library folder cannot be included, or holds what a library may not.
     InvalidInclude = "LK0606",

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::manifest::ast::{Attribute, Block, Item};
-use crate::manifest::attributes::{CHECK, DEFAULTS, FILE};
+use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::{DEFAULTS, FILE};
 use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};
@@ -25,6 +26,8 @@ use crate::manifest::suggest::did_you_mean;
 use crate::model::check::CheckSpec;
 use crate::model::name::{Address, Name};
 
+/// The longest key of a `for_each`, in bytes: it is part of the check's address.
+pub const MAX_KEY: usize = Address::MAX_KEY;
 /// Fewer blocks than this are not worth a thread.
 const FEW: usize = 256;
 /// The most threads.
@@ -368,7 +371,7 @@ impl Ground<'_> {
             refuse(node.span, message, None);
             return None;
         }
-        let most = Address::MAX_KEY;
+        let most = MAX_KEY;
         for (key, _, span) in &entries {
             if key.is_empty() || key.len() > most || key.chars().any(char::is_control) {
                 let message =

@@ -1,6 +1,8 @@
 //! From a merged layer to a spec that cannot be wrong.
 
-use crate::manifest::attributes::{ASSERT, CHECK, CONFIRM, DEFAULTS, NOTIFY};
+use crate::manifest::attributes::DEFAULTS;
+use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::attributes::check::{CHECK, CONFIRM, NOTIFY};
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
@@ -112,7 +114,8 @@ impl<'a> Filling<'a> {
                 let message = "this `assert` asserts nothing";
                 self.problems
                     .push(Problem::new(Code::Missing, inner.span, message));
-            } else if assert.error_message.is_some() && assert.condition.is_none() {
+            } else if assert.error_message.is_some() && assert.condition.is_none() && !self.unknown
+            {
                 let message = "`error_message` says what is wrong when a `condition` does not hold, \
                                and there is none";
                 self.problems

@@ -113,7 +113,7 @@ impl Layering<'_> {
             return match condition::fold(&attribute.value, shape, self.scope) {
                 Ok(text) => Node {
                     span,
-                    value: Value::string(text),
+                    value: text.map_or(Value::Unknown(Type::Any), Value::string),
                 },
                 Err(problems) => {
                     self.problems.extend(problems);

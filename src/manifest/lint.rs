@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::manifest::attributes::{ASSERT, CHECK};
+use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::attributes::check::CHECK;
 use crate::manifest::condition;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::{Node, Value};

@@ -74,6 +74,15 @@ impl Literal {
         }
     }
 
+    /// A list, or null for an empty one.
+    pub fn items(items: impl Iterator<Item = Self>) -> Self {
+        let items: Vec<_> = items.collect();
+        match items.is_empty() {
+            true => Self::Null,
+            false => Self::List(items),
+        }
+    }
+
     /// A string, or null without one.
     pub fn optional(text: Option<impl fmt::Display>) -> Self {
         text.map_or(Self::Null, Self::text)

@@ -7,10 +7,9 @@ use crate::manifest::attributes::{FILE, LATER};
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Diagnostic, Problem, Severity};
 use crate::manifest::parse::{Part, outline};
-use crate::manifest::source::{Files, MAX_FILE, Sources, Unreadable, is_check_file, whole_file};
-
-/// The most bytes of all files of a root.
-const MAX_TOTAL: usize = 256 * 1024 * 1024;
+use crate::manifest::source::{
+    Files, MAX_FILE, MAX_TOTAL, Sources, Unreadable, is_check_file, whole_file,
+};
 
 /// A file of a root, or of a library.
 #[derive(Debug)]

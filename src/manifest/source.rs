@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// The largest file, in bytes.
 pub const MAX_FILE: usize = 1024 * 1024;
+/// The most bytes of all files of a root.
+pub const MAX_TOTAL: usize = 256 * 1024 * 1024;
 
 /// A file or folder that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
-use crate::manifest::attributes::{VALIDATION, VARIABLE};
+use crate::manifest::attributes::root::{VALIDATION, VARIABLE};
 use crate::manifest::declare::{unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;
@@ -211,11 +211,16 @@ impl Variables<'_> {
         for (condition, message) in rules {
             let mut evaluator = Evaluator::new(&scope);
             let holds = evaluator.evaluate_whole(condition);
+            evaluator.sensitive = false;
             let said = evaluator.evaluate_whole(message);
+            let shows_value = evaluator.sensitive;
             self.problems.append(&mut evaluator.problems);
             match convert::truth(&holds.value) {
                 Some(false) => {
-                    let said = convert::text(&said.value).unwrap_or_else(|| "".into());
+                    let said = match shows_value {
+                        true => "(its message has a sensitive value in it)".into(),
+                        false => convert::text(&said.value).unwrap_or_else(|| "".into()),
+                    };
                     let message = format!("the value of the variable `{name}`: {said}");
                     let problem = Problem::new(Code::RuleBroken, known.node.span, message)
                         .also(condition.span, "this does not hold");

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::attributes::{ASSERT, CHECK, CONFIRM, NOTIFY, WEBHOOK};
+use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::attributes::check::{CHECK, CONFIRM, NOTIFY};
+use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Show};
 use crate::model::check::{Assert, CheckSpec};

@@ -285,7 +285,7 @@ impl CheckSpec {
     /// The most asserts, and the most entries in a list or an object of one.
     pub const MAX_ASSERTS: usize = 32;
     /// The longest expression of an assert, in bytes.
-    pub const MAX_EXPRESSION: usize = 4 * 1024;
+    pub const MAX_EXPRESSION: usize = 8 * 1024;
 
     /// A check of this URL with every default.
     pub fn new(url: HttpUrl) -> Self {

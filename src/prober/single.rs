@@ -29,8 +29,8 @@ pub(super) fn health(url: String, observation: &Observation) -> admin::Health {
         url,
         response_time_nanoseconds: i64::try_from(nanoseconds).unwrap_or(i64::MAX),
         status_code: observation.status.into(),
-        body: String::new(),
         error,
         healthy,
+        ..admin::Health::default()
     }
 }

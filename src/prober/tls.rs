@@ -104,9 +104,66 @@ fn of_handshake(error: &io::Error, trace: &mut Trace) -> Failure {
         && let Some(refused) = other.downcast_ref::<Refused>()
     {
         trace.certificate_ends(refused.ends);
-        return Failure::new(class_of(&refused.why), refused.why.to_string());
+        let why = words(&refused.why, refused.self_signed);
+        return Failure::new(class_of(&refused.why), why);
     }
-    Failure::new(class_of(tls), tls.to_string())
+    Failure::new(class_of(tls), words(tls, false))
+}
+
+/// What is wrong, for whoever has to mend it: the library speaks to programmers.
+fn words(error: &Error, self_signed: bool) -> String {
+    use CertificateError as Certificate;
+    let day = |at: UnixTime| {
+        let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+        OffsetDateTime::from_unix_timestamp(seconds)
+            .map_or_else(|_| "long ago".to_owned(), |at| at.date().to_string())
+    };
+    match error {
+        Error::InvalidCertificate(why) => match why {
+            Certificate::Expired => "the certificate has expired".to_owned(),
+            Certificate::ExpiredContext { not_after, .. } => {
+                format!("the certificate expired on {}", day(*not_after))
+            }
+            Certificate::NotValidYet => "the certificate is not valid yet".to_owned(),
+            Certificate::NotValidYetContext { not_before, .. } => {
+                format!("the certificate is not valid before {}", day(*not_before))
+            }
+            Certificate::NotValidForName => "the certificate is for another name".to_owned(),
+            Certificate::NotValidForNameContext { presented, .. } => {
+                let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+                format!("the certificate is for {}", names.join(", "))
+            }
+            // A certificate that vouches for itself is one that may vouch for
+            // others, or looks like it.
+            Certificate::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+                "the certificate is self-signed, or a CA's own certificate".to_owned()
+            }
+            Certificate::UnknownIssuer if self_signed => {
+                "the certificate is self-signed".to_owned()
+            }
+            Certificate::UnknownIssuer => {
+                "the certificate's issuer is not trusted here, or the site does not send the \
+                 certificates between"
+                    .to_owned()
+            }
+            Certificate::BadSignature => {
+                "the certificate was not signed by the issuer that it names".to_owned()
+            }
+            Certificate::Revoked => "the certificate was revoked".to_owned(),
+            why => format!("the certificate cannot be used: {why}"),
+        },
+        Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
+        Error::AlertReceived(alert) => format!("it refused the TLS handshake: {alert:?}"),
+        Error::PeerIncompatible(_) => {
+            format!("it speaks no TLS that can be used: {error}")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// The name in `DnsName("example.com")`.
+fn bare(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
 }
 
 fn class_of(error: &Error) -> ErrorClass {
@@ -143,12 +200,19 @@ fn earliest_end<'a>(shown: impl Iterator<Item = &'a CertificateDer<'a>>) -> Opti
         .min()
 }
 
+/// Whether a certificate names itself as its issuer.
+fn is_self_signed(der: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(der)
+        .is_ok_and(|(_, certificate)| certificate.issuer() == certificate.subject())
+}
+
 /// Why certificates were refused, and when they end: the error is the only way out of a
 /// verifier that many probes share.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate was refused")]
 struct Refused {
     ends: Option<OffsetDateTime>,
+    self_signed: bool,
     #[source]
     why: Error,
 }
@@ -181,7 +245,12 @@ impl ServerCertVerifier for Recorder {
         verdict.map_err(|why| {
             let shown = std::iter::once(end_entity).chain(intermediates);
             let ends = earliest_end(shown);
-            CertificateError::Other(OtherError(Arc::new(Refused { ends, why }))).into()
+            let refused = Refused {
+                ends,
+                self_signed: is_self_signed(end_entity),
+                why,
+            };
+            CertificateError::Other(OtherError(Arc::new(refused))).into()
         })
     }
 

@@ -44,8 +44,9 @@ pub struct WorkerSettings {
     pub max_in_flight: usize,
 }
 
-/// Starts a worker's loops. They end with the token, after the probes in flight.
-pub fn start(
+/// Starts a worker's loops, once it is subscribed to its batches. They end with the token,
+/// after the probes in flight.
+pub async fn start(
     tasks: &Tasks,
     bus: &Bus,
     context: ProbeContext,
@@ -66,7 +67,10 @@ pub fn start(
             worker: settings.name,
         }),
     });
-    tasks.spawn("probes", Arc::clone(&worker).run_batches(tasks.token()));
+    let token = tasks.token();
+    let feed = worker.subscribe(&token).await;
+    let batches = Arc::clone(&worker).run_batches(feed, token);
+    tasks.spawn("probes", batches);
     tasks.spawn("single probes", worker.run_singles(tasks.token()));
     stats
 }
@@ -83,18 +87,26 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run_batches(self: Arc<Self>, token: CancellationToken) {
+    async fn subscribe(&self, token: &CancellationToken) -> Option<Feed<ProbeBatch>> {
+        let (bus, location) = (&self.sender.bus, &self.sender.location);
+        subscribed(token, || bus.probe_subscribe(location)).await
+    }
+
+    async fn run_batches(
+        self: Arc<Self>,
+        mut feed: Option<Feed<ProbeBatch>>,
+        token: CancellationToken,
+    ) {
         let bus = self.sender.bus.clone();
         let mut probes = JoinSet::new();
         let mut ahead = Ahead::new(clock::monotonic());
-        let subscribe = || bus.probe_subscribe(&self.sender.location);
-        while let Some(mut feed) = subscribed(&token, subscribe).await {
+        while let Some(mut batches) = feed {
             let mut open = true;
             while open {
                 let due = ahead.next();
                 tokio::select! {
                     () = token.cancelled() => open = false,
-                    batch = feed.next(), if ahead.len() < MAX_WAITING => match batch {
+                    batch = batches.next(), if ahead.len() < MAX_WAITING => match batch {
                         Some(batch) => self.take_batch(batch, &mut ahead),
                         None => open = false,
                     },
@@ -102,6 +114,7 @@ impl Worker {
                 }
                 self.begin_due(&mut ahead, &mut probes, &token).await;
             }
+            feed = self.subscribe(&token).await;
         }
         // What was sent to us is nobody else's.
         while let Some(due) = ahead.next() {

@@ -20,6 +20,7 @@ pub mod internal {
 /// Every message above, described: the JSON form is derived from it.
 pub static DESCRIPTORS: &[u8] = include_bytes!("gen/descriptor.bin");
 
+pub mod evidence;
 pub mod json;
 pub mod moment;
 pub mod twirp;

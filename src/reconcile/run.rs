@@ -136,6 +136,9 @@ impl Reconciler {
         };
         match self.bring(desired).await {
             Ok(again) => {
+                if self.failures > 0 {
+                    info!("the check files are good again");
+                }
                 self.failures = 0;
                 again
             }

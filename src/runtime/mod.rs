@@ -1,6 +1,7 @@
 //! What a long-running process needs around its loops: who owns them, when they stop, and
 //! where their words go.
 
+pub mod arguments;
 pub mod signals;
 pub mod supervisor;
 pub mod telemetry;

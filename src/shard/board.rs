@@ -44,7 +44,27 @@ pub(super) struct Entry {
     pub(super) timeout: Timeout,
     pub(super) confirm: Confirm,
     pub(super) last: Option<LastSeen>,
+    /// When it became ours.
+    taken: OffsetDateTime,
     due: Micros,
+}
+
+impl Entry {
+    /// Whether its probes have stopped coming. What its owner before us did
+    /// not probe is not held against anybody.
+    fn is_stale(&self, now: OffsetDateTime) -> bool {
+        let seen = self.check.health.last_at;
+        let since = seen.map_or(self.taken, |seen| seen.max(self.taken));
+        cadence::is_stale(since, self.every, self.timeout, now)
+    }
+}
+
+/// Probes get no answer: since when, and how many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Silence {
+    /// The newest report; while there was none, when the first probe was sent.
+    pub since: OffsetDateTime,
+    pub unanswered: u64,
 }
 
 /// The newest probe of a check, and from where.
@@ -60,11 +80,13 @@ pub struct Seen<'a> {
     pub check: &'a ShardCheck,
     pub url: &'a HttpUrl,
     pub last: Option<&'a LastSeen>,
+    pub stale: bool,
 }
 
 #[derive(Debug)]
 struct OpenBatch {
     missing: usize,
+    sent_at: OffsetDateTime,
     deadline: OffsetDateTime,
 }
 
@@ -85,6 +107,9 @@ struct Inner {
     last_batch: u64,
     /// The only project that declares anything; `None` when there is another.
     sole: Option<String>,
+    /// When the newest report came.
+    heard: Option<OffsetDateTime>,
+    silence: Option<Silence>,
 }
 
 impl Inner {
@@ -102,6 +127,7 @@ impl Inner {
             self.last_batch,
             OpenBatch {
                 missing: probes.len(),
+                sent_at: now,
                 deadline,
             },
         );
@@ -160,7 +186,7 @@ impl Board {
     }
 
     /// Takes a check as it is stored, whether it is new or changed.
-    pub(super) fn put(&self, mut check: ShardCheck, now: Micros) {
+    pub(super) fn put(&self, mut check: ShardCheck, now: OffsetDateTime) {
         let spec = match spec::decode_check(&check.spec) {
             Ok(spec) => spec,
             Err(fault) => {
@@ -175,12 +201,13 @@ impl Board {
         }
         let bytes: Arc<[u8]> = std::mem::take(&mut check.spec).into();
         let old = inner.checks.remove(&check.check_no);
-        let mut last = None;
+        let (mut last, mut taken) = (None, now);
+        let now = micros(now);
         let due = match old {
             Some(old) => {
                 // What is folded but not read back yet is newer than the row.
                 check.health = old.check.health;
-                last = old.last;
+                (last, taken) = (old.last, old.taken);
                 if let Ok(before) = spec::decode_check(&old.spec)
                     && !before.probes_like(&spec)
                 {
@@ -203,6 +230,7 @@ impl Board {
             timeout: spec.timeout,
             confirm: spec.confirm,
             last,
+            taken,
             due,
             check,
         };
@@ -288,7 +316,7 @@ impl Board {
 
     /// Takes reports off an open batch; returns how many of them still count.
     /// Those of a batch that was given up have been counted as lost.
-    pub(super) fn settle(&self, batch: u64, reports: usize) -> usize {
+    pub(super) fn settle(&self, batch: u64, reports: usize, now: OffsetDateTime) -> usize {
         let mut inner = self.lock();
         let Some(open) = inner.batches.get_mut(&batch) else {
             return 0;
@@ -298,22 +326,40 @@ impl Board {
         if open.missing == 0 {
             inner.batches.remove(&batch);
         }
+        if counted > 0 {
+            (inner.heard, inner.silence) = (Some(now), None);
+        }
         counted
     }
 
     /// Gives up batches whose reports should have come by now; returns how many
     /// probes are lost with them.
     pub(super) fn sweep(&self, now: OffsetDateTime) -> u64 {
-        let mut lost = 0;
-        self.lock().batches.retain(|_, open| {
+        let (mut lost, mut first) = (0, now);
+        let mut inner = self.lock();
+        inner.batches.retain(|_, open| {
             let over = open.deadline < now;
             if over {
                 lost += open.missing as u64;
+                first = first.min(open.sent_at);
             }
             !over
         });
+        if lost > 0 {
+            let since = inner.heard.unwrap_or(first);
+            let silence = inner.silence.get_or_insert(Silence {
+                since,
+                unanswered: 0,
+            });
+            silence.unanswered += lost;
+        }
         self.tally.lost.add(lost);
         lost
+    }
+
+    /// Since when probes get no answer, while they get none.
+    pub fn silence(&self) -> Option<Silence> {
+        self.lock().silence
     }
 
     /// Reads one check.
@@ -359,12 +405,13 @@ impl Board {
     }
 
     /// Reads every check, in no order. Keep it short: the scheduler waits.
-    pub fn read(&self, mut each: impl FnMut(Seen<'_>)) {
+    pub fn read(&self, now: OffsetDateTime, mut each: impl FnMut(Seen<'_>)) {
         for entry in self.lock().checks.values() {
             each(Seen {
                 check: &entry.check,
                 url: &entry.url,
                 last: entry.last.as_ref(),
+                stale: entry.is_stale(now),
             });
         }
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::ShardSettings;
-use super::board::{Board, micros};
+use super::board::Board;
 use crate::bus::{self, Bus};
 use crate::clock;
 use crate::model::id::{CheckId, ShardNo};
@@ -102,7 +102,7 @@ impl Lease {
         if gained.is_empty() {
             return Ok(());
         }
-        let now = micros(clock::now());
+        let now = clock::now();
         let shards: Vec<ShardNo> = gained.iter().map(|held| held.shard).collect();
         self.board.hold(gained);
         self.board.set_sole(project_sole(conn).await?);
@@ -145,7 +145,7 @@ impl Lease {
                 .collect();
             ids.sort_unstable();
             ids.dedup();
-            let now = micros(clock::now());
+            let now = clock::now();
             self.board.set_sole(project_sole(&mut conn).await?);
             let mut buried = Vec::new();
             let found = shard::shard_check_find(&mut conn, &ids).await?;

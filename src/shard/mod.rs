@@ -11,6 +11,7 @@ mod board;
 mod due;
 mod event;
 mod ledger;
+mod unanswered;
 
 mod housekeeping;
 mod lease;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
-pub use self::board::{Board, LastSeen, Seen};
+pub use self::board::{Board, LastSeen, Seen, Silence};
 use crate::bus::Bus;
 use crate::runtime::supervisor::Tasks;
 use crate::store::Store;

@@ -137,7 +137,8 @@ impl Recorder {
     }
 
     fn take(&mut self, reports: Reports) {
-        let counted = self.board.settle(reports.batch, reports.reports.len());
+        let arrived = reports.reports.len();
+        let counted = self.board.settle(reports.batch, arrived, clock::now());
         let location: Arc<str> = reports.location.into();
         let worker: Arc<str> = reports.worker.into();
         let mut lost = 0;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::board::{Board, micros};
+use super::unanswered::{News, Unanswered};
 use crate::bus::Bus;
 use crate::clock;
 
@@ -36,7 +37,7 @@ pub(super) struct Scheduler {
 
 impl Scheduler {
     pub(super) async fn run(self, token: CancellationToken) {
-        let mut unanswered = None;
+        let mut unanswered = Unanswered::default();
         let mut load = Load::new(self.board.tally.scheduled.get());
         loop {
             let tick = load.tick(self.board.tally.scheduled.get());
@@ -60,25 +61,17 @@ impl Scheduler {
         }
     }
 
-    /// Says once that probes get no answer, and once that they do again.
-    fn notice(&self, lost: u64, unanswered: &mut Option<u64>) {
+    fn notice(&self, lost: u64, unanswered: &mut Unanswered) {
         let recorded = self.board.tally.recorded.get();
-        match unanswered {
-            None if lost > 0 => {
-                warn!(
-                    lost,
-                    "probes were sent and no report came: does a health worker run at the \
-                     location {:?}, and keep up?",
-                    self.location
-                );
-                *unanswered = Some(recorded);
-            }
-            Some(before) if lost == 0 && recorded > *before + 10 => {
-                info!("probes are answered again");
-                *unanswered = None;
-            }
-            Some(before) if lost > 0 => *before = recorded,
-            None | Some(_) => {}
+        match unanswered.step(lost, recorded, clock::monotonic()) {
+            Some(News::Lost(lost)) => warn!(
+                lost,
+                "probes were sent and no report came: does a health worker run at the \
+                 location {:?}, and keep up?",
+                self.location
+            ),
+            Some(News::Answered) => info!("probes are answered again"),
+            None => {}
         }
     }
 

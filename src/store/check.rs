@@ -32,6 +32,8 @@ pub struct StoredCheck {
     pub last: Option<LastProbe>,
     /// How long its receiver took to answer its last event.
     pub webhook_response_nanoseconds: i64,
+    /// Evidence of its newest failed probe, encoded, unless all is well.
+    pub failure: Option<Vec<u8>>,
 }
 
 impl StoredCheck {
@@ -67,6 +69,7 @@ pub struct ListFilter {
     pub states: Vec<State>,
     pub owner: Option<Owner>,
     pub project: Option<String>,
+    pub address: Option<String>,
 }
 
 struct Row {
@@ -87,6 +90,7 @@ struct Row {
     last_status: i16,
     last_total_us: i32,
     response: i64,
+    failure: Option<Vec<u8>>,
 }
 
 impl TryFrom<Row> for StoredCheck {
@@ -120,6 +124,7 @@ impl TryFrom<Row> for StoredCheck {
                 total_us: row.last_total_us,
             }),
             webhook_response_nanoseconds: row.response,
+            failure: row.failure,
         })
     }
 }
@@ -144,7 +149,10 @@ pub async fn check_find(
                c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq, t.last_at,
                t.last_outcome, t.last_class, t.last_status, t.last_total_us,
                coalesce((select max(l.response_nanoseconds) from check_receivers l
-                         where l.check_id = c.id), 0) as "response!"
+                         where l.check_id = c.id), 0) as "response!",
+               case when t.state in (2, 3) or t.last_outcome > 1 then
+                   (select e.bytes from evidence e where e.check_no = c.check_no
+                    order by e.at desc limit 1) end as failure
            from checks c
            join projects p on p.id = c.project_id
            join specs s on s.id = c.live_spec_id
@@ -190,7 +198,10 @@ pub async fn check_list(
                c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq, t.last_at,
                t.last_outcome, t.last_class, t.last_status, t.last_total_us,
                coalesce((select max(l.response_nanoseconds) from check_receivers l
-                         where l.check_id = c.id), 0) as "response!"
+                         where l.check_id = c.id), 0) as "response!",
+               case when t.state in (2, 3) or t.last_outcome > 1 then
+                   (select e.bytes from evidence e where e.check_no = c.check_no
+                    order by e.at desc limit 1) end as failure
            from checks c
            join projects p on p.id = c.project_id
            join specs s on s.id = c.live_spec_id
@@ -200,11 +211,13 @@ pub async fn check_list(
                and ($2::smallint[] = '{}' or t.state = any($2))
                and ($3::text is null or c.owner = $3)
                and ($4::text is null or p.name = $4)
-           order by c.check_no limit $5 offset $6"#,
+               and ($5::text is null or c.address = $5)
+           order by c.check_no limit $6 offset $7"#,
         &labels,
         &states,
         filter.owner.map(Owner::name),
         filter.project.as_deref(),
+        filter.address.as_deref(),
         count,
         offset,
     )

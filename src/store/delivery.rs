@@ -282,14 +282,15 @@ pub async fn delivery_release(
 }
 
 /// How many deliveries are in each state that needs somebody, and the age of
-/// the oldest that is due, in seconds.
+/// the oldest that is due, in seconds. Whoever removes a receiver wants nothing
+/// more to be sent there: that needs nobody.
 pub async fn delivery_counts(
     conn: &mut PgConnection,
     now: OffsetDateTime,
 ) -> Result<DeliveryCounts, StoreError> {
     let row = sqlx::query!(
         r#"select count(*) filter (where state = 'pending') as "pending!",
-               count(*) filter (where state = 'dead') as "dead!",
+               count(*) filter (where state = 'dead' and reason <> 'receiver removed') as "dead!",
                coalesce(extract(epoch from $1 - min(created_at) filter (where state = 'pending')), 0)
                    ::double precision as "oldest!"
            from deliveries where state in ('pending', 'dead')"#,
@@ -309,6 +310,7 @@ pub async fn delivery_counts(
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeliveryCounts {
     pub pending: i64,
+    /// But for those whose receiver was removed.
     pub dead: i64,
     /// Age of the oldest that waits.
     pub oldest_seconds: f64,

@@ -4,10 +4,14 @@ mod fmt;
 
 use std::fs;
 
+use axum::Router;
 use lokahi::api::ApiSettings;
 use lokahi::files::private as files;
+use lokahi::runtime::supervisor::Supervisor;
+use lokahi::serve::server::serve;
+use tokio::net::TcpListener;
 
-use crate::support::programs::lokahictl;
+use crate::support::programs::{Ended, lokahictl};
 use crate::support::server::Server;
 use crate::support::servers::servers;
 
@@ -175,6 +179,16 @@ async fn a_load_of_checks() {
     let list = lokahictl(&server.url, &["list", "-c", "100"]).await;
     let list: serde_json::Value = serde_json::from_str(&list.out).unwrap();
     assert_eq!(list["results"].as_array().unwrap().len(), 50);
+    let table = ["list", "--output", "table"];
+    let all = lokahictl(&server.url, &table).await;
+    assert_eq!((all.out.lines().count(), all.words.as_str()), (51, ""));
+    let some = [&table[..], &["-c", "20", "-o", "20"]].concat();
+    let some = lokahictl(&server.url, &some).await;
+    assert_eq!(some.out.lines().count(), 21);
+    insta::assert_snapshot!(some.words, @"20 shown, there are more: -c N shows N, -o 40 goes on");
+    let rest = [&table[..], &["-c", "30", "-o", "20"]].concat();
+    let rest = lokahictl(&server.url, &rest).await;
+    assert_eq!((rest.out.lines().count(), rest.words.as_str()), (31, ""));
     let refused = lokahictl(&server.url, &["create_load", "--target", "nonsense"]).await;
     assert_eq!(refused.code, 1);
 }
@@ -260,4 +274,89 @@ async fn from_files_to_the_server() {
     let refused = lokahictl(&server.url, &["apply", "--auto-approve", path]).await;
     assert_eq!(refused.code, 1);
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_check_is_named_as_people_name_it() {
+    let server = guarded().await;
+    let folder = std::env::temp_dir().join(format!("checks-{}", files::random_hex(8).unwrap()));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("web.hcl"), FILE).unwrap();
+    let apply = ["apply", "--auto-approve", folder.to_str().unwrap()];
+    assert_eq!(lokahictl(&server.url, &apply).await.code, 0);
+    let create = ["create", "-u", "http://site.example.com/", "--name"];
+    for name in ["web", "blog"] {
+        let made = lokahictl(&server.url, &[&create[..], &[name]].concat()).await;
+        assert_eq!(made.code, 0, "{}", made.words);
+    }
+    let get = async |name: &str| lokahictl(&server.url, &["get", name]).await;
+    let url = |ended: &Ended| {
+        let check: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        check["url"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(url(&get("blog").await), "http://site.example.com/");
+    assert_eq!(url(&get("api/web").await), "http://site.example.com/");
+    assert_eq!(url(&get("shop/web").await), "http://web.example.com/");
+    let which = get("web").await;
+    assert_eq!((which.code, which.out.as_str()), (1, ""));
+    insta::assert_snapshot!(which.words, @r#"
+    error: "web" is the name of several: shop/web, api/web
+    hint: write PROJECT/NAME
+    "#);
+    let put = lokahictl(&server.url, &["put", "blog", "-e", "5"]).await;
+    assert_eq!(put.code, 0, "{}", put.words);
+    let none = lokahictl(&server.url, &["delete", "shop/blog", "api/blog"]).await;
+    assert_eq!(none.code, 1);
+    insta::assert_snapshot!(none.words, @r#"
+    error: not_found: there is no check "shop/blog"
+    hint: lokahictl list shows names and ids
+    "#);
+    assert_eq!(
+        get("blog").await.code,
+        1,
+        "the one that is there is deleted"
+    );
+    let table = lokahictl(&server.url, &["list", "--output", "table"]).await;
+    assert!(
+        table.out.contains("  NAME  PROJECT  STATE  "),
+        "{}",
+        table.out
+    );
+    let one = ["list", "--output", "table", "--project", "shop"];
+    let one = lokahictl(&server.url, &one).await;
+    assert!(one.out.contains("  NAME  STATE  "), "{}", one.out);
+
+    // How a project ends.
+    fs::write(
+        folder.join("web.hcl"),
+        "lokahi {\n  project = \"shop\"\n}\n",
+    )
+    .unwrap();
+    assert_eq!(lokahictl(&server.url, &apply).await.code, 0);
+    let none = lokahictl(&server.url, &["list", "--project", "shop"]).await;
+    assert_eq!(none.out, "{}\n");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_none_of_ours_is_named_so() {
+    let supervisor = Supervisor::new();
+    let page = Router::new().fallback(async || axum::response::Html("<html>hello</html>"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    supervisor.spawn("page", serve(listener, None, page, supervisor.token()));
+    let stranger = lokahictl(&format!("http://{address}"), &["list"]).await;
+    assert_eq!(stranger.code, 69);
+    let words = stranger.words.replace(&address.to_string(), "ADDRESS");
+    insta::assert_snapshot!(words, @r#"
+    error: http://ADDRESS answers, but not as lokahi does
+    hint: is lokahid running there? Another server: -S URL, LOKAHI_SERVER, or server = "URL" in ~/.lokahictl.hcl
+    "#);
+    let plain = lokahictl(&format!("https://{address}"), &["list"]).await;
+    assert_eq!(plain.code, 69);
+    let words = plain.words.replace(&address.to_string(), "ADDRESS");
+    insta::assert_snapshot!(words, @r"
+    error: cannot reach the server https://ADDRESS: it does not speak TLS
+    hint: http:// instead of https://?
+    ");
 }

@@ -240,7 +240,10 @@ async fn what_compose_starts_does_the_whole_job() {
     let id = created["id"].as_str().unwrap();
     let down = hear(&mut lines, id, "DOWN").await;
     assert!(
-        down.ends_with("status code: 500, playbook url: https://example.com/duke"),
+        down.ends_with(
+            "status code: 500, playbook url: https://example.com/duke, \
+             reason: status 500 is not 2xx"
+        ),
         "{down}"
     );
     let up = hear(&mut lines, id, "UP").await;

@@ -1,5 +1,10 @@
 //! The documents say what the programs do: settings, metrics, check files,
-//! commands. `UPDATE_DOCS=1` writes the tables of settings anew.
+//! commands. `UPDATE_DOCS=1` writes the generated parts anew.
+
+mod diagnostics;
+mod language;
+mod probing;
+mod tour;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -59,6 +64,42 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// A document with the part between `<!-- NAME -->` and `<!-- end -->` written anew.
+fn with_part(text: &str, name: &str, part: &str) -> String {
+    let start = format!("<!-- {name} -->\n");
+    let (before, rest) = text
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("no {start}"));
+    let (_, after) = rest.split_once("<!-- end -->").unwrap();
+    format!("{before}{start}{part}<!-- end -->{after}")
+}
+
+/// Holds a document against what it should be, or writes that.
+fn keep_fresh(path: &str, fresh: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(root().join(path), fresh).unwrap();
+        return;
+    }
+    let text = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+    assert!(
+        fresh == text,
+        "{path}: run UPDATE_DOCS=1 cargo xtask test -- docs"
+    );
+}
+
+/// A cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// The same for what is written as code.
+fn code(text: &str) -> String {
+    match text.contains('`') {
+        true => cell(&format!("`` {text} ``")),
+        false => cell(&format!("`{text}`")),
+    }
+}
+
 fn table<S: CommandFactory>() -> String {
     let command = S::command();
     let mut table =
@@ -73,7 +114,7 @@ fn table<S: CommandFactory>() -> String {
         let value = value.map_or(String::new(), |names| format!(" {}", names[0]));
         let default = argument.get_default_values().first().filter(|_| takes);
         let default = default.map_or(String::new(), |it| format!("`{}`", it.to_string_lossy()));
-        let about = argument.get_help().unwrap().to_string().replace('|', "\\|");
+        let about = cell(&argument.get_help().unwrap().to_string());
         let variable = variable.to_string_lossy();
         table.push_str(&format!(
             "| `{variable}` | `--{flag}{value}` | {default} | {about} |\n"
@@ -84,26 +125,15 @@ fn table<S: CommandFactory>() -> String {
 
 #[test]
 fn the_tables_of_settings_are_fresh() {
-    let text = read("README.md");
-    let mut fresh = text.clone();
+    let mut fresh = read("README.md");
     for (program, table) in [
         ("lokahid", table::<Lokahid>()),
         ("healthworker", table::<Healthworker>()),
         ("webhookworker", table::<Webhookworker>()),
     ] {
-        let start = format!("<!-- settings:{program} -->\n");
-        let (before, rest) = fresh.split_once(&start).unwrap();
-        let (_, after) = rest.split_once("<!-- end -->").unwrap();
-        fresh = format!("{before}{start}{table}<!-- end -->{after}");
+        fresh = with_part(&fresh, &format!("settings:{program}"), &table);
     }
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(root().join("README.md"), fresh).unwrap();
-        return;
-    }
-    assert!(
-        fresh == text,
-        "README.md: run UPDATE_DOCS=1 cargo xtask test -- docs"
-    );
+    keep_fresh("README.md", &fresh);
 }
 
 #[test]
@@ -258,4 +288,12 @@ fn every_path_in_the_architecture_is_there() {
         }
     }
     assert!(seen >= 20, "only {seen} paths were found");
+}
+
+#[test]
+fn the_readme_names_the_rust_that_is_needed() {
+    let manifest = read("Cargo.toml");
+    let (_, rest) = manifest.split_once("rust-version = \"").unwrap();
+    let (version, _) = rest.split_once('"').unwrap();
+    assert!(read("README.md").contains(&format!("Rust {version} or newer")));
 }

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use lokahi::proto::json::{JsonStyle, to_json};
 use lokahi::proto::lokahi::check::State;
-use lokahi::proto::lokahi::{Check, CheckStatus};
+use lokahi::proto::lokahi::{Check, CheckStatus, Evidence};
 use lokahi::runtime::supervisor::Supervisor;
 use lokahi::serve::server::serve;
 use prost::Message as _;
@@ -27,6 +27,8 @@ fn event() -> CheckStatus {
         check: Some(Check {
             id: "ID".into(),
             url: "http://site.example.com/".into(),
+            name: "front".into(),
+            project: "home".into(),
             playbook_url: "URL".into(),
             state: State::Down.into(),
             ..Check::default()
@@ -34,6 +36,11 @@ fn event() -> CheckStatus {
         last_response_time_nanoseconds: 2_265_561,
         resp_status_code: 500,
         r#type: "check.down".into(),
+        evidence: vec![Evidence {
+            outcome: "down".into(),
+            detail: "status 500 is not 2xx".into(),
+            ..Evidence::default()
+        }],
         ..CheckStatus::default()
     }
 }
@@ -55,8 +62,8 @@ async fn sample_hook_prints_every_form_of_an_event() {
         b"\x0a\x04\x1a\x00\x20\x00".to_vec(),
     ]
     .concat();
-    let line =
-        "check id: ID, state: DOWN, latency: 2.265561ms, status code: 500, playbook url: URL";
+    let line = "check id: ID, state: DOWN, latency: 2.265561ms, status code: 500, \
+                playbook url: URL, check: front (home), reason: status 500 is not 2xx";
     for (path, content_type, body) in [
         (HANDLE, PROTOBUF, event().encode_to_vec()),
         (HANDLE, PROTOBUF, explicit),
@@ -110,8 +117,7 @@ async fn chat(supervisor: &Supervisor) -> (String, Arc<Mutex<Vec<Value>>>) {
 
 #[tokio::test]
 async fn what_the_chat_refuses_is_refused_so_that_it_comes_again() {
-    let text =
-        "http://site.example.com/ is DOWN (status code 500, latency 2.265561ms), playbook: URL";
+    let text = "DOWN front (home): status 500 is not 2xx – http://site.example.com/ – URL";
     for (program, message) in [
         (env!("CARGO_BIN_EXE_slack_hook"), json!({"text": text})),
         (

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::support::programs::{Listening, lokahictl};
 use crate::support::servers::servers;
 use crate::support::{GENEROUS, until};
 
@@ -24,6 +25,53 @@ async fn an_empty_variable_is_not_set() {
     let output = timeout(GENEROUS, output).await.unwrap().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("DATABASE_URL is not set"), "{said}");
+    let settings = [("PORT", ""), ("PERIOD", "")];
+    let duke = Listening::start(env!("CARGO_BIN_EXE_duke-of-york"), &settings).await;
+    assert_eq!(duke.stop().await, 0);
+    let list = lokahictl("", &["completions", "bash"]).await;
+    assert_eq!(list.code, 0, "{}", list.words);
+}
+
+#[tokio::test]
+async fn what_means_nothing_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_lokahid"))
+        .env("ALL_IN_ONE", "maybe")
+        .env("PORT", "0")
+        .output();
+    let output = timeout(GENEROUS, output).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains("maybe"), "{said}");
+    let nowhere = lokahictl("", &["-S", "", "list"]).await;
+    assert_eq!(nowhere.code, 64, "{}", nowhere.words);
+    let period = lokahictl("", &["create", "-u", "http://a/", "-e", "30 parsecs"]).await;
+    assert_eq!(period.code, 64);
+    assert!(period.words.contains("30s, 5m"), "{}", period.words);
+}
+
+#[tokio::test]
+async fn an_orderly_end_is_no_warning() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_healthworker"))
+        .env("NATS_URL", &servers().nats_url)
+        .env("LOCATION", "orderly")
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = Vec::new();
+    while let Some(line) = timeout(GENEROUS, log.next_line()).await.unwrap().unwrap() {
+        if line.contains("probing") {
+            kill(
+                Pid::from_raw(child.id().unwrap().cast_signed()),
+                Signal::SIGTERM,
+            )
+            .unwrap();
+        }
+        said.push(line);
+    }
+    assert!(child.wait().await.unwrap().success());
+    assert!(!said.iter().any(|line| line.contains("WARN")), "{said:?}");
 }
 
 #[tokio::test]
@@ -71,4 +119,25 @@ async fn a_fresh_database_may_be_looked_at_while_it_is_made() {
         };
         tokio::join!(looking, making);
     }
+}
+
+#[tokio::test]
+async fn migrate_tells_an_older_schema_from_a_postgres_that_is_away() {
+    let check = async |url: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lokahid"));
+        command
+            .args(["migrate", "--check"])
+            .env("DATABASE_URL", url);
+        let output = timeout(GENEROUS, command.output()).await.unwrap().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    let (code, said) = check(NOBODY).await;
+    assert_eq!(code, Some(69), "{said}");
+    assert!(said.contains("refused"), "{said}");
+    let (code, said) = check(&servers().empty_database().await).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("1 migration to be run"), "{said}");
+    let (code, said) = check(&servers().database().await).await;
+    assert_eq!(code, Some(0), "{said}");
 }

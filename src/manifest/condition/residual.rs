@@ -14,18 +14,27 @@ use crate::manifest::source::Span;
 /// The root that is known to the worker only.
 const RESPONSE: &str = "response";
 
-/// The rest of an expression. What cannot be worked in stays as it is.
+/// Whether everything in an expression but the response is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Known {
+    Yes,
+    No,
+}
+
+/// The rest of an expression. What is not known yet stays as it is written.
 pub(super) fn residual(
     expression: &Expression,
     scope: &Scope<'_>,
     problems: &mut Vec<Problem>,
-) -> Expression {
+) -> (Expression, Known) {
     let mut folding = Folding {
         scope,
         problems,
         bound: Vec::new(),
+        known: Known::Yes,
     };
-    folding.expression(expression)
+    let rest = folding.expression(expression);
+    (rest, folding.known)
 }
 
 struct Folding<'a> {
@@ -33,6 +42,7 @@ struct Folding<'a> {
     problems: &'a mut Vec<Problem>,
     /// What `for` binds around here.
     bound: Vec<Arc<str>>,
+    known: Known,
 }
 
 impl Folding<'_> {
@@ -159,8 +169,11 @@ impl Folding<'_> {
                 .push(Problem::new(Code::SensitiveMisplaced, span, message));
             return Expression::invalid(span);
         }
-        self.literal(&node, span)
-            .unwrap_or_else(|| expression.clone())
+        let literal = self.literal(&node, span);
+        if literal.is_none() {
+            self.known = Known::No;
+        }
+        literal.unwrap_or_else(|| expression.clone())
     }
 
     /// A value written out; `None` if it is not known.

@@ -17,7 +17,7 @@ pub struct Known {
 pub type Members = BTreeMap<String, Known>;
 
 /// What a name at the beginning of an expression means.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Root<'s> {
     /// `var`, `local`: what stands behind the dot.
     Members(&'s Members),

@@ -1,8 +1,13 @@
 //! What files mean: defaults, merging, values.
 
-use super::{compiled, good, problems};
+use super::{compiled, good, problems, tree};
 use crate::manifest::attributes::FILE;
+use crate::manifest::attributes::check::CHECK;
+use crate::manifest::compile::{Keep, compile};
 use crate::manifest::difference::check_fields;
+use crate::manifest::eval::functions::FUNCTIONS;
+use crate::manifest::eval::special::SPECIAL;
+use crate::manifest::inputs::Inputs;
 use crate::manifest::table::{Block, Label};
 use crate::model::check::CheckSpec;
 
@@ -232,56 +237,161 @@ fn an_empty_project_is_a_project() {
     assert!(good(&[]).checks.is_empty());
 }
 
-/// A block with one attribute, and the required ones, and what it stands in.
-fn around(block: &Block, inside: &str) -> String {
-    let label = if block.label == Label::Name {
-        " \"a\""
-    } else {
-        ""
+/// What the examples of the table refer to.
+const AROUND: &[(&str, &str)] = &[
+    (
+        "hook.hcl",
+        "webhook \"oncall\" {\n  url = \"http://a/\"\n}\n",
+    ),
+    (
+        "more.hcl",
+        "template \"api\" {\n}\n\ncheck \"homepage\" {\n  url = \"http://a/\"\n}\n",
+    ),
+    ("../shared/locals.hcl", "locals {\n  a = 1\n}\n"),
+];
+
+/// Attributes that say something only beside another one.
+const BESIDE: &[(&str, &str)] = &[
+    ("webhook_format", "webhook_url"),
+    ("error_message", "condition"),
+];
+
+/// The attributes of a block: name, example, and whether it needs it.
+fn rows(block: &'static Block) -> Vec<(&'static str, &'static str, bool)> {
+    let rows = block.attributes.iter();
+    let rows = rows.map(|row| (row.name, row.example, row.required()));
+    let meta = block.meta.iter();
+    let meta = meta.map(|meta| (meta.name, meta.example, meta.default.is_empty()));
+    rows.chain(meta).collect()
+}
+
+/// A block with what it needs and the attribute of this name, and more inside.
+fn block_with(block: &'static Block, name: &str, more: &str) -> String {
+    let label = match (block.label, block.name) {
+        (Label::Name, "variable") => " \"env\"",
+        (Label::Name, _) => " \"a\"",
+        _ => "",
     };
-    format!("{}{label} {{\n{inside}}}\n", block.name)
+    let rows = rows(block);
+    let beside = BESIDE.iter().filter(|(one, _)| *one == name);
+    let beside: Vec<&str> = beside.map(|(_, other)| *other).collect();
+    let wanted = rows.iter().filter(|(row, _, required)| {
+        let like_check = ["defaults", "template"].contains(&block.name);
+        (*required && !like_check) || *row == name || beside.contains(row)
+    });
+    let lines: String = wanted
+        .map(|(row, example, _)| format!("{row} = {example}\n"))
+        .collect();
+    format!("{}{label} {{\n{lines}{more}}}\n", block.name)
 }
 
 #[test]
 fn each_row_of_the_table_has_a_good_example() {
-    let hook = "webhook \"oncall\" {\n  url = \"http://a/\"\n}\n";
-    let line = |name: &str, value: &str| format!("{name} = {value}\n");
-    let needed = |block: &Block, not: &str| -> String {
-        let rows = block
-            .attributes
-            .iter()
-            .filter(|row| row.required() && row.name != not);
-        rows.map(|row| line(row.name, row.example)).collect()
-    };
-    for block in FILE.blocks.iter().filter(|block| block.name != "lokahi") {
-        let mut texts: Vec<String> = Vec::new();
-        for row in block.attributes {
-            // The shorthand's format wants its URL.
-            let url = if row.name == "webhook_format" {
-                line("webhook_url", "\"http://a/\"")
-            } else {
-                String::new()
-            };
-            let inside = needed(block, row.name) + &url + &line(row.name, row.example);
-            texts.push(around(block, &inside));
+    let mut texts: Vec<String> = Vec::new();
+    for block in FILE.blocks {
+        for (name, _, _) in rows(block) {
+            texts.push(block_with(block, name, ""));
         }
         for inner in block.blocks {
-            // That says nothing alone.
-            let rows = inner
-                .attributes
-                .iter()
-                .filter(|row| row.name != "error_message");
-            for row in rows {
-                let inside = around(inner, &line(row.name, row.example));
-                texts.push(around(block, &(needed(block, "") + &inside)));
+            for (name, _, _) in rows(inner) {
+                texts.push(block_with(block, "", &block_with(inner, name, "")));
             }
         }
-        for text in texts {
-            assert_eq!(
-                problems(&[("a.hcl", &text), ("hook.hcl", hook)]),
-                [""; 0],
-                "{text}"
-            );
-        }
     }
+    assert!(texts.len() > 80, "{}", texts.len());
+    for text in texts {
+        let mut files: Vec<(&str, &str)> = vec![("a.hcl", &text)];
+        files.extend(AROUND);
+        let mut tree = tree(&files);
+        if text.starts_with("lokahi ") {
+            tree.remove("lokahi.hcl");
+        }
+        let told = compile(&tree, &Inputs::default(), Keep::Specs);
+        assert!(told.is_ok(), "{text}\n{}", told.unwrap_err());
+    }
+}
+
+#[test]
+fn an_example_that_refers_to_nothing_is_told() {
+    let text = block_with(&CHECK, "use", "");
+    assert_eq!(problems(&[("a.hcl", &text)]).len(), 1);
+}
+
+#[test]
+fn each_example_of_a_function_is_an_expression() {
+    let settings = "variable \"settings\" {\n  default = {}\n}\n";
+    let regions = "locals {\n  regions = { eu = 1 }\n}\n";
+    for special in SPECIAL {
+        let text = match special.name {
+            "env" => format!("variable \"x\" {{\n  default = {}\n}}\n", special.example),
+            _ => format!("locals {{\n  x = {}\n}}\n", special.example),
+        };
+        let files = [
+            ("a.hcl", text.as_str()),
+            ("b.hcl", settings),
+            ("c.hcl", regions),
+            ("_data/body.json", "{}"),
+        ];
+        // In memory every file is a check file.
+        let told = problems(&files);
+        let own: Vec<_> = told.iter().filter(|one| one.starts_with("a.hcl")).collect();
+        assert_eq!(own, [""; 0], "{text}");
+    }
+    for function in FUNCTIONS {
+        let holds = format!("{} == {}", function.example, function.gives);
+        let text = format!(
+            "variable \"x\" {{\n  default = 1\n\n  validation {{\n    condition     = {holds}\n    error_message = \"no\"\n  }}\n}}\n"
+        );
+        assert_eq!(problems(&[("a.hcl", &text)]), [""; 0], "{holds}");
+    }
+}
+
+#[test]
+fn a_condition_may_hang_on_a_variable_without_a_value() {
+    let variable = "variable \"most\" {\n  type = number\n}\n";
+    let check = |condition: &str| {
+        format!(
+            "check \"a\" {{\n  url = \"http://a/\"\n  assert {{\n    condition     = {condition}\n    error_message = \"more than ${{var.most}}\"\n  }}\n}}\n"
+        )
+    };
+    let good = check("response.latency.total < var.most && response.status == 200");
+    let compiled = compiled(&[("a.hcl", variable), ("b.hcl", &good)]).unwrap();
+    assert!(compiled.desired.is_none());
+    assert_eq!(compiled.unknown, ["most"]);
+    let bad = check("response.nothing < var.most");
+    insta::assert_snapshot!(
+        problems(&[("a.hcl", variable), ("b.hcl", &bad)]).join("\n"),
+        @"b.hcl:4:21: error[LK0506]: this object has no attribute `nothing`"
+    );
+    let bad = check("response.status + var.most");
+    insta::assert_snapshot!(
+        problems(&[("a.hcl", variable), ("b.hcl", &bad)]).join("\n"),
+        @"b.hcl:4:21: error[LK0401]: wanted true or false, found a number"
+    );
+}
+
+#[test]
+fn the_longest_condition_can_be_stored() {
+    let check = |length: usize| {
+        let text = "x".repeat(length);
+        format!(
+            "check \"a\" {{\n  url = \"http://a/\"\n  assert {{\n    condition = response.body == \"{text}\"\n  }}\n}}\n"
+        )
+    };
+    let around = "response.body == \"\"".len();
+    let longest = check(CheckSpec::MAX_EXPRESSION - around);
+    let spec = &good(&[("a.hcl", &longest)]).checks["a"].spec;
+    let stored = crate::spec::decode_check(&crate::spec::encode_check(spec)).unwrap();
+    assert_eq!(&stored, spec);
+    let longer = check(CheckSpec::MAX_EXPRESSION - around + 1);
+    assert_eq!(problems(&[("a.hcl", &longer)]).len(), 1);
+}
+
+#[test]
+fn a_rule_does_not_tell_a_sensitive_value() {
+    let text = "variable \"x\" {\n  default   = \"hunter2\"\n  sensitive = true\n  validation {\n    condition     = length(var.x) > 9\n    error_message = \"too short: ${var.x}\"\n  }\n}\n";
+    insta::assert_snapshot!(
+        problems(&[("a.hcl", text)]).join("\n"),
+        @"a.hcl:2:15: error[LK0602]: the value of the variable `x`: (its message has a sensitive value in it)"
+    );
 }

@@ -42,6 +42,10 @@ pub struct Health {
     pub error: ::prost::alloc::string::String,
     #[prost(bool, tag = "6")]
     pub healthy: bool,
+    /// Why nothing was probed: not_found, or unavailable when no health worker
+    /// answered. Empty when it was.
+    #[prost(string, tag = "16")]
+    pub code: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Health {
     const NAME: &'static str = "Health";

@@ -117,6 +117,16 @@ pub struct Check {
     pub method: ::prost::alloc::string::String,
     #[prost(int64, tag = "28")]
     pub timeout_nanoseconds: i64,
+    /// When the newest probe was due. Absent: none was recorded yet.
+    #[prost(message, optional, tag = "29")]
+    pub last_probe: ::core::option::Option<::prost_types::Timestamp>,
+    /// The newest probe is older than two periods and a timeout: nobody looks, and
+    /// the state may be wrong.
+    #[prost(bool, tag = "30")]
+    pub stale: bool,
+    /// Why it is not up: what the newest failed probe saw. Empty when all is well.
+    #[prost(string, tag = "31")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
@@ -305,6 +315,8 @@ pub struct ListOpts {
     pub owner: ::prost::alloc::string::String,
     #[prost(string, tag = "19")]
     pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "20")]
+    pub name: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ListOpts {
     const NAME: &'static str = "ListOpts";
@@ -320,6 +332,9 @@ impl ::prost::Name for ListOpts {
 pub struct ChecksPage {
     #[prost(message, repeated, tag = "1")]
     pub results: ::prost::alloc::vec::Vec<checks_page::Result>,
+    /// Why the states may be old, for people: no probe is answered.
+    #[prost(string, tag = "16")]
+    pub warning: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `ChecksPage`.
 pub mod checks_page {

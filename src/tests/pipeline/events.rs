@@ -2,10 +2,12 @@
 
 use lokahi::proto::lokahi::check::State;
 use lokahi::proto::lokahi::{Check, CreateOpts, WebhookFormat};
+use lokahi::store::delivery::delivery_counts;
 use sqlx::Row as _;
 
 use super::fleet::Fleet;
 use super::peers::{Receiver, Site};
+use crate::support::programs::lokahictl;
 use crate::support::until;
 
 #[tokio::test]
@@ -227,4 +229,58 @@ async fn what_waits_goes_to_the_new_url_of_an_edited_check() {
     assert_eq!(new.taken()[0].id, old.received()[0].id);
     site.set(true);
     until("it hears of the end", async || new.taken().len() == 2).await;
+}
+
+#[tokio::test]
+async fn whoever_asks_is_told_why_a_check_is_not_up() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    // Nobody listens there.
+    let refused = fleet.create("http://127.0.0.1:1/", &receiver.url).await;
+    fleet.until_state(&check.id, State::Up).await;
+    let reason = async |id: &str| fleet.client().get(id).await.unwrap().reason;
+    assert_eq!(reason(&check.id).await, "");
+    site.set(false);
+    fleet.until_state(&check.id, State::Down).await;
+    fleet.until_state(&refused.id, State::Error).await;
+    assert_eq!(reason(&check.id).await, "status 500 is not 2xx");
+    let why = reason(&refused.id).await;
+    assert!(why.starts_with("connect_refused: "), "{why}");
+    let down = lokahictl(&fleet.base(), &["down", "--output", "table"]).await;
+    assert!(
+        down.out.contains("  status 500 is not 2xx\n"),
+        "{}",
+        down.out
+    );
+    let got = lokahictl(&fleet.base(), &["get", &check.id]).await;
+    let got: serde_json::Value = serde_json::from_str(&got.out).unwrap();
+    assert_eq!(got["reason"], "status 500 is not 2xx");
+    site.set(true);
+    fleet.until_state(&check.id, State::Up).await;
+    assert_eq!(reason(&check.id).await, "");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_receiver_that_was_removed_needs_nobody() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    receiver.answer(500);
+    let fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    fleet.until_state(&check.id, State::Up).await;
+    site.set(false);
+    until("an attempt failed", async || {
+        !receiver.received().is_empty()
+    })
+    .await;
+    let put = ["put", &check.id, "--clear", "webhook-url"];
+    assert_eq!(lokahictl(&fleet.base(), &put).await.code, 0);
+    let mut database = fleet.database().await;
+    let dead: i64 = sqlx::query_scalar("select count(*) from deliveries where state = 'dead'")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(dead, 1);
+    let counts = delivery_counts(&mut database, lokahi::clock::now()).await;
+    assert_eq!(counts.unwrap().dead, 0);
 }

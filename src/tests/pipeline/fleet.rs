@@ -80,6 +80,11 @@ impl Program {
         self.log.lock().unwrap().clone()
     }
 
+    /// Whether this is in its log.
+    pub(super) fn has_said(&self, words: &str) -> bool {
+        self.log.lock().unwrap().contains(words)
+    }
+
     pub(super) fn pid(&self) -> i32 {
         self.child.as_ref().unwrap().id().unwrap().cast_signed()
     }

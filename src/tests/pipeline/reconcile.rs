@@ -156,6 +156,12 @@ async fn lokahid_follows_its_folder_and_survives_bad_input() {
         "the last good state stands"
     );
 
+    assert!(!fleet.lokahid.has_said("good again"));
+    folder.write(&format!("{ROOT}{}", check("one", "30s")));
+    until("the log says that it is mended", async || {
+        fleet.lokahid.has_said("good again")
+    })
+    .await;
     folder.write(&format!("{ROOT}{}", check("two", "30s")));
     // A delete must be seen twice.
     until("the delete waits", async || {

@@ -2,8 +2,10 @@
 
 use lokahi::proto::lokahi::check::State;
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Program};
 use super::peers::{Receiver, Site};
+use crate::support::programs::lokahictl;
+use crate::support::server::{answer, http};
 use crate::support::until;
 
 #[tokio::test]
@@ -90,4 +92,109 @@ async fn a_run_asks_the_workers_of_lokahids_location() {
         .unwrap();
     let health = &run.results[&check.id];
     assert!(health.healthy, "{health:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_finds_something_wrong_is_no_success() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    let run = async |base: &str| lokahictl(base, &["run", &check.id]).await;
+    let up = run(&fleet.base()).await;
+    assert_eq!((up.code, up.words.as_str()), (0, ""));
+    site.set(false);
+    let down = run(&fleet.base()).await;
+    let words = format!("error: {}: status 500 is not 2xx\n", check.id);
+    assert_eq!((down.code, down.words), (1, words));
+    fleet.healthworker.kill().await;
+    let nobody = run(&fleet.base()).await;
+    assert_eq!(nobody.code, 69, "{}", nobody.words);
+    assert!(
+        nobody.words.contains("no health worker"),
+        "{}",
+        nobody.words
+    );
+}
+
+#[tokio::test]
+async fn that_nobody_looks_is_said_wherever_a_state_is_shown() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    fleet.until_state(&check.id, State::Up).await;
+    let base = fleet.base();
+    let page = async |path: &str| {
+        let answer = answer(http().get(format!("{base}{path}"))).await;
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    };
+    let (_, metrics) = page("/metrics").await;
+    assert!(metrics.contains("\nprobe_success{"), "{metrics}");
+    let table = lokahictl(&fleet.base(), &["list", "-s", "--output", "table"]).await;
+    assert!(table.out.contains("LAST PROBE"), "{}", table.out);
+    assert!(!table.out.contains("stale"), "{}", table.out);
+    assert_eq!(table.words, "");
+
+    fleet.healthworker.kill().await;
+    until("it is named", async || {
+        page("/readyz")
+            .await
+            .1
+            .contains("no report from a health worker at the location story-")
+    })
+    .await;
+    // Calls are served as well as ever.
+    assert_eq!(page("/readyz").await.0, 200);
+    let table = lokahictl(&fleet.base(), &["list", "-s", "--output", "table"]).await;
+    assert!(table.out.contains("  UP (stale)  "), "{}", table.out);
+    let warning = "warning: states may be old: no report from a health worker";
+    assert!(table.words.starts_with(warning), "{}", table.words);
+    let down = lokahictl(&fleet.base(), &["down"]).await;
+    assert!(down.words.starts_with(warning), "{}", down.words);
+    let (_, metrics) = page("/metrics").await;
+    assert!(!metrics.contains("\nprobe_success{"), "{metrics}");
+    assert!(metrics.contains("\nlokahi_checks_stale 1"), "{metrics}");
+
+    fleet.healthworker.start();
+    until("it is over", async || {
+        page("/readyz").await.1.contains(r#""probes":"ok""#)
+    })
+    .await;
+    until("it is not stale", async || {
+        !fleet.client().get(&check.id).await.unwrap().stale
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_first_probes_of_all_in_one_find_its_own_worker() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut fleet = Fleet::start(&[]).await;
+    for _ in 0..40 {
+        fleet.create(&site.url, &receiver.url).await;
+    }
+    for program in fleet.all() {
+        program.stop().await;
+    }
+    // Everything is there and due when it starts.
+    let arguments = ["--all-in-one"];
+    let database_url = fleet.database_url.clone();
+    let listen = fleet.base().replace("http://", "");
+    let location = format!("{}-alone", listen.replace([':', '.'], "-"));
+    let settings = [
+        ("DATABASE_URL", database_url.as_str()),
+        ("NATS_URL", &crate::support::servers::servers().nats_url),
+        ("LISTEN", &listen),
+        ("LOCATION", &location),
+        ("METRICS_OPEN", "true"),
+    ];
+    let mut alone = Program::new(env!("CARGO_BIN_EXE_lokahid"), &arguments, &settings);
+    alone.start();
+    alone.address().await;
+    // What is lost is known after some six seconds.
+    until("some were recorded", async || {
+        fleet.metric("lokahi_probes_recorded_total").await > 300.0
+    })
+    .await;
+    assert_eq!(fleet.metric("lokahi_probes_lost_total").await, 0.0);
+    assert_eq!(alone.stop().await, Some(0));
 }

@@ -7,7 +7,7 @@ use lokahi::egress::resolver::Resolver;
 use lokahi::egress::tls::Trust;
 use lokahi::model::observation::Observation;
 use lokahi::prober::probe::ProbeContext;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::AsyncWriteExt as _;
@@ -23,8 +23,9 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
@@ -48,6 +49,10 @@ async fn site(authority: Option<&Authority>, name: &str, until: i32) -> Site {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(until, 1, 1);
+    site_of(params, authority).await
+}
+
+async fn site_of(params: CertificateParams, authority: Option<&Authority>) -> Site {
     let key = KeyPair::generate().unwrap();
     let certificate = match authority {
         Some(authority) => params.signed_by(&key, &authority.issuer).unwrap(),
@@ -84,18 +89,45 @@ async fn seen(authority: &Authority, site: &Site) -> Observation {
 
 #[tokio::test]
 async fn every_kind_of_certificate() {
-    let ours = Authority::new();
-    let theirs = Authority::new();
-    for (authority, name, until, expected) in [
-        (Some(&ours), "localhost", 2100, "up"),
-        (Some(&ours), "localhost", 2021, "error tls_expired"),
-        (Some(&ours), "example.com", 2100, "error tls_name"),
-        (Some(&theirs), "localhost", 2100, "error tls_untrusted"),
-        (None, "localhost", 2100, "error tls_untrusted"),
+    let ours = Authority::new("ours");
+    let theirs = Authority::new("theirs");
+    let untrusted = "the certificate's issuer is not trusted here, or the site does not send \
+                     the certificates between";
+    for (authority, name, until, expected, words) in [
+        (Some(&ours), "localhost", 2100, "up", ""),
+        (
+            Some(&ours),
+            "localhost",
+            2021,
+            "error tls_expired",
+            "the certificate expired on 2021-01-01",
+        ),
+        (
+            Some(&ours),
+            "example.com",
+            2100,
+            "error tls_name",
+            "the certificate is for example.com",
+        ),
+        (
+            Some(&theirs),
+            "localhost",
+            2100,
+            "error tls_untrusted",
+            untrusted,
+        ),
+        (
+            None,
+            "localhost",
+            2100,
+            "error tls_untrusted",
+            "the certificate is self-signed",
+        ),
     ] {
         let site = site(authority, name, until).await;
         let observation = seen(&ours, &site).await;
         assert_eq!(verdict(&observation), expected, "{observation:?}");
+        assert_eq!(observation.detail, words);
         let end = observation.certificate_not_after.unwrap();
         assert_eq!(end, date_time_ymd(until, 1, 1), "{expected}");
         assert!(!observation.phases.tls.is_zero());
@@ -104,15 +136,28 @@ async fn every_kind_of_certificate() {
 
 #[tokio::test]
 async fn no_tls_at_all() {
-    let ours = Authority::new();
+    let ours = Authority::new("ours");
     let plain = Site::start(async |mut stream: TcpStream| {
         stream.write_all(OK.as_bytes()).await.unwrap();
         drip(&mut stream).await;
     })
     .await;
-    assert_eq!(verdict(&seen(&ours, &plain).await), "error tls_handshake");
+    let observation = seen(&ours, &plain).await;
+    assert_eq!(verdict(&observation), "error tls_handshake");
+    assert_eq!(observation.detail, "it does not speak TLS");
     let closing = Site::start(async |_stream: TcpStream| {}).await;
     assert_eq!(verdict(&seen(&ours, &closing).await), "error tls_handshake");
     let silent = Site::start(async |_stream: TcpStream| std::future::pending().await).await;
     assert_eq!(verdict(&seen(&ours, &silent).await), "error tls_timeout");
+}
+
+#[tokio::test]
+async fn an_authority_is_no_site() {
+    let ours = Authority::new("ours");
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let observation = seen(&ours, &site_of(params, None).await).await;
+    assert_eq!(verdict(&observation), "error tls_untrusted");
+    let words = "the certificate is self-signed, or a CA's own certificate";
+    assert_eq!(observation.detail, words);
 }

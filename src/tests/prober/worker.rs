@@ -62,7 +62,7 @@ impl Story {
             name: "worker-1".into(),
             max_in_flight: 8,
         };
-        let stats = start(&supervisor.tasks(), &bus, context(), worker);
+        let stats = start(&supervisor.tasks(), &bus, context(), worker).await;
         Self {
             supervisor,
             _services: services,

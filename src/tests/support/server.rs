@@ -65,7 +65,9 @@ impl Server {
         until("NATS is connected", async || bus.is_connected()).await;
         let userpass = settings.userpass.clone();
         let metrics = Arc::new(|| "# EOF\n".to_owned());
-        let state = ApiState::new(store.clone(), bus.clone(), &settings, metrics).unwrap();
+        let (store_too, bus_too) = (store.clone(), bus.clone());
+        let trouble = Arc::new(|| None);
+        let state = ApiState::new(store_too, bus_too, &settings, metrics, trouble).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let supervisor = Supervisor::new();

@@ -1,0 +1,321 @@
+//! The rows of checks: how a site is probed, and when what was seen is believed and told.
+
+use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::value::Node;
+use crate::manifest::expected;
+use crate::manifest::literal::Literal;
+use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Meta, Show};
+use crate::manifest::values::{self, Read};
+use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
+use crate::model::secret::Text;
+use crate::model::value::InvalidValue;
+
+pub const CHECK: Block = Block {
+    name: "check",
+    label: Label::Name,
+    about: "A site that is probed.",
+    attributes: &[
+        Attribute {
+            name: "url",
+            kind: "URL",
+            default: "",
+            bounds: "2048 bytes, http or https",
+            about: "What is probed.",
+            example: "\"https://example.com/health\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.url = values::url(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::text(&spec.url)),
+        },
+        // Before `timeout` and `confirm`, which are checked against it.
+        Attribute {
+            name: "every",
+            kind: "duration",
+            default: "\"60s\"",
+            bounds: "\"1s\" to \"30d\", whole seconds",
+            about: "The time from one probe to the next.",
+            example: "\"30s\"",
+            merge: Merge::Replace,
+            set: set_every,
+            show: Show::Check(|spec| Literal::duration(spec.every.duration())),
+        },
+        Attribute {
+            name: "timeout",
+            kind: "duration",
+            default: "the smaller of \"10s\" and 0.8 of `every`",
+            bounds: "\"1ms\" to \"5m\", less than `every`",
+            about: "The time for one whole probe.",
+            example: "\"5s\"",
+            merge: Merge::Replace,
+            set: set_timeout,
+            show: Show::Check(|spec| Literal::duration(spec.timeout.duration())),
+        },
+        Attribute {
+            name: "method",
+            kind: "string",
+            default: "\"GET\"",
+            bounds: "\"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\", \"OPTIONS\"",
+            about: "The method of the request.",
+            example: "\"POST\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.method = values::method(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::text(spec.method.name())),
+        },
+        Attribute {
+            name: "headers",
+            kind: "object of strings",
+            default: "{}",
+            bounds: "64 headers, 8 KiB each; secrets may stand in the values",
+            about: "Headers of the request.",
+            example: "{ accept = \"application/json\" }",
+            merge: Merge::Headers,
+            set: set_headers,
+            show: Show::Check(|spec| {
+                let entry = |(k, v): &(String, Text)| (k.clone(), Literal::template(v));
+                Literal::Object(spec.headers.iter().map(entry).collect())
+            }),
+        },
+        Attribute {
+            name: "body",
+            kind: "string",
+            default: "\"\"",
+            bounds: "64 KiB; secrets may stand in it",
+            about: "The body of the request.",
+            example: "\"ping\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.body = values::text(node, CheckSpec::MAX_BODY)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::template(&spec.body)),
+        },
+        Attribute {
+            name: "labels",
+            kind: "object of strings",
+            default: "{}",
+            bounds: "64 labels, 256 bytes each",
+            about: "Words to find and group checks by.",
+            example: "{ team = \"web\" }",
+            merge: Merge::Keys,
+            set: |draft, node| {
+                let mut labels = std::collections::BTreeMap::new();
+                for (key, value, text) in values::strings(node, CheckSpec::MAX_LABELS)? {
+                    let Some(text) = text else { continue };
+                    values::label(key, value, text)?;
+                    labels.insert(key.text.to_string(), text.to_owned());
+                }
+                draft.check.labels = labels;
+                Ok(())
+            },
+            show: Show::Check(|spec| expected::shown(&spec.labels, Literal::text)),
+        },
+        Attribute {
+            name: "playbook_url",
+            kind: "URL",
+            default: "none",
+            bounds: "2048 bytes, http or https",
+            about: "What to read when the check is down; every event carries it.",
+            example: "\"https://wiki.example.com/health\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.playbook_url = Some(values::url(node)?);
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.playbook_url.as_ref())),
+        },
+        Attribute {
+            name: "webhook_url",
+            kind: "URL",
+            default: "none",
+            bounds: "2048 bytes, http or https; or a secret as a whole",
+            about: "A receiver of this check alone, without a `webhook` block.",
+            example: "\"https://hooks.example.com/health\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.webhook_url = Some(values::receiver_url(node)?);
+                Ok(())
+            },
+            show: Show::Check(|spec| {
+                let webhook = spec.webhook.as_ref();
+                webhook.map_or(Literal::Null, |w| Literal::receiver(&w.url))
+            }),
+        },
+        Attribute {
+            name: "webhook_format",
+            kind: "string",
+            default: "\"protobuf\"",
+            bounds: "\"protobuf\", \"json\"",
+            about: "How events are written to `webhook_url`.",
+            example: "\"json\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.webhook_format = values::format(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.webhook.as_ref().map(|w| w.format))),
+        },
+    ],
+    meta: &[
+        Meta {
+            name: "for_each",
+            kind: "map, or set of strings",
+            default: "none",
+            about: "Makes a check of each entry, called NAME[\"KEY\"]; it knows `each.key` and `each.value`. At most 10,000.",
+            example: "{ eu = \"https://eu.example.com/\", us = \"https://us.example.com/\" }",
+        },
+        Meta {
+            name: "use",
+            kind: "list of templates",
+            default: "[]",
+            about: "Templates, of which a later one wins; the check itself wins over all.",
+            example: "[template.api]",
+        },
+    ],
+    blocks: &[ASSERT, CONFIRM, NOTIFY],
+};
+
+pub const CONFIRM: Block = Block {
+    name: "confirm",
+    label: Label::None,
+    about: "How often something must be seen before it is believed.",
+    attributes: &[
+        Attribute {
+            name: "failures",
+            kind: "number",
+            default: "2",
+            bounds: "1 to 10",
+            about: "Failures in a row before the check is down.",
+            example: "3",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.confirm.failures = streak(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::Integer(i64::from(spec.confirm.failures))),
+        },
+        Attribute {
+            name: "successes",
+            kind: "number",
+            default: "1",
+            bounds: "1 to 10",
+            about: "Successes in a row before it is up again.",
+            example: "2",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.confirm.successes = streak(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::Integer(i64::from(spec.confirm.successes))),
+        },
+        Attribute {
+            name: "retry",
+            kind: "duration",
+            default: "the smaller of \"5s\" and `every`",
+            bounds: "\"1s\" to \"30d\"",
+            about: "When a check that failed once is probed again.",
+            example: "\"10s\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let most = i64::from(Every::MAX) * 1000;
+                draft.check.confirm.retry = values::bounded(node, 1000, most)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::duration(spec.confirm.retry)),
+        },
+    ],
+    meta: &[],
+    blocks: &[],
+};
+
+pub const NOTIFY: Block = Block {
+    name: "notify",
+    label: Label::None,
+    about: "Who hears of the check.",
+    attributes: &[Attribute {
+        name: "webhooks",
+        kind: "list of receivers",
+        default: "[]",
+        bounds: "32 receivers",
+        about: "The receivers of its events.",
+        example: "[webhook.oncall]",
+        merge: Merge::Replace,
+        set: |draft, node| {
+            let items = values::list(node, CheckSpec::MAX_RECEIVERS)?;
+            let mut names = items
+                .iter()
+                .map(values::receiver)
+                .collect::<Read<Vec<_>>>()?;
+            names.sort();
+            names.dedup();
+            draft.check.receivers = names;
+            Ok(())
+        },
+        show: Show::Check(|spec| {
+            Literal::items(
+                spec.receivers
+                    .iter()
+                    .map(|name| Literal::Reference(format!("webhook.{name}"))),
+            )
+        }),
+    }],
+    meta: &[],
+    blocks: &[],
+};
+
+fn set_every(draft: &mut Draft, node: &Node) -> Read<()> {
+    let ms = values::milliseconds(node)?;
+    if ms % 1000 != 0 {
+        return Err(Problem::new(
+            Code::OutOfBounds,
+            node.span,
+            "must be whole seconds",
+        ));
+    }
+    draft.check.every = values::placed(node, Every::from_seconds(ms / 1000))?;
+    draft.check.timeout = draft.check.every.default_timeout();
+    draft.check.confirm = Confirm::default_for(draft.check.every);
+    Ok(())
+}
+
+fn set_timeout(draft: &mut Draft, node: &Node) -> Read<()> {
+    let ms = values::milliseconds(node)?;
+    let every = draft.check.every;
+    if (1..=i64::from(Timeout::MAX)).contains(&ms) && ms >= i64::from(every.seconds()) * 1000 {
+        let message = format!(
+            "the timeout must be less than `every`, which is {}",
+            Literal::duration(every.duration())
+        );
+        return Err(Problem::new(Code::Contradiction, node.span, message));
+    }
+    draft.check.timeout = match Timeout::from_milliseconds(ms, every) {
+        Err(InvalidValue::Range { .. }) => {
+            values::bounded(node, 1, i64::from(Timeout::MAX))?;
+            draft.check.timeout
+        }
+        other => values::placed(node, other)?,
+    };
+    Ok(())
+}
+
+fn set_headers(draft: &mut Draft, node: &Node) -> Read<()> {
+    let mut headers = Vec::new();
+    for (key, value, text) in values::texts(node, CheckSpec::MAX_HEADERS)? {
+        let Some(text) = text else { continue };
+        values::header(key, value, &text)?;
+        headers.push((key.text.to_string(), text));
+    }
+    headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    draft.check.headers = headers;
+    Ok(())
+}
+
+fn streak(node: &Node) -> Read<u8> {
+    let most = i64::from(Confirm::MAX);
+    values::integer(node, 1, most).map(|n| n as u8)
+}

@@ -1,0 +1,81 @@
+//! The attribute table: everything that may stand in a file, once.
+//!
+//! To add an attribute: a field in `model`, its value in the encoding of `spec`,
+//! and one row here. The decoder accepts what stands here and nothing else, so a
+//! row arrives together with the engine that obeys it.
+
+pub mod assert;
+pub mod check;
+pub mod root;
+pub mod webhook;
+
+use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::root::{IMPORT, LOCALS, LOKAHI, MOVED, REMOVED, VARIABLE};
+use crate::manifest::attributes::webhook::WEBHOOK;
+use crate::manifest::table::{Block, Label};
+
+/// A file: what stands outside all blocks.
+pub static FILE: Block = Block {
+    name: "",
+    label: Label::None,
+    about: "A check file.",
+    attributes: &[],
+    meta: &[],
+    blocks: &[
+        LOKAHI, VARIABLE, LOCALS, WEBHOOK, DEFAULTS, TEMPLATE, CHECK, MOVED, REMOVED, IMPORT,
+    ],
+};
+
+pub const DEFAULTS: Block = Block {
+    name: "defaults",
+    label: Label::None,
+    about: "What holds for the checks of this folder and of those below, unless something nearer says else.",
+    attributes: CHECK.attributes,
+    meta: &[],
+    blocks: CHECK.blocks,
+};
+
+pub const TEMPLATE: Block = Block {
+    name: "template",
+    label: Label::Name,
+    about: "What the checks that name it in `use` have in common.",
+    attributes: CHECK.attributes,
+    meta: &[],
+    blocks: CHECK.blocks,
+};
+
+/// What the language is to have and this version does not: for a hint that says
+/// so, by the block it would stand in; empty for a file.
+pub static LATER: &[(&str, &[&str])] = &[
+    ("", &["maintenance"]),
+    ("lokahi", &["operators"]),
+    (
+        "webhook",
+        &[
+            "secrets", "headers", "events", "timeout", "fallback", "collapse",
+        ],
+    ),
+    (
+        "check",
+        &[
+            "follow_redirects",
+            "max_redirects",
+            "ip_family",
+            "http_version",
+            "connect_to",
+            "proxy",
+            "reuse_connection",
+            "close",
+            "locations",
+            "priority",
+            "description",
+            "enabled",
+            "warn",
+            "tls",
+            "auth",
+            "suppressed_by",
+            "lifecycle",
+        ],
+    ),
+    ("assert", &["cert_valid_for"]),
+];

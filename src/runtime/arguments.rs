@@ -1,0 +1,16 @@
+//! The command lines of programs, which the environment may stand in for.
+
+use clap::builder::Resettable;
+use clap::{Command, CommandFactory};
+
+/// The command line of `S`. Compose files leave empty variables: they are not
+/// set.
+pub fn command<S: CommandFactory>() -> Command {
+    S::command().mut_args(|argument| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        match value.is_some_and(|value| value.is_empty()) {
+            true => argument.env(Resettable::Reset),
+            false => argument,
+        }
+    })
+}
