@@ -2,7 +2,7 @@
 # is up for some seconds, then down for some. Watch the events follow it.
 
 check "duke_of_york" {
-  url          = "http://127.0.0.1:24254/"
+  url          = "${local.duke}/"
   every        = "1s"
   playbook_url = "https://github.com/Xe/lokahi#duke-of-york"
   labels       = { part = "sample" }

@@ -6,11 +6,11 @@ lokahi {
   project = "sample"
 }
 
-# What holds for every check of this folder, unless the check says else. Labels
-# and headers are merged key by key; `null` removes one.
+# What holds for every check of this folder and of shop/, unless something nearer
+# says else. Labels and headers are merged key by key; `null` removes one.
 defaults {
   every  = "10s"
-  labels = { env = "local" }
+  labels = { env = var.env }
 
   notify {
     webhooks = [webhook.sample_hook]

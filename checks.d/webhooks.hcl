@@ -2,6 +2,6 @@
 # receiver as webhook.sample_hook.
 
 webhook "sample_hook" {
-  url    = "http://127.0.0.1:24255/twirp/github.xe.lokahi.Webhook/Handle"
+  url    = "${local.hook}/twirp/github.xe.lokahi.Webhook/Handle"
   format = "protobuf"
 }

@@ -2,6 +2,8 @@
 //! names them. The server decodes, and so validates, each one again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Display;
+use std::str::FromStr;
 
 use super::error::ApiError;
 use super::twirp::Methods;
@@ -9,7 +11,7 @@ use super::{Call, edit};
 use crate::clock;
 use crate::model::change::{Action, Change as Planned, Kind};
 use crate::model::desired::{Declared, Desired, Revision, SourceLine};
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::proto::lokahi::{
     ApplyRequest, ApplyResult, Change, Declared as WireDeclared, FieldChange, SpecDigests,
     SpecUpload, change,
@@ -72,8 +74,8 @@ async fn apply(call: Call, wanted: ApplyRequest) -> Result<ApplyResult, ApiError
     let mut conn = call.state.store.acquire().await?;
     let specs = spec_bytes(&mut conn, &digests).await?;
     drop(conn);
-    let checks = declared("checks", wanted.checks, &specs, decode_check)?;
-    let webhooks = declared("webhooks", wanted.webhooks, &specs, decode_webhook)?;
+    let checks = declared::<_, Address>("checks", wanted.checks, &specs, decode_check)?;
+    let webhooks = declared::<_, Name>("webhooks", wanted.webhooks, &specs, decode_webhook)?;
     let request = apply::Request {
         desired: Desired {
             project,
@@ -100,20 +102,23 @@ async fn apply(call: Call, wanted: ApplyRequest) -> Result<ApplyResult, ApiError
     })
 }
 
-/// The declared objects of one kind, by address.
-fn declared<T>(
+/// The declared objects of one kind, by address, which is an `A`.
+fn declared<T, A>(
     argument: &'static str,
     list: Vec<WireDeclared>,
     specs: &HashMap<Digest, Vec<u8>>,
     decode: fn(&[u8]) -> Result<T, SpecError>,
-) -> Result<BTreeMap<String, Declared<T>>, TwirpError> {
+) -> Result<BTreeMap<String, Declared<T>>, TwirpError>
+where
+    A: FromStr<Err: Display> + Display,
+{
     if list.len() > MOST {
         let why = format!("has {} entries; at most {MOST} are allowed", list.len());
         return Err(TwirpError::argument(argument, why));
     }
     let mut all = BTreeMap::new();
     for (number, item) in list.into_iter().enumerate() {
-        let address = edit::argument::<Name>(argument, &item.address)?.to_string();
+        let address = edit::argument::<A>(argument, &item.address)?.to_string();
         let digest = digest(argument, item.digest)?;
         let bytes = specs.get(&digest).ok_or_else(|| {
             let text = format!("the spec of {address} is not stored; upload it first");

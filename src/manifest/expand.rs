@@ -24,10 +24,10 @@ use crate::manifest::scan::MAX_ENTRIES;
 use crate::manifest::source::{Sources, Span};
 use crate::manifest::suggest::did_you_mean;
 use crate::model::check::CheckSpec;
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 
 /// The longest key of a `for_each`, in bytes: it is part of the check's address.
-pub const MAX_KEY: usize = 200;
+pub const MAX_KEY: usize = Address::MAX_KEY;
 /// Fewer blocks than this are not worth a thread.
 const FEW: usize = 256;
 /// The most threads.
@@ -206,6 +206,18 @@ impl Ground<'_> {
         let Some(entries) = self.entries(for_each, expansion) else {
             return;
         };
+        let scope = |key, value| {
+            let each = Value::object([("key", key), ("value", value)], for_each.span);
+            self.scope(Root::Value(each))
+        };
+        if entries.is_empty() {
+            // Nothing today, but a mistake in it is one.
+            let scope = scope(Value::Unknown(Type::String), Value::Unknown(Type::Any));
+            let none = expansion.checks.len();
+            self.one(block, name.to_string(), &scope, base, expansion);
+            expansion.checks.truncate(none);
+            return;
+        }
         for (key, value) in entries {
             let (key, address) = match key {
                 Some(key) => {
@@ -214,9 +226,7 @@ impl Ground<'_> {
                 }
                 None => (Value::Unknown(Type::String), name.to_string()),
             };
-            let each = Value::object([("key", key), ("value", value)], for_each.span);
-            let scope = self.scope(Root::Value(each));
-            self.one(block, address, &scope, base.clone(), expansion);
+            self.one(block, address, &scope(key, value), base.clone(), expansion);
         }
     }
 
@@ -361,10 +371,11 @@ impl Ground<'_> {
             refuse(node.span, message, None);
             return None;
         }
+        let most = MAX_KEY;
         for (key, _, span) in &entries {
-            if key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control) {
+            if key.is_empty() || key.len() > most || key.chars().any(char::is_control) {
                 let message =
-                    format!("{key:?}: a key is 1 to {MAX_KEY} bytes without control characters");
+                    format!("{key:?}: a key is 1 to {most} bytes without control characters");
                 refuse(*span, message, None);
                 return None;
             }

@@ -46,9 +46,97 @@ impl fmt::Display for Name {
     }
 }
 
+/// An address is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not an address: a name, or NAME[\"KEY\"] for one of a `for_each`")]
+pub struct InvalidAddress(String);
+
+/// What a declared check is called in its project: a name, or `name["key"]` for one of a
+/// `for_each`, with the key as HCL quotes it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Address(String);
+
+impl Address {
+    /// The longest key, in bytes.
+    pub const MAX_KEY: usize = 200;
+    /// The longest quoted key: a quote or a backslash is two bytes in it, and `${` three.
+    const MAX_QUOTED: usize = 2 * Self::MAX_KEY;
+}
+
+impl FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let (name, key) = match text.split_once('[') {
+            Some((name, rest)) => (
+                name,
+                rest.strip_prefix('"').and_then(|k| k.strip_suffix("\"]")),
+            ),
+            None => (text, Some("-")),
+        };
+        if name.parse::<Name>().is_ok() && key.is_some_and(is_quoted_key) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidAddress(text.chars().take(Name::MAX).collect()))
+        }
+    }
+}
+
+/// Whether a text may stand between the quotes of a key: its quotes are escaped, and so is
+/// nothing else but backslashes.
+fn is_quoted_key(key: &str) -> bool {
+    let mut characters = key.chars();
+    let mut good = !key.is_empty() && key.len() <= Address::MAX_QUOTED;
+    while let Some(c) = characters.next() {
+        good &= match c {
+            '\\' => matches!(characters.next(), Some('"' | '\\')),
+            '"' => false,
+            c => !c.is_control(),
+        };
+    }
+    good
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in [
+            "a",
+            "page[\"home\"]",
+            "page[\"/a b\"]",
+            "page[\"a\\\"]\\\\\"]",
+            "page[\"ä[0]\"]",
+        ] {
+            assert!(good.parse::<Address>().is_ok(), "{good}");
+        }
+        let long = format!("a[\"{}\"]", "k".repeat(401));
+        for bad in [
+            "",
+            "a[]",
+            "a[0]",
+            "a[\"\"]",
+            "a[\"b\"",
+            "a[\"b\"]c",
+            "a[\"b\"c\"]",
+            "a[\"b\\\"]",
+            "a[\"\\n\"]",
+            "A[\"b\"]",
+            "a[\"\n\"]",
+            "[\"b\"]",
+            &long,
+        ] {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn names() {

@@ -24,7 +24,9 @@ use crate::wish::Wish;
 use crate::{http, peers, workspace};
 
 const USERPASS: &str = "AzureDiamond:hunter2";
-/// The sample checks in checks.d name this port, and the two after it.
+/// The secret of the sample checks: USERPASS as HTTP basic authentication has it.
+const LOGIN: (&str, &str) = ("LOKAHI_SECRET_SAMPLE_LOGIN", "QXp1cmVEaWFtb25kOmh1bnRlcjI=");
+/// The sample checks in checks.d expect this port and the two after it, unless told another.
 const PORT: u16 = 24253;
 /// The most checks that are asked for each second.
 const MOST: &str = "1000";
@@ -66,12 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         programs,
         logs,
         port: arguments.port,
-        sample: workspace::root().to_owned(),
     };
-    if arguments.port != PORT {
-        session.sample = data.join("sample");
-        move_sample(workspace::root(), &session.sample, arguments.port)?;
-    }
     let result = session.play(&data, &wish);
     println!("stopping");
     session.running.stop(STOP_PATIENCE);
@@ -84,8 +81,6 @@ struct Session {
     programs: BTreeMap<String, PathBuf>,
     logs: PathBuf,
     port: u16,
-    /// Where the folder checks.d is.
-    sample: PathBuf,
 }
 
 impl Session {
@@ -120,7 +115,8 @@ impl Session {
             .arg("--all-in-one")
             .env("DATA_DIR", data)
             .env("CACHE_DIR", workspace::cache_dir()?)
-            .env("USERPASS", USERPASS);
+            .env("USERPASS", USERPASS)
+            .env(LOGIN.0, LOGIN.1);
         // Ours are private: what this terminal is set up for is somebody else's.
         for name in ["DATABASE_URL", "NATS_URL", "CHECKS_DIR"] {
             lokahid.env_remove(name);
@@ -158,7 +154,7 @@ impl Session {
     fn lokahictl(&self) -> Result<Command> {
         let mut command = Command::new(self.program("lokahictl")?);
         let server = format!("http://{USERPASS}@127.0.0.1:{}", self.port);
-        command.current_dir(&self.sample).stdin(Stdio::null());
+        command.current_dir(workspace::root()).stdin(Stdio::null());
         command.arg("--server").arg(server);
         Ok(command)
     }
@@ -199,6 +195,9 @@ impl Session {
         println!("applying checks.d");
         let mut apply = self.lokahictl()?;
         apply.args(["apply", "checks.d", "--auto-approve"]);
+        // Said in so many words, so that nothing of this terminal says else.
+        apply.args(["--var", "env=local"]);
+        apply.args(["--var", &format!("port={}", self.port)]);
         workspace::run(&mut apply)
     }
 
@@ -283,21 +282,6 @@ impl Drop for Screen {
     }
 }
 
-/// Copies the sample checks, with the ports that are used instead of theirs.
-fn move_sample(root: &Path, to: &Path, port: u16) -> Result<()> {
-    let folder = to.join("checks.d");
-    make_private(&folder)?;
-    for entry in fs::read_dir(root.join("checks.d"))?.flatten() {
-        let mut text = fs::read_to_string(entry.path())?;
-        for offset in (0..3).rev() {
-            let (old, new) = (PORT + offset, port + offset);
-            text = text.replace(&format!(":{old}/"), &format!(":@{new}/"));
-        }
-        fs::write(folder.join(entry.file_name()), text.replace(":@", ":"))?;
-    }
-    Ok(())
-}
-
 /// Makes a folder within the data folder. The data folder itself is closed to others, but as
 /// root it must let the account of the servers through to what is theirs.
 fn make_private(folder: &Path) -> Result<()> {
@@ -323,23 +307,5 @@ fn copy_lines(from: ChildStdout, log: &Path, to: &Sender<String>) {
         if to.send(line).is_err() {
             return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workspace::Scratch;
-
-    #[test]
-    fn the_sample_moves_with_the_port() {
-        let scratch = Scratch::within(&std::env::temp_dir()).unwrap();
-        // One of the new ports is one of the old ones.
-        move_sample(workspace::root(), scratch.path(), PORT + 1).unwrap();
-        let read =
-            |name: &str| fs::read_to_string(scratch.path().join("checks.d").join(name)).unwrap();
-        assert!(read("duke.hcl").contains("http://127.0.0.1:24255/"));
-        assert!(read("lokahi-itself.hcl").contains("http://127.0.0.1:24254/livez"));
-        assert!(read("webhooks.hcl").contains("http://127.0.0.1:24256/twirp/"));
     }
 }

@@ -96,7 +96,10 @@ impl Evaluator<'_> {
         let node = self.evaluate(argument);
         let works = self.problems.len() == before && !matches!(node.value, Value::Invalid);
         self.problems.truncate(before);
-        Value::Bool(works)
+        match node.value {
+            Value::Unknown(_) if works => Value::Unknown(Type::Bool),
+            _ => Value::Bool(works),
+        }
     }
 
     fn wrong_count(&mut self, call: &Call, span: Span, wanted: &str) -> Value {

@@ -195,6 +195,26 @@ fn one_mistake_hides_no_other_and_makes_no_other() {
 }
 
 #[test]
+fn a_for_each_of_nothing_is_read_all_the_same() {
+    let hook = "webhook \"hook\" {\n  url = \"http://a/\"\n}\n";
+    let none = |inside: &str| {
+        format!(
+            "check \"a\" {{\n  for_each = {{}}\n  url      = each.value.url\n{inside}  notify {{\n    webhooks = [webhook.hook]\n  }}\n}}\n"
+        )
+    };
+    let good = compiled(&[("a.hcl", hook), ("b.hcl", &none(""))]).unwrap();
+    assert_eq!((good.checks, good.warnings.as_slice()), (0, &[][..]));
+    let wrong = none("  evry     = \"5s\"\n");
+    insta::assert_snapshot!(problems(&[("a.hcl", hook), ("b.hcl", &wrong)]).join("\n"), @"b.hcl:4:3: error[LK0304]: unknown attribute `evry` in `check`");
+}
+
+#[test]
+fn what_hangs_on_the_response_does_not_always_hold() {
+    let text = "check \"a\" {\n  url         = \"http://a/\"\n  webhook_url = \"http://b/\"\n  assert {\n    condition = can(response.json.token)\n  }\n}\n";
+    assert_eq!(compiled(&[("a.hcl", text)]).unwrap().warnings, []);
+}
+
+#[test]
 fn a_mistake_in_defaults_is_told_once() {
     let defaults = "defaults {\n  timeout = \"10s\"\n}\n";
     let checks: String = (0..20)

@@ -18,6 +18,20 @@ fn run(folder: &Path, words: &str) -> String {
     format!("{out}{words}")
 }
 
+/// Copies a folder and what is below it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, to).unwrap();
+        }
+    }
+}
+
 #[test]
 fn the_tour_prints_what_it_says() {
     let readme = read("README.md");
@@ -26,11 +40,7 @@ fn the_tour_prints_what_it_says() {
     let name = format!("lokahi-tour-{}", std::process::id());
     let folder = std::env::temp_dir().join(name);
     let checks = folder.join("checks.d");
-    std::fs::create_dir_all(&checks).unwrap();
-    for entry in std::fs::read_dir(root().join("checks.d")).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, checks.join(path.file_name().unwrap())).unwrap();
-    }
+    copy(&root().join("checks.d"), &checks);
     let duke = checks.join("duke.hcl");
     let sample = std::fs::read_to_string(&duke).unwrap();
     let (_, broken) = blocks(tour, "text").remove(0);
