@@ -25,6 +25,7 @@ use crate::manifest::table;
 use crate::manifest::variables::Variables;
 use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
+use crate::model::secret::{SecretName, colliding};
 use crate::model::webhook::WebhookSpec;
 
 pub use crate::manifest::expand::{Keep, MAX_KEY};
@@ -212,7 +213,7 @@ fn unused(declared: &Declarations, uses: &Uses, problems: &mut Vec<Problem>) {
         .map(|(name, block)| ("webhook", name.as_str(), block.span));
     for (kind, name, span) in variables.chain(locals).chain(templates).chain(webhooks) {
         let shared = declared.shared.contains(&span.file);
-        if !shared && !uses.0.contains(&(kind.to_owned(), name.to_owned())) {
+        if !shared && !uses.names.contains(&(kind.to_owned(), name.to_owned())) {
             let message = format!("nothing uses {kind}.{name}");
             problems.push(Problem::new(Code::Unused, span, message));
         }
@@ -276,7 +277,8 @@ impl<'a> Compiling<'a> {
         all_known: bool,
         mut expansion: Expansion,
     ) -> Compiled {
-        self.uses.0.append(&mut expansion.uses.0);
+        self.uses.extend(std::mem::take(&mut expansion.uses));
+        self.secrets();
         self.problems.append(&mut expansion.problems);
         let complete = expansion.lost.is_empty() && !self.gaps.blind;
         for lost in expansion.lost {
@@ -484,6 +486,24 @@ impl<'a> Compiling<'a> {
             }
         }
         (webhooks, all_known)
+    }
+
+    /// Tells secrets that one variable of the environment would stand for.
+    fn secrets(&mut self) {
+        let named = |(name, span): (&String, &Span)| Some((name.parse().ok()?, *span));
+        let secrets: Vec<(SecretName, Span)> = self.uses.secrets.iter().filter_map(named).collect();
+        let Some((first, second)) = colliding(secrets.iter().map(|(name, _)| name)) else {
+            return;
+        };
+        let place = |wanted: &SecretName| {
+            let mut found = secrets.iter().filter(|(name, _)| name == wanted);
+            found.next().map(|(_, span)| *span)
+        };
+        if let (Some(here), Some(there)) = (place(second), place(first)) {
+            let message = format!("{second} and {first} would both be {}", first.variable());
+            let problem = Problem::new(Code::InvalidName, here, message);
+            self.problems.push(problem.also(there, "the other is here"));
+        }
     }
 
     /// Tells checks of the same name.

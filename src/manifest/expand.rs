@@ -94,7 +94,7 @@ impl Expansion {
     fn extend(&mut self, other: Self) {
         self.checks.extend(other.checks);
         self.names.extend(other.names);
-        self.uses.0.extend(other.uses.0);
+        self.uses.extend(other.uses);
         self.lost.extend(other.lost);
         self.problems.extend(other.problems);
     }

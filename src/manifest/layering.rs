@@ -1,6 +1,6 @@
 //! From the body of a block to its layer: every attribute evaluated, by the attribute table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Attribute, Block, Body, Expression, Item, Kind};
 use crate::manifest::condition;
@@ -9,9 +9,10 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::Scope;
 use crate::manifest::eval::show::{Sensitivity, evaluate};
-use crate::manifest::eval::value::{Node, Type, Value};
+use crate::manifest::eval::value::{Node, Piece, Type, Value};
 use crate::manifest::layer::{Inner, Layer};
 use crate::manifest::locals::references;
+use crate::manifest::source::Span;
 use crate::manifest::suggest::did_you_mean;
 use crate::manifest::table::{self, Draft};
 use crate::model::name::Name;
@@ -24,7 +25,11 @@ pub(super) const MAX_HINTS: usize = 1000;
 
 /// What names were used, as `local.x`.
 #[derive(Debug, Default)]
-pub(super) struct Uses(pub(super) BTreeSet<(String, String)>);
+pub(super) struct Uses {
+    pub(super) names: BTreeSet<(String, String)>,
+    /// Each secret, and where it is first.
+    pub(super) secrets: BTreeMap<String, Span>,
+}
 
 impl Uses {
     /// Notes what an expression refers to.
@@ -34,9 +39,40 @@ impl Uses {
         }
         references(expression, &mut |root, name, _span| {
             if matches!(root, "var" | "local" | "template" | "webhook") {
-                self.0.insert((root.to_owned(), name.to_owned()));
+                self.names.insert((root.to_owned(), name.to_owned()));
             }
         });
+    }
+}
+
+impl Uses {
+    /// Takes what was used elsewhere.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.names.extend(other.names);
+        for (name, span) in other.secrets {
+            self.secrets.entry(name).or_insert(span);
+        }
+    }
+
+    /// Notes the secrets in a value.
+    fn secrets_of(&mut self, node: &Node) {
+        match &node.value {
+            Value::Secret(pieces) => {
+                for piece in pieces.iter() {
+                    if let Piece::Secret(name) = piece {
+                        self.secrets.entry(name.to_string()).or_insert(node.span);
+                    }
+                }
+            }
+            Value::List(items) | Value::Set(items) => {
+                items.iter().for_each(|item| self.secrets_of(item));
+            }
+            Value::Object(object) => {
+                let entries = object.entries().iter();
+                entries.for_each(|(_, node)| self.secrets_of(node));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -137,6 +173,7 @@ impl Layering<'_> {
                 .push(problem.hint("let the worker look it up: secret(\"name\")"));
             return invalid;
         }
+        self.uses.secrets_of(&node);
         // Numbers among strings become strings; what does not fit is told by whoever reads it,
         // as is a number alone: a duration without its unit, most likely.
         let node = match known.wants() {

@@ -184,7 +184,7 @@ mod tests {
         };
         let expect = [
             ": all".to_owned(),
-            "bad: unknown attribute `projcet` in `lokahi`".to_owned(),
+            "bad: this `lokahi` needs `project`".to_owned(),
             format!("more: {}", shop("web/shop")),
             "web: web".to_owned(),
             format!("web/shop: {}", shop("more")),

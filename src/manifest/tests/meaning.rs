@@ -215,6 +215,19 @@ fn what_hangs_on_the_response_does_not_always_hold() {
 }
 
 #[test]
+fn secrets_that_one_variable_would_stand_for() {
+    let check = |name: &str, secret: &str| {
+        format!(
+            "check \"{name}\" {{\n  url = \"http://a/\"\n  headers = {{ a = secret(\"{secret}\") }}\n}}\n"
+        )
+    };
+    let both = check("a", "db-token") + &check("b", "db_token");
+    let told = problems(&[("a.hcl", &both)]);
+    let expect = "a.hcl:7:19: error[LK0307]: secret(\"db_token\") and secret(\"db-token\") would both be LOKAHI_SECRET_DB_TOKEN";
+    assert_eq!(told, [expect]);
+}
+
+#[test]
 fn a_mistake_in_defaults_is_told_once() {
     let defaults = "defaults {\n  timeout = \"10s\"\n}\n";
     let checks: String = (0..20)
