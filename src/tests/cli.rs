@@ -212,7 +212,7 @@ webhook "oncall" {
 }
 
 check "web" {
-  url   = "http://web.example.com/"
+  url   = "https://web.example.com/"
   every = "30s"
 
   notify {
@@ -248,7 +248,11 @@ async fn from_files_to_the_server() {
     let applied = lokahictl(&server.url, &["apply", "--auto-approve", path]).await;
     assert_eq!(applied.code, 0, "{}", applied.words);
     let list = lokahictl(&server.url, &["list", "--project", "shop"]).await;
-    assert!(list.out.contains("http://web.example.com/"), "{}", list.out);
+    assert!(
+        list.out.contains("https://web.example.com/"),
+        "{}",
+        list.out
+    );
     let again = lokahictl(&server.url, &["apply", path, "--output", "json"]).await;
     assert_eq!(again.code, 0, "{}", again.words);
     insta::assert_snapshot!(again.out, @r#"
@@ -296,7 +300,7 @@ async fn a_check_is_named_as_people_name_it() {
     };
     assert_eq!(url(&get("blog").await), "http://site.example.com/");
     assert_eq!(url(&get("api/web").await), "http://site.example.com/");
-    assert_eq!(url(&get("shop/web").await), "http://web.example.com/");
+    assert_eq!(url(&get("shop/web").await), "https://web.example.com/");
     let which = get("web").await;
     assert_eq!((which.code, which.out.as_str()), (1, ""));
     insta::assert_snapshot!(which.words, @r#"
