@@ -248,8 +248,9 @@ struct Comment {
     line: u32,
     codes: Vec<String>,
     at: Span,
-    /// The line that it speaks of: its own, or the next that is no comment.
-    about: u32,
+    /// The lines that it speaks of: its own, or the next that is no comment; all of a block
+    /// that begins there in column 1.
+    about: std::ops::RangeInclusive<u32>,
     useful: bool,
 }
 
@@ -287,7 +288,7 @@ impl Silence {
         let mut covered = false;
         for comment in comments {
             let says = comment.codes.iter().any(|code| code == problem.code.id());
-            if says && (comment.line == line || comment.about == line) {
+            if says && (comment.line == line || comment.about.contains(&line)) {
                 comment.useful = true;
                 covered = true;
             }
@@ -331,7 +332,18 @@ fn comment(file: u32, start: u32, number: usize, line: &str, lines: &[&str]) -> 
         .take_while(|line| is_comment(line))
         .count();
     let here = number as u32 + 1;
-    let about = if alone { here + skipped as u32 } else { here };
+    let first = if alone { here + skipped as u32 } else { here };
+    let rest = || lines.iter().skip(first as usize);
+    let begins_block = lines
+        .get(first.saturating_sub(1) as usize)
+        .is_some_and(|line| {
+            line.starts_with(char::is_alphabetic) && line.trim_end().ends_with('{')
+        });
+    let last = match begins_block {
+        true => first + 1 + rest().take_while(|line| !line.starts_with('}')).count() as u32,
+        false => first,
+    };
+    let about = first..=last;
     let column = before.trim_end().len() as u32;
     Some(Comment {
         line: here,

@@ -228,6 +228,27 @@ fn secrets_that_one_variable_would_stand_for() {
 }
 
 #[test]
+fn a_comment_above_a_block_silences_all_of_it() {
+    let check = |name: &str| {
+        format!(
+            "check \"{name}\" {{\n  url = \"http://{name}.example.com/\"\n  webhook_url = \"https://b/\"\n}}\n"
+        )
+    };
+    let text = format!(
+        "# lokahi-ignore: LK0901 it redirects\n{}\n{}",
+        check("a"),
+        check("b")
+    );
+    let compiled = compiled(&[("a.hcl", &text)]).unwrap();
+    let told: Vec<_> = compiled.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("a.hcl:8:9: warning[LK0901]"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_mistake_in_defaults_is_told_once() {
     let defaults = "defaults {\n  timeout = \"10s\"\n}\n";
     let checks: String = (0..20)
