@@ -1,6 +1,8 @@
 //! Operators and the conditional. Arithmetic is checked; `&&` and `||` stop early.
 
-use super::value::{Node, Type, Value};
+use std::cmp::Ordering;
+
+use super::value::{self, Node, Type, Value};
 use super::{Evaluator, convert};
 use crate::manifest::ast::{Expression, Operator};
 use crate::manifest::diagnostic::{Code, Problem};
@@ -250,15 +252,18 @@ fn may_be(a: &Type, b: &Type) -> bool {
 
 fn compare(operator: Operator, a: Number, b: Number) -> bool {
     let order = match (a, b) {
-        (Number::Integer(a), Number::Integer(b)) => a.cmp(&b),
-        (a, b) => a.float().total_cmp(&b.float()),
+        (Number::Integer(a), Number::Integer(b)) => Some(a.cmp(&b)),
+        (Number::Integer(a), Number::Float(b)) => value::order(a, b),
+        (Number::Float(a), Number::Integer(b)) => value::order(b, a).map(Ordering::reverse),
+        (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b),
     };
-    match operator {
+    // Numbers are finite, so that there is an order.
+    order.is_some_and(|order| match operator {
         Operator::Less => order.is_lt(),
         Operator::LessOrEqual => order.is_le(),
         Operator::Greater => order.is_gt(),
         _ => order.is_ge(),
-    }
+    })
 }
 
 /// The result; `None` if no number can hold it.
@@ -268,8 +273,10 @@ fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Value> {
             Operator::Plus => a.checked_add(b),
             Operator::Minus => a.checked_sub(b),
             Operator::Times => a.checked_mul(b),
-            Operator::Modulo => a.checked_rem(b),
-            Operator::Divide if a.checked_rem(b) == Some(0) => a.checked_div(b),
+            Operator::Modulo => Some(a.wrapping_rem(b)),
+            Operator::Divide if a.wrapping_rem(b) == 0 => {
+                return a.checked_div(b).map(Value::Integer);
+            }
             _ => None,
         };
         if let Some(whole) = whole {

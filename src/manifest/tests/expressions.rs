@@ -12,7 +12,7 @@ use crate::manifest::parse::{Part, parse};
 use crate::manifest::source::Span;
 
 /// The value of an expression as it is written, or its first problem.
-fn value(text: &str) -> String {
+pub(super) fn value(text: &str) -> String {
     let source = format!("x = {text}\n");
     let part = Part {
         kind: "x".to_owned(),

@@ -5,6 +5,7 @@ mod codes;
 mod laws;
 mod meaning;
 mod expressions;
+mod notation;
 
 use std::collections::BTreeMap;
 
