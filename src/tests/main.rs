@@ -17,4 +17,5 @@ mod hooks;
 mod pipeline;
 mod compose;
 mod docs;
+mod fuzz;
 mod settings;
