@@ -37,23 +37,27 @@ impl Shape {
     }
 }
 
-/// The text of an expression over the response, with everything else worked in; or what is
-/// wrong with it.
+/// The text of an expression over the response, with everything else worked in, or `None` if
+/// something is not known yet; or what is wrong with it.
 pub(super) fn fold(
     expression: &Expression,
     shape: Shape,
     scope: &Scope<'_>,
-) -> Result<String, Vec<Problem>> {
+) -> Result<Option<String>, Vec<Problem>> {
     let mut problems = Vec::new();
     let residual = residual::residual(expression, scope, &mut problems);
     if !problems.is_empty() {
         let told = |problem| with_values(problem, expression, scope);
         return Err(problems.into_iter().map(told).collect());
     }
+    let Some(residual) = residual else {
+        return Ok(None);
+    };
     let inside = Scope {
         roots: vec![("response", Root::Value(Value::Unknown(response_type())))],
         place: Place::Condition,
         doors: &Closed,
+        work: scope.work,
     };
     let mut evaluator = Evaluator::new(&inside);
     let node = evaluator.evaluate_whole(&residual);
@@ -82,7 +86,7 @@ pub(super) fn fold(
         problems.push(Problem::new(Code::TooMuchWork, expression.span, message));
     }
     match problems.is_empty() {
-        true => Ok(text),
+        true => Ok(Some(text)),
         false => Err(problems),
     }
 }

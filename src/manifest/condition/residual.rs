@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::manifest::ast::{Call, ELEMENT, Expression, For, Intro, Kind, Part, Splat};
+use crate::manifest::ast::{Call, ELEMENT, Expression, For, Intro, Kind, Operator, Part, Splat};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::scope::Scope;
@@ -14,18 +14,20 @@ use crate::manifest::source::Span;
 /// The root that is known to the worker only.
 const RESPONSE: &str = "response";
 
-/// The rest of an expression. What cannot be worked in stays as it is.
+/// The rest of an expression; `None` if something in it is not known yet.
 pub(super) fn residual(
     expression: &Expression,
     scope: &Scope<'_>,
     problems: &mut Vec<Problem>,
-) -> Expression {
+) -> Option<Expression> {
     let mut folding = Folding {
         scope,
         problems,
         bound: Vec::new(),
+        unknown: false,
     };
-    folding.expression(expression)
+    let rest = folding.expression(expression);
+    (!folding.unknown).then_some(rest)
 }
 
 struct Folding<'a> {
@@ -33,6 +35,8 @@ struct Folding<'a> {
     problems: &'a mut Vec<Problem>,
     /// What `for` binds around here.
     bound: Vec<Arc<str>>,
+    /// Whether a value was met that is not known yet.
+    unknown: bool,
 }
 
 impl Folding<'_> {
@@ -68,6 +72,14 @@ impl Folding<'_> {
                 of: self.expression(&splat.of),
                 each: self.expression(&splat.each),
             })),
+            Kind::Call(call) if call.name == "try" => self.first_that_works(call, span),
+            Kind::Call(call) if call.name == "can" => match self.trial(&call.arguments) {
+                Some(arguments) => Kind::Call(Box::new(Call {
+                    arguments,
+                    ..(**call).clone()
+                })),
+                None => Kind::Bool(false),
+            },
             Kind::Call(call) => Kind::Call(Box::new(Call {
                 arguments: call
                     .arguments
@@ -80,16 +92,27 @@ impl Folding<'_> {
             Kind::Negative(of) => Kind::Negative(self.boxed(of)),
             Kind::Binary(operator, sides) => {
                 let [left, right] = &**sides;
-                let sides = [self.expression(left), self.expression(right)];
-                Kind::Binary(*operator, Box::new(sides))
+                let left = self.expression(left);
+                match (operator, &left.kind) {
+                    // The other side is never asked, and may have no value.
+                    (Operator::And, Kind::Bool(false)) | (Operator::Or, Kind::Bool(true)) => {
+                        return left;
+                    }
+                    _ => Kind::Binary(*operator, Box::new([left, self.expression(right)])),
+                }
             }
             Kind::Conditional(parts) => {
                 let [condition, then, otherwise] = &**parts;
-                Kind::Conditional(Box::new([
-                    self.expression(condition),
-                    self.expression(then),
-                    self.expression(otherwise),
-                ]))
+                let condition = self.expression(condition);
+                match condition.kind {
+                    Kind::Bool(true) => return self.expression(then),
+                    Kind::Bool(false) => return self.expression(otherwise),
+                    _ => Kind::Conditional(Box::new([
+                        condition,
+                        self.expression(then),
+                        self.expression(otherwise),
+                    ])),
+                }
             }
             Kind::For(each) => self.for_expression(each),
             other => other.clone(),
@@ -99,6 +122,45 @@ impl Folding<'_> {
 
     fn boxed(&mut self, expression: &Expression) -> Box<Expression> {
         Box::new(self.expression(expression))
+    }
+
+    /// Expressions that may have no value; `None` if one has none whatever the response is.
+    fn trial(&mut self, expressions: &[Expression]) -> Option<Vec<Expression>> {
+        let before = self.problems.len();
+        let folded = expressions.iter().map(|inner| self.expression(inner));
+        let folded: Vec<Expression> = folded.collect();
+        // What must not be told is no matter of trying.
+        let told = |problem: &Problem| {
+            !matches!(
+                problem.code,
+                Code::SensitiveMisplaced | Code::SecretMisplaced | Code::TooMuchWork
+            )
+        };
+        let found = self.problems.get(before..).unwrap_or_default();
+        if found.is_empty() || !found.iter().all(told) {
+            return Some(folded);
+        }
+        self.problems.truncate(before);
+        None
+    }
+
+    fn first_that_works(&mut self, call: &Call, span: Span) -> Kind {
+        let mut arguments = Vec::with_capacity(call.arguments.len());
+        for argument in &call.arguments {
+            arguments.extend(
+                self.trial(std::slice::from_ref(argument))
+                    .unwrap_or_default(),
+            );
+        }
+        if arguments.is_empty() {
+            let message = "`try`: none of the expressions has a value";
+            self.problems
+                .push(Problem::new(Code::FunctionFailed, span, message));
+        }
+        Kind::Call(Box::new(Call {
+            arguments,
+            ..call.clone()
+        }))
     }
 
     fn for_expression(&mut self, each: &For) -> Kind {
@@ -159,8 +221,10 @@ impl Folding<'_> {
                 .push(Problem::new(Code::SensitiveMisplaced, span, message));
             return Expression::invalid(span);
         }
-        self.literal(&node, span)
-            .unwrap_or_else(|| expression.clone())
+        self.literal(&node, span).unwrap_or_else(|| {
+            self.unknown = true;
+            expression.clone()
+        })
     }
 
     /// A value written out; `None` if it is not known.

@@ -117,6 +117,7 @@ impl Evaluator<'_> {
         let before = self.problems.len();
         let right = self.evaluate(right);
         let second = self.truth(&right, name);
+        let exhausted = self.exhausted;
         match (first, second) {
             (Some(_), Some(truth)) => Value::Bool(truth),
             (None, Some(truth)) if truth == decisive && !has_invalid(&left.value) => {
@@ -124,7 +125,7 @@ impl Evaluator<'_> {
             }
             _ if has_invalid(&left.value) => Value::Invalid,
             // What the left side may keep from being asked is no problem yet.
-            (None, None) if has_invalid(&right.value) => {
+            (None, None) if has_invalid(&right.value) && !exhausted => {
                 self.problems.truncate(before);
                 Value::Unknown(Type::Bool)
             }
@@ -163,7 +164,7 @@ impl Evaluator<'_> {
     fn unknown_between(&self, left: &Node, right: &Node) -> bool {
         [left, right].iter().all(|side| {
             !matches!(side.value, Value::Invalid | Value::Secret(_))
-                && !convert::is_too_large(&side.value)
+                && convert::size(&side.value).is_some()
         })
     }
 
@@ -212,9 +213,11 @@ impl Evaluator<'_> {
             Some(false) => self.evaluate(otherwise).value,
             None if matches!(node.value, Value::Unknown(_)) => {
                 // Only one of them will be asked, and nobody knows which.
-                let before = self.problems.len();
-                let (then, otherwise) = (self.evaluate(then), self.evaluate(otherwise));
-                self.problems.truncate(before);
+                let ((then, otherwise), _failed) =
+                    self.trial(|this| (this.evaluate(then), this.evaluate(otherwise)));
+                if self.too_large(&then) || self.too_large(&otherwise) {
+                    return Value::Invalid;
+                }
                 let (a, b) = (
                     convert::type_of(&then.value),
                     convert::type_of(&otherwise.value),

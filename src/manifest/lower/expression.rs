@@ -15,6 +15,9 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::scan::MAX_ENTRIES;
 use crate::manifest::source::Span;
 
+/// The most attributes and indices behind one another: each is a level of the tree.
+const MAX_STEPS: usize = 100;
+
 impl Lower<'_> {
     pub(super) fn expression(&mut self, parsed: &Parsed) -> Expression {
         let span = self.span(parsed.span());
@@ -175,8 +178,17 @@ impl Lower<'_> {
     }
 
     fn traversal(&mut self, traversal: &Traversal, whole: Span) -> Expression {
-        let of = self.expression(&traversal.expr);
         let operators: Vec<_> = traversal.operators.iter().collect();
+        if operators.len() > MAX_STEPS {
+            let message = format!(
+                "{} steps into a value; at most {MAX_STEPS} are allowed",
+                operators.len()
+            );
+            self.problems
+                .push(Problem::new(Code::TooDeep, whole, message));
+            return Expression::invalid(whole);
+        }
+        let of = self.expression(&traversal.expr);
         self.steps(of, &operators, whole)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::ast::Item;
 use crate::manifest::eval::Evaluator;
-use crate::manifest::eval::scope::{Closed, Known, Members, Place, Root, Scope};
+use crate::manifest::eval::scope::{Closed, Known, Members, Place, Root, Scope, Work};
 use crate::manifest::eval::show::literal;
 use crate::manifest::eval::value::{Node, Type, Value};
 use crate::manifest::parse::{Part, parse};
@@ -62,6 +62,7 @@ pub(super) fn value(text: &str) -> String {
         ],
         place: Place::File,
         doors: &Closed,
+        work: &Work::endless(),
     };
     let mut evaluator = Evaluator::new(&scope);
     let node = evaluator.evaluate(&attribute.value);

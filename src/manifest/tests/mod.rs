@@ -6,6 +6,7 @@ mod laws;
 mod meaning;
 mod expressions;
 mod notation;
+mod limits;
 
 use std::collections::BTreeMap;
 
