@@ -9,7 +9,7 @@ use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
-use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};
+use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope, Work};
 use crate::manifest::expand::{Expansion, Ground, Known, expand, stacked};
 use crate::manifest::fill::{Filled, Filling};
 use crate::manifest::inputs::Inputs;
@@ -67,11 +67,16 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
         declared.file(file, Library::No, &reading.sources, &mut reading.gaps);
     }
     include(&mut reading, &mut declared);
-    let outside = Outside { files, inputs };
+    let outside = Outside {
+        files,
+        inputs,
+        work: Work::bounded(Work::MAX),
+    };
     let mut problems = std::mem::take(&mut declared.problems);
     let variables = Variables {
         inputs,
         doors: &outside,
+        work: &outside.work,
         sources: &mut reading.sources,
         problems: &mut problems,
     }
@@ -91,6 +96,16 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
     let compiled = root.compile();
     let (mut problems, uses) = (root.problems, root.uses);
     unused(&declared, &uses, &mut problems);
+    if outside.work.is_too_much() {
+        // How far it came is chance.
+        let message = "these files take too much work to evaluate";
+        let problem = Problem::new(Code::TooMuchWork, Span::START, message);
+        let hint = "fewer checks, or fewer steps for each: `for` over long lists, most likely";
+        problems = vec![Problem {
+            span: None,
+            ..problem.hint(hint)
+        }];
+    }
     problems.append(&mut reading.problems);
     finish(compiled, problems, reading.refused, &reading.sources)
 }
@@ -263,6 +278,7 @@ impl<'a> Compiling<'a> {
                 defaults: &stacked(&defaults),
                 doors: self.outside,
                 keep: self.keep,
+                work: &self.outside.work,
             },
             &self.declared.early,
             &self.declared.checks,
@@ -377,6 +393,7 @@ impl<'a> Compiling<'a> {
             ],
             place: Place::File,
             doors: self.outside as &dyn Doors,
+            work: &self.outside.work,
         }
     }
 
@@ -407,11 +424,7 @@ impl<'a> Compiling<'a> {
                     span: None,
                     ..Problem::new(
                         Code::NoProject,
-                        Span {
-                            file: 0,
-                            start: 0,
-                            end: 0,
-                        },
+                        Span::START,
                         "no file of this folder has a `lokahi` block",
                     )
                 };

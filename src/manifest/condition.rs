@@ -60,6 +60,7 @@ pub(super) fn fold(
         roots,
         place: Place::Condition,
         doors: &Closed,
+        work: scope.work,
     };
     let mut evaluator = Evaluator::new(&inside);
     let node = evaluator.evaluate_whole(&residual);

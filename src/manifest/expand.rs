@@ -10,7 +10,7 @@ use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::{DEFAULTS, FILE};
 use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope};
+use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope, Work};
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Type, Value};
 use crate::manifest::fill::{Filled, Filling};
@@ -33,6 +33,9 @@ const FEW: usize = 256;
 /// The most threads.
 const MAX_THREADS: usize = 8;
 
+/// What an entry of a `for_each` costs besides its expressions, in steps: it is a whole check.
+const ENTRY: u64 = 500;
+
 /// What is kept of checks that have no problem.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Keep {
@@ -54,6 +57,7 @@ pub(super) struct Ground<'a> {
     /// By folder, each with those of the folders above it.
     pub(super) defaults: &'a BTreeMap<String, Layer>,
     pub(super) doors: &'a (dyn Doors + Sync),
+    pub(super) work: &'a Work,
     pub(super) keep: Keep,
 }
 
@@ -174,6 +178,7 @@ impl Ground<'_> {
             ],
             place: Place::File,
             doors: self.doors,
+            work: self.work,
         }
     }
 
@@ -219,6 +224,10 @@ impl Ground<'_> {
             return;
         }
         for (key, value) in entries {
+            self.work.spend(ENTRY);
+            if self.work.is_too_much() {
+                return;
+            }
             let (key, address) = match key {
                 Some(key) => {
                     let address = format!("{name}[{}]", Literal::text(&key));

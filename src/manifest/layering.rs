@@ -147,9 +147,13 @@ impl Layering<'_> {
         };
         if let Some(shape) = condition::Shape::of(known.kind) {
             return match condition::fold(&attribute.value, shape, self.scope) {
-                Ok(text) => Node {
+                Ok(Some(text)) => Node {
                     span,
-                    value: text.map_or(Value::Unknown(Type::Any), Value::string),
+                    value: Value::string(text),
+                },
+                Ok(None) => Node {
+                    span,
+                    value: Value::Unknown(Type::String),
                 },
                 Err(problems) => {
                     self.problems.extend(problems);

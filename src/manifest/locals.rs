@@ -1,23 +1,37 @@
 //! Locals: evaluated once, each after those that it refers to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Expression, Kind, Part};
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope};
+use crate::manifest::eval::scope::{Known, Members, Place, Root, Scope};
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Value};
+use crate::manifest::outside::Outside;
 use crate::manifest::source::Span;
 
 /// The values of locals, by name.
 pub(super) fn values(
     locals: &BTreeMap<String, (Span, Expression)>,
     variables: &Members,
-    doors: &dyn Doors,
+    outside: &Outside<'_>,
     problems: &mut Vec<Problem>,
 ) -> Members {
     let mut members = Members::new();
-    for name in order(locals, problems) {
+    let ordered = order(locals, problems);
+    // Those in a circle, which is reported, and those that hang on one.
+    let known: BTreeSet<&str> = ordered.iter().copied().collect();
+    for (name, (span, _)) in locals {
+        if !known.contains(name.as_str()) {
+            let node = Node {
+                span: *span,
+                value: Value::Invalid,
+            };
+            let sensitive = false;
+            members.insert(name.clone(), Known { node, sensitive });
+        }
+    }
+    for name in ordered {
         let Some((span, expression)) = locals.get(name) else {
             continue;
         };
@@ -37,7 +51,8 @@ pub(super) fn values(
                 ),
             ],
             place: Place::File,
-            doors,
+            doors: outside,
+            work: &outside.work,
         };
         let (node, sensitivity) = evaluate(expression, &scope, problems);
         let sensitive = sensitivity == Sensitivity::Sensitive;
@@ -47,30 +62,30 @@ pub(super) fn values(
         };
         members.insert(name.to_owned(), Known { node, sensitive });
     }
-    // Those in a circle, which was reported.
-    for (name, (span, _)) in locals {
-        members.entry(name.clone()).or_insert_with(|| Known {
-            node: Node {
-                span: *span,
-                value: Value::Invalid,
-            },
-            sensitive: false,
-        });
-    }
     members
 }
 
 /// How far a local is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
-    /// On the way to itself, if it is met again.
-    Open,
+    /// On the way, at this depth: met again, it is in a circle.
+    Open(usize),
     Done,
     /// Part of a circle, or refers to one.
     Circular,
 }
 
-/// The names, each after those that it refers to, without those in a circle.
+/// A local on the way, and how many of those that it refers to were looked at.
+struct Step<'l> {
+    name: &'l str,
+    at: usize,
+    circular: bool,
+    /// Whether a circle through it was told.
+    told: bool,
+}
+
+/// The names, each after those that it refers to, without those in a circle and those that
+/// hang on one. Each reference is looked at once: there may be thousands.
 fn order<'l>(
     locals: &'l BTreeMap<String, (Span, Expression)>,
     problems: &mut Vec<Problem>,
@@ -92,50 +107,74 @@ fn order<'l>(
     let mut marks: BTreeMap<&str, Mark> = BTreeMap::new();
     let mut ordered = Vec::with_capacity(locals.len());
     for start in locals.keys() {
-        // A walk of its own: thousands of locals may hang on one another.
-        let mut path: Vec<(&str, usize)> = vec![(start, 0)];
         if marks.contains_key(start.as_str()) {
             continue;
         }
-        marks.insert(start, Mark::Open);
-        while let Some((name, at)) = path.last_mut() {
-            let name = *name;
-            let next = needs.get(name).and_then(|needs| needs.get(*at));
-            *at += 1;
+        // A walk of its own: thousands of locals may hang on one another.
+        let begin = |name| Step {
+            name,
+            at: 0,
+            circular: false,
+            told: false,
+        };
+        let mut path: Vec<Step<'_>> = vec![begin(start)];
+        marks.insert(start, Mark::Open(0));
+        while let Some(step) = path.last_mut() {
+            let next = needs.get(step.name).and_then(|needs| needs.get(step.at));
+            step.at += 1;
             let Some((next, span)) = next else {
-                if marks.get(name) == Some(&Mark::Open) {
-                    marks.insert(name, Mark::Done);
+                let (name, circular) = (step.name, step.circular);
+                path.pop();
+                match circular {
+                    true => marks.insert(name, Mark::Circular),
+                    false => marks.insert(name, Mark::Done),
+                };
+                match path.last_mut() {
+                    Some(above) if circular => above.circular = true,
+                    _ => {}
+                }
+                if !circular {
                     ordered.push(name);
                 }
-                path.pop();
                 continue;
             };
-            match marks.get(next) {
+            match marks.get(next).copied() {
                 Some(Mark::Done) => {}
-                Some(Mark::Circular) => {
-                    marks.insert(name, Mark::Circular);
-                }
-                Some(Mark::Open) => {
-                    let circle = path.iter().map(|(name, _)| *name);
-                    let circle: Vec<&str> = circle.skip_while(|name| name != next).collect();
-                    for name in &circle {
-                        marks.insert(name, Mark::Circular);
+                Some(Mark::Circular) => step.circular = true,
+                Some(Mark::Open(depth)) => {
+                    step.circular = true;
+                    let circle = path.get_mut(depth..).unwrap_or_default();
+                    // One circle is told for each name that closes one.
+                    let told = |first: &mut Step<'_>| std::mem::replace(&mut first.told, true);
+                    if circle.first_mut().map(told) == Some(false) {
+                        problems.push(Problem::new(Code::Cycle, *span, way(circle)));
                     }
-                    let way = circle.iter().chain([next]);
-                    let way: Vec<String> = way.map(|name| format!("local.{name}")).collect();
-                    let message = format!("these locals need each other: {}", way.join(" -> "));
-                    problems.push(Problem::new(Code::Cycle, *span, message));
                 }
                 None => {
-                    marks.insert(next, Mark::Open);
-                    path.push((next, 0));
+                    marks.insert(next, Mark::Open(path.len()));
+                    path.push(begin(next));
                 }
             }
         }
     }
-    // What hangs on a circle may have been ordered before that was known; its evaluation
-    // meets an invalid value, and says nothing more.
     ordered
+}
+
+/// The most names of a circle that are told.
+const MOST_TOLD: usize = 10;
+
+/// A circle in words.
+fn way(circle: &[Step<'_>]) -> String {
+    let mut way = String::from("these locals need each other: ");
+    for step in circle.iter().take(MOST_TOLD) {
+        way.push_str(&format!("local.{} -> ", step.name));
+    }
+    if let Some(more) = circle.len().checked_sub(MOST_TOLD + 1) {
+        way.push_str(&format!("{} more -> ", more + 1));
+    }
+    let first = circle.first().map_or("", |step| step.name);
+    way.push_str(&format!("local.{first}"));
+    way
 }
 
 /// Tells every `root.name` of an expression.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::manifest::eval::scope::Doors;
+use crate::manifest::eval::scope::{Doors, Work};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::source::Files;
 
@@ -10,6 +10,7 @@ use crate::manifest::source::Files;
 pub(super) struct Outside<'a> {
     pub(super) files: &'a dyn Files,
     pub(super) inputs: &'a Inputs,
+    pub(super) work: Work,
 }
 
 impl fmt::Debug for Outside<'_> {

@@ -67,6 +67,8 @@ struct Scanner<'a> {
     at: usize,
     open: Vec<Frame>,
     block_types: &'a [&'a str],
+    /// Whether nothing closes a comment from here on: to look each time would take long.
+    no_comment_ends: bool,
     found: Scan,
 }
 
@@ -79,6 +81,7 @@ pub fn scan(text: &str, block_types: &[&str]) -> Scan {
         at: 0,
         open: Vec::new(),
         block_types,
+        no_comment_ends: false,
         found: Scan::default(),
     };
     scanner.line_start();
@@ -289,10 +292,12 @@ impl Scanner<'_> {
 
     fn skip_comment(&mut self) {
         let at = self.at;
-        let end = self.text.get(at + 2..).and_then(|rest| rest.find("*/"));
+        let rest = self.text.get(at + 2..).filter(|_| !self.no_comment_ends);
+        let end = rest.and_then(|rest| rest.find("*/"));
         match end {
             Some(length) => self.at = at + 2 + length + 2,
             None => {
+                self.no_comment_ends = true;
                 self.fault(
                     Code::OpenBracket,
                     at..at + 2,

@@ -94,6 +94,15 @@ pub struct Span {
     pub end: u32,
 }
 
+impl Span {
+    /// The beginning of the first file.
+    pub const START: Self = Self {
+        file: 0,
+        start: 0,
+        end: 0,
+    };
+}
+
 /// Where a span stands, for people.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Excerpt {

@@ -7,8 +7,11 @@ pub fn nearest<'a>(
 ) -> Option<&'a str> {
     let written: Vec<char> = written.chars().take(100).collect();
     let most = (written.len() / 3).max(1);
+    // Each letter more is one to add.
+    let longest = written.len() + most;
     candidates
         .into_iter()
+        .filter(|candidate| candidate.chars().take(longest + 1).count() <= longest)
         .map(|candidate| (distance(&written, candidate), candidate))
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)

@@ -8,7 +8,7 @@ use crate::manifest::declare::{unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::convert;
-use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope};
+use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope, Work};
 use crate::manifest::eval::value::{Node, Type, Value};
 use crate::manifest::inputs::{Inputs, Missing, PREFIX, Strays};
 use crate::manifest::parse::{Part, parse, span};
@@ -21,6 +21,7 @@ use crate::manifest::types::type_of;
 pub(super) struct Variables<'a> {
     pub(super) inputs: &'a Inputs,
     pub(super) doors: &'a dyn Doors,
+    pub(super) work: &'a Work,
     pub(super) sources: &'a mut Sources,
     pub(super) problems: &'a mut Vec<Problem>,
 }
@@ -160,6 +161,7 @@ impl Variables<'_> {
             roots: Vec::new(),
             place: Place::File,
             doors: self.doors,
+            work: self.work,
         };
         let mut evaluator = Evaluator::new(&scope);
         let node = evaluator.evaluate_whole(expression);
@@ -173,6 +175,7 @@ impl Variables<'_> {
                 roots: Vec::new(),
                 place: Place::Default,
                 doors: self.doors,
+                work: self.work,
             };
             let mut evaluator = Evaluator::new(&scope);
             let node = evaluator.evaluate_whole(default);
@@ -207,6 +210,7 @@ impl Variables<'_> {
             roots: vec![("var", Root::Members(&members))],
             place: Place::File,
             doors: self.doors,
+            work: self.work,
         };
         for (condition, message) in rules {
             let mut evaluator = Evaluator::new(&scope);

@@ -18,4 +18,5 @@ mod pipeline;
 mod compose;
 mod docs;
 mod examples;
+mod fuzz;
 mod settings;

@@ -10,7 +10,7 @@ use crate::manifest::ast::{Expression, Item, Kind};
 use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::convert;
 use crate::manifest::eval::functions;
-use crate::manifest::eval::scope::{Closed, Place, Root, Scope, response_type};
+use crate::manifest::eval::scope::{Closed, Place, Root, Scope, Work, response_type};
 use crate::manifest::eval::show::shown;
 use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::locals::children;
@@ -254,11 +254,13 @@ fn evaluate(expression: &Expression, response: Value) -> (Value, Option<String>)
         roots: vec![("response", Root::Value(response))],
         place: Place::Condition,
         doors: &Closed,
+        work: &Work::endless(),
     };
     let mut evaluator = Evaluator::new(&scope).bounded(MAX_STEPS);
     let node = evaluator.evaluate_whole(expression);
-    let problem = evaluator.problems.into_iter().next();
-    (node.value, problem.map(|problem| problem.message))
+    let problems = std::mem::take(&mut evaluator.problems);
+    let message = problems.into_iter().next().map(|problem| problem.message);
+    (node.value, message)
 }
 
 /// Whether an expression asks for one of these of the response, or for all of it.

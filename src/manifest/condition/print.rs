@@ -200,14 +200,22 @@ fn write_intro(intro: &Intro, out: &mut String) {
 }
 
 fn write_parts(parts: &[Part], out: &mut String) {
-    for part in parts {
+    for (at, part) in parts.iter().enumerate() {
         match part {
             Part::Text(text) => {
-                let quoted = Literal::text(text).to_string();
+                // Before a bracket these two would be read as its escape.
+                let (plain, sign) = match (text.strip_suffix(['$', '%']), at + 1 < parts.len()) {
+                    (Some(plain), true) => (plain, text.chars().last()),
+                    _ => (&**text, None),
+                };
+                let quoted = Literal::text(plain).to_string();
                 let inner = quoted
                     .strip_prefix('"')
                     .and_then(|text| text.strip_suffix('"'));
                 out.push_str(inner.unwrap_or_default());
+                if let Some(sign) = sign {
+                    push(out, format_args!("\\u{:04x}", u32::from(sign)));
+                }
             }
             Part::Value(value) => {
                 out.push_str("${");

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::manifest::ast::{Call, ELEMENT, Expression, For, Intro, Kind, Part, Splat};
+use crate::manifest::ast::{Call, ELEMENT, Expression, For, Intro, Kind, Operator, Part, Splat};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::scope::Scope;
@@ -78,6 +78,14 @@ impl Folding<'_> {
                 of: self.expression(&splat.of),
                 each: self.expression(&splat.each),
             })),
+            Kind::Call(call) if call.name == "try" => self.first_that_works(call, span),
+            Kind::Call(call) if call.name == "can" => match self.trial(&call.arguments) {
+                Some(arguments) => Kind::Call(Box::new(Call {
+                    arguments,
+                    ..(**call).clone()
+                })),
+                None => Kind::Bool(false),
+            },
             Kind::Call(call) => Kind::Call(Box::new(Call {
                 arguments: call
                     .arguments
@@ -90,16 +98,27 @@ impl Folding<'_> {
             Kind::Negative(of) => Kind::Negative(self.boxed(of)),
             Kind::Binary(operator, sides) => {
                 let [left, right] = &**sides;
-                let sides = [self.expression(left), self.expression(right)];
-                Kind::Binary(*operator, Box::new(sides))
+                let left = self.expression(left);
+                match (operator, &left.kind) {
+                    // The other side is never asked, and may have no value.
+                    (Operator::And, Kind::Bool(false)) | (Operator::Or, Kind::Bool(true)) => {
+                        return left;
+                    }
+                    _ => Kind::Binary(*operator, Box::new([left, self.expression(right)])),
+                }
             }
             Kind::Conditional(parts) => {
                 let [condition, then, otherwise] = &**parts;
-                Kind::Conditional(Box::new([
-                    self.expression(condition),
-                    self.expression(then),
-                    self.expression(otherwise),
-                ]))
+                let condition = self.expression(condition);
+                match condition.kind {
+                    Kind::Bool(true) => return self.expression(then),
+                    Kind::Bool(false) => return self.expression(otherwise),
+                    _ => Kind::Conditional(Box::new([
+                        condition,
+                        self.expression(then),
+                        self.expression(otherwise),
+                    ])),
+                }
             }
             Kind::For(each) => self.for_expression(each),
             other => other.clone(),
@@ -109,6 +128,45 @@ impl Folding<'_> {
 
     fn boxed(&mut self, expression: &Expression) -> Box<Expression> {
         Box::new(self.expression(expression))
+    }
+
+    /// Expressions that may have no value; `None` if one has none whatever the response is.
+    fn trial(&mut self, expressions: &[Expression]) -> Option<Vec<Expression>> {
+        let before = self.problems.len();
+        let folded = expressions.iter().map(|inner| self.expression(inner));
+        let folded: Vec<Expression> = folded.collect();
+        // What must not be told is no matter of trying.
+        let told = |problem: &Problem| {
+            !matches!(
+                problem.code,
+                Code::SensitiveMisplaced | Code::SecretMisplaced | Code::TooMuchWork
+            )
+        };
+        let found = self.problems.get(before..).unwrap_or_default();
+        if found.is_empty() || !found.iter().all(told) {
+            return Some(folded);
+        }
+        self.problems.truncate(before);
+        None
+    }
+
+    fn first_that_works(&mut self, call: &Call, span: Span) -> Kind {
+        let mut arguments = Vec::with_capacity(call.arguments.len());
+        for argument in &call.arguments {
+            arguments.extend(
+                self.trial(std::slice::from_ref(argument))
+                    .unwrap_or_default(),
+            );
+        }
+        if arguments.is_empty() {
+            let message = "`try`: none of the expressions has a value";
+            self.problems
+                .push(Problem::new(Code::FunctionFailed, span, message));
+        }
+        Kind::Call(Box::new(Call {
+            arguments,
+            ..call.clone()
+        }))
     }
 
     fn for_expression(&mut self, each: &For) -> Kind {

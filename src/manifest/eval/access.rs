@@ -8,7 +8,6 @@ use super::{Evaluator, convert};
 use crate::manifest::ast::{ELEMENT, Expression, Kind, Splat};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
-use crate::manifest::suggest::did_you_mean;
 
 impl Evaluator<'_> {
     fn bound(&self, name: &str) -> Option<&Node> {
@@ -40,7 +39,8 @@ impl Evaluator<'_> {
         let message = format!("nothing is called `{name}` here");
         let roots = self.scope.roots.iter().map(|(root, _)| *root);
         let bound = self.bindings.iter().map(|(name, _)| &**name);
-        let hint = did_you_mean(name, roots.chain(bound.filter(|name| *name != ELEMENT)))
+        let hint = self
+            .near(name, roots.chain(bound.filter(|name| *name != ELEMENT)))
             .unwrap_or_else(|| format!("a text stands in quotes: \"{name}\""));
         self.problem(Problem::new(Code::UnknownReference, span, message).hint(hint))
     }
@@ -58,7 +58,7 @@ impl Evaluator<'_> {
                     "local"
                 };
                 let message = format!("no {what} is called `{name}`");
-                let hint = did_you_mean(name, members.keys().take(1000).map(String::as_str));
+                let hint = self.near(name, members.keys().take(1000).map(String::as_str));
                 let problem = Problem::new(Code::UnknownReference, span, message);
                 return self.problem(problem.maybe_hint(hint));
             };
@@ -109,7 +109,7 @@ impl Evaluator<'_> {
         keys: impl Iterator<Item = &'k str>,
         span: Span,
     ) -> Value {
-        let hint = did_you_mean(name, keys);
+        let hint = self.near(name, keys);
         let message = format!("this object has no attribute `{}`", convert::cut(name));
         self.problem(Problem::new(Code::MissingKey, span, message).maybe_hint(hint))
     }

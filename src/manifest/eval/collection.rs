@@ -14,6 +14,14 @@ impl Evaluator<'_> {
     /// known.
     pub(super) fn elements(&mut self, intro: &Intro) -> Result<Vec<(Value, Node)>, Value> {
         let of = self.evaluate(&intro.collection);
+        let count = match &of.value {
+            Value::List(items) | Value::Set(items) => items.len(),
+            Value::Object(object) => object.entries().len(),
+            _ => 0,
+        };
+        if !self.step(count, of.span) {
+            return Err(Value::Invalid);
+        }
         match &of.value {
             Value::List(items) => Ok(items
                 .iter()

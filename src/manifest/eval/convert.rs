@@ -17,10 +17,14 @@ pub fn text(value: &Value) -> Option<Arc<str>> {
     }
 }
 
+/// No text that is longer is read as a number, in bytes.
+const MAX_DIGITS: usize = 400;
+
 /// The number of a number, or of a string that is one.
 pub fn number(value: &Value) -> Option<Value> {
     match value {
         Value::Integer(_) | Value::Float(_) => Some(value.clone()),
+        Value::String(text) if text.len() > MAX_DIGITS => None,
         Value::String(text) => match text.parse::<i64>() {
             Ok(number) => Some(Value::Integer(number)),
             Err(_) => {
@@ -93,9 +97,10 @@ pub const MAX_NODES: usize = 200_000;
 /// How deep values may lie in one another.
 pub const MAX_DEPTH: usize = 100;
 
-/// Whether a value holds more than [`MAX_NODES`], or deeper ones than [`MAX_DEPTH`].
-pub fn is_too_large(value: &Value) -> bool {
-    fn walk(value: &Value, depth: usize, left: &mut usize) {
+/// How many values a value holds, with one more for each 1 KiB of text; `None` if they are more
+/// than [`MAX_NODES`], or deeper than [`MAX_DEPTH`].
+pub fn size(value: &Value) -> Option<usize> {
+    fn walk(value: &Value, depth: usize, left: &mut usize, texts: &mut usize) {
         *left = match depth > MAX_DEPTH {
             true => 0,
             false => left.saturating_sub(1),
@@ -103,18 +108,22 @@ pub fn is_too_large(value: &Value) -> bool {
         let (items, entries): (&[Node], &[(Key, Node)]) = match value {
             Value::List(items) | Value::Set(items) => (items, &[]),
             Value::Object(object) => (&[], object.entries()),
+            Value::String(text) => {
+                *texts += text.len() / 1024;
+                return;
+            }
             _ => return,
         };
         for node in items.iter().chain(entries.iter().map(|(_, node)| node)) {
             if *left == 0 {
                 return;
             }
-            walk(&node.value, depth + 1, left);
+            walk(&node.value, depth + 1, left, texts);
         }
     }
-    let mut left = MAX_NODES + 1;
-    walk(value, 0, &mut left);
-    left == 0
+    let (mut left, mut texts) = (MAX_NODES + 1, 0);
+    walk(value, 0, &mut left, &mut texts);
+    (left > 0).then(|| MAX_NODES + 1 - left + texts)
 }
 
 /// Whether something in a value is not known.

@@ -21,6 +21,7 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::scan::MAX_ENTRIES;
 use crate::manifest::source::Span;
 
+use functions::Sees;
 use scope::Scope;
 use value::{Key, Node, Object, Value};
 
@@ -30,6 +31,13 @@ pub const MAX_TEXT: usize = 1024 * 1024;
 /// each 64 bytes of text.
 pub const MAX_STEPS: u32 = 1_000_000;
 
+/// How many parts of a value are gone through in a step.
+const WALK: usize = 16;
+/// What a problem costs: few are read, and each has its hints and values.
+const PROBLEM: usize = 1000;
+/// What is said when there are no steps left.
+const EXHAUSTED: &str = "this expression takes too many steps to evaluate";
+
 /// Evaluates expressions in one scope.
 #[derive(Debug)]
 pub struct Evaluator<'s> {
@@ -37,8 +45,12 @@ pub struct Evaluator<'s> {
     /// What `for` and `[*]` have bound, innermost last.
     bindings: Vec<(Arc<str>, Node)>,
     steps: u32,
+    /// How many there were.
+    allowed: u32,
     /// Whether it was told that there are none left.
     exhausted: bool,
+    /// How many expressions around this one wait for its problems, to forget them.
+    trying: u32,
     pub problems: Vec<Problem>,
     /// Whether something sensitive was read since this was last set to false.
     pub sensitive: bool,
@@ -46,11 +58,16 @@ pub struct Evaluator<'s> {
 
 impl<'s> Evaluator<'s> {
     pub fn new(scope: &'s Scope<'s>) -> Self {
+        // Whoever finds that all were too much together says so.
+        let over = scope.work.is_too_much();
+        let steps = if over { 0 } else { MAX_STEPS };
         Self {
             scope,
             bindings: Vec::new(),
-            steps: MAX_STEPS,
-            exhausted: false,
+            steps,
+            allowed: steps,
+            exhausted: over,
+            trying: 0,
             problems: Vec::new(),
             sensitive: false,
         }
@@ -58,7 +75,8 @@ impl<'s> Evaluator<'s> {
 
     /// With another bound than [`MAX_STEPS`].
     pub fn bounded(mut self, steps: u32) -> Self {
-        self.steps = steps;
+        self.steps = self.steps.min(steps);
+        self.allowed = self.steps;
         self
     }
 
@@ -101,8 +119,37 @@ impl<'s> Evaluator<'s> {
 
     /// Takes note of a problem.
     fn problem(&mut self, problem: Problem) -> Value {
+        let span = problem.span;
         self.problems.push(problem);
+        if self.trying == 0
+            && let Some(span) = span
+        {
+            self.step(PROBLEM, span);
+        }
         Value::Invalid
+    }
+
+    /// Does something whose problems do not count, and says whether there were any. That there
+    /// are no steps left is no such problem.
+    fn trial<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> (T, bool) {
+        let before = self.problems.len();
+        self.trying += 1;
+        let done = work(self);
+        self.trying -= 1;
+        let failed = self.problems.len() > before;
+        let mut found = self.problems.drain(before..);
+        let end = found.find(|problem| problem.message == EXHAUSTED);
+        drop(found);
+        self.problems.extend(end);
+        (done, failed)
+    }
+
+    /// The name that may have been meant, unless nobody will be told.
+    fn near<'n>(&self, name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
+        match self.trying {
+            0 => crate::manifest::suggest::did_you_mean(name, names),
+            _ => None,
+        }
     }
 
     /// Takes note of a problem without more to say about it.
@@ -121,8 +168,7 @@ impl<'s> Evaluator<'s> {
             None => {
                 if !std::mem::replace(&mut self.exhausted, true) {
                     self.steps = 0;
-                    let message = "this expression takes too many steps to evaluate";
-                    self.refuse(Code::TooMuchWork, span, message);
+                    self.refuse(Code::TooMuchWork, span, EXHAUSTED);
                 }
                 false
             }
@@ -144,14 +190,16 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    /// Whether a value is too large to be walked.
+    /// Whether a value is too large to be walked. To walk it is counted as work.
     fn too_large(&mut self, node: &Node) -> bool {
-        let too_large = convert::is_too_large(&node.value);
-        if too_large {
-            let message = "this value is too large";
-            self.refuse(Code::TooMuchWork, node.span, message);
+        match convert::size(&node.value) {
+            Some(size) => !self.step(size / WALK, node.span),
+            None => {
+                let message = "this value is too large";
+                self.refuse(Code::TooMuchWork, node.span, message);
+                true
+            }
         }
-        too_large
     }
 
     /// The value of an expression, of a size that everybody can walk.
@@ -212,11 +260,21 @@ impl<'s> Evaluator<'s> {
         let Some(arguments) = self.arguments(call) else {
             return Value::Invalid;
         };
-        let visited = arguments.iter().map(|node| match &node.value {
-            Value::List(items) | Value::Set(items) => items.len(),
-            Value::Object(object) => object.entries().len(),
-            Value::String(text) => text.len() / 64,
-            _ => 1,
+        let visited = arguments.iter().enumerate().map(|(at, node)| {
+            let entries = match &node.value {
+                Value::List(items) | Value::Set(items) => items.len(),
+                Value::Object(object) => object.entries().len(),
+                Value::String(text) => text.len() / 64,
+                _ => 1,
+            };
+            let looks_inside = function
+                .parameter(at)
+                .is_some_and(|parameter| matches!(parameter.sees, Sees::All | Sees::Text));
+            let inside = match looks_inside {
+                true => convert::size(&node.value).unwrap_or(convert::MAX_NODES),
+                false => 0,
+            };
+            entries + inside / WALK
         });
         if !self.step(visited.sum(), span) {
             return Value::Invalid;
@@ -264,9 +322,16 @@ impl<'s> Evaluator<'s> {
     fn unknown_function(&mut self, call: &Call) -> Value {
         let names = functions::FUNCTIONS.iter().map(|function| function.name);
         let special = special::SPECIAL.iter().map(|special| special.name);
-        let hint = crate::manifest::suggest::did_you_mean(&call.name, names.chain(special));
+        let hint = self.near(&call.name, names.chain(special));
         let message = format!("no function is called `{}`", call.name);
         let problem = Problem::new(Code::UnknownFunction, call.at, message);
         self.problem(problem.maybe_hint(hint))
+    }
+}
+
+/// What was done is counted with the root's work.
+impl Drop for Evaluator<'_> {
+    fn drop(&mut self) {
+        self.scope.work.spend(u64::from(self.allowed - self.steps));
     }
 }

@@ -1,6 +1,8 @@
 //! Operators and the conditional. Arithmetic is checked; `&&` and `||` stop early.
 
-use super::value::{Node, Type, Value};
+use std::cmp::Ordering;
+
+use super::value::{self, Node, Type, Value};
 use super::{Evaluator, convert};
 use crate::manifest::ast::{Expression, Operator};
 use crate::manifest::diagnostic::{Code, Problem};
@@ -115,6 +117,7 @@ impl Evaluator<'_> {
         let before = self.problems.len();
         let right = self.evaluate(right);
         let second = self.truth(&right, name);
+        let exhausted = self.exhausted;
         match (first, second) {
             (Some(_), Some(truth)) => Value::Bool(truth),
             (None, Some(truth)) if truth == decisive && !has_invalid(&left.value) => {
@@ -122,7 +125,7 @@ impl Evaluator<'_> {
             }
             _ if has_invalid(&left.value) => Value::Invalid,
             // What the left side may keep from being asked is no problem yet.
-            (None, None) if has_invalid(&right.value) => {
+            (None, None) if has_invalid(&right.value) && !exhausted => {
                 self.problems.truncate(before);
                 Value::Unknown(Type::Bool)
             }
@@ -161,7 +164,7 @@ impl Evaluator<'_> {
     fn unknown_between(&self, left: &Node, right: &Node) -> bool {
         [left, right].iter().all(|side| {
             !matches!(side.value, Value::Invalid | Value::Secret(_))
-                && !convert::is_too_large(&side.value)
+                && convert::size(&side.value).is_some()
         })
     }
 
@@ -210,9 +213,11 @@ impl Evaluator<'_> {
             Some(false) => self.evaluate(otherwise).value,
             None if matches!(node.value, Value::Unknown(_)) => {
                 // Only one of them will be asked, and nobody knows which.
-                let before = self.problems.len();
-                let (then, otherwise) = (self.evaluate(then), self.evaluate(otherwise));
-                self.problems.truncate(before);
+                let ((then, otherwise), _failed) =
+                    self.trial(|this| (this.evaluate(then), this.evaluate(otherwise)));
+                if self.too_large(&then) || self.too_large(&otherwise) {
+                    return Value::Invalid;
+                }
                 let (a, b) = (
                     convert::type_of(&then.value),
                     convert::type_of(&otherwise.value),
@@ -250,15 +255,18 @@ fn may_be(a: &Type, b: &Type) -> bool {
 
 fn compare(operator: Operator, a: Number, b: Number) -> bool {
     let order = match (a, b) {
-        (Number::Integer(a), Number::Integer(b)) => a.cmp(&b),
-        (a, b) => a.float().total_cmp(&b.float()),
+        (Number::Integer(a), Number::Integer(b)) => Some(a.cmp(&b)),
+        (Number::Integer(a), Number::Float(b)) => value::order(a, b),
+        (Number::Float(a), Number::Integer(b)) => value::order(b, a).map(Ordering::reverse),
+        (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b),
     };
-    match operator {
+    // Numbers are finite, so that there is an order.
+    order.is_some_and(|order| match operator {
         Operator::Less => order.is_lt(),
         Operator::LessOrEqual => order.is_le(),
         Operator::Greater => order.is_gt(),
         _ => order.is_ge(),
-    }
+    })
 }
 
 /// The result; `None` if no number can hold it.
@@ -268,8 +276,10 @@ fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Value> {
             Operator::Plus => a.checked_add(b),
             Operator::Minus => a.checked_sub(b),
             Operator::Times => a.checked_mul(b),
-            Operator::Modulo => a.checked_rem(b),
-            Operator::Divide if a.checked_rem(b) == Some(0) => a.checked_div(b),
+            Operator::Modulo => Some(a.wrapping_rem(b)),
+            Operator::Divide if a.wrapping_rem(b) == 0 => {
+                return a.checked_div(b).map(Value::Integer);
+            }
             _ => None,
         };
         if let Some(whole) = whole {

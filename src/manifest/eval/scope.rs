@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::value::{Node, Type, Value};
 
@@ -56,6 +57,41 @@ pub struct Scope<'s> {
     pub roots: Vec<(&'static str, Root<'s>)>,
     pub place: Place,
     pub doors: &'s dyn Doors,
+    pub work: &'s Work,
+}
+
+/// What all evaluations of a root have cost together, in steps. Whether it was too much does
+/// not depend on their order, so that it is the same on any number of threads.
+#[derive(Debug)]
+pub struct Work {
+    done: AtomicU64,
+    most: u64,
+}
+
+impl Work {
+    /// The most that the files of a root may cost.
+    pub const MAX: u64 = 100_000_000;
+
+    /// With an end.
+    pub fn bounded(most: u64) -> Self {
+        let done = AtomicU64::new(0);
+        Self { done, most }
+    }
+
+    /// For evaluations that are bounded one by one.
+    pub fn endless() -> Self {
+        Self::bounded(u64::MAX)
+    }
+
+    /// Counts work that was done.
+    pub fn spend(&self, steps: u64) {
+        self.done.fetch_add(steps, Ordering::Relaxed);
+    }
+
+    /// Whether there was too much of it: what comes after that is not worth doing.
+    pub fn is_too_much(&self) -> bool {
+        self.done.load(Ordering::Relaxed) > self.most
+    }
 }
 
 impl Scope<'_> {

@@ -1,9 +1,11 @@
 //! Values for people: what went into an expression that has a problem.
 
+use std::sync::Arc;
+
 use super::Evaluator;
 use super::convert::cut;
 use super::scope::{Root, Scope};
-use super::value::{Piece, Value};
+use super::value::{Node, Object, Piece, Value};
 use crate::manifest::ast::Expression;
 use crate::manifest::diagnostic::Problem;
 use crate::manifest::literal::Literal;
@@ -11,12 +13,53 @@ use crate::manifest::locals::references;
 
 /// The most values that are told.
 const MOST: usize = 6;
+/// The most parts of a value of which a beginning is shown, and characters of a text.
+const MOST_PARTS: usize = 100;
+const LONG: usize = 200;
 
 /// A value in the notation of the files, cut to a line.
 pub fn shown(value: &Value) -> String {
-    match literal(value) {
+    let mut left = MOST_PARTS;
+    match literal(&beginning(value, &mut left)) {
         Some(literal) => cut(&literal.to_string()),
         None => format!("({})", value.kind()),
+    }
+}
+
+/// As much of a value as a line can show: most of a large one is never looked at.
+fn beginning(value: &Value, left: &mut usize) -> Value {
+    let mut some = |nodes: &[Node]| -> Arc<[Node]> {
+        let mut made = Vec::new();
+        for node in nodes {
+            if *left == 0 {
+                break;
+            }
+            *left -= 1;
+            let value = beginning(&node.value, left);
+            let span = node.span;
+            made.push(Node { span, value });
+        }
+        made.into()
+    };
+    match value {
+        Value::List(items) => Value::List(some(items)),
+        Value::Set(items) => Value::Set(some(items)),
+        Value::Object(object) => {
+            let mut made = Vec::new();
+            for (key, node) in object.entries() {
+                if *left == 0 {
+                    break;
+                }
+                *left -= 1;
+                let (span, value) = (node.span, beginning(&node.value, left));
+                made.push((key.clone(), Node { span, value }));
+            }
+            Value::Object(Arc::new(Object::new(made)))
+        }
+        Value::String(text) if text.len() > LONG => {
+            Value::string(text.chars().take(LONG).collect::<String>())
+        }
+        value => value.clone(),
     }
 }
 
@@ -72,8 +115,14 @@ fn secret(pieces: &[Piece]) -> String {
     for piece in pieces {
         match piece {
             Piece::Text(part) => {
+                // Before `${` it would be read as its escape.
+                let (part, sign) = match part.strip_suffix('$') {
+                    Some(before) => (before, "${\"$\"}"),
+                    None => (&**part, ""),
+                };
                 let quoted = Literal::text(part).to_string();
                 text.extend(quoted.chars().skip(1).take(quoted.chars().count() - 2));
+                text.push_str(sign);
             }
             Piece::Secret(name) => {
                 text.push_str("${");

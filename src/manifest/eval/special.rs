@@ -76,13 +76,11 @@ impl Evaluator<'_> {
     }
 
     fn first_that_works(&mut self, call: &Call, span: Span) -> Value {
-        let before = self.problems.len();
         for argument in &call.arguments {
-            let node = self.evaluate(argument);
-            if self.problems.len() == before && !matches!(node.value, Value::Invalid) {
+            let (node, failed) = self.trial(|this| this.evaluate(argument));
+            if !failed && !matches!(node.value, Value::Invalid) {
                 return node.value;
             }
-            self.problems.truncate(before);
         }
         let message = "`try`: none of the expressions has a value";
         self.refuse(Code::FunctionFailed, span, message)
@@ -92,10 +90,8 @@ impl Evaluator<'_> {
         let [argument] = call.arguments.as_slice() else {
             return self.wrong_count(call, span, "one argument");
         };
-        let before = self.problems.len();
-        let node = self.evaluate(argument);
-        let works = self.problems.len() == before && !matches!(node.value, Value::Invalid);
-        self.problems.truncate(before);
+        let (node, failed) = self.trial(|this| this.evaluate(argument));
+        let works = !failed && !matches!(node.value, Value::Invalid);
         match node.value {
             Value::Unknown(_) if works => Value::Unknown(Type::Bool),
             _ => Value::Bool(works),

@@ -8,6 +8,9 @@ use crate::manifest::ast::Part;
 use crate::manifest::diagnostic::Code;
 use crate::manifest::source::Span;
 
+/// What a reference takes besides its name.
+const REFERENCE: usize = "${secret(\"\")}".len();
+
 /// A text while it is put together.
 #[derive(Default)]
 pub(super) struct Builder {
@@ -32,6 +35,11 @@ impl Builder {
                 Piece::Text(text) => self.push(text),
                 Piece::Secret(name) => {
                     self.flush();
+                    // As it is written: a text of references alone has an end too.
+                    self.length += name.len() + REFERENCE;
+                    if self.length > MAX_TEXT {
+                        continue;
+                    }
                     self.pieces.push(Piece::Secret(Arc::clone(name)));
                 }
             }
@@ -54,7 +62,7 @@ impl Evaluator<'_> {
         }
         let mut builder = Builder::default();
         self.parts(parts, &mut builder);
-        if builder.invalid {
+        if builder.invalid || !self.step(builder.length.min(MAX_TEXT) / 64, span) {
             return Value::Invalid;
         }
         if builder.unknown {
@@ -68,7 +76,7 @@ impl Evaluator<'_> {
             );
         }
         if builder.pieces.is_empty() {
-            return self.text(builder.text, span);
+            return Value::String(Arc::from(builder.text));
         }
         builder.flush();
         Value::Secret(Arc::from(builder.pieces))

@@ -1,6 +1,7 @@
 //! Values: what an expression comes to. Every part knows the place it was written at, so
 //! that a mistake is told there. Copies are cheap: long things are shared.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -215,7 +216,7 @@ impl PartialEq for Value {
             (Self::Integer(a), Self::Integer(b)) => a == b,
             (Self::Float(a), Self::Float(b)) => a == b,
             (Self::Integer(a), Self::Float(b)) | (Self::Float(b), Self::Integer(a)) => {
-                *a as f64 == *b
+                order(*a, *b) == Some(Ordering::Equal)
             }
             (Self::String(a), Self::String(b)) => a == b,
             (Self::Secret(a), Self::Secret(b)) => a == b,
@@ -232,5 +233,19 @@ impl PartialEq for Value {
             (Self::Reference(a), Self::Reference(b)) => a == b,
             _ => false,
         }
+    }
+}
+
+/// Which is greater, exactly: above 2^53 not every whole number is an f64.
+pub fn order(whole: i64, other: f64) -> Option<Ordering> {
+    // 2^63, which no i64 reaches.
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    match other {
+        other if other >= END => Some(Ordering::Less),
+        other if other < -END => Some(Ordering::Greater),
+        other => match whole.cmp(&(other.floor() as i64)) {
+            Ordering::Equal => 0.0.partial_cmp(&other.fract().abs()),
+            unequal => Some(unequal),
+        },
     }
 }

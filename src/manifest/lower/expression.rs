@@ -15,13 +15,16 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::scan::MAX_ENTRIES;
 use crate::manifest::source::Span;
 
+/// The most attributes and indices behind one another: each is a level of the tree.
+const MAX_STEPS: usize = 100;
+
 impl Lower<'_> {
     pub(super) fn expression(&mut self, parsed: &Parsed) -> Expression {
         let span = self.span(parsed.span());
         let kind = match parsed {
             Parsed::Null(_) => Kind::Null,
             Parsed::Bool(value) => Kind::Bool(*value.value()),
-            Parsed::Number(number) => self.number(number.value(), span),
+            Parsed::Number(number) => self.number(number.value(), parsed.span(), span),
             Parsed::String(text) => Kind::String(Arc::from(text.as_str())),
             Parsed::Array(list) if self.too_many(list.len(), span) => Kind::Invalid,
             Parsed::Array(list) => {
@@ -29,8 +32,8 @@ impl Lower<'_> {
             }
             Parsed::Object(object) if self.too_many(object.len(), span) => Kind::Invalid,
             Parsed::Object(object) => self.object(object),
-            Parsed::StringTemplate(template) => self.template(template),
-            Parsed::HeredocTemplate(heredoc) => self.template(&heredoc.template),
+            Parsed::StringTemplate(template) => self.quoted(template),
+            Parsed::HeredocTemplate(heredoc) => self.heredoc(heredoc),
             Parsed::Parenthesis(inner) => return self.expression(inner.inner()),
             Parsed::Variable(name) => Kind::Variable(Arc::from(name.as_str())),
             Parsed::Traversal(traversal) => return self.traversal(traversal, span),
@@ -57,10 +60,23 @@ impl Lower<'_> {
         Expression { span, kind }
     }
 
-    fn number(&mut self, number: &hcl_edit::Number, span: Span) -> Kind {
+    /// A number: exact if it is whole. The parser rounds those that are too large for it.
+    fn number(
+        &mut self,
+        number: &hcl_edit::Number,
+        range: Option<std::ops::Range<usize>>,
+        span: Span,
+    ) -> Kind {
+        let written = range
+            .and_then(|range| self.text.get(range))
+            .unwrap_or_default();
+        let digits = written.trim_start_matches(['-', ' ', '\t']);
+        let exact = |float: f64| {
+            !digits.bytes().all(|byte| byte.is_ascii_digit()) || float.abs().to_string() == digits
+        };
         match (number.as_i64(), number.as_f64()) {
             (Some(integer), _) => Kind::Integer(integer),
-            (None, Some(float)) if float.is_finite() => Kind::Float(float),
+            (None, Some(float)) if float.is_finite() && exact(float) => Kind::Float(float),
             _ => {
                 let problem = Problem::new(Code::OutOfBounds, span, "this number is too large");
                 self.problems.push(problem);
@@ -101,19 +117,35 @@ impl Lower<'_> {
     /// A key: a word stands for itself, as does a literal.
     fn key(&mut self, key: &ObjectKey) -> Expression {
         let span = self.span(key.span());
+        let text = |text: String| Expression {
+            span,
+            kind: Kind::String(Arc::from(text)),
+        };
         let literal = match key {
             ObjectKey::Ident(ident) => ident.as_str().to_owned(),
             ObjectKey::Expression(Parsed::String(text)) => text.as_str().to_owned(),
-            ObjectKey::Expression(Parsed::Number(_) | Parsed::Bool(_) | Parsed::Null(_)) => {
+            ObjectKey::Expression(Parsed::Bool(_) | Parsed::Null(_)) => {
                 let range = key.span().unwrap_or_default();
                 self.text.get(range).unwrap_or_default().trim().to_owned()
             }
+            ObjectKey::Expression(Parsed::Traversal(_)) => {
+                let message = "a key that is a reference stands in parentheses";
+                let problem = Problem::new(Code::Syntax, span, message);
+                self.problems.push(
+                    problem.hint("write `(a.b) = ...`, or quotes if it is a text: `\"a.b\" = ...`"),
+                );
+                return Expression::invalid(span);
+            }
+            ObjectKey::Expression(number @ Parsed::Number(_)) => {
+                return match self.expression(number).kind {
+                    Kind::Integer(number) => text(number.to_string()),
+                    Kind::Float(number) => text(number.to_string()),
+                    kind => Expression { span, kind },
+                };
+            }
             ObjectKey::Expression(expression) => return self.expression(expression),
         };
-        Expression {
-            span,
-            kind: Kind::String(Arc::from(self.name(key.span(), &literal))),
-        }
+        text(self.name(key.span(), &literal))
     }
 
     fn call(&mut self, call: &FuncCall) -> Kind {
@@ -146,8 +178,17 @@ impl Lower<'_> {
     }
 
     fn traversal(&mut self, traversal: &Traversal, whole: Span) -> Expression {
-        let of = self.expression(&traversal.expr);
         let operators: Vec<_> = traversal.operators.iter().collect();
+        if operators.len() > MAX_STEPS {
+            let message = format!(
+                "{} steps into a value; at most {MAX_STEPS} are allowed",
+                operators.len()
+            );
+            self.problems
+                .push(Problem::new(Code::TooDeep, whole, message));
+            return Expression::invalid(whole);
+        }
+        let of = self.expression(&traversal.expr);
         self.steps(of, &operators, whole)
     }
 
@@ -182,12 +223,15 @@ impl Lower<'_> {
                 TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => {
                     let attributes_only =
                         matches!(operator.value(), TraversalOperator::AttrSplat(_));
+                    // `a.*.b.0` asks each element for `b.0`, `a.*.b[0]` the list for its first.
+                    let dotted = |operator: &&&hcl_edit::Decorated<TraversalOperator>| {
+                        matches!(
+                            operator.value(),
+                            TraversalOperator::GetAttr(_) | TraversalOperator::LegacyIndex(_)
+                        )
+                    };
                     let taken = match attributes_only {
-                        true => rest
-                            .as_slice()
-                            .iter()
-                            .take_while(|o| matches!(o.value(), TraversalOperator::GetAttr(_)))
-                            .count(),
+                        true => rest.as_slice().iter().take_while(dotted).count(),
                         false => rest.len(),
                     };
                     let element = Expression {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use crate::manifest::ast::Item;
 use crate::manifest::eval::Evaluator;
-use crate::manifest::eval::scope::{Closed, Known, Members, Place, Root, Scope};
+use crate::manifest::eval::scope::{Closed, Known, Members, Place, Root, Scope, Work};
 use crate::manifest::eval::show::literal;
 use crate::manifest::eval::value::{Node, Type, Value};
 use crate::manifest::parse::{Part, parse};
 use crate::manifest::source::Span;
 
 /// The value of an expression as it is written, or its first problem.
-fn value(text: &str) -> String {
+pub(super) fn value(text: &str) -> String {
     let source = format!("x = {text}\n");
     let part = Part {
         kind: "x".to_owned(),
@@ -62,6 +62,7 @@ fn value(text: &str) -> String {
         ],
         place: Place::File,
         doors: &Closed,
+        work: &Work::endless(),
     };
     let mut evaluator = Evaluator::new(&scope);
     let node = evaluator.evaluate(&attribute.value);

@@ -5,6 +5,8 @@ mod codes;
 mod laws;
 mod meaning;
 mod expressions;
+mod notation;
+mod limits;
 
 use std::collections::BTreeMap;
 
