@@ -123,7 +123,12 @@ impl Folding<'_> {
             Kind::For(each) => self.for_expression(each),
             other => other.clone(),
         };
-        Expression { span, kind }
+        let rest = Expression { span, kind };
+        // What was asked of the response may be gone.
+        match self.waits(&rest) {
+            true => rest,
+            false => self.constant(&rest),
+        }
     }
 
     fn boxed(&mut self, expression: &Expression) -> Box<Expression> {
@@ -153,15 +158,20 @@ impl Folding<'_> {
     fn first_that_works(&mut self, call: &Call, span: Span) -> Kind {
         let mut arguments = Vec::with_capacity(call.arguments.len());
         for argument in &call.arguments {
-            arguments.extend(
-                self.trial(std::slice::from_ref(argument))
-                    .unwrap_or_default(),
-            );
+            let folded = self.trial(std::slice::from_ref(argument));
+            let works = folded.is_some() && !self.waits(argument);
+            arguments.extend(folded.unwrap_or_default());
+            if works {
+                break;
+            }
         }
         if arguments.is_empty() {
             let message = "`try`: none of the expressions has a value";
             self.problems
                 .push(Problem::new(Code::FunctionFailed, span, message));
+        }
+        if let [_only] = arguments.as_slice() {
+            return arguments.swap_remove(0).kind;
         }
         Kind::Call(Box::new(Call {
             arguments,

@@ -21,9 +21,11 @@ mod tests;
 
 use std::ops::Range;
 
+use crate::manifest::ast;
 use crate::manifest::attributes::FILE;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::format::lines::Page;
+use crate::manifest::lower::Lower;
 use crate::manifest::parse;
 use crate::manifest::scan::scan;
 use crate::manifest::source::MAX_FILE;
@@ -63,6 +65,14 @@ pub fn format(text: &str) -> Result<String, Refused> {
             message => invalid(text, Code::Syntax, at..at + 1, message),
         }
     })?;
+    // Nor is what the parser reads in another way than HCL does.
+    let mut lower = Lower::new(0, text, 0);
+    lower.body(&before, &mut ast::Body::default());
+    let mut problems = lower.problems;
+    problems.retain(|problem| problem.code.id().starts_with("LK02"));
+    if !problems.is_empty() {
+        return Err(Refused::Invalid(problems));
+    }
     let page = Page::read(text);
     let formatted = columns::print(&page);
     if formatted == text {

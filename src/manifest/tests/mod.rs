@@ -7,6 +7,7 @@ mod meaning;
 mod expressions;
 mod notation;
 mod limits;
+mod properties;
 
 use std::collections::BTreeMap;
 
