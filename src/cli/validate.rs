@@ -42,6 +42,7 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
             }
         })
         .collect();
+    let validated = apart(validated);
     match what.output {
         ReportOutput::Json => writeln!(console.out, "{:#}", document(&validated))?,
         ReportOutput::Human => human(&validated, what.max_errors, console)?,
@@ -69,6 +70,28 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
         (false, true) => Exit::Findings,
         (false, false) => Exit::Ok,
     })
+}
+
+/// The same, with roots of one project refused: each would delete the other's checks.
+fn apart(mut validated: Vec<Validated>) -> Vec<Validated> {
+    let project = |one: &Validated| one.compiled.as_ref()?.project.clone();
+    let projects: Vec<_> = validated.iter().map(project).collect();
+    for at in 0..validated.len() {
+        let Some(Some(name)) = projects.get(at) else {
+            continue;
+        };
+        let mut others = projects.iter().enumerate();
+        let other = others.find(|(n, other)| *n != at && other.as_ref() == Some(name));
+        let Some(other) = other.and_then(|(n, _)| validated.get(n)) else {
+            continue;
+        };
+        let twice = load::same_project(name, &other.root);
+        if let Some(one) = validated.get_mut(at) {
+            one.compiled = None;
+            one.problems.insert(0, twice);
+        }
+    }
+    validated
 }
 
 /// All problems, each with its root.

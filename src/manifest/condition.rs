@@ -9,12 +9,13 @@ mod residual;
 pub use judge::{Condition, Facts, Latency, Verdict};
 use residual::Known;
 
-use crate::manifest::ast::Expression;
+use crate::manifest::ast::{Expression, Kind};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::scope::{Closed, Place, Root, Scope, response_type};
 use crate::manifest::eval::show::with_values;
 use crate::manifest::eval::value::{Type, Value};
+use crate::manifest::locals::children;
 use crate::model::check::CheckSpec;
 
 /// What an expression over the response is to give.
@@ -70,7 +71,10 @@ pub(super) fn fold(
         Shape::Text => Type::String,
     };
     let of = crate::manifest::eval::convert::type_of(&node.value);
+    // A text that says "true" is a condition that somebody put into quotes.
+    let is_text = shape == Shape::Truth && of == Type::String;
     let fits = crate::manifest::eval::convert::fits(&of, &wanted)
+        && !is_text
         && !matches!(
             node.value,
             Value::Null | Value::Secret(_) | Value::Reference(_)
@@ -81,8 +85,11 @@ pub(super) fn fold(
             Shape::Text => "a string",
         };
         let message = format!("wanted {wanted}, found {}", node.value.kind());
-        problems.push(Problem::new(Code::WrongType, expression.span, message));
+        let problem = Problem::new(Code::WrongType, expression.span, message);
+        let hint = is_text.then(|| "a condition stands without quotes".to_owned());
+        problems.push(problem.maybe_hint(hint));
     }
+    patterns(&residual, &mut problems);
     let text = print::text(&residual);
     let most = CheckSpec::MAX_EXPRESSION;
     if text.len() > most {
@@ -93,6 +100,28 @@ pub(super) fn fold(
         true => Ok((known == Known::Yes).then_some(text)),
         false => Err(problems),
     }
+}
+
+/// Tells regular expressions that no response could be matched with.
+fn patterns(expression: &Expression, problems: &mut Vec<Problem>) {
+    if let Kind::Call(call) = &expression.kind
+        && let "regex" | "regexall" = call.name.as_str()
+        && let Some(Expression {
+            span,
+            kind: Kind::String(pattern),
+        }) = call.arguments.first()
+        && let Err(error) = regex::Regex::new(pattern)
+    {
+        let words = error.to_string();
+        let why = words
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
+        let message = format!("not a regular expression: {why}");
+        problems.push(Problem::new(Code::InvalidPattern, *span, message));
+    }
+    children(expression, &mut |inner| patterns(inner, problems));
 }
 
 /// What a condition comes to whatever the response is; `None` if that depends on it.

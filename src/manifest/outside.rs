@@ -29,6 +29,14 @@ impl Doors for Outside<'_> {
 
     fn fileset(&self, folder: &str, pattern: &str) -> Result<Vec<String>, String> {
         below(folder)?;
+        if let Some(sign) = pattern.chars().find(|sign| "{}[]\\".contains(*sign)) {
+            return Err(format!(
+                "`{sign}` means nothing in a pattern here, which knows `*`, `**` and `?`"
+            ));
+        }
+        if pattern.matches('*').count() > 8 {
+            return Err("more than 8 `*` in a pattern".to_owned());
+        }
         let folder = folder.trim_matches('/');
         let prefix = match folder {
             "" | "." => String::new(),

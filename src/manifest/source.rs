@@ -131,6 +131,8 @@ struct Source {
     text: String,
     /// The offset of the first byte of each line.
     lines: Vec<u32>,
+    /// It came as a value for variables, and is not quoted.
+    given: bool,
 }
 
 /// The texts of a root, by file number.
@@ -147,8 +149,22 @@ impl Sources {
                 .filter(|(_, byte)| *byte == b'\n')
                 .map(|(at, _)| at as u32 + 1),
         );
-        self.0.push(Source { path, text, lines });
+        self.0.push(Source {
+            path,
+            text,
+            lines,
+            given: false,
+        });
         self.0.len() as u32 - 1
+    }
+
+    /// Adds a text with values for variables, which is never quoted.
+    pub fn add_given(&mut self, path: String, text: String) -> u32 {
+        let file = self.add(path, text);
+        if let Some(source) = self.0.get_mut(file as usize) {
+            source.given = true;
+        }
+        file
     }
 
     /// How many files there are.
@@ -185,9 +201,14 @@ impl Sources {
         let Some(source) = self.0.get(span.file as usize) else {
             return whole_file(String::new());
         };
-        if source.text.is_empty() {
-            // A flag or a variable of the environment: its text is not shown.
-            return whole_file(source.path.clone());
+        if source.given {
+            // The value may be a sensitive one.
+            let line = if source.text.contains('\n') { line } else { 0 };
+            return Excerpt {
+                line,
+                column: u32::from(line > 0),
+                ..whole_file(source.path.clone())
+            };
         }
         let start = line
             .checked_sub(1)

@@ -79,7 +79,9 @@ impl Variables<'_> {
             }
         }
         for (path, text) in &self.inputs.files {
-            let file = self.sources.add(path.clone(), text.clone());
+            let file = self
+                .sources
+                .add_given(format!("--var-file {path}"), text.clone());
             let part = Part {
                 kind: String::new(),
                 range: 0..text.len(),
@@ -131,7 +133,7 @@ impl Variables<'_> {
         let text_wanted = matches!(wanted, Type::String | Type::Any | Type::Number | Type::Bool);
         let source = format!("{name} = {text}");
         let shown = if text_wanted { String::new() } else { source };
-        let file = self.sources.add(origin.clone(), shown.clone());
+        let file = self.sources.add_given(origin.clone(), shown.clone());
         let here = span(file, 0..0);
         if text_wanted {
             let value = Value::string(text);

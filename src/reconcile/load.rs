@@ -119,14 +119,19 @@ pub fn tree(path: &Path, inputs: &Inputs) -> Vec<(PathBuf, Result<Wanted, Diagno
         let Some(other) = same.iter().find(|other| *other != root) else {
             continue;
         };
-        let (project, other) = (&desired.project, other.display());
-        *wanted = Err(Diagnostics(vec![Diagnostic {
-            message: format!("{other} is a root of the project {project}, too"),
-            hint: Some("one project is one root: give one of them another name".to_owned()),
-            ..at_line(Code::DeclaredTwice, ".", 0)
-        }]));
+        let twice = same_project(&desired.project, &other.display().to_string());
+        *wanted = Err(Diagnostics(vec![twice]));
     }
     loaded
+}
+
+/// That another root declares the same project.
+pub fn same_project(project: &Name, other: &str) -> Diagnostic {
+    Diagnostic {
+        message: format!("{other} is a root of the project {project}, too"),
+        hint: Some("one project is one root: give one of them another name".to_owned()),
+        ..at_line(Code::DeclaredTwice, ".", 0)
+    }
 }
 
 #[cfg(test)]

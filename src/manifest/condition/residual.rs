@@ -229,7 +229,12 @@ impl Folding<'_> {
         let mut evaluator = Evaluator::new(self.scope);
         let node = evaluator.evaluate_whole(expression);
         let sensitive = evaluator.sensitive;
-        self.problems.append(&mut evaluator.problems);
+        let found = std::mem::take(&mut evaluator.problems);
+        self.problems
+            .extend(found.into_iter().map(|problem| match sensitive {
+                true => crate::manifest::eval::show::veiled(problem),
+                false => problem,
+            }));
         if sensitive {
             let message =
                 "a sensitive variable would be stored with the check for everyone to read";

@@ -137,10 +137,16 @@ impl<'s> Evaluator<'s> {
         let done = work(self);
         self.trying -= 1;
         let failed = self.problems.len() > before;
-        let mut found = self.problems.drain(before..);
-        let end = found.find(|problem| problem.message == EXHAUSTED);
-        drop(found);
-        self.problems.extend(end);
+        let found = self.problems.split_off(before);
+        // What is tried is a value. A name that nobody declared is a slip, tried or not.
+        let stays = |problem: &Problem| {
+            problem.message == EXHAUSTED
+                || matches!(
+                    problem.code,
+                    Code::UnknownReference | Code::UnknownFunction | Code::WrongArguments
+                )
+        };
+        self.problems.extend(found.into_iter().filter(stays));
         (done, failed)
     }
 

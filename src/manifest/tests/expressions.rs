@@ -255,7 +255,7 @@ fn calls() {
     check("can(var.people[9])", "false");
     check("can(var.env)", "true");
     check(
-        "try(1 / 0, var.nobody)",
+        "try(1 / 0, var.people[9])",
         "error: `try`: none of the expressions has a value",
     );
     check(

@@ -228,6 +228,40 @@ fn secrets_that_one_variable_would_stand_for() {
 }
 
 #[test]
+fn a_condition_in_quotes_and_a_pattern_that_is_none() {
+    let check = |condition: &str| {
+        let text = format!(
+            "check \"a\" {{\n  url = \"http://a/\"\n  assert {{\n    condition = {condition}\n  }}\n}}\n"
+        );
+        problems(&[("a.hcl", &text)])
+    };
+    for text in [
+        "\"response.status == 200\"",
+        "response.body",
+        "\"x${response.body}\"",
+    ] {
+        let told = check(text);
+        assert!(told[0].contains("LK0401"), "{text}: {told:?}");
+    }
+    let told = check("regex(\"a(\", response.body) == \"a\"");
+    assert!(told[0].contains("LK0409"), "{told:?}");
+    assert_eq!(check("can(regex(\"a.\", response.body))"), [""; 0]);
+}
+
+#[test]
+fn a_sensitive_value_is_in_no_message() {
+    let text = "variable \"s\" {\n  sensitive = true\n  default = \"hunTer2(\"\n}\nlocals {\n  a = tonumber(var.s)\n  b = secret(var.s)\n  c = { a = 1 }[var.s]\n  d = { (var.s) = 1 }.hunTer\n  e = tonumber(upper(var.s))\n}\n";
+    let told = problems(&[("a.hcl", text)]);
+    assert_eq!(told.len(), 5, "{told:?}");
+    let shown = match compiled(&[("a.hcl", text)]) {
+        Ok(_) => String::new(),
+        Err(list) => format!("{list:?}"),
+    };
+    let shown = shown.replace("default = \\\"hunTer2(\\\"", "");
+    assert!(!shown.to_lowercase().contains("hunter2"), "{shown}");
+}
+
+#[test]
 fn a_comment_above_a_block_silences_all_of_it() {
     let check = |name: &str| {
         format!(

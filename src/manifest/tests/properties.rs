@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::tree;
 use crate::manifest::ast::{Body, Item};
-use crate::manifest::compile::{Compiled, Explain, compile};
+use crate::manifest::compile::{Compiled, Keep, compile};
 use crate::manifest::condition::{Condition, Facts, Latency, Shape, Verdict, fold};
 use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::eval::Evaluator;
@@ -216,10 +216,11 @@ fn folded(text: &str) -> Option<String> {
     fold(&parsed(text)?, Shape::Truth, &scope).ok()?
 }
 
+/// What a compilation says, to be compared.
+type Said = (Option<Desired>, Vec<Diagnostic>, Vec<String>);
+
 /// What files give, to be compared.
-fn said(
-    files: &BTreeMap<String, Vec<u8>>,
-) -> Result<(Option<Desired>, Vec<Diagnostic>, Vec<String>), Diagnostics> {
+fn said(files: &BTreeMap<String, Vec<u8>>) -> Result<Said, Diagnostics> {
     let inputs = Inputs {
         flags: vec![("a".to_owned(), "{ k = [1, \"x\"] }".to_owned())],
         missing: Missing::Unknown,
@@ -230,7 +231,7 @@ fn said(
         warnings,
         unknown,
         ..
-    } = compile(files, &inputs, Explain::Yes)?;
+    } = compile(files, &inputs, Keep::Origins)?;
     Ok((desired, warnings, unknown))
 }
 
