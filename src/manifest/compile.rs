@@ -77,6 +77,7 @@ pub fn compile(
         work: &outside.work,
         sources: &mut reading.sources,
         problems: &mut problems,
+        hidden: false,
     }
     .values(&declared.variables);
     let locals = locals::values(&declared.locals, &variables, &outside, &mut problems);

@@ -129,6 +129,8 @@ struct Source {
     text: String,
     /// The offset of the first byte of each line.
     lines: Vec<u32>,
+    /// Whether excerpts show the line.
+    shown: bool,
 }
 
 /// The texts of a root, by file number.
@@ -138,6 +140,15 @@ pub struct Sources(Vec<Source>);
 impl Sources {
     /// Adds a file and gives its number.
     pub fn add(&mut self, path: String, text: String) -> u32 {
+        self.add_source(path, text, true)
+    }
+
+    /// The same for one whose lines nobody is to see.
+    pub fn add_hidden(&mut self, path: String, text: String) -> u32 {
+        self.add_source(path, text, false)
+    }
+
+    fn add_source(&mut self, path: String, text: String, shown: bool) -> u32 {
         let mut lines = vec![0];
         lines.extend(
             text.bytes()
@@ -145,7 +156,12 @@ impl Sources {
                 .filter(|(_, byte)| *byte == b'\n')
                 .map(|(at, _)| at as u32 + 1),
         );
-        self.0.push(Source { path, text, lines });
+        self.0.push(Source {
+            path,
+            text,
+            lines,
+            shown,
+        });
         self.0.len() as u32 - 1
     }
 
@@ -194,6 +210,16 @@ impl Sources {
                 .map_or(until, |before| before.chars().count()) as u32
         };
         let before = characters(span.start);
+        if !source.shown {
+            return Excerpt {
+                file: source.path.clone(),
+                line,
+                column: before + 1,
+                width: 1,
+                text: String::new(),
+                before: 0,
+            };
+        }
         let skip = match before as usize + 20 {
             near if near <= EXCERPT => 0,
             _ => before - 40,
