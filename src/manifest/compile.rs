@@ -79,6 +79,7 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
         work: &outside.work,
         sources: &mut reading.sources,
         problems: &mut problems,
+        hidden: false,
     }
     .values(&declared.variables);
     let locals = locals::values(&declared.locals, &variables, &outside, &mut problems);

@@ -268,7 +268,13 @@ impl Ground<'_> {
         expansion.uses.of(&wanted.value);
         let before = expansion.problems.len();
         let scope = self.scope(Root::Misplaced("`use` is the same for every `each`"));
-        let (node, _) = evaluate(&wanted.value, &scope, &mut expansion.problems);
+        let (node, sensitivity) = evaluate(&wanted.value, &scope, &mut expansion.problems);
+        if sensitivity == Sensitivity::Sensitive {
+            let message = "`use` comes from a sensitive variable, and would be seen";
+            let problem = Problem::new(Code::SensitiveMisplaced, node.span, message);
+            expansion.problems.push(problem);
+            return None;
+        }
         let items: &[Node] = match &node.value {
             Value::List(items) => items,
             Value::Invalid => return None,

@@ -8,7 +8,7 @@ use crate::manifest::attributes::root::{IMPORT, MOVED, REMOVED};
 use crate::manifest::declare::{declared_twice, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::scope::Scope;
-use crate::manifest::eval::show::{evaluate, reference};
+use crate::manifest::eval::show::{Sensitivity, evaluate, reference};
 use crate::manifest::eval::value::Value;
 use crate::manifest::source::{Sources, Span};
 use crate::manifest::table;
@@ -160,7 +160,12 @@ fn read(
     }
     let mut address_of = |name: &str| {
         let attribute = found.get(name)?;
-        let (node, _) = evaluate(&attribute.value, scope, problems);
+        let (node, sensitivity) = evaluate(&attribute.value, scope, problems);
+        if sensitivity == Sensitivity::Sensitive {
+            let message = format!("`{name}` comes from a sensitive variable, and would be seen");
+            problems.push(Problem::new(Code::SensitiveMisplaced, node.span, message));
+            return None;
+        }
         let address = match &node.value {
             Value::Invalid => return None,
             Value::Reference(parts) => match &**parts {

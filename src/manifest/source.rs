@@ -131,8 +131,8 @@ struct Source {
     text: String,
     /// The offset of the first byte of each line.
     lines: Vec<u32>,
-    /// It came as a value for variables, and is not quoted.
-    given: bool,
+    /// Whether excerpts show the line.
+    shown: bool,
 }
 
 /// The texts of a root, by file number.
@@ -142,6 +142,15 @@ pub struct Sources(Vec<Source>);
 impl Sources {
     /// Adds a file and gives its number.
     pub fn add(&mut self, path: String, text: String) -> u32 {
+        self.add_source(path, text, true)
+    }
+
+    /// The same for one whose lines nobody is to see.
+    pub fn add_hidden(&mut self, path: String, text: String) -> u32 {
+        self.add_source(path, text, false)
+    }
+
+    fn add_source(&mut self, path: String, text: String, shown: bool) -> u32 {
         let mut lines = vec![0];
         lines.extend(
             text.bytes()
@@ -153,18 +162,9 @@ impl Sources {
             path,
             text,
             lines,
-            given: false,
+            shown,
         });
         self.0.len() as u32 - 1
-    }
-
-    /// Adds a text with values for variables, which is never quoted.
-    pub fn add_given(&mut self, path: String, text: String) -> u32 {
-        let file = self.add(path, text);
-        if let Some(source) = self.0.get_mut(file as usize) {
-            source.given = true;
-        }
-        file
     }
 
     /// How many files there are.
@@ -201,14 +201,9 @@ impl Sources {
         let Some(source) = self.0.get(span.file as usize) else {
             return whole_file(String::new());
         };
-        if source.given {
-            // The value may be a sensitive one.
-            let line = if source.text.contains('\n') { line } else { 0 };
-            return Excerpt {
-                line,
-                column: u32::from(line > 0),
-                ..whole_file(source.path.clone())
-            };
+        if source.text.is_empty() {
+            // A flag or a variable of the environment that is a text as a whole.
+            return whole_file(source.path.clone());
         }
         let start = line
             .checked_sub(1)
@@ -221,6 +216,16 @@ impl Sources {
                 .map_or(until, |before| before.chars().count()) as u32
         };
         let before = characters(span.start);
+        if !source.shown {
+            return Excerpt {
+                file: source.path.clone(),
+                line,
+                column: before + 1,
+                width: 1,
+                text: String::new(),
+                before: 0,
+            };
+        }
         let skip = match before as usize + 20 {
             near if near <= EXCERPT => 0,
             _ => before - 40,

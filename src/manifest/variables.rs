@@ -6,12 +6,12 @@ use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
 use crate::manifest::attributes::root::{VALIDATION, VARIABLE};
 use crate::manifest::declare::{unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope, Work};
 use crate::manifest::eval::value::{Node, Type, Value};
+use crate::manifest::eval::{Evaluator, veiled};
 use crate::manifest::inputs::{Inputs, Missing, PREFIX, Strays};
-use crate::manifest::parse::{Part, parse, span};
+use crate::manifest::parse::{Parsed, Part, parse, span};
 use crate::manifest::scan::scan;
 use crate::manifest::source::{Sources, Span};
 use crate::manifest::suggest::did_you_mean;
@@ -24,6 +24,8 @@ pub(super) struct Variables<'a> {
     pub(super) work: &'a Work,
     pub(super) sources: &'a mut Sources,
     pub(super) problems: &'a mut Vec<Problem>,
+    /// Whether what is given is not shown.
+    pub(super) hidden: bool,
 }
 
 /// A variable's block, read.
@@ -37,6 +39,8 @@ struct Declared {
 impl Variables<'_> {
     /// Their values, by name. One without a value is unknown.
     pub(super) fn values(&mut self, blocks: &BTreeMap<String, Block>) -> Members {
+        // A line of what is given may be the value of a sensitive one.
+        self.hidden = blocks.values().any(is_sensitive);
         let given = self.given(blocks);
         let mut members = Members::new();
         for (name, block) in blocks {
@@ -48,6 +52,10 @@ impl Variables<'_> {
             let node = match convert::conform(&node, &declared.wanted) {
                 Ok(node) => node,
                 Err(why) => {
+                    let why = match declared.sensitive {
+                        true => format!("wanted {}", declared.wanted),
+                        false => why,
+                    };
                     let message = format!("the value of the variable `{name}`: {why}");
                     let problem = Problem::new(Code::WrongType, node.span, message);
                     self.problems
@@ -79,9 +87,7 @@ impl Variables<'_> {
             }
         }
         for (path, text) in &self.inputs.files {
-            let file = self
-                .sources
-                .add_given(format!("--var-file {path}"), text.clone());
+            let file = self.source(&format!("--var-file {path}"), text);
             let part = Part {
                 kind: String::new(),
                 range: 0..text.len(),
@@ -92,8 +98,7 @@ impl Variables<'_> {
                     .push(Problem::new(fault.code, at, fault.message));
                 continue;
             }
-            let (parsed, _lost) = parse(file, text, &part);
-            self.problems.extend(parsed.problems);
+            let parsed = self.parsed(file, text, &part);
             for item in parsed.body.items {
                 match item {
                     Item::Attribute(Attribute { name, value, .. }) => {
@@ -125,6 +130,26 @@ impl Variables<'_> {
         given
     }
 
+    /// A text that is given, as a source.
+    fn source(&mut self, path: &str, text: &str) -> u32 {
+        match self.hidden {
+            true => self.sources.add_hidden(path.to_owned(), text.to_owned()),
+            false => self.sources.add(path.to_owned(), text.to_owned()),
+        }
+    }
+
+    /// What is given, read. A problem may tell of its names.
+    fn parsed(&mut self, file: u32, text: &str, part: &Part) -> Parsed {
+        let (mut parsed, _lost) = parse(file, text, part);
+        let found = std::mem::take(&mut parsed.problems);
+        let told = found.into_iter().map(|problem| match self.hidden {
+            true => veiled(problem),
+            false => problem,
+        });
+        self.problems.extend(told);
+        parsed
+    }
+
     fn read_given(&mut self, given: &Given, wanted: &Type, name: &str) -> Node {
         let (text, origin) = match given {
             Given::Expression(expression) => return self.literal(expression),
@@ -133,7 +158,7 @@ impl Variables<'_> {
         let text_wanted = matches!(wanted, Type::String | Type::Any | Type::Number | Type::Bool);
         let source = format!("{name} = {text}");
         let shown = if text_wanted { String::new() } else { source };
-        let file = self.sources.add_given(origin.clone(), shown.clone());
+        let file = self.source(origin, &shown);
         let here = span(file, 0..0);
         if text_wanted {
             let value = Value::string(text);
@@ -149,8 +174,7 @@ impl Variables<'_> {
                 .push(Problem::new(fault.code, at, fault.message));
             return invalid(here);
         }
-        let (parsed, _lost) = parse(file, &shown, &part);
-        self.problems.extend(parsed.problems);
+        let parsed = self.parsed(file, &shown, &part);
         match parsed.body.items.into_iter().next() {
             Some(Item::Attribute(attribute)) => self.literal(&attribute.value),
             _ => invalid(here),
@@ -166,6 +190,7 @@ impl Variables<'_> {
             work: self.work,
         };
         let mut evaluator = Evaluator::new(&scope);
+        evaluator.sensitive = self.hidden;
         let node = evaluator.evaluate_whole(expression);
         self.problems.append(&mut evaluator.problems);
         node
@@ -318,6 +343,16 @@ impl Variables<'_> {
         }
         condition.zip(message)
     }
+}
+
+/// Whether a variable is sensitive, or may be meant to be.
+fn is_sensitive(block: &Block) -> bool {
+    block.body.items.iter().any(|item| match item {
+        Item::Attribute(attribute) => {
+            attribute.name == "sensitive" && !matches!(attribute.value.kind, Kind::Bool(false))
+        }
+        Item::Block(_) => false,
+    })
 }
 
 /// What is given for a variable.

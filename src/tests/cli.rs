@@ -1,6 +1,7 @@
 //! lokahictl as scripts use it: the real program, its output and exit codes.
 
 mod fmt;
+mod canary;
 
 use std::fs;
 

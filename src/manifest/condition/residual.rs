@@ -229,12 +229,7 @@ impl Folding<'_> {
         let mut evaluator = Evaluator::new(self.scope);
         let node = evaluator.evaluate_whole(expression);
         let sensitive = evaluator.sensitive;
-        let found = std::mem::take(&mut evaluator.problems);
-        self.problems
-            .extend(found.into_iter().map(|problem| match sensitive {
-                true => crate::manifest::eval::show::veiled(problem),
-                false => problem,
-            }));
+        self.problems.append(&mut evaluator.problems);
         if sensitive {
             let message =
                 "a sensitive variable would be stored with the check for everyone to read";

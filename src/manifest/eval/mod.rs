@@ -34,7 +34,7 @@ pub const MAX_STEPS: u32 = 1_000_000;
 /// How many parts of a value are gone through in a step.
 const WALK: usize = 16;
 /// What a problem costs: few are read, and each has its hints and values.
-const PROBLEM: usize = 1000;
+const PROBLEM: usize = 10_000;
 /// What is said when there are no steps left.
 const EXHAUSTED: &str = "this expression takes too many steps to evaluate";
 
@@ -120,6 +120,10 @@ impl<'s> Evaluator<'s> {
     /// Takes note of a problem.
     fn problem(&mut self, problem: Problem) -> Value {
         let span = problem.span;
+        let problem = match self.sensitive {
+            true => veiled(problem),
+            false => problem,
+        };
         self.problems.push(problem);
         if self.trying == 0
             && let Some(span) = span
@@ -332,6 +336,29 @@ impl<'s> Evaluator<'s> {
         let message = format!("no function is called `{}`", call.name);
         let problem = Problem::new(Code::UnknownFunction, call.at, message);
         self.problem(problem.maybe_hint(hint))
+    }
+}
+
+/// A problem of an expression that has read something sensitive, without what may tell of it:
+/// a key that is missing, a text that is no number.
+pub(super) fn veiled(problem: Problem) -> Problem {
+    let tells = matches!(
+        problem.code,
+        Code::FunctionFailed
+            | Code::MissingKey
+            | Code::UnknownReference
+            | Code::InvalidName
+            | Code::EnvRefused
+            | Code::Repeated
+    );
+    match tells {
+        true => Problem {
+            message: "this has no value; why is not told, as a sensitive variable is in it"
+                .to_owned(),
+            hint: None,
+            ..problem
+        },
+        false => problem,
     }
 }
 

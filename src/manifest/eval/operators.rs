@@ -118,12 +118,12 @@ impl Evaluator<'_> {
         let right = self.evaluate(right);
         let second = self.truth(&right, name);
         let exhausted = self.exhausted;
+        // What is neither known nor unknown is no truth at all, and was told.
+        let wrong = first.is_none() && !matches!(left.value, Value::Unknown(_));
         match (first, second) {
             (Some(_), Some(truth)) => Value::Bool(truth),
-            (None, Some(truth)) if truth == decisive && !has_invalid(&left.value) => {
-                Value::Bool(decisive)
-            }
-            _ if has_invalid(&left.value) => Value::Invalid,
+            _ if wrong => Value::Invalid,
+            (None, Some(truth)) if truth == decisive => Value::Bool(decisive),
             // What the left side may keep from being asked is no problem yet.
             (None, None) if has_invalid(&right.value) && !exhausted => {
                 self.problems.truncate(before);

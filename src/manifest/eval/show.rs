@@ -179,21 +179,11 @@ pub fn evaluate(
         false => Sensitivity::Plain,
     };
     let found = std::mem::take(&mut evaluator.problems);
-    problems.extend(found.into_iter().map(|problem| match sensitivity {
-        Sensitivity::Plain => with_values(problem, expression, scope),
-        Sensitivity::Sensitive => with_values(veiled(problem), expression, scope),
-    }));
+    let told = found
+        .into_iter()
+        .map(|problem| with_values(problem, expression, scope));
+    problems.extend(told);
     (node, sensitivity)
-}
-
-/// A problem in words that hold no value: a sensitive one went in.
-pub fn veiled(problem: Problem) -> Problem {
-    let about = problem.code.about().trim_end_matches('.').to_owned();
-    Problem {
-        message: format!("{about} (a sensitive value went in, so no more is said)"),
-        hint: None,
-        ..problem
-    }
 }
 
 /// Whether a value may be shown.
