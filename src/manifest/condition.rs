@@ -18,6 +18,9 @@ use crate::manifest::eval::value::{Type, Value};
 use crate::manifest::locals::children;
 use crate::model::check::CheckSpec;
 
+/// How often an expression is folded again.
+const MAX_ROUNDS: u32 = 8;
+
 /// What an expression over the response is to give.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shape {
@@ -45,7 +48,16 @@ pub(super) fn fold(
     scope: &Scope<'_>,
 ) -> Result<Option<String>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let (residual, known) = residual::residual(expression, scope, &mut problems);
+    let (mut residual, mut known) = residual::residual(expression, scope, &mut problems);
+    // What became a constant may leave more that no longer hangs on the response.
+    for _again in 0..MAX_ROUNDS {
+        let (next, still) = residual::residual(&residual, scope, &mut problems);
+        let settled = print::text(&next) == print::text(&residual);
+        (residual, known) = (next, still);
+        if settled || !problems.is_empty() {
+            break;
+        }
+    }
     if !problems.is_empty() {
         let told = |problem| with_values(problem, expression, scope);
         return Err(problems.into_iter().map(told).collect());

@@ -37,6 +37,13 @@ pub(super) fn residual(
     (rest, folding.known)
 }
 
+/// Whether the element of a splat is known where an expression stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Element {
+    Free,
+    Bound,
+}
+
 struct Folding<'a> {
     scope: &'a Scope<'a>,
     problems: &'a mut Vec<Problem>,
@@ -48,12 +55,25 @@ struct Folding<'a> {
 impl Folding<'_> {
     /// Whether an expression can only be evaluated with a response, or inside its `for`.
     fn waits(&self, expression: &Expression) -> bool {
-        if let Kind::Variable(name) = &expression.kind {
-            return **name == *RESPONSE || **name == *ELEMENT || self.bound.contains(name);
+        self.waits_in(expression, Element::Free)
+    }
+
+    fn waits_in(&self, expression: &Expression, element: Element) -> bool {
+        match &expression.kind {
+            Kind::Variable(name) if **name == *ELEMENT => element == Element::Free,
+            Kind::Variable(name) => **name == *RESPONSE || self.bound.contains(name),
+            // A splat knows its own element.
+            Kind::Splat(splat) => {
+                self.waits_in(&splat.of, element) || self.waits_in(&splat.each, Element::Bound)
+            }
+            _ => {
+                let mut waits = false;
+                children(expression, &mut |inner| {
+                    waits = waits || self.waits_in(inner, element);
+                });
+                waits
+            }
         }
-        let mut waits = false;
-        children(expression, &mut |inner| waits = waits || self.waits(inner));
-        waits
     }
 
     fn expression(&mut self, expression: &Expression) -> Expression {
