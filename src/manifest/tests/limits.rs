@@ -96,6 +96,7 @@ fn work_has_an_end() {
         "[for a in range(999) : [for b in range(999) : can(local.m.nobody)]]",
         "[for a in range(500) : [for b in range(500) : contains(local.b, [a])]]",
         "[for a in range(500) : [for b in range(500) : var.u == 1 ? local.b : [local.b]]]",
+        "[for a in range(500) : [for b in range(500) : can(regex(\"${a}${b}(\\\\w{50}){5}\", \"x\"))]]",
         // That there is no end is no failure that could be tried.
         "can([for a in range(999) : [for b in range(999) : [for c in range(999) : a]]])",
         "try([for a in range(999) : [for b in range(999) : [for c in range(999) : a]]], 1)",
@@ -290,4 +291,34 @@ fn an_unknown_variable_in_a_condition_is_no_mistake() {
     } = compile(&tree(&[("web.hcl", text)]), &Inputs::default(), Explain::No).unwrap();
     assert!(desired.is_none());
     assert_eq!((unknown, checks), (vec!["code".to_owned()], 1));
+}
+
+/// Each function on as much as it can be given, once.
+#[test]
+fn functions_of_large_arguments_come_back() {
+    let big = "locals {\n  n = range(9999)\n  l = [for k in range(9999) : \"k${k}\"]\n  m = {for k in range(9999) : \"k${k}\" => k}\n  \
+               o = [for k in range(900) : { a = k, b = [k, k] }]\n  t = join(\"\", [for k in range(9999) : \"0123456789 123456789 123456789 1234567890 12345678 0123456789012345\"])\n";
+    for function in crate::manifest::eval::functions::FUNCTIONS {
+        let mut text = big.to_owned();
+        let mut add = |arguments: &str| {
+            let number = text.len();
+            text.push_str(&format!(
+                "  x{number} = try({}({arguments}), 0) == null\n",
+                function.name
+            ));
+        };
+        for one in ["n", "l", "m", "o", "t"] {
+            add(&format!("local.{one}"));
+            for other in ["local.n", "local.l", "local.m", "local.t", "\"k\"", "3"] {
+                add(&format!("local.{one}, {other}"));
+                add(&format!("{other}, local.{one}"));
+                for third in ["local.t", "local.l", "\"\"", "1"] {
+                    add(&format!("local.{one}, {other}, {third}"));
+                }
+            }
+        }
+        text.push_str("}\n");
+        let text = format!("# {}\n{text}", function.name);
+        assert_eq!(answers(&text), ["good"], "{}", function.name);
+    }
 }

@@ -216,10 +216,11 @@ fn folded(text: &str) -> Option<String> {
     fold(&parsed(text)?, Shape::Truth, &scope).ok()?
 }
 
+/// What is desired, the lints, and which variables have no value.
+type Said = (Option<Desired>, Vec<Diagnostic>, Vec<String>);
+
 /// What files give, to be compared.
-fn said(
-    files: &BTreeMap<String, Vec<u8>>,
-) -> Result<(Option<Desired>, Vec<Diagnostic>, Vec<String>), Diagnostics> {
+fn said(files: &BTreeMap<String, Vec<u8>>) -> Result<Said, Diagnostics> {
     let inputs = Inputs {
         flags: vec![("a".to_owned(), "{ k = [1, \"x\"] }".to_owned())],
         missing: Missing::Unknown,
