@@ -34,7 +34,7 @@ const FEW: usize = 256;
 const MAX_THREADS: usize = 8;
 
 /// What an entry of a `for_each` costs besides its expressions, in steps: it is a whole check.
-const ENTRY: u64 = 500;
+const ENTRY: u64 = 1000;
 
 /// What is kept of checks that have no problem.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,6 +14,7 @@ mod operators;
 pub mod special;
 mod template;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::manifest::ast::{Call, Expression, Kind};
@@ -33,6 +34,8 @@ pub const MAX_STEPS: u32 = 1_000_000;
 
 /// How many parts of a value are gone through in a step.
 const WALK: usize = 16;
+/// What it costs to compile a pattern.
+const PATTERN: usize = 5000;
 /// What a problem costs: few are read, and each has its hints and values.
 const PROBLEM: usize = 10_000;
 /// What is said when there are no steps left.
@@ -49,6 +52,8 @@ pub struct Evaluator<'s> {
     allowed: u32,
     /// Whether it was told that there are none left.
     exhausted: bool,
+    /// The patterns that were compiled.
+    patterns: BTreeSet<Arc<str>>,
     /// How many expressions around this one wait for its problems, to forget them.
     trying: u32,
     pub problems: Vec<Problem>,
@@ -67,6 +72,7 @@ impl<'s> Evaluator<'s> {
             steps,
             allowed: steps,
             exhausted: over,
+            patterns: BTreeSet::new(),
             trying: 0,
             problems: Vec::new(),
             sensitive: false,
@@ -286,7 +292,10 @@ impl<'s> Evaluator<'s> {
             };
             entries + inside / WALK
         });
-        if !self.step(visited.sum(), span) {
+        let pattern = functions::pattern::of_call(function, &arguments);
+        let new = pattern.is_some_and(|pattern| self.patterns.insert(Arc::clone(pattern)));
+        let visited = visited.sum::<usize>() + if new { PATTERN } else { 0 };
+        if !self.step(visited, span) {
             return Value::Invalid;
         }
         match functions::call(function, &arguments, span) {

@@ -82,6 +82,9 @@ impl Evaluator<'_> {
                 return node.value;
             }
         }
+        if self.exhausted {
+            return Value::Invalid;
+        }
         let message = "`try`: none of the expressions has a value";
         self.refuse(Code::FunctionFailed, span, message)
     }

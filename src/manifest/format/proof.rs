@@ -3,7 +3,7 @@
 //! stands between its parts; strings and comments are compared as tokens.
 
 use hcl_edit::Span as _;
-use hcl_edit::expr::{Array, FuncArgs, Object};
+use hcl_edit::expr::{Array, FuncArgs, Object, ObjectKey};
 use hcl_edit::structure::Body;
 use hcl_edit::visit_mut::{self, VisitMut};
 
@@ -70,7 +70,13 @@ impl VisitMut for Bare {
     }
 
     fn visit_object_mut(&mut self, node: &mut Object) {
-        node.set_trailing("");
+        // Keys cannot be changed where they stand, and nobody visits them.
+        for (mut key, value) in std::mem::take(node) {
+            if let ObjectKey::Expression(expression) = &mut key {
+                self.visit_expr_mut(expression);
+            }
+            node.insert(key, value);
+        }
         visit_mut::visit_object_mut(self, node);
     }
 

@@ -156,6 +156,7 @@ fn operators() {
         ("{a:1,b=- 2}", "{ a : 1, b = -2 }"),
         ("[ for x in [ 1 ]:x if x>1 ]", "[for x in [1] : x if x > 1]"),
         ("{for k,v in m:k=>v ...}", "{ for k, v in m : k => v... }"),
+        ("{[1,]=2}", "{ [1, ] = 2 }"),
     ] {
         check(&format!("a={before}\n"), &format!("a = {after}\n"));
     }

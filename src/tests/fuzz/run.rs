@@ -37,6 +37,10 @@ pub(super) struct Target {
 type Current = Arc<Mutex<Option<(Instant, String)>>>;
 
 /// Replays the corpus of a target, then goes on as long as there is time.
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever asked for a long run reads how it went"
+)]
 pub(super) fn run(target: &Target) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("src/tests/fuzz/corpus")
@@ -140,12 +144,9 @@ impl Work {
                 seeds.push(text);
             }
         }
-        if self.until.is_some() {
-            let shown: String = slowest.1.chars().take(400).collect();
-            println!("the slowest begins with:\n{shown}\n");
-        }
+        let shown: String = slowest.1.chars().take(400).collect();
         Ok(format!(
-            "fuzz {}: {tried} executions in {} s, {new} new entries, {} kinds of answers, slowest {} ms ({} bytes)",
+            "the slowest begins with:\n{shown}\n\nfuzz {}: {tried} executions in {} s, {new} new entries, {} kinds of answers, slowest {} ms ({} bytes)",
             self.name,
             since.elapsed().as_secs(),
             known.len(),

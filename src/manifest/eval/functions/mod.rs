@@ -19,7 +19,7 @@ mod json;
 mod logic;
 mod number;
 mod object;
-mod pattern;
+pub mod pattern;
 mod sequence;
 mod set;
 mod string;

@@ -1,13 +1,17 @@
 //! Regular expressions, in RE2's notation: no look-around, no back references, and time that
 //! grows with the text.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use regex::{Captures, Regex, RegexBuilder};
 
 use crate::manifest::eval::functions::text::Text;
 use crate::manifest::eval::functions::{
     Failure, Function, Group, Kind, Parameter, Wants, arguments, limits,
 };
-use crate::manifest::eval::value::Value;
+use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::source::Span;
 
 /// Bytes of a pattern.
@@ -155,7 +159,40 @@ fn work(places: usize, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+thread_local! {
+    /// Those that were compiled last: most are asked for again for each element.
+    static COMPILED: RefCell<VecDeque<(String, Regex)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// How many of them.
+const MOST_COMPILED: usize = 32;
+
+/// The pattern that a call of a function has to compile, if it is one with patterns.
+pub fn of_call<'a>(function: &Function, args: &'a [Node]) -> Option<&'a Arc<str>> {
+    let at = match function.name {
+        "regex" | "regexall" => 0,
+        "replace" => 1,
+        _ => return None,
+    };
+    match args.get(at).map(|node| &node.value) {
+        Some(Value::String(text)) if at == 0 || text.starts_with('/') => Some(text),
+        _ => None,
+    }
+}
+
 fn compile(pattern: &str, at: usize) -> Result<Regex, Failure> {
+    COMPILED.with_borrow_mut(|compiled| {
+        if let Some((_, known)) = compiled.iter().find(|(text, _)| text == pattern) {
+            return Ok(known.clone());
+        }
+        let new = compile_anew(pattern, at)?;
+        compiled.truncate(MOST_COMPILED - 1);
+        compiled.push_front((pattern.to_owned(), new.clone()));
+        Ok(new)
+    })
+}
+
+fn compile_anew(pattern: &str, at: usize) -> Result<Regex, Failure> {
     if pattern.len() > MAX_PATTERN {
         return Err(Failure::new("a pattern must not be longer than 4 KiB").at(at));
     }

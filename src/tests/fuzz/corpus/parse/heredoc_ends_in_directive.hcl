@@ -1,0 +1,11 @@
+check "web" {
+  url = "https://web.example.com/"
+  labels = {
+    a = <<E
+%{ if true }
+E
+    b = <<E
+%{ endif }
+E
+  }
+}
