@@ -2,8 +2,6 @@
 //! something new. There is no coverage on stable: what is new is a kind of answer that no text
 //! had before. What fails is made small and written to the corpus.
 
-#![expect(clippy::print_stdout, reason = "a long run says how far it is")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
