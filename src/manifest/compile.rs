@@ -9,7 +9,7 @@ use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
-use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope, Work};
+use crate::manifest::eval::scope::{Doors, Members, NO_EACH, Root, Scope, Work};
 use crate::manifest::expand::{Expansion, Ground, Known, expand, stacked};
 use crate::manifest::fill::{Filled, Filling};
 use crate::manifest::inputs::Inputs;
@@ -376,26 +376,11 @@ impl<'a> Compiling<'a> {
     }
 
     fn scope(&self) -> Scope<'a> {
-        Scope {
-            roots: vec![
-                ("var", Root::Members(self.variables)),
-                ("local", Root::Members(self.locals)),
-                ("webhook", Root::Reference),
-                ("template", Root::Reference),
-                ("check", Root::Reference),
-                (
-                    "each",
-                    Root::Misplaced("`each` is known in a check with `for_each` only"),
-                ),
-                (
-                    "response",
-                    Root::Misplaced("`response` is known in a `condition` only"),
-                ),
-            ],
-            place: Place::File,
-            doors: self.outside as &dyn Doors,
-            work: &self.outside.work,
-        }
+        let doors = self.outside as &dyn Doors;
+        let work = &self.outside.work;
+        let mut scope = Scope::of_file(self.variables, self.locals, NO_EACH, doors, work);
+        scope.roots.push(("check", Root::Reference));
+        scope
     }
 
     /// A block that is the same for all that use it.

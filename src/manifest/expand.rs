@@ -10,7 +10,7 @@ use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::{DEFAULTS, FILE};
 use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::scope::{Doors, Members, Place, Root, Scope, Work};
+use crate::manifest::eval::scope::{Doors, Members, NO_EACH, Root, Scope, Work};
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Type, Value};
 use crate::manifest::fill::{Filled, Filling};
@@ -164,22 +164,7 @@ impl Ground<'_> {
 
     /// The scope of a check; `each` is what `each` means in it.
     fn scope(&self, each: Root<'static>) -> Scope<'_> {
-        Scope {
-            roots: vec![
-                ("var", Root::Members(self.variables)),
-                ("local", Root::Members(self.locals)),
-                ("each", each),
-                ("webhook", Root::Reference),
-                ("template", Root::Reference),
-                (
-                    "response",
-                    Root::Misplaced("`response` is known in a `condition` only"),
-                ),
-            ],
-            place: Place::File,
-            doors: self.doors,
-            work: self.work,
-        }
+        Scope::of_file(self.variables, self.locals, each, self.doors, self.work)
     }
 
     fn block(&self, block: &Block, expansion: &mut Expansion) {
@@ -195,7 +180,6 @@ impl Ground<'_> {
                 _ => None,
             })
         };
-        let alone = "`each` is known in a check with `for_each` only";
         let base = match meta("use") {
             Some(wanted) => match self.templates(wanted, expansion) {
                 Some(templates) => self.base(block.span, &templates),
@@ -204,7 +188,7 @@ impl Ground<'_> {
             None => self.base(block.span, &[]),
         };
         let Some(for_each) = meta("for_each") else {
-            let scope = self.scope(Root::Misplaced(alone));
+            let scope = self.scope(NO_EACH);
             let address = name.to_string();
             return self.one(block, address, &scope, base, expansion);
         };

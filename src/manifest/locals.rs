@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Expression, Kind, Part};
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::scope::{Known, Members, Place, Root, Scope};
+use crate::manifest::eval::scope::{Known, Members, NO_EACH, Scope};
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::outside::Outside;
@@ -35,25 +35,7 @@ pub(super) fn values(
         let Some((span, expression)) = locals.get(name) else {
             continue;
         };
-        let scope = Scope {
-            roots: vec![
-                ("var", Root::Members(variables)),
-                ("local", Root::Members(&members)),
-                ("webhook", Root::Reference),
-                ("template", Root::Reference),
-                (
-                    "each",
-                    Root::Misplaced("`each` is known in a check with `for_each` only"),
-                ),
-                (
-                    "response",
-                    Root::Misplaced("`response` is known in a `condition` only"),
-                ),
-            ],
-            place: Place::File,
-            doors: outside,
-            work: &outside.work,
-        };
+        let scope = Scope::of_file(variables, &members, NO_EACH, outside, &outside.work);
         let (node, sensitivity) = evaluate(expression, &scope, problems);
         let sensitive = sensitivity == Sensitivity::Sensitive;
         let node = Node {

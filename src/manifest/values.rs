@@ -5,12 +5,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::value::{Key, Node, Piece, Value};
+use crate::manifest::eval::value::{Key, Node, Piece, Value, secret_text};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
-use crate::model::secret::{self, Text};
+use crate::model::secret::Text;
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::{ReceiverUrl, WebhookFormat};
 
@@ -93,9 +93,8 @@ pub fn list(node: &Node, most: usize) -> Read<&[Node]> {
 /// An entry of an object of strings; without a text where it is null.
 pub type Entry<'n> = (&'n Key, &'n Node, Option<&'n str>);
 
-/// An object of at most `most` entries whose values are strings; `None` where
-/// one is null.
-pub fn strings<'n>(node: &'n Node, most: usize) -> Read<Vec<Entry<'n>>> {
+/// The entries of an object of at most `most`.
+fn entries(node: &Node, most: usize) -> Read<&[(Key, Node)]> {
     let Value::Object(object) = &node.value else {
         return Err(wrong_type(node, "an object of strings"));
     };
@@ -104,13 +103,22 @@ pub fn strings<'n>(node: &'n Node, most: usize) -> Read<Vec<Entry<'n>>> {
         let message = format!("{} entries; at most {most} are allowed", entries.len());
         return Err(Problem::new(Code::OutOfBounds, node.span, message));
     }
+    Ok(entries)
+}
+
+/// That the value of a key is no string.
+fn no_text(key: &Key, value: &Node) -> Problem {
+    wrong_type(value, "a string").hint(format!("the value of `{}`", cut(&key.text)))
+}
+
+/// An object of at most `most` entries whose values are strings; `None` where
+/// one is null.
+pub fn strings<'n>(node: &'n Node, most: usize) -> Read<Vec<Entry<'n>>> {
+    let entries = entries(node, most)?;
     let entry = |(key, value): &'n (Key, Node)| match &value.value {
         Value::Null => Ok((key, value, None)),
         Value::String(text) => Ok((key, value, Some(&**text))),
-        _ => {
-            let problem = wrong_type(value, "a string");
-            Err(problem.hint(format!("the value of `{}`", cut(&key.text))))
-        }
+        _ => Err(no_text(key, value)),
     };
     entries.iter().map(entry).collect()
 }
@@ -119,20 +127,15 @@ pub fn strings<'n>(node: &'n Node, most: usize) -> Read<Vec<Entry<'n>>> {
 pub fn text(node: &Node, most: usize) -> Read<Text> {
     match &node.value {
         Value::Secret(pieces) => {
-            let piece = |piece: &Piece| match piece {
-                Piece::Text(text) => Ok(secret::Piece::Plain(text.to_string())),
-                Piece::Secret(name) => name.parse().map(secret::Piece::Secret).map_err(|error| {
-                    let error: crate::model::name::InvalidName = error;
-                    Problem::new(Code::InvalidName, node.span, error.to_string())
-                }),
-            };
             let length: usize = pieces.iter().map(piece_length).sum();
             if length > most {
                 let message = format!("is {length} bytes long; at most {most} are allowed");
                 return Err(Problem::new(Code::OutOfBounds, node.span, message));
             }
-            let pieces = pieces.iter().map(piece).collect::<Read<Vec<_>>>()?;
-            Ok(Text::new(pieces))
+            secret_text(pieces).ok_or_else(|| {
+                let message = "a secret in it has no valid name";
+                Problem::new(Code::InvalidName, node.span, message)
+            })
         }
         _ => string(node, most).map(Text::plain),
     }
@@ -147,21 +150,11 @@ fn piece_length(piece: &Piece) -> usize {
 
 /// An object of at most `most` texts in which secrets may stand; `None` where one is null.
 pub fn texts(node: &Node, most: usize) -> Read<Vec<(&Key, &Node, Option<Text>)>> {
-    let Value::Object(object) = &node.value else {
-        return Err(wrong_type(node, "an object of strings"));
-    };
-    let entries = object.entries();
-    if entries.len() > most {
-        let message = format!("{} entries; at most {most} are allowed", entries.len());
-        return Err(Problem::new(Code::OutOfBounds, node.span, message));
-    }
+    let entries = entries(node, most)?;
     let entry = |(key, value): &'_ (Key, Node)| match &value.value {
         Value::Null => Ok(None),
         Value::String(_) | Value::Secret(_) => text(value, ANY).map(Some),
-        _ => {
-            let problem = wrong_type(value, "a string");
-            Err(problem.hint(format!("the value of `{}`", cut(&key.text))))
-        }
+        _ => Err(no_text(key, value)),
     };
     let read = entries
         .iter()

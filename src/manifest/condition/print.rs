@@ -72,6 +72,8 @@ fn write(expression: &Expression, needed: u8, out: &mut String) {
             }
             out.push_str(" }");
         }
+        // What a splat asks stands behind its `[*]`.
+        Kind::Variable(name) if **name == *ELEMENT => {}
         Kind::Variable(name) => out.push_str(name),
         Kind::Attribute(of, name) => {
             write_of(of, out);
@@ -87,7 +89,7 @@ fn write(expression: &Expression, needed: u8, out: &mut String) {
         Kind::Splat(splat) => {
             write_of(&splat.of, out);
             out.push_str("[*]");
-            write_each(&splat.each, out);
+            write(&splat.each, CONDITIONAL, out);
         }
         Kind::Call(call) => {
             out.push_str(&call.name);
@@ -156,30 +158,6 @@ fn write_of(of: &Expression, out: &mut String) {
     out.push('(');
     write(of, CONDITIONAL, out);
     out.push(')');
-}
-
-/// What a splat asks of each element: the way from it.
-fn write_each(each: &Expression, out: &mut String) {
-    match &each.kind {
-        Kind::Variable(name) if **name == *ELEMENT => {}
-        Kind::Attribute(of, name) => {
-            write_each(of, out);
-            out.push('.');
-            out.push_str(name);
-        }
-        Kind::Index(of, at) => {
-            write_each(of, out);
-            out.push('[');
-            write(at, CONDITIONAL, out);
-            out.push(']');
-        }
-        Kind::Splat(splat) => {
-            write_each(&splat.of, out);
-            out.push_str("[*]");
-            write_each(&splat.each, out);
-        }
-        _ => write(each, TERM, out),
-    }
 }
 
 fn separated(items: &[Expression], out: &mut String) {

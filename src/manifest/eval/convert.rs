@@ -4,16 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::functions::{self, order};
 use super::value::{Key, Node, Object, Presence, Type, Value};
 
 /// The text of a string, number or bool.
 pub fn text(value: &Value) -> Option<Arc<str>> {
     match value {
         Value::String(text) => Some(Arc::clone(text)),
-        Value::Integer(number) => Some(Arc::from(number.to_string())),
-        Value::Float(number) => Some(Arc::from(number.to_string())),
-        Value::Bool(truth) => Some(Arc::from(truth.to_string())),
-        _ => None,
+        value => functions::convert::string(value).map(Arc::from),
     }
 }
 
@@ -23,22 +21,8 @@ const MAX_DIGITS: usize = 400;
 /// The number of a number, or of a string that is one.
 pub fn number(value: &Value) -> Option<Value> {
     match value {
-        Value::Integer(_) | Value::Float(_) => Some(value.clone()),
         Value::String(text) if text.len() > MAX_DIGITS => None,
-        Value::String(text) => match text.parse::<i64>() {
-            Ok(number) => Some(Value::Integer(number)),
-            Err(_) => {
-                let plain = text
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-                let number = text
-                    .parse::<f64>()
-                    .ok()
-                    .filter(|n| plain && n.is_finite())?;
-                Some(Value::number(number))
-            }
-        },
-        _ => None,
+        value => functions::convert::number(value),
     }
 }
 
@@ -52,11 +36,7 @@ pub fn integer(value: &Value) -> Option<i64> {
 
 /// The truth of a bool, or of a string that is one.
 pub fn truth(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(truth) => Some(*truth),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    }
+    functions::convert::bool(value)
 }
 
 /// At most 80 characters, for messages.
@@ -245,19 +225,11 @@ fn inside(step: &str, why: &str) -> String {
     }
 }
 
-/// A set of these.
+/// A set of these, in the order that `toset` gives.
 pub fn set(mut nodes: Vec<Node>) -> Value {
-    nodes.sort_by_key(|node| order(&node.value));
+    nodes.sort_by(|a, b| order::order(&a.value, &b.value));
     nodes.dedup_by(|a, b| a.value == b.value);
     Value::Set(Arc::from(nodes))
-}
-
-/// What sets are sorted by.
-fn order(value: &Value) -> (u8, Arc<str>) {
-    match text(value) {
-        Some(text) => (0, text),
-        None => (1, Arc::from("")),
-    }
 }
 
 /// Whether a value of one type can be one of another.

@@ -30,6 +30,10 @@ pub enum Root<'s> {
     Misplaced(&'static str),
 }
 
+/// What `each` means where there is no `for_each`.
+pub const NO_EACH: Root<'static> =
+    Root::Misplaced("`each` is known in a check with `for_each` only");
+
 /// What an expression may ask besides its names.
 pub trait Doors: fmt::Debug {
     /// The content of a file of the root, or why not.
@@ -94,7 +98,33 @@ impl Work {
     }
 }
 
-impl Scope<'_> {
+impl<'s> Scope<'s> {
+    /// The scope of an expression in a file, where `each` means what is given.
+    pub fn of_file(
+        variables: &'s Members,
+        locals: &'s Members,
+        each: Root<'s>,
+        doors: &'s dyn Doors,
+        work: &'s Work,
+    ) -> Self {
+        Self {
+            roots: vec![
+                ("var", Root::Members(variables)),
+                ("local", Root::Members(locals)),
+                ("each", each),
+                ("webhook", Root::Reference),
+                ("template", Root::Reference),
+                (
+                    "response",
+                    Root::Misplaced("`response` is known in a `condition` only"),
+                ),
+            ],
+            place: Place::File,
+            doors,
+            work,
+        }
+    }
+
     /// What a name means.
     pub fn root(&self, name: &str) -> Option<&Root<'_>> {
         let mut roots = self.roots.iter();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Evaluator;
 use super::convert::cut;
 use super::scope::{Root, Scope};
-use super::value::{Node, Object, Piece, Value};
+use super::value::{Node, Object, Value, secret_text};
 use crate::manifest::ast::Expression;
 use crate::manifest::diagnostic::Problem;
 use crate::manifest::literal::Literal;
@@ -71,7 +71,7 @@ pub fn literal(value: &Value) -> Option<Literal> {
         Value::Integer(number) => Literal::Integer(*number),
         Value::Float(number) => Literal::Float(number.to_string()),
         Value::String(text) => Literal::text(text),
-        Value::Secret(pieces) => Literal::Reference(secret(pieces)),
+        Value::Secret(pieces) => Literal::template(&secret_text(pieces)?),
         Value::List(items) => {
             let items = items.iter().map(|node| literal(&node.value));
             Literal::List(items.collect::<Option<_>>()?)
@@ -102,36 +102,6 @@ pub fn reference(parts: &[String]) -> String {
         }
         text.push_str(part);
     }
-    text
-}
-
-/// A text with secrets as it is written.
-fn secret(pieces: &[Piece]) -> String {
-    let call = |name: &str| format!("secret({})", Literal::text(name));
-    if let [Piece::Secret(name)] = pieces {
-        return call(name);
-    }
-    let mut text = String::from("\"");
-    for piece in pieces {
-        match piece {
-            Piece::Text(part) => {
-                // Before `${` it would be read as its escape.
-                let (part, sign) = match part.strip_suffix('$') {
-                    Some(before) => (before, "${\"$\"}"),
-                    None => (&**part, ""),
-                };
-                let quoted = Literal::text(part).to_string();
-                text.extend(quoted.chars().skip(1).take(quoted.chars().count() - 2));
-                text.push_str(sign);
-            }
-            Piece::Secret(name) => {
-                text.push_str("${");
-                text.push_str(&call(name));
-                text.push('}');
-            }
-        }
-    }
-    text.push('"');
     text
 }
 

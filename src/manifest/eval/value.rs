@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::manifest::source::Span;
+use crate::model::secret;
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
@@ -44,6 +45,16 @@ pub enum Piece {
     Text(Arc<str>),
     /// The name of a secret.
     Secret(Arc<str>),
+}
+
+/// A text with secrets as checks and receivers have it; `None` if a name is none.
+pub fn secret_text(pieces: &[Piece]) -> Option<secret::Text> {
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(text) => Some(secret::Piece::Plain(text.to_string())),
+        Piece::Secret(name) => name.parse().ok().map(secret::Piece::Secret),
+    };
+    let pieces: Option<Vec<_>> = pieces.iter().map(piece).collect();
+    pieces.map(secret::Text::new)
 }
 
 /// A key of an object.

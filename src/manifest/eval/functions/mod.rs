@@ -7,7 +7,7 @@
 mod arguments;
 mod fit;
 mod limits;
-mod order;
+pub(super) mod order;
 mod text;
 
 mod collection;

@@ -29,7 +29,7 @@ impl PartialEq for Ordered<'_> {
 impl Eq for Ordered<'_> {}
 
 /// Values of one kind by content, else by kind.
-pub(super) fn order(a: &Value, b: &Value) -> Ordering {
+pub(in crate::manifest::eval) fn order(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
