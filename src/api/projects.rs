@@ -81,6 +81,7 @@ async fn apply(call: Call, wanted: ApplyRequest) -> Result<ApplyResult, ApiError
             project,
             checks,
             webhooks,
+            operators: Vec::new(),
             moves: Vec::new(),
         },
         revision: revision(wanted.revision.unwrap_or_default())?,
