@@ -295,6 +295,7 @@ impl Work<'_> {
                 address: address.to_owned(),
                 spec_id: *specs.get(&(Kind::Check, address.to_owned()))?,
                 spec: self.desired.checks.get(address)?.spec.clone(),
+                quiet: false,
             })
         };
         // An address that is given up may be taken in the same apply.
