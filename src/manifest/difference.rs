@@ -4,18 +4,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, NOTIFY};
+use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
+use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Block, Show};
 use crate::model::change::FieldChange;
 use crate::model::check::{Assert, CheckSpec};
+use crate::model::desired::ProjectSpec;
 use crate::model::webhook::WebhookSpec;
 
 /// What differs between two checks; empty if they are equal.
 pub fn check_fields(before: &CheckSpec, after: &CheckSpec) -> Vec<FieldChange> {
     let mut fields = Vec::new();
-    for (block, prefix) in [(&CHECK, ""), (&CONFIRM, "confirm."), (&NOTIFY, "notify.")] {
+    let blocks = [
+        (&CHECK, ""),
+        (&CONFIRM, "confirm."),
+        (&NOTIFY, "notify."),
+        (&LIFECYCLE, "lifecycle."),
+    ];
+    for (block, prefix) in blocks {
         for attribute in block.attributes {
             if let Show::Check(show) = attribute.show {
                 let path = format!("{prefix}{}", attribute.name);
@@ -36,6 +44,22 @@ pub fn check_fields(before: &CheckSpec, after: &CheckSpec) -> Vec<FieldChange> {
             found.cloned().unwrap_or_default()
         };
         asserts(&mut fields, &ASSERT, &label, &named(before), &named(after));
+    }
+    fields
+}
+
+/// What differs in what two roots say of their project; empty if nothing does.
+pub fn project_fields(before: &ProjectSpec, after: &ProjectSpec) -> Vec<FieldChange> {
+    let mut fields = Vec::new();
+    for attribute in LOKAHI.attributes {
+        if let Show::Project(show) = attribute.show {
+            compare(
+                &mut fields,
+                attribute.name.to_owned(),
+                show(before),
+                show(after),
+            );
+        }
     }
     fields
 }
