@@ -127,6 +127,9 @@ pub struct Check {
     /// Why it is not up: what the newest failed probe saw. Empty when all is well.
     #[prost(string, tag = "31")]
     pub reason: ::prost::alloc::string::String,
+    /// Nobody probes it: its file says enabled = false.
+    #[prost(bool, tag = "32")]
+    pub disabled: bool,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
