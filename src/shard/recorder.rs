@@ -246,11 +246,7 @@ impl Recorder {
                     .with(witness.check, |entry| entry.check.id.shard())
             })
             .collect();
-        shards.extend(
-            self.ending
-                .iter()
-                .map(|check| check.id.shard()),
-        );
+        shards.extend(self.ending.iter().map(|check| check.id.shard()));
         shards
             .into_iter()
             // An epoch that is not ours fails the fence, as it should.
@@ -443,11 +439,17 @@ impl Recorder {
         let pending: HashMap<_, _> = std::mem::take(&mut self.ledger.pending);
         for (number, pending) in pending {
             let last: LastSeen = pending.last.last_seen();
-            self.board
-                .advance(number, pending.last.spec, pending.health, last, pending.again);
+            self.board.advance(
+                number,
+                pending.last.spec,
+                pending.health,
+                last,
+                pending.again,
+            );
         }
         self.ledger.clear();
-        self.ending.retain(|check| !flushed.ended.contains(&check.id));
+        self.ending
+            .retain(|check| !flushed.ended.contains(&check.id));
         // Hints only: workers look by themselves, too.
         let told =
             flushed.events.is_empty() || self.bus.hint_publish(&flushed.events).await.is_ok();
