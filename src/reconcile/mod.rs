@@ -5,6 +5,9 @@
 pub mod load;
 pub mod watch;
 
+pub mod error;
+pub mod propose;
+pub mod history;
 pub mod apply;
 mod root;
 pub mod run;

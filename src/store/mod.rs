@@ -7,6 +7,12 @@
 pub mod error;
 
 pub mod project;
+pub mod generation;
+pub mod plan;
+pub mod condition;
+pub mod tombstone;
+pub mod object;
+pub mod explain;
 pub mod spec;
 pub mod receiver;
 pub mod check;

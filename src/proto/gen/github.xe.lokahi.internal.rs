@@ -225,6 +225,44 @@ impl ::prost::Name for WebhookSpec {
         "/github.xe.lokahi.internal.WebhookSpec".into()
     }
 }
+/// ProjectSpec is what a root declares of its project.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProjectSpec {
+    #[prost(uint32, tag = "1")]
+    pub spec_version: u32,
+    /// Names of receivers.
+    #[prost(string, repeated, tag = "2")]
+    pub operators: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for ProjectSpec {
+    const NAME: &'static str = "ProjectSpec";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.ProjectSpec".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.ProjectSpec".into()
+    }
+}
+/// PlanBody is what a plan's token stands for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlanBody {
+    /// The encoded PlanRequest.
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub actor: ::prost::alloc::string::String,
+}
+impl ::prost::Name for PlanBody {
+    const NAME: &'static str = "PlanBody";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.PlanBody".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.PlanBody".into()
+    }
+}
 /// ProbeBatch is work for a health worker: check.run.v2.LOCATION.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProbeBatch {
