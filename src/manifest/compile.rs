@@ -353,6 +353,7 @@ impl<'a> Compiling<'a> {
                 project,
                 checks,
                 webhooks,
+                operators: Vec::new(),
                 moves: moves.moves,
             }),
             _ => None,

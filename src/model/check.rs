@@ -271,6 +271,10 @@ pub struct CheckSpec {
     pub webhook: Option<WebhookSpec>,
     /// Declared receivers of the same project, sorted, each once.
     pub receivers: Vec<Name>,
+    /// Whether anybody probes it.
+    pub enabled: bool,
+    /// Whether a plan that deletes it is refused.
+    pub prevent_destroy: bool,
 }
 
 impl CheckSpec {
@@ -302,6 +306,8 @@ impl CheckSpec {
             playbook_url: None,
             webhook: None,
             receivers: Vec::new(),
+            enabled: true,
+            prevent_destroy: false,
         }
     }
 

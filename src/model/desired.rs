@@ -31,8 +31,22 @@ pub struct Desired {
     pub project: Name,
     pub checks: BTreeMap<String, Declared<CheckSpec>>,
     pub webhooks: BTreeMap<String, Declared<WebhookSpec>>,
+    /// Who hears of the project itself; declared webhooks, sorted, each once.
+    pub operators: Vec<Name>,
     /// In the order of the files.
     pub moves: Vec<Declared<Move>>,
+}
+
+/// What a root says of its project.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct ProjectSpec {
+    /// Who hears of held and failed applies; declared webhooks, sorted, each once.
+    pub operators: Vec<Name>,
+}
+
+impl ProjectSpec {
+    /// The most operators.
+    pub const MAX_OPERATORS: usize = 32;
 }
 
 /// What an address has to do with something that is live already. Addresses are written

@@ -69,6 +69,7 @@ fn desired(actual: &Actual) -> Desired {
         project: "shop".parse().unwrap(),
         checks: declared(&actual.checks),
         webhooks: declared(&actual.webhooks),
+        operators: Vec::new(),
         moves: Vec::new(),
     }
 }

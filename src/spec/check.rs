@@ -47,6 +47,8 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
             .unwrap_or_default(),
         webhook_format: spec.webhook.as_ref().map_or(0, |w| format_number(w.format)),
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+        disabled: !spec.enabled,
+        prevent_destroy: spec.prevent_destroy,
     }
     .encode_to_vec()
 }
@@ -111,6 +113,8 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             url => Some(url.parse().in_field("playbook_url")?),
         },
         webhook,
+        enabled: !wire.disabled,
+        prevent_destroy: wire.prevent_destroy,
         receivers: wire
             .receivers
             .into_iter()
@@ -193,6 +197,8 @@ mod tests {
                 url: "http://hook.example.com/".parse().unwrap(),
                 format: crate::model::webhook::WebhookFormat::Json,
             }),
+            enabled: false,
+            prevent_destroy: true,
             receivers: vec!["oncall".parse().unwrap()],
             ..CheckSpec::new("https://example.com/".parse().unwrap())
         }

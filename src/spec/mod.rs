@@ -6,6 +6,7 @@
 
 mod assert;
 mod check;
+mod project;
 mod text;
 mod webhook;
 
@@ -20,6 +21,7 @@ const VERSION: u32 = 1;
 pub const MAX_BYTES: usize = 256 * 1024;
 
 pub use check::{decode as decode_check, encode as encode_check};
+pub use project::{decode as decode_project, encode as encode_project};
 pub use webhook::{decode as decode_webhook, encode as encode_webhook};
 
 /// Encoded bytes are not a valid spec.

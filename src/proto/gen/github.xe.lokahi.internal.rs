@@ -36,6 +36,11 @@ pub struct CheckSpec {
     pub webhook_format: u32,
     #[prost(string, repeated, tag = "14")]
     pub receivers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Nobody probes it.
+    #[prost(bool, tag = "15")]
+    pub disabled: bool,
+    #[prost(bool, tag = "16")]
+    pub prevent_destroy: bool,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";

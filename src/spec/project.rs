@@ -1,0 +1,49 @@
+//! What a root says of its project, as bytes.
+
+use prost::Message as _;
+
+use super::{InField as _, SpecError, VERSION, check_header};
+use crate::model::desired::ProjectSpec;
+use crate::model::name::InvalidName;
+use crate::model::value::InvalidValue;
+use crate::proto::internal;
+
+/// The bytes of what a root says of its project.
+pub fn encode(spec: &ProjectSpec) -> Vec<u8> {
+    internal::ProjectSpec {
+        spec_version: VERSION,
+        operators: spec.operators.iter().map(ToString::to_string).collect(),
+    }
+    .encode_to_vec()
+}
+
+/// What these bytes say of a project.
+pub fn decode(bytes: &[u8]) -> Result<ProjectSpec, SpecError> {
+    let wire = internal::ProjectSpec::decode(bytes).map_err(SpecError::Encoding)?;
+    check_header(bytes, wire.spec_version)?;
+    let most = ProjectSpec::MAX_OPERATORS;
+    if wire.operators.len() > most {
+        let length = wire.operators.len();
+        return Err(InvalidValue::TooLong { length, max: most }).in_field("operators");
+    }
+    let invalid = |error: InvalidName| InvalidValue::Other(error.to_string());
+    let names = wire.operators.iter().map(|name| name.parse().map_err(invalid));
+    Ok(ProjectSpec {
+        operators: names.collect::<Result<_, _>>().in_field("operators")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_read_back() {
+        for operators in [vec![], vec!["a", "platform"]] {
+            let spec = ProjectSpec {
+                operators: operators.iter().map(|name| name.parse().unwrap()).collect(),
+            };
+            assert_eq!(decode(&encode(&spec)).unwrap(), spec);
+        }
+    }
+}
