@@ -213,7 +213,7 @@ async fn get(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     Ok(convert::check(&read(&call, &wanted).await?, clock::now()))
 }
 
-async fn status(call: Call, wanted: WireId) -> Result<CheckStatus, ApiError> {
+pub(super) async fn status(call: Call, wanted: WireId) -> Result<CheckStatus, ApiError> {
     let stored = read(&call, &wanted).await?;
     let now = clock::now();
     let since = now - LATENCY_WINDOW;

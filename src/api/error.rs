@@ -22,7 +22,7 @@ pub(super) enum ApiError {
     #[error("the project {0:?} is not there")]
     NoProject(&'static str),
     #[error("an apply failed")]
-    Apply(#[source] crate::reconcile::apply::ApplyError),
+    Apply(#[source] crate::reconcile::error::ApplyError),
     #[error("a spec is not where it was put")]
     SpecLost,
     #[error("the handler panicked")]

@@ -31,7 +31,8 @@ use crate::model::desired::API_PROJECT;
 use crate::model::probe::DEFAULT_LOCATION;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::serve::respond::answer_error;
-use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::{Store, Transaction};
 use crate::store::project::{ProjectId, project_find};
 
 /// How many calls are worked on at once; more are told to try again.
@@ -82,6 +83,18 @@ struct Call {
     principal: Principal,
 }
 
+impl Call {
+    /// Commits what a call did.
+    async fn commit(
+        &self,
+        tx: Transaction,
+        doing: &'static str,
+    ) -> Result<(), ApiError> {
+        let done = tx.commit().await;
+        Ok(done.map_err(|source| StoreError::Query { doing, source })?)
+    }
+}
+
 impl ApiState {
     pub fn new(
         store: Store,
@@ -116,6 +129,16 @@ impl ApiState {
                 .ok_or_else(|| ApiError::NoProject(API_PROJECT))
         };
         self.project.get_or_try_init(|| find).await.copied()
+    }
+
+    /// Tells reconcilers that somebody wants them to look; they also look by themselves.
+    async fn wake_reconcilers(&self) {
+        if let Err(error) = self.bus.reconcile_publish().await {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "no hint to the reconcilers"
+            );
+        }
     }
 
     /// Tells the schedulers that something changed; they also look by

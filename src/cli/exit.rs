@@ -14,12 +14,20 @@ pub(super) enum Exit {
     Ok,
     /// Invalid files, or a refused request.
     Refused,
+    /// There are changes, and that was asked.
+    Changes,
     /// Nothing is wrong, and yet there is what was asked about: `--check`, `--deny-warnings`.
     Findings,
+    /// A guard holds the plan.
+    Held,
     /// The plan was made from what is no longer so; try again.
     Stale,
+    /// It is applied, and not in force yet.
+    NotInForce,
     /// The user said no: nothing was changed.
     Declined,
+    /// Somebody else's to change: a person must decide.
+    Conflict,
     Usage,
     /// The server or the way to it.
     Server,
@@ -32,9 +40,13 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Ok => 0,
             Exit::Refused => 1,
+            Exit::Changes => 2,
             Exit::Findings => 3,
+            Exit::Held => 4,
             Exit::Stale => 5,
+            Exit::NotInForce => 6,
             Exit::Declined => 7,
+            Exit::Conflict => 9,
             Exit::Usage => 64,
             Exit::Server => 69,
             Exit::NotAllowed => 77,
@@ -146,6 +158,11 @@ fn refused(refusal: &TwirpError) -> Failure {
         | Code::Unimplemented
         | Code::BadRoute => Exit::Server,
         Code::Aborted => Exit::Stale,
+        Code::FailedPrecondition => match refusal.meta.get("reason").map(String::as_str) {
+            Some("held") => Exit::Held,
+            Some("reconciled" | "declared") => Exit::Conflict,
+            _ => Exit::Refused,
+        },
         _ => Exit::Refused,
     };
     let failure = Failure::new(exit, refusal.to_string());

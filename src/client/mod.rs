@@ -48,6 +48,13 @@ pub enum ClientError {
     Stranger { server: String },
 }
 
+impl ClientError {
+    /// Whether the call may have been carried out although there is no answer.
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Answer { .. })
+    }
+}
+
 /// A server, and how to call it. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {

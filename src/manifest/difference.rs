@@ -10,6 +10,7 @@ use crate::manifest::literal::Literal;
 use crate::manifest::table::{Block, Show};
 use crate::model::change::FieldChange;
 use crate::model::check::{Assert, CheckSpec};
+use crate::model::desired::ProjectSpec;
 use crate::model::webhook::WebhookSpec;
 
 /// What differs between two checks; empty if they are equal.
@@ -53,6 +54,17 @@ pub fn webhook_fields(before: &WebhookSpec, after: &WebhookSpec) -> Vec<FieldCha
             );
         }
     }
+    fields
+}
+
+/// What differs between two statements about a project; empty if they are equal.
+pub fn project_fields(before: &ProjectSpec, after: &ProjectSpec) -> Vec<FieldChange> {
+    let shown = |spec: &ProjectSpec| {
+        let names = spec.operators.iter();
+        Literal::List(names.map(|name| Literal::Reference(format!("webhook.{name}"))).collect())
+    };
+    let mut fields = Vec::new();
+    compare(&mut fields, "operators".to_owned(), shown(before), shown(after));
     fields
 }
 

@@ -189,7 +189,9 @@ fn kept_and_gone<'a>(
                 None => Action::Update,
             };
             let drifted = object.declared.is_some_and(|digest| digest != object.live);
-            if from.is_none() && object.live == declared.spec && !drifted {
+            let said = object.declared == Some(declared.spec);
+            let left = options.leave_drift && drifted && said;
+            if from.is_none() && (object.live == declared.spec && !drifted || left) {
                 continue;
             }
         } else if let Some(object) = adopted(address, live, names) {
@@ -198,6 +200,9 @@ fn kept_and_gone<'a>(
             step.from = names.adopted.get(address).cloned();
             step.action = Action::Adopt;
         } else if let Some(tombstone) = dead.get(address) {
+            if options.leave_drift && tombstone.drift.is_some() {
+                continue;
+            }
             step.id = Some(tombstone.id);
             step.before = Some(tombstone.live);
             step.drift.clone_from(&tombstone.drift);

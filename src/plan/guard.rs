@@ -1,7 +1,10 @@
 //! What must not happen by accident. A guard says what it saw and which flag or edit lets it
 //! pass; it never changes a plan.
 
+use std::borrow::Cow;
+
 use super::compare::Step;
+use super::names::Names;
 use super::routing::audience;
 use super::state::{Live, Options, Specs, Wanted};
 use crate::model::change::{Action, Kind};
@@ -66,19 +69,19 @@ impl Allow {
 /// A reason not to apply.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Guard {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it saw.
     pub message: String,
     /// What lets it pass.
     pub passes_with: String,
     /// What it is about.
-    pub addresses: Vec<String>,
+    pub addresses: Names,
 }
 
 impl Guard {
     /// Whether a person may let the reconciler pass it. Not so where only another file does.
     pub fn can_be_approved(&self) -> bool {
-        !matches!(self.name, "prevent_destroy" | "empty")
+        !matches!(&*self.name, "prevent_destroy" | "empty")
     }
 }
 
@@ -127,54 +130,54 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
     let live = weight.live;
     if weight.empty && !allow.empty {
         all.push(Guard {
-            name: "empty",
+            name: "empty".into(),
             message: format!("the files declare no check, and {live} are live"),
             passes_with: "--allow-empty".to_owned(),
-            addresses: weight.deletes.clone(),
+            addresses: weight.deletes.as_slice().into(),
         });
     }
     let deletes = weight.deletes.len();
     let most = (live * 3 / 10).clamp(3, 25);
     if deletes > most && allow.deletes != Some(deletes) {
         all.push(Guard {
-            name: "deletes",
+            name: "deletes".into(),
             message: format!("{deletes} of {live} checks would be deleted; {most} may be at once")
                 + &exactly(allow.deletes),
             passes_with: format!("--allow-deletes {deletes}"),
-            addresses: weight.deletes.clone(),
+            addresses: weight.deletes.as_slice().into(),
         });
     }
     if !weight.protected.is_empty() {
         let protected = weight.protected.len();
         all.push(Guard {
-            name: "prevent_destroy",
+            name: "prevent_destroy".into(),
             message: format!("{protected} of the checks to be deleted have prevent_destroy"),
             passes_with: "declaring prevent_destroy = false, applying that, and deleting later"
                 .to_owned(),
-            addresses: weight.protected.clone(),
+            addresses: weight.protected.as_slice().into(),
         });
     }
     let silent = weight.silent.len();
     let most = (live / 10).clamp(3, 25);
     if silent > most && allow.silence != Some(silent) {
         all.push(Guard {
-            name: "silence",
+            name: "silence".into(),
             message: format!(
                 "{silent} of {live} checks would be disabled or tell nobody; {most} may at once"
             ) + &exactly(allow.silence),
             passes_with: format!("--allow-silence {silent}"),
-            addresses: weight.silent.clone(),
+            addresses: weight.silent.as_slice().into(),
         });
     }
     let changed = weight.retargeted.len();
     if changed > 25 && changed * 10 > live * 3 && allow.changes != Some(changed) {
         all.push(Guard {
-            name: "changes",
+            name: "changes".into(),
             message: format!(
                 "{changed} of {live} checks would look at another host or for something else"
             ) + &exactly(allow.changes),
             passes_with: format!("--allow-changes {changed}"),
-            addresses: weight.retargeted.clone(),
+            addresses: weight.retargeted.as_slice().into(),
         });
     }
     all.extend(source(weight, origin, allow));
@@ -183,10 +186,10 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
     {
         let short: String = newer.chars().take(10).collect();
         all.push(Guard {
-            name: "rollback",
+            name: "rollback".into(),
             message: format!("{short}, which was applied before, is newer than this commit"),
             passes_with: "--allow-rollback".to_owned(),
-            addresses: Vec::new(),
+            addresses: Names::default(),
         });
     }
     all
@@ -209,10 +212,10 @@ fn source(weight: &Weight, origin: &Origin, allow: &Allow) -> Option<Guard> {
         _ => return None,
     };
     Some(Guard {
-        name: "source",
+        name: "source".into(),
         message: format!("{message}, and the plan deletes"),
         passes_with: "--accept-source-change".to_owned(),
-        addresses: weight.deletes.clone(),
+        addresses: weight.deletes.as_slice().into(),
     })
 }
 

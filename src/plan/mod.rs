@@ -8,6 +8,7 @@
 pub mod state;
 mod moves;
 mod compare;
+pub mod names;
 pub mod guard;
 pub mod routing;
 pub mod text;

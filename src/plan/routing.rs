@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::Step;
+use super::names::Names;
 use super::state::{Live, Specs};
 use crate::model::change::{Action, Kind};
 use crate::model::check::CheckSpec;
@@ -13,9 +14,9 @@ use crate::model::check::CheckSpec;
 pub struct Routing {
     pub receiver: Audience,
     /// Checks of which it hears from now on.
-    pub gains: Vec<String>,
+    pub gains: Names,
     /// Checks of which it hears no more.
-    pub loses: Vec<String>,
+    pub loses: Names,
     /// So many checks tell it, and it is somewhere else from now on.
     pub moved: Option<usize>,
 }
@@ -45,7 +46,7 @@ pub(super) fn audience(spec: &CheckSpec) -> BTreeSet<Audience> {
 
 /// What changes for each receiver.
 pub(super) fn routing(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Vec<Routing> {
-    let mut all: BTreeMap<Audience, (Vec<String>, Vec<String>)> = BTreeMap::new();
+    let mut all: BTreeMap<Audience, (Names, Names)> = BTreeMap::new();
     for step in steps.iter().filter(|step| step.kind == Kind::Check) {
         // A released check tells whom it told.
         if step.action == Action::Release {
@@ -56,16 +57,16 @@ pub(super) fn routing(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Vec<Rou
         let tells = after.map(audience).unwrap_or_default();
         for gone in told.difference(&tells) {
             let entry = all.entry(gone.clone()).or_default();
-            entry.1.push(step.address.to_owned());
+            entry.1.push(step.address);
         }
         for new in tells.difference(&told) {
             let entry = all.entry(new.clone()).or_default();
-            entry.0.push(step.address.to_owned());
+            entry.0.push(step.address);
         }
         let silent = after.is_some() && tells.is_empty();
         if silent && (before.is_none() || !told.is_empty()) {
             let entry = all.entry(Audience::Nobody).or_default();
-            entry.0.push(step.address.to_owned());
+            entry.0.push(step.address);
         }
     }
     let mut moved = BTreeMap::new();

@@ -142,6 +142,9 @@ pub struct Options {
     /// Nothing but these, `check.NAME` (also one or all of a `for_each`) or `webhook.NAME`, and
     /// the receivers that the checks need. Empty: everything.
     pub targets: Vec<String>,
+    /// Leave what somebody changed past the files as it is, while the files say nothing new
+    /// of it.
+    pub leave_drift: bool,
 }
 
 impl Options {

@@ -10,15 +10,13 @@ use time::macros::format_description;
 use crate::model::change::{Action, Change, Kind, Summary};
 use crate::plan::Plan;
 use crate::plan::guard::Guard;
+use crate::plan::names::Names;
 use crate::plan::routing::{Audience, Routing};
 
 /// The longest value that is shown, in characters.
 const WIDTH: usize = 120;
 /// The widest column of what happens; what is longer pushes only its own line.
 const COLUMN: usize = 60;
-/// How many names are listed before the rest is counted.
-const NAMES: usize = 8;
-
 /// Where a plan stands, beside what it does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Standing<'a> {
@@ -123,7 +121,7 @@ fn held(guard: &Guard) -> String {
     } = guard;
     let names = match addresses.is_empty() {
         true => String::new(),
-        false => format!("\n  {}", names(addresses)),
+        false => format!("\n  {addresses}"),
     };
     format!("Held: {message}.{names}\n  It passes with {passes_with}")
 }
@@ -211,20 +209,10 @@ fn told(routing: &Routing) -> String {
     format!("{receiver} {}", parts.join("; "))
 }
 
-fn checks(addresses: &[String]) -> String {
-    let checks = match addresses.len() {
-        1 => "1 check",
-        n => &format!("{n} checks"),
-    };
-    format!("{checks}: {}", names(addresses))
-}
-
-/// The first names, and how many more there are.
-fn names(addresses: &[String]) -> String {
-    let first: Vec<&str> = addresses.iter().take(NAMES).map(String::as_str).collect();
-    match addresses.len().saturating_sub(NAMES) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
+fn checks(names: &Names) -> String {
+    match names.count() {
+        1 => format!("1 check: {names}"),
+        n => format!("{n} checks: {names}"),
     }
 }
 

@@ -6,15 +6,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::guard::Guard;
+use super::names::Names;
 use super::routing::{Audience, Routing};
 use crate::model::change::{Action, Change, Drift, FieldChange, Kind, Summary};
 use crate::model::desired::{Ancestry, Declared, Move, Removal, Revision, SourceLine};
 use crate::proto::lokahi as wire;
 use crate::proto::moment::timestamp;
 use crate::spec::Digest;
-
-/// The most names that a message lists of one group; how many there are is beside them.
-const MOST_NAMES: usize = 100;
 
 /// SHA-256 of what is shown: the same for plans that do the same.
 pub fn digest(changes: &[Change]) -> Digest {
@@ -159,17 +157,16 @@ pub fn from_summary(summary: &wire::Summary) -> Summary {
 /// A reason not to apply, as a message.
 pub fn to_guard(guard: &Guard) -> wire::Guard {
     wire::Guard {
-        name: guard.name.to_owned(),
+        name: guard.name.to_string(),
         message: guard.message.clone(),
         passes_with: guard.passes_with.clone(),
-        addresses: guard.addresses.iter().take(MOST_NAMES).cloned().collect(),
-        count: count(guard.addresses.len()),
+        addresses: guard.addresses.first.clone(),
+        count: count(guard.addresses.count()),
     }
 }
 
 /// Who is told differently, as a message.
 pub fn to_routing(routing: &Routing) -> wire::Routing {
-    let names = |names: &[String]| names.iter().take(MOST_NAMES).cloned().collect();
     let (receiver, url) = match &routing.receiver {
         Audience::Nobody => (String::new(), String::new()),
         Audience::Webhook(name) => (name.clone(), String::new()),
@@ -178,10 +175,10 @@ pub fn to_routing(routing: &Routing) -> wire::Routing {
     wire::Routing {
         receiver,
         url,
-        gains: names(&routing.gains),
-        loses: names(&routing.loses),
-        gained: count(routing.gains.len()),
-        lost: count(routing.loses.len()),
+        gains: routing.gains.first.clone(),
+        loses: routing.loses.first.clone(),
+        gained: count(routing.gains.count()),
+        lost: count(routing.loses.count()),
         moved: routing.moved.map(count),
     }
 }
@@ -195,8 +192,8 @@ pub fn from_routing(routing: wire::Routing) -> Routing {
     };
     Routing {
         receiver,
-        gains: routing.gains,
-        loses: routing.loses,
+        gains: names(routing.gains, routing.gained),
+        loses: names(routing.loses, routing.lost),
         moved: routing.moved.and_then(|n| usize::try_from(n).ok()),
     }
 }
@@ -292,4 +289,18 @@ pub fn from_revision(wire: wire::Revision) -> Revision {
         ancestry,
         files: usize::try_from(wire.files).unwrap_or(0),
     }
+}
+
+/// A message as a reason not to apply.
+pub fn from_guard(guard: wire::Guard) -> Guard {
+    Guard {
+        name: guard.name.into(),
+        message: guard.message,
+        passes_with: guard.passes_with,
+        addresses: names(guard.addresses, guard.count),
+    }
+}
+
+fn names(first: Vec<String>, count: i32) -> Names {
+    Names::of(first, usize::try_from(count).unwrap_or(0))
 }

@@ -19,20 +19,20 @@ use crate::plan::Plan;
 use crate::plan::guard;
 use crate::plan::state::{Live, Specs, Wanted};
 use crate::spec::Digest;
-use crate::store::check::{
-    NewCheck, check_adopt, check_create, check_delete, check_release, check_rename, check_revive,
-    check_update,
-};
+use crate::store::check::{NewCheck, check_create, check_delete, check_update};
 use crate::store::condition::project_suspend;
 use crate::store::error::StoreError;
 use crate::store::generation::{
     GenerationKind, Membership, NewGeneration, generation_create, generation_list,
     generation_remember, generation_source,
 };
+use crate::store::lifecycle::{
+    check_adopt, check_release, check_rename, check_revive, receiver_rename, receiver_revive,
+};
 use crate::store::project::{Project, project_find, project_lock, project_settled, project_spec};
 use crate::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
-    receiver_rename, receiver_revive, receiver_update,
+    receiver_update,
 };
 use crate::store::spec::spec_find;
 use crate::store::{Connection, Store};
@@ -296,7 +296,7 @@ impl Work<'_> {
         if !released.is_empty()
             && let Some(api) = project_find(conn, API_PROJECT).await?
         {
-            check_release(conn, &released, api).await?;
+            check_release(conn, &released, api, self.now).await?;
         }
         let mut by: BTreeMap<Action, Vec<NewCheck>> = BTreeMap::new();
         for change in checks() {
@@ -309,7 +309,7 @@ impl Work<'_> {
         let names: Vec<_> = renamed.map(|new| (new.id, new.address.clone())).collect();
         check_rename(conn, &names).await?;
         check_adopt(conn, self.project.id, of(Action::Adopt)).await?;
-        check_revive(conn, of(Action::Revive), Owner::Declared, self.now).await?;
+        check_revive(conn, of(Action::Revive), self.now).await?;
         let created = of(Action::Create);
         check_create(conn, self.project.id, Owner::Declared, created, self.now).await?;
         check_update(conn, Owner::Declared, of(Action::Update)).await?;

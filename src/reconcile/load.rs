@@ -9,7 +9,7 @@ use crate::manifest::compile::{Compiled, Keep, compile, roots as roots_of};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::inputs::{Inputs, Missing, Strays};
 use crate::manifest::source::{Excerpt, whole_file};
-use crate::model::desired::{Declared, Desired, Move};
+use crate::model::desired::Desired;
 use crate::model::name::Name;
 
 /// What is to be applied, and warnings.
@@ -20,8 +20,7 @@ pub fn load(root: &Path, inputs: &Inputs, keep: Keep) -> Result<Compiled, Diagno
     compile(&Folder::new(root), inputs, keep)
 }
 
-/// What a root declares, complete: every variable has a value, and nothing is asked for that
-/// apply cannot do. Blocks on the disk.
+/// What a root declares, complete: every variable has a value. Blocks on the disk.
 pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted, Diagnostics> {
     let inputs = Inputs {
         missing: Missing::Refused,
@@ -35,16 +34,7 @@ pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted, Diagnostics> {
             ..at_line(Code::NoValue, ".", 0)
         }]));
     };
-    let refuse = |block: &Declared<Move>| Diagnostic {
-        message: "apply cannot act upon this block yet".to_owned(),
-        hint: Some("take it out; until then a new name is a new check".to_owned()),
-        ..at_line(Code::InvalidMove, &block.source.file, block.source.line)
-    };
-    let refused: Vec<_> = desired.moves.iter().map(refuse).collect();
-    match refused.is_empty() {
-        true => Ok((desired, compiled.warnings)),
-        false => Err(Diagnostics(refused)),
-    }
+    Ok((desired, compiled.warnings))
 }
 
 fn at_line(code: Code, file: &str, line: u32) -> Diagnostic {

@@ -31,7 +31,7 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
 use self::error::{Doing as _, StoreError};
 
@@ -50,6 +50,9 @@ pub async fn bounded<T, E: From<StoreError>>(
 
 /// What the functions here work on: a connection, or a transaction of it.
 pub type Connection = sqlx::PgConnection;
+
+/// Several statements that happen together or not at all.
+pub type Transaction = sqlx::Transaction<'static, Postgres>;
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -112,7 +115,7 @@ impl Store {
     }
 
     /// A transaction.
-    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.pool.begin().await.doing("begin a transaction")
     }
 

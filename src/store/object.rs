@@ -62,7 +62,7 @@ pub async fn object_list(
                left join memberships m on m.project_id = c.project_id and m.kind = 'check'
                    and m.address = c.address and m.to_gen is null
                where c.deleted_at is null) o
-           where ($1 = 0 or number > $1)
+           where ($1::bigint = 0 or number > $1)
                and ($2::text is null or project = $2)
                and ($3::text is null or owner = $3)
                and ($4::text is null or address = $4)

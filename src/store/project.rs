@@ -8,7 +8,7 @@ use super::error::{Doing as _, StoreError};
 use crate::model::change::Drift;
 use crate::model::desired::{API_PROJECT, SourceLine};
 use crate::model::id::{CheckId, SpecId};
-use crate::spec::Digest;
+use crate::spec::{self, Digest};
 
 /// A stored project.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,6 +71,25 @@ struct Row {
     suspended_reason: String,
     reconciler: Option<String>,
     approved: Option<Vec<u8>>,
+}
+
+impl Project {
+    /// One that nobody has applied yet.
+    pub fn new(name: &str) -> Self {
+        Self {
+            id: ProjectId(0),
+            name: name.to_owned(),
+            generation: 0,
+            live_version: 0,
+            spec: None,
+            source: None,
+            files: 0,
+            max_revision: String::new(),
+            suspended: None,
+            reconciler: None,
+            approved: None,
+        }
+    }
 }
 
 impl From<Row> for Project {
@@ -383,4 +402,21 @@ pub async fn project_counts(
     .fetch_one(conn)
     .await
     .doing("count what a project has")
+}
+
+/// The names of the receivers that hear of a project, as far as they live.
+pub async fn project_operators(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<Vec<String>, StoreError> {
+    let bytes = sqlx::query_scalar!(
+        "select s.bytes from projects p join specs s on s.id = p.spec_id where p.id = $1",
+        project.0
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("read what a root says of its project")?;
+    let spec = bytes.and_then(|bytes| spec::decode_project(&bytes).ok());
+    let operators = spec.unwrap_or_default().operators;
+    Ok(operators.iter().map(ToString::to_string).collect())
 }

@@ -57,7 +57,7 @@ fn refused(error: ApplyError) -> ApiError {
         ApplyError::Stale { .. } => TwirpError::new(Code::Aborted, text).into(),
         ApplyError::Held(guards) => held(precondition("held"), &guards).into(),
         ApplyError::Reconciled { owner, .. } => {
-            precondition("reconciled").with("owner", &owner).into()
+            precondition("reconciled").with("owner", owner).into()
         }
         ApplyError::NotStored(_) => precondition("spec").into(),
         ApplyError::UnknownReceiver { .. }
@@ -73,6 +73,6 @@ fn refused(error: ApplyError) -> ApiError {
 }
 
 fn held(error: TwirpError, guards: &[Guard]) -> TwirpError {
-    let names: Vec<&str> = guards.iter().map(|guard| guard.name).collect();
-    error.with("guards", &names.join(","))
+    let names: Vec<&str> = guards.iter().map(|guard| &*guard.name).collect();
+    error.with("guards", names.join(","))
 }

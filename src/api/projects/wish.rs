@@ -9,8 +9,7 @@ use super::super::error::ApiError;
 use super::super::{Call, edit};
 use super::specs::{digest, upload_id};
 use super::{refused, short};
-use crate::model::change::Kind;
-use crate::model::desired::{Declared, Move, Revision, SourceLine};
+use crate::model::desired::{Declared, Revision, SourceLine};
 use crate::model::name::{Address, Name};
 use crate::plan::guard::Allow;
 use crate::plan::state::{Options, Wanted};
@@ -19,7 +18,6 @@ use crate::proto::lokahi::{
     Allowances, Declared as WireDeclared, IndexPart, PlanRequest, Revision as WireRevision,
 };
 use crate::proto::twirp::TwirpError;
-use crate::reconcile::error::ApplyError;
 use crate::reconcile::history;
 use crate::reconcile::propose::Wish;
 use crate::spec::Digest;
@@ -56,6 +54,7 @@ pub(super) async fn wish(
         options: Options {
             no_prune: asked.no_prune,
             targets: asked.targets,
+            leave_drift: false,
         },
         allow: allowances(asked.allow.unwrap_or_default())?,
         quiet_start: asked.quiet_start,
