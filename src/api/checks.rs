@@ -83,6 +83,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         address: address.clone(),
         spec_id: *stored.get(&digest).ok_or(ApiError::SpecLost)?,
         spec: spec.clone(),
+        quiet: false,
     };
     match check_create(&mut tx, project, Owner::Api, &[new], now).await {
         Err(StoreError::AddressTaken(name)) => {
@@ -158,6 +159,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
             address: current.address.clone(),
             spec_id: *stored.get(&digest).ok_or(ApiError::SpecLost)?,
             spec: spec.clone(),
+            quiet: false,
         };
         check_update(&mut tx, Owner::Api, &[new]).await?;
         if spec.webhook != current.spec.webhook {

@@ -19,20 +19,20 @@ use crate::plan::Plan;
 use crate::plan::guard;
 use crate::plan::state::{Live, Specs, Wanted};
 use crate::spec::Digest;
-use crate::store::check::{NewCheck, check_create, check_delete, check_update};
+use crate::store::check::{
+    NewCheck, check_adopt, check_create, check_delete, check_release, check_rename, check_revive,
+    check_update,
+};
 use crate::store::condition::project_suspend;
 use crate::store::error::StoreError;
 use crate::store::generation::{
     GenerationKind, Membership, NewGeneration, generation_create, generation_list,
     generation_remember, generation_source,
 };
-use crate::store::lifecycle::{
-    check_adopt, check_release, check_rename, check_revive, receiver_rename, receiver_revive,
-};
 use crate::store::project::{Project, project_find, project_lock, project_settled, project_spec};
 use crate::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
-    receiver_update,
+    receiver_rename, receiver_revive, receiver_update,
 };
 use crate::store::spec::spec_find;
 use crate::store::{Connection, Store};

@@ -27,7 +27,10 @@ pub fn decode(bytes: &[u8]) -> Result<ProjectSpec, SpecError> {
         return Err(InvalidValue::TooLong { length, max: most }).in_field("operators");
     }
     let invalid = |error: InvalidName| InvalidValue::Other(error.to_string());
-    let names = wire.operators.iter().map(|name| name.parse().map_err(invalid));
+    let names = wire
+        .operators
+        .iter()
+        .map(|name| name.parse().map_err(invalid));
     Ok(ProjectSpec {
         operators: names.collect::<Result<_, _>>().in_field("operators")?,
     })

@@ -1,12 +1,16 @@
-//! Checks as people see them: declared or made, listed, changed and deleted.
+//! Checks as people see them: found and listed. How they are made, changed and
+//! deleted is in `write`, how they pass from hand to hand in `transfer`.
+
+mod transfer;
+mod write;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::change::change_note;
-use super::error::{Doing as _, StoreError, address_taken};
-use super::project::ProjectId;
+pub use self::transfer::{check_adopt, check_release};
+pub use self::write::{check_create, check_delete, check_rename, check_revive, check_update};
+use super::error::{Doing as _, StoreError};
 use crate::model::check::CheckSpec;
 use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo, SpecId};
@@ -60,6 +64,8 @@ pub struct NewCheck {
     pub address: String,
     pub spec_id: SpecId,
     pub spec: CheckSpec,
+    /// Nobody is told of it until it was UP once.
+    pub quiet: bool,
 }
 
 /// Which checks to list. All given filters must hold.
@@ -227,107 +233,4 @@ pub async fn check_list(
     .into_iter()
     .map(StoredCheck::try_from)
     .collect()
-}
-
-/// Makes checks, with an unprobed state, and tells the schedulers.
-pub async fn check_create(
-    conn: &mut PgConnection,
-    project: ProjectId,
-    owner: Owner,
-    checks: &[NewCheck],
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = checks.iter().map(|c| c.id.0).collect();
-    let addresses: Vec<String> = checks.iter().map(|c| c.address.clone()).collect();
-    let spec_ids: Vec<i64> = checks.iter().map(|c| c.spec_id.0).collect();
-    let labels: Vec<String> = checks.iter().map(label_list).collect();
-    sqlx::query!(
-        "insert into checks
-             (id, project_id, address, owner, live_spec_id, declared_spec_id, labels, created_at)
-         select id, $1, address, $2, spec_id, case when $2 = 'declared' then spec_id end,
-             string_to_array(labels, chr(10)), $3
-         from unnest($4::uuid[], $5::text[], $6::bigint[], $7::text[])
-             as c (id, address, spec_id, labels)",
-        project.0,
-        owner.name(),
-        now,
-        &ids,
-        &addresses,
-        &spec_ids,
-        &labels,
-    )
-    .execute(&mut *conn)
-    .await
-    .map_err(|error| {
-        let first = checks.first().map_or("", |check| check.address.as_str());
-        address_taken(error, first, "create checks")
-    })?;
-    let shards: Vec<i16> = checks.iter().map(|c| c.id.shard().0).collect();
-    sqlx::query!(
-        "insert into check_states (check_id, shard, since)
-         select check_id, shard, $3 from unnest($1::uuid[], $2::smallint[]) as c (check_id, shard)",
-        &ids,
-        &shards,
-        now,
-    )
-    .execute(&mut *conn)
-    .await
-    .doing("create check states")?;
-    change_note(conn, &checks.iter().map(|c| c.id).collect::<Vec<_>>()).await
-}
-
-/// Gives checks another spec, and tells the schedulers.
-pub async fn check_update(
-    conn: &mut PgConnection,
-    owner: Owner,
-    checks: &[NewCheck],
-) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = checks.iter().map(|c| c.id.0).collect();
-    let spec_ids: Vec<i64> = checks.iter().map(|c| c.spec_id.0).collect();
-    let labels: Vec<String> = checks.iter().map(label_list).collect();
-    sqlx::query!(
-        "update checks c set live_spec_id = n.spec_id, version = version + 1,
-             declared_spec_id = case when $1 = 'declared' then n.spec_id else declared_spec_id end,
-             labels = string_to_array(n.labels, chr(10))
-         from unnest($2::uuid[], $3::bigint[], $4::text[]) as n (id, spec_id, labels)
-         where c.id = n.id",
-        owner.name(),
-        &ids,
-        &spec_ids,
-        &labels,
-    )
-    .execute(&mut *conn)
-    .await
-    .doing("update checks")?;
-    change_note(conn, &checks.iter().map(|c| c.id).collect::<Vec<_>>()).await
-}
-
-/// Buries checks: probing stops, history stays.
-pub async fn check_delete(
-    conn: &mut PgConnection,
-    checks: &[CheckId],
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
-    sqlx::query!(
-        "update checks set deleted_at = $2, version = version + 1 where id = any($1)",
-        &ids,
-        now
-    )
-    .execute(&mut *conn)
-    .await
-    .doing("delete checks")?;
-    change_note(conn, checks).await
-}
-
-/// Labels as one text, since an array of arrays cannot be a parameter. Neither
-/// keys nor values have line breaks.
-fn label_list(check: &NewCheck) -> String {
-    let labels: Vec<String> = check
-        .spec
-        .labels
-        .iter()
-        .map(|(key, value)| format!("{key}={}", value.replace('\n', " ")))
-        .collect();
-    labels.join("\n")
 }

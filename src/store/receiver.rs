@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::error::{Doing as _, StoreError};
+use super::error::{Doing as _, StoreError, address_taken};
 use super::project::ProjectId;
 use crate::model::id::{CheckId, ReceiverId, SpecId};
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
@@ -180,6 +180,70 @@ pub async fn receiver_update(
     .execute(conn)
     .await
     .doing("update receivers")?;
+    Ok(())
+}
+
+/// Gives live declared receivers other addresses in their projects. Two may take
+/// each other's: what is given twice is found out when the transaction ends, at
+/// the latest.
+pub async fn receiver_rename(
+    conn: &mut PgConnection,
+    names: &[(ReceiverId, String)],
+) -> Result<(), StoreError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!("set constraints receivers_address deferred")
+        .execute(&mut *conn)
+        .await
+        .doing("prepare to rename receivers")?;
+    let ids: Vec<Uuid> = names.iter().map(|(id, _)| id.0).collect();
+    let addresses: Vec<String> = names.iter().map(|(_, address)| address.clone()).collect();
+    sqlx::query!(
+        "update receivers r set address = n.address
+         from unnest($1::uuid[], $2::text[]) as n (id, address)
+         where r.id = n.id and r.address is not null and r.deleted_at is null",
+        &ids,
+        &addresses,
+    )
+    .execute(conn)
+    .await
+    .doing("rename receivers")?;
+    Ok(())
+}
+
+/// Brings removed declared receivers back, with their ids, under the addresses
+/// and specs given; which checks tell them is the caller's to link.
+pub async fn receiver_revive(
+    conn: &mut PgConnection,
+    receivers: &[NewReceiver],
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = receivers.iter().map(|r| r.id.0).collect();
+    let addresses: Vec<String> = receivers.iter().map(|r| r.address.clone()).collect();
+    let spec_ids: Vec<i64> = receivers.iter().map(|r| r.spec_id.0).collect();
+    let urls: Vec<String> = receivers.iter().map(|r| r.spec.url.to_string()).collect();
+    let formats: Vec<i16> = receivers
+        .iter()
+        .map(|r| format_number(r.spec.format))
+        .collect();
+    sqlx::query!(
+        "update receivers r set deleted_at = null, address = n.address, spec_id = n.spec_id,
+             url = n.url, format = n.format
+         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::smallint[])
+             as n (id, address, spec_id, url, format)
+         where r.id = n.id and r.address is not null and r.deleted_at is not null",
+        &ids,
+        &addresses,
+        &spec_ids,
+        &urls,
+        &formats,
+    )
+    .execute(conn)
+    .await
+    .map_err(|error| {
+        let first = receivers.first().map_or("", |new| new.address.as_str());
+        address_taken(error, first, "bring receivers back")
+    })?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 mod support;
 
 mod services;
+mod store;
 mod prober;
 mod webhook;
 mod tls;
