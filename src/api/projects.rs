@@ -6,12 +6,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use super::error::ApiError;
+use super::permit::Needs;
 use super::twirp::Methods;
 use super::{Call, edit};
 use crate::clock;
 use crate::model::change::{Action, Change as Planned, Kind};
 use crate::model::desired::{Declared, Desired, Revision, SourceLine};
 use crate::model::name::{Address, Name};
+use crate::model::scope::Scope;
 use crate::proto::lokahi::{
     ApplyRequest, ApplyResult, Change, Declared as WireDeclared, FieldChange, SpecDigests,
     SpecUpload, change,
@@ -27,11 +29,19 @@ const MOST: usize = 100_000;
 /// The longest path and the longest part of a revision, in bytes.
 const LONGEST: usize = 1024;
 
-pub(super) fn add(methods: Methods<Call>) -> Methods<Call> {
+pub(super) fn add(methods: Methods) -> Methods {
     methods
-        .with("github.xe.lokahi.Projects/MissingSpecs", missing)
-        .with("github.xe.lokahi.Projects/UploadSpecs", upload)
-        .with("github.xe.lokahi.Projects/Apply", apply)
+        .with(
+            "github.xe.lokahi.Projects/MissingSpecs",
+            Needs::Plan,
+            missing,
+        )
+        .with("github.xe.lokahi.Projects/UploadSpecs", Needs::Plan, upload)
+        .with(
+            "github.xe.lokahi.Projects/Apply",
+            Needs::OfRequest("`apply:PROJECT`; `plan` for a `dry_run`"),
+            apply,
+        )
 }
 
 async fn missing(call: Call, wanted: SpecDigests) -> Result<SpecDigests, ApiError> {
@@ -64,6 +74,11 @@ async fn upload(call: Call, upload: SpecUpload) -> Result<SpecDigests, ApiError>
 
 async fn apply(call: Call, wanted: ApplyRequest) -> Result<ApplyResult, ApiError> {
     let project: Name = edit::argument("project", &wanted.project)?;
+    let scope = match wanted.dry_run {
+        true => Scope::Plan,
+        false => Scope::Apply(project.clone()),
+    };
+    call.needs(&scope).await?;
     let digests: BTreeSet<Digest> = wanted
         .checks
         .iter()
