@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::inputs::InputFlags;
+use super::token::{Audit, TokenCommand};
 
 /// Manages the checks of a lokahi server.
 #[derive(Debug, Parser)]
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub(super) server: Option<String>,
-    /// A file with `server = "URL"` [default: ~/.lokahictl.hcl]
+    /// A file with `server = "URL"` and `token = "TOKEN"` [default: ~/.lokahictl.hcl]
     #[arg(short = 'C', long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     #[command(subcommand)]
@@ -35,6 +36,9 @@ Examples:
   lokahictl create -u https://example.com/ -w http://127.0.0.1:9001/ -e 30
   lokahictl list --state down
   lokahictl apply checks.d
+
+Credentials: LOKAHI_TOKEN, or the token of the file that names the server; else user and
+password of the server's URL.
 
 Exit codes: 0 done, 1 refused, or `run` found a check not up, 3 `fmt --check` or
 `validate --deny-warnings` found something, 5 changed by somebody else meanwhile,
@@ -138,6 +142,15 @@ Examples:
   lokahictl apply checks.d
   lokahictl apply --auto-approve checks.d")]
     Apply(Apply),
+    /// Make, list and revoke tokens: who may call, and what
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// List who did what, and who was denied it: a table on a terminal, else JSON
+    #[command(after_help = "\
+Examples:
+  lokahictl audit --project shop --count 100
+  lokahictl audit --principal token:deploy --output json")]
+    Audit(Audit),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:

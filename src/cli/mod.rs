@@ -16,6 +16,7 @@ mod validate;
 mod fmt;
 mod apply;
 mod revision;
+mod token;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -26,7 +27,6 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use self::arguments::{Arguments, Command};
 use self::exit::{Exit, Failure};
 use self::output::Console;
-use crate::client::Client;
 use crate::runtime::arguments::command as command_line;
 use crate::runtime::signals;
 
@@ -97,7 +97,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Fmt(what) => return fmt::fmt(&what, console).await,
         _ => {}
     }
-    let client = Client::new(&server::server(server, config)?)?;
+    let client = server::client(server, config)?;
     match command {
         Command::Create(what) => checks::create(&client, what, console).await,
         Command::CreateLoad(what) => load::create_load(&client, what, console).await,
@@ -109,6 +109,8 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Run { ids } => checks::run(&client, ids, console).await,
         Command::Runstats => checks::run_stats(&client, console).await,
         Command::Apply(what) => apply::apply(&client, &what, console).await,
+        Command::Token(what) => token::token(&client, what, console).await,
+        Command::Audit(what) => token::audit(&client, what, console).await,
         Command::Completions { .. }
         | Command::Validate(_)
         | Command::Render(_)
