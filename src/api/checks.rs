@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::permit::Needs;
 use super::twirp::Methods;
 use super::{Call, convert, edit};
 use crate::clock;
@@ -21,6 +22,7 @@ use crate::proto::lokahi::{
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::spec::{Digest, encode_check};
+use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::check::{
     ListFilter, NewCheck, StoredCheck, check_create, check_delete, check_get, check_list,
     check_lock, check_update,
@@ -47,14 +49,14 @@ const DEFAULT_COUNT: i64 = 30;
 const MOST_COUNT: i64 = 10_000;
 const LONGEST_REQUEST_ID: usize = 200;
 
-pub(super) fn add(methods: Methods<Call>) -> Methods<Call> {
+pub(super) fn add(methods: Methods) -> Methods {
     methods
-        .with(CREATE, create)
-        .with("github.xe.lokahi.Checks/Delete", delete)
-        .with("github.xe.lokahi.Checks/Get", get)
-        .with("github.xe.lokahi.Checks/List", list)
-        .with(PUT, put)
-        .with("github.xe.lokahi.Checks/Status", status)
+        .with(CREATE, Needs::ApplyApi, create)
+        .with("github.xe.lokahi.Checks/Delete", Needs::ApplyApi, delete)
+        .with("github.xe.lokahi.Checks/Get", Needs::Read, get)
+        .with("github.xe.lokahi.Checks/List", Needs::Read, list)
+        .with(PUT, Needs::ApplyApi, put)
+        .with("github.xe.lokahi.Checks/Status", Needs::Read, status)
 }
 
 async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
@@ -97,6 +99,13 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         let made = receiver_implicit(&mut tx, project, std::slice::from_ref(webhook), now).await?;
         receiver_add(&mut tx, &[(id, made.into_values().collect())]).await?;
     }
+    let subject = subject(id, &opts.name);
+    let entry = AuditEntry {
+        project: API_PROJECT,
+        after: Some(digest),
+        ..call.entry(now, &subject)
+    };
+    audit_write(&mut tx, &entry).await?;
     // What was just written needs no reading.
     let made = StoredCheck {
         id,
@@ -176,6 +185,14 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
                 receiver_replace(&mut tx, id, old, new, now).await?;
             }
         }
+        let subject = subject(id, current.name().unwrap_or_default());
+        let entry = AuditEntry {
+            project: &current.project,
+            before: Some(Digest::of(&encode_check(&current.spec))),
+            after: Some(digest),
+            ..call.entry(now, &subject)
+        };
+        audit_write(&mut tx, &entry).await?;
         let written = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
         convert::check(&written, now)
     };
@@ -203,6 +220,13 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     }
     let now = clock::now();
     check_delete(&mut tx, &[id], now).await?;
+    let subject = subject(id, current.name().unwrap_or_default());
+    let entry = AuditEntry {
+        project: &current.project,
+        before: Some(Digest::of(&encode_check(&current.spec))),
+        ..call.entry(now, &subject)
+    };
+    audit_write(&mut tx, &entry).await?;
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit a deletion",
         source,
@@ -308,7 +332,7 @@ async fn read(call: &Call, wanted: &WireId) -> Result<StoredCheck, ApiError> {
 }
 
 /// The moment as Postgres keeps it: the answer is what will be read later.
-fn whole_microseconds(at: OffsetDateTime) -> OffsetDateTime {
+pub(super) fn whole_microseconds(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(at.microsecond() * 1000).unwrap_or(at)
 }
 
@@ -316,6 +340,14 @@ fn whole_microseconds(at: OffsetDateTime) -> OffsetDateTime {
 pub(super) fn check_id(text: &str) -> Result<CheckId, TwirpError> {
     text.parse()
         .map_err(|error| TwirpError::new(Code::NotFound, format!("{error}")).with("argument", "id"))
+}
+
+/// As audit names it: by its name, if it has one, and its id.
+fn subject(id: CheckId, name: &str) -> String {
+    match name {
+        "" => format!("check {id}"),
+        name => format!("check {name} {id}"),
+    }
 }
 
 /// There is no live check of this id.

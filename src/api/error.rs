@@ -23,6 +23,10 @@ pub(super) enum ApiError {
     NoProject(&'static str),
     #[error("an apply failed")]
     Apply(#[source] crate::reconcile::error::ApplyError),
+    #[error("no random bytes for a token")]
+    Random(#[source] std::io::Error),
+    #[error("a new token has not the form of one")]
+    TokenShape,
     #[error("a spec is not where it was put")]
     SpecLost,
     #[error("the handler panicked")]

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::inputs::InputFlags;
+use super::token::{Audit, TokenCommand};
 
 pub(super) mod projects;
 
@@ -25,7 +26,7 @@ pub(super) struct Arguments {
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub(super) server: Option<String>,
-    /// A file with `server = "URL"` [default: ~/.lokahictl.hcl]
+    /// A file with `server = "URL"` and `token = "TOKEN"` [default: ~/.lokahictl.hcl]
     #[arg(short = 'C', long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     #[command(subcommand)]
@@ -37,6 +38,9 @@ Examples:
   lokahictl create -u https://example.com/ -w http://127.0.0.1:9001/ -e 30
   lokahictl list --state down
   lokahictl apply checks.d
+
+Credentials: LOKAHI_TOKEN, or the token of the file that names the server; else user and
+password of the server's URL.
 
 Exit codes: 0 done, 1 invalid files or refused, or `run` found a check not up,
 2 changes (`plan --detailed-exitcode`), 3 what `fmt --check`, `validate
@@ -150,6 +154,9 @@ found something, 4 held by a guard.")]
     #[command(after_help = "\
 Examples:
   lokahictl apply checks.d
+Credentials: LOKAHI_TOKEN, or the token of the file that names the server; else user and
+password of the server's URL.
+
   lokahictl apply --auto-approve --wait checks.d
   lokahictl apply --allow-deletes 40
 

@@ -116,6 +116,8 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
             ClientError::Refused(refusal) => refused(refusal),
+            ClientError::Token => Self::new(Exit::Usage, chain(&error))
+                .hint("look at LOKAHI_TOKEN, and at token in ~/.lokahictl.hcl"),
             ClientError::Server(_) => {
                 Self::new(Exit::Usage, chain(&error)).hint("write http://user:password@host:port")
             }
@@ -167,9 +169,13 @@ fn refused(refusal: &TwirpError) -> Failure {
     };
     let failure = Failure::new(exit, refusal.to_string());
     match (refusal.code, refusal.meta.get("file")) {
-        (Code::Unauthenticated, _) => {
-            failure.hint("put them into the server's URL: http://user:password@host:port")
-        }
+        (Code::Unauthenticated, _) => failure.hint(
+            "set LOKAHI_TOKEN, which goes first, or put both into the server's URL: \
+             http://user:password@host:port",
+        ),
+        (Code::PermissionDenied, _) => failure.hint(
+            "an administrator can make a token that may: lokahictl token create NAME --scope SCOPE",
+        ),
         (Code::FailedPrecondition, Some(file)) => {
             let line = refusal.meta.get("line").map_or("1", String::as_str);
             failure.hint(format!("edit {file}:{line}, then run: lokahictl apply"))

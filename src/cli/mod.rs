@@ -15,6 +15,7 @@ mod load;
 mod validate;
 mod fmt;
 mod projects;
+mod token;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -25,7 +26,6 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use self::arguments::{Arguments, Command};
 use self::exit::{Exit, Failure};
 use self::output::Console;
-use crate::client::Client;
 use crate::runtime::arguments::command as command_line;
 use crate::runtime::signals;
 
@@ -96,7 +96,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Fmt(what) => return fmt::fmt(&what, console).await,
         _ => {}
     }
-    let client = Client::new(&server::server(server, config)?)?;
+    let client = server::client(server, config)?;
     match command {
         Command::Create(what) => checks::create(&client, what, console).await,
         Command::CreateLoad(what) => load::create_load(&client, what, console).await,
@@ -123,6 +123,8 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Export(what) => projects::export::export(&client, &what, console).await,
         Command::Explain(what) => projects::explain::explain(&client, &what, console).await,
         Command::Watch(what) => projects::watch::watch(&client, &what, console).await,
+        Command::Token(what) => token::token(&client, what, console).await,
+        Command::Audit(what) => token::audit(&client, what, console).await,
         Command::Completions { .. }
         | Command::Validate(_)
         | Command::Render(_)

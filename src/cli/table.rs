@@ -1,4 +1,4 @@
-//! Checks as a table for a terminal. Pure: `now` is given.
+//! Tables for a terminal, and checks as one. Pure: `now` is given.
 
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     layout(&all)
 }
 
-fn layout(table: &[Vec<String>]) -> String {
+pub(super) fn layout(table: &[Vec<String>]) -> String {
     let columns = table.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|column| {

@@ -115,6 +115,24 @@ impl Client {
     pub async fn explain(&self, id: &str) -> Answer<lokahi::Explanation> {
         self.call("github.xe.lokahi.Projects/Explain", &of(id)).await
     }
+
+    pub async fn token_create(&self, opts: &lokahi::CreateTokenOpts) -> Answer<lokahi::NewToken> {
+        self.call("github.xe.lokahi.Tokens/Create", opts).await
+    }
+
+    pub async fn token_list(&self, opts: &lokahi::ListTokensOpts) -> Answer<lokahi::TokensPage> {
+        self.call("github.xe.lokahi.Tokens/List", opts).await
+    }
+
+    pub async fn token_revoke(&self, id_or_name: &str) -> Answer<lokahi::Token> {
+        let token = id_or_name.to_owned();
+        let name = lokahi::TokenName { token };
+        self.call("github.xe.lokahi.Tokens/Revoke", &name).await
+    }
+
+    pub async fn audit_list(&self, opts: &lokahi::ListAuditOpts) -> Answer<lokahi::AuditPage> {
+        self.call("github.xe.lokahi.Audit/List", opts).await
+    }
 }
 
 fn of(id: &str) -> lokahi::CheckId {

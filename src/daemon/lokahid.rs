@@ -21,7 +21,7 @@ use crate::api::{self, ApiSettings, ApiState};
 use crate::bus::Bus;
 use crate::manifest::inputs::Inputs;
 use crate::reconcile::load;
-use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
+use crate::reconcile::run::{ReconcileStatus, Reconciler};
 use crate::runtime::chain::chain;
 use crate::runtime::signals;
 use crate::runtime::supervisor::{Supervisor, Tasks};
@@ -162,19 +162,9 @@ async fn start(
     let board = shard::start(tasks, store, bus, shard_settings);
     let mut parts = Parts::new(board, bus.clone(), &settings.location);
     (parts.prober, parts.delivery) = (prober, delivery);
-    if let Some(folder) = settings
-        .reconcile
-        .checks_dir
-        .clone()
-        .filter(|f| !f.as_os_str().is_empty())
-    {
+    if let Some(watched) = reconcile::settings(&settings.reconcile, &settings.private, owner)? {
         let status = Arc::new(ReconcileStatus::default());
         parts.reconcile = Some(Arc::clone(&status));
-        let watched = ReconcileSettings {
-            folder,
-            inputs: Arc::new(inputs(&settings.reconcile)),
-            interval: settings.reconcile.reconcile_interval,
-        };
         let reconciler = Reconciler::new(store.clone(), bus.clone(), watched, status);
         tasks.spawn("reconciler", reconciler.run(tasks.token()));
     }

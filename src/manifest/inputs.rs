@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 /// What variables begin with in the environment.
 pub const PREFIX: &str = "LOKAHI_VAR_";
-/// What is never read, whatever is allowed: tokens of CI, and secrets.
-const NEVER: [&str; 2] = ["LOKAHI_SECRET_", "LOKAHI_TOKEN"];
+/// What is never read, whatever is allowed: secrets, tokens of CI, and the server's URL, in which
+/// a password may stand.
+const NEVER: [&str; 3] = ["LOKAHI_SECRET_", "LOKAHI_TOKEN", "LOKAHI_SERVER"];
 
 /// What to do about a variable that has no value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -296,7 +296,7 @@ impl Work<'_> {
         if !released.is_empty()
             && let Some(api) = project_find(conn, API_PROJECT).await?
         {
-            check_release(conn, &released, api, self.now).await?;
+            check_release(conn, &released, api).await?;
         }
         let mut by: BTreeMap<Action, Vec<NewCheck>> = BTreeMap::new();
         for change in checks() {
@@ -309,7 +309,7 @@ impl Work<'_> {
         let names: Vec<_> = renamed.map(|new| (new.id, new.address.clone())).collect();
         check_rename(conn, &names).await?;
         check_adopt(conn, self.project.id, of(Action::Adopt)).await?;
-        check_revive(conn, of(Action::Revive), self.now).await?;
+        check_revive(conn, of(Action::Revive), Owner::Declared, self.now).await?;
         let created = of(Action::Create);
         check_create(conn, self.project.id, Owner::Declared, created, self.now).await?;
         check_update(conn, Owner::Declared, of(Action::Update)).await?;

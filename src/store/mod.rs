@@ -24,6 +24,8 @@ pub mod transition;
 pub mod delivery;
 pub mod partition;
 pub mod request;
+pub mod token;
+pub mod audit;
 
 use std::str::FromStr as _;
 use std::time::Duration;

@@ -10,6 +10,7 @@ mod explain;
 
 use super::Call;
 use super::error::ApiError;
+use super::permit::Needs;
 use super::twirp::Methods;
 use crate::plan::guard::Guard;
 use crate::proto::twirp::{Code, TwirpError};
@@ -18,23 +19,24 @@ use crate::reconcile::error::ApplyError;
 /// The longest path, and the longest part of a revision, in bytes.
 const LONGEST: usize = 1024;
 
-pub(super) fn add(methods: Methods<Call>) -> Methods<Call> {
+pub(super) fn add(methods: Methods) -> Methods {
+    const APPLIES: Needs = Needs::OfRequest("`apply:PROJECT`");
     methods
-        .with("github.xe.lokahi.Projects/MissingSpecs", specs::missing)
-        .with("github.xe.lokahi.Projects/UploadSpecs", specs::upload)
-        .with("github.xe.lokahi.Projects/UploadIndex", specs::index)
-        .with("github.xe.lokahi.Projects/Plan", plan::plan)
-        .with("github.xe.lokahi.Projects/PlanPage", plan::page)
-        .with("github.xe.lokahi.Projects/Apply", plan::apply)
-        .with("github.xe.lokahi.Projects/Progress", plan::progress)
-        .with("github.xe.lokahi.Projects/Status", standing::status)
-        .with("github.xe.lokahi.Projects/History", standing::history)
-        .with("github.xe.lokahi.Projects/Suspend", standing::suspend)
-        .with("github.xe.lokahi.Projects/Resume", standing::resume)
-        .with("github.xe.lokahi.Projects/Approve", standing::approve)
-        .with("github.xe.lokahi.Projects/Reconcile", standing::reconcile)
-        .with("github.xe.lokahi.Projects/Objects", objects::objects)
-        .with("github.xe.lokahi.Projects/Explain", explain::explain)
+        .with("github.xe.lokahi.Projects/MissingSpecs", Needs::Plan, specs::missing)
+        .with("github.xe.lokahi.Projects/UploadSpecs", Needs::Plan, specs::upload)
+        .with("github.xe.lokahi.Projects/UploadIndex", Needs::Plan, specs::index)
+        .with("github.xe.lokahi.Projects/Plan", Needs::Plan, plan::plan)
+        .with("github.xe.lokahi.Projects/PlanPage", Needs::Plan, plan::page)
+        .with("github.xe.lokahi.Projects/Apply", APPLIES, plan::apply)
+        .with("github.xe.lokahi.Projects/Progress", Needs::Read, plan::progress)
+        .with("github.xe.lokahi.Projects/Status", Needs::Read, standing::status)
+        .with("github.xe.lokahi.Projects/History", Needs::Read, standing::history)
+        .with("github.xe.lokahi.Projects/Suspend", Needs::Operate, standing::suspend)
+        .with("github.xe.lokahi.Projects/Resume", Needs::Operate, standing::resume)
+        .with("github.xe.lokahi.Projects/Approve", APPLIES, standing::approve)
+        .with("github.xe.lokahi.Projects/Reconcile", Needs::Operate, standing::reconcile)
+        .with("github.xe.lokahi.Projects/Objects", Needs::Read, objects::objects)
+        .with("github.xe.lokahi.Projects/Explain", Needs::Read, explain::explain)
 }
 
 /// A text from a client, unless it is too long or cannot be stored.

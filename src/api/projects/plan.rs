@@ -12,6 +12,9 @@ use super::wish::{allowances, wish};
 use crate::clock;
 use crate::model::desired::Revision;
 use crate::model::name::Name;
+use crate::model::scope::Scope;
+use crate::plan::guard::Allow;
+use crate::plan::text;
 use crate::plan::wire;
 use crate::proto::lokahi::{
     self, ApplyRequest, ApplyResult, Change, Move, PlanPageRequest, PlanPageResult, PlanRequest,
@@ -21,6 +24,8 @@ use crate::proto::twirp::{Code, TwirpError};
 use crate::reconcile::apply::{self, Applied, Condition};
 use crate::reconcile::propose::{Proposal, propose};
 use crate::spec::Digest;
+use crate::store::Connection;
+use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::plan::{
     NewPlan, StoredPlan, plan_applied, plan_create, plan_find, plan_page,
 };
@@ -133,6 +138,8 @@ pub(in crate::api) async fn apply(
     let found = plan_find(&mut tx, &asked.token).await?;
     let why = "there is no such plan; plans are kept for seven days";
     let stored = found.ok_or_else(|| unknown(why))?;
+    let name: Name = edit::argument("project", &stored.project)?;
+    call.needs(&Scope::Apply(name)).await?;
     if let Some(result) = &stored.result {
         return Ok(ApplyResult::decode(&result[..])?);
     }
@@ -148,7 +155,21 @@ pub(in crate::api) async fn apply(
     let done = answer(&stored.project);
     let store = &call.state.store;
     let token = &asked.token;
-    let seal = async |conn: &mut _, applied: &Applied| {
+    let forced = wish.allow.or(condition.allow) != Allow::default();
+    let seal = async |conn: &mut Connection, applied: &Applied| {
+        let subject = format!(
+            "generation {}: {}",
+            applied.generation,
+            text::summary(applied.plan.summary())
+        );
+        let entry = AuditEntry {
+            project: &stored.project,
+            after: shown(&stored).map(|(digest, _)| digest),
+            forced,
+            reason: &wish.revision.sha,
+            ..call.entry(clock::now(), &subject)
+        };
+        audit_write(conn, &entry).await?;
         plan_applied(conn, token, &done(applied).encode_to_vec()).await
     };
     let applied = apply::apply(store, &wish, &condition, clock::now(), seal).await;

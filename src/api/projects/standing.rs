@@ -5,6 +5,7 @@ use super::super::{Call, edit};
 use super::short;
 use crate::clock;
 use crate::model::name::Name;
+use crate::model::scope::Scope;
 use crate::plan::wire;
 use crate::proto::lokahi::{
     self, ApproveRequest, Generation, HistoryRequest, HistoryResult, ProjectRequest,
@@ -12,7 +13,9 @@ use crate::proto::lokahi::{
 };
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
+use crate::spec::Digest;
 use crate::store::Connection;
+use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::condition::{
     Aspect, Condition, condition_list, project_approve, project_resume, project_suspend,
 };
@@ -151,7 +154,14 @@ pub(in crate::api) async fn suspend(
     let mut tx = call.state.store.begin().await?;
     let project = find(&mut tx, &asked.project).await?;
     let by = &call.principal.name;
-    project_suspend(&mut tx, project.id, by, &reason, clock::now()).await?;
+    let now = clock::now();
+    project_suspend(&mut tx, project.id, by, &reason, now).await?;
+    let entry = AuditEntry {
+        project: &project.name,
+        reason: &reason,
+        ..call.entry(now, "")
+    };
+    audit_write(&mut tx, &entry).await?;
     call.commit(tx, "suspend a project").await?;
     told(&call, &asked.project).await
 }
@@ -164,6 +174,11 @@ pub(in crate::api) async fn resume(
     let mut tx = call.state.store.begin().await?;
     let project = find(&mut tx, &asked.project).await?;
     project_resume(&mut tx, project.id).await?;
+    let entry = AuditEntry {
+        project: &project.name,
+        ..call.entry(clock::now(), "")
+    };
+    audit_write(&mut tx, &entry).await?;
     call.commit(tx, "resume a project").await?;
     told(&call, &asked.project).await
 }
@@ -173,6 +188,8 @@ pub(in crate::api) async fn approve(
     call: Call,
     asked: ApproveRequest,
 ) -> Result<ProjectStatus, ApiError> {
+    let name: Name = edit::argument("project", &asked.project)?;
+    call.needs(&Scope::Apply(name)).await?;
     let mut tx = call.state.store.begin().await?;
     let project = find(&mut tx, &asked.project).await?;
     let conditions = condition_list(&mut tx, &[project.id]).await?;
@@ -188,6 +205,13 @@ pub(in crate::api) async fn approve(
         return Err(TwirpError::new(Code::Aborted, text).into());
     }
     project_approve(&mut tx, project.id, &digest, &call.principal.name).await?;
+    let entry = AuditEntry {
+        project: &project.name,
+        after: digest.try_into().ok().map(Digest),
+        forced: true,
+        ..call.entry(clock::now(), "what is held")
+    };
+    audit_write(&mut tx, &entry).await?;
     call.commit(tx, "approve what is held").await?;
     told(&call, &asked.project).await
 }

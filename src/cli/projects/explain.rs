@@ -26,7 +26,7 @@ pub(in crate::cli) async fn explain(
     let id = naming::id(client, &what.id).await?;
     let found = client.explain(&id).await?;
     if what.output == TextOutput::Json {
-        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Original)?)?;
+        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Cli)?)?;
         return Ok(Exit::Ok);
     }
     console

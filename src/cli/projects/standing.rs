@@ -30,7 +30,7 @@ pub(in crate::cli) async fn status(
     };
     let found = client.projects(&asked).await?;
     if form(what.output, console) == ListOutput::Json {
-        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Original)?)?;
+        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Cli)?)?;
         return Ok(Exit::Ok);
     }
     if found.projects.is_empty() {
@@ -119,7 +119,7 @@ pub(in crate::cli) async fn history(
     };
     let found = client.history(&asked).await?;
     if form(what.output, console) == ListOutput::Json {
-        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Original)?)?;
+        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Cli)?)?;
         return Ok(Exit::Ok);
     }
     let heading = ["GENERATION", "KIND", "AT", "BY", "REVISION", "CHANGES"];

@@ -32,7 +32,7 @@ pub static SPECIAL: &[Special] = &[
     Special {
         name: "env",
         form: "env(name[, default])",
-        about: "An environment variable, in the `default` of a variable only. Its name starts with LOKAHI_, or is allowed by `--allow-env` or the server's ENV_ALLOW; LOKAHI_SECRET_* and LOKAHI_TOKEN are never read.",
+        about: "An environment variable, in the `default` of a variable only. Its name starts with LOKAHI_, or is allowed by `--allow-env` or the server's ENV_ALLOW; LOKAHI_SECRET_*, LOKAHI_TOKEN and LOKAHI_SERVER are never read.",
         example: "env(\"LOKAHI_ENV\", \"prod\")",
     },
     Special {

@@ -1542,6 +1542,213 @@ impl ::prost::Name for DeliveryStatus {
         "/github.xe.lokahi.DeliveryStatus".into()
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTokenOpts {
+    /// Unique among the tokens that can be used; by the rule of all names.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// read, plan, apply:PROJECT, operate, admin; at least one.
+    #[prost(string, repeated, tag = "2")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Seconds until it ends, ten years at most. Absent: never.
+    #[prost(int64, optional, tag = "3")]
+    pub expires_in_seconds: ::core::option::Option<i64>,
+}
+impl ::prost::Name for CreateTokenOpts {
+    const NAME: &'static str = "CreateTokenOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.CreateTokenOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.CreateTokenOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct NewToken {
+    #[prost(message, optional, tag = "1")]
+    pub token: ::core::option::Option<Token>,
+    /// What to send as `Authorization: Bearer`, or as the password of the user
+    /// `token`. It cannot be asked for again.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+impl ::prost::Name for NewToken {
+    const NAME: &'static str = "NewToken";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.NewToken".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.NewToken".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Token {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "4")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "5")]
+    pub created_by: ::prost::alloc::string::String,
+    /// Absent: never.
+    #[prost(message, optional, tag = "6")]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "7")]
+    pub revoked_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// To five minutes. Absent: never.
+    #[prost(message, optional, tag = "8")]
+    pub last_used_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Token {
+    const NAME: &'static str = "Token";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Token".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Token".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTokensOpts {
+    /// With the newest 1,000 of those that expired or were revoked.
+    #[prost(bool, tag = "1")]
+    pub include_ended: bool,
+}
+impl ::prost::Name for ListTokensOpts {
+    const NAME: &'static str = "ListTokensOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ListTokensOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ListTokensOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TokensPage {
+    #[prost(message, repeated, tag = "1")]
+    pub tokens: ::prost::alloc::vec::Vec<Token>,
+}
+impl ::prost::Name for TokensPage {
+    const NAME: &'static str = "TokensPage";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.TokensPage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.TokensPage".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TokenName {
+    /// An id, or the name of a token that is not revoked.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TokenName {
+    const NAME: &'static str = "TokenName";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.TokenName".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.TokenName".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAuditOpts {
+    /// 30 when absent, 1,000 at most.
+    #[prost(int32, tag = "1")]
+    pub count: i32,
+    /// Filters; all given ones must hold.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub principal: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub action: ::prost::alloc::string::String,
+    /// Only entries with a smaller id: the `id` of the last one of a page gives
+    /// the next page.
+    #[prost(int64, tag = "5")]
+    pub older_than: i64,
+}
+impl ::prost::Name for ListAuditOpts {
+    const NAME: &'static str = "ListAuditOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ListAuditOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ListAuditOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuditPage {
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<AuditEntry>,
+}
+impl ::prost::Name for AuditPage {
+    const NAME: &'static str = "AuditPage";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.AuditPage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.AuditPage".into()
+    }
+}
+/// AuditEntry is one thing that was done, or denied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditEntry {
+    #[prost(int64, tag = "1")]
+    pub id: i64,
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The user of USERPASS, `token:NAME`, or what lokahid calls itself.
+    #[prost(string, tag = "3")]
+    pub principal: ::prost::alloc::string::String,
+    /// The call, e.g. Checks/Put.
+    #[prost(string, tag = "4")]
+    pub action: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub project: ::prost::alloc::string::String,
+    /// SHA-256 digests of the encoded spec before and after; empty: there was or
+    /// is none.
+    #[prost(bytes = "vec", tag = "7")]
+    pub before: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "8")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    /// It went over a rule that would have refused it.
+    #[prost(bool, tag = "9")]
+    pub forced: bool,
+    #[prost(string, tag = "10")]
+    pub reason: ::prost::alloc::string::String,
+    /// done, denied. The same denial is written once a minute.
+    #[prost(string, tag = "11")]
+    pub outcome: ::prost::alloc::string::String,
+    /// Address and program of the caller.
+    #[prost(string, tag = "12")]
+    pub remote: ::prost::alloc::string::String,
+}
+impl ::prost::Name for AuditEntry {
+    const NAME: &'static str = "AuditEntry";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.AuditEntry".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.AuditEntry".into()
+    }
+}
 /// WebhookFormat is how a receiver wants its events written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
