@@ -7,11 +7,10 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
-use super::{Call, convert, edit};
+use super::{Call, convert, edit, force};
 use crate::clock;
 use crate::histogram::summarise;
 use crate::model::desired::API_PROJECT;
-use crate::model::desired::SourceLine;
 use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo};
 use crate::model::name::Name;
@@ -29,7 +28,6 @@ use crate::store::check::{
 };
 use crate::store::error::StoreError;
 use crate::store::observation::{evidence_list, observation_latencies};
-use crate::store::project::project_source;
 use crate::store::receiver::{receiver_add, receiver_implicit, receiver_link, receiver_replace};
 use crate::store::request::{RequestKey, request_find, request_keep};
 use crate::store::spec::spec_put;
@@ -148,8 +146,9 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, put.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-    if current.owner == Owner::Declared {
-        return Err(declared(&current, project_source(&mut tx, id).await?).into());
+    let forced = current.owner == Owner::Declared;
+    if forced {
+        force::allowed(&call, &mut tx, &current, put.force, &put.force_reason).await?;
     }
     if !put.name.is_empty() && Some(put.name.as_str()) != current.name() {
         let why = "cannot be changed; create a check with the new name";
@@ -171,16 +170,25 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
             quiet: false,
         };
         check_update(&mut tx, Owner::Api, &[new]).await?;
+        if forced {
+            force::note(&call, &mut tx, &current, &put.force_reason, now).await?;
+        }
         if spec.webhook != current.spec.webhook {
             let both: Vec<_> = [&current.spec.webhook, &spec.webhook]
                 .into_iter()
                 .flatten()
                 .cloned()
                 .collect();
+            let project = match forced {
+                true => force::project(&mut tx, &current).await?,
+                false => project,
+            };
             let known = receiver_implicit(&mut tx, project, &both, now).await?;
             let find = |webhook: &Option<_>| known.get(webhook.as_ref()?).copied();
             let (old, new) = (find(&current.spec.webhook), find(&spec.webhook));
-            receiver_link(&mut tx, &[(id, new.into_iter().collect())]).await?;
+            let mut links = force::declared_receivers(&mut tx, project, &spec).await?;
+            links.extend(new);
+            receiver_link(&mut tx, &[(id, links)]).await?;
             if let Some(old) = old {
                 receiver_replace(&mut tx, id, old, new, now).await?;
             }
@@ -190,6 +198,8 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
             project: &current.project,
             before: Some(Digest::of(&encode_check(&current.spec))),
             after: Some(digest),
+            forced,
+            reason: &put.force_reason,
             ..call.entry(now, &subject)
         };
         audit_write(&mut tx, &entry).await?;
@@ -215,15 +225,19 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, wanted.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-    if current.owner == Owner::Declared {
-        return Err(declared(&current, project_source(&mut tx, id).await?).into());
-    }
     let now = clock::now();
+    let forced = current.owner == Owner::Declared;
+    if forced {
+        force::allowed(&call, &mut tx, &current, wanted.force, &wanted.reason).await?;
+        force::note(&call, &mut tx, &current, &wanted.reason, now).await?;
+    }
     check_delete(&mut tx, &[id], now).await?;
     let subject = subject(id, current.name().unwrap_or_default());
     let entry = AuditEntry {
         project: &current.project,
         before: Some(Digest::of(&encode_check(&current.spec))),
+        forced,
+        reason: &wanted.reason,
         ..call.entry(now, &subject)
     };
     audit_write(&mut tx, &entry).await?;
@@ -371,22 +385,6 @@ fn same_version(
         .with("version", version.to_string())),
         _ => Ok(()),
     }
-}
-
-/// What a file declares is changed in the file.
-fn declared(check: &StoredCheck, source: Option<(SourceLine, i64)>) -> TwirpError {
-    let (place, generation) = source.unwrap_or_default();
-    let SourceLine { file, line } = place;
-    let text = format!(
-        "the check {} is declared in {file}:{line} of the project {}; edit it there and apply",
-        check.address, check.project
-    );
-    TwirpError::new(Code::FailedPrecondition, text)
-        .with("project", &check.project)
-        .with("address", &check.address)
-        .with("file", file)
-        .with("line", line.to_string())
-        .with("generation", generation.to_string())
 }
 
 fn request_key<'a>(

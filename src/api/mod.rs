@@ -9,6 +9,7 @@ mod twirp;
 
 mod convert;
 mod edit;
+mod force;
 mod checks;
 mod run;
 mod projects;
@@ -39,10 +40,10 @@ use crate::model::desired::API_PROJECT;
 use crate::model::probe::DEFAULT_LOCATION;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::serve::respond::answer_error;
-use crate::store::error::StoreError;
-use crate::store::{Store, Transaction};
 use crate::serve::server::Peer;
+use crate::store::error::StoreError;
 use crate::store::project::{ProjectId, project_find};
+use crate::store::{Store, Transaction};
 
 /// How many calls are worked on at once; more are told to try again.
 const MOST_IN_FLIGHT: usize = 256;
@@ -125,11 +126,7 @@ fn remote(request: &Parts) -> String {
 
 impl Call {
     /// Commits what a call did.
-    async fn commit(
-        &self,
-        tx: Transaction,
-        doing: &'static str,
-    ) -> Result<(), ApiError> {
+    async fn commit(&self, tx: Transaction, doing: &'static str) -> Result<(), ApiError> {
         let done = tx.commit().await;
         Ok(done.map_err(|source| StoreError::Query { doing, source })?)
     }

@@ -231,6 +231,15 @@ Examples:
 Examples:
   lokahictl watch checks.d")]
     Watch(projects::Watch),
+    /// Make, list and revoke tokens: who may call, and what
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// List who did what, and who was denied it: a table on a terminal, else JSON
+    #[command(after_help = "\
+Examples:
+  lokahictl audit --project shop --count 100
+  lokahictl audit --principal token:deploy --output json")]
+    Audit(Audit),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:

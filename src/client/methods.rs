@@ -56,7 +56,8 @@ impl Client {
     }
 
     pub async fn upload_index(&self, part: &lokahi::IndexPart) -> Answer<lokahi::IndexReceipt> {
-        self.call("github.xe.lokahi.Projects/UploadIndex", part).await
+        self.call("github.xe.lokahi.Projects/UploadIndex", part)
+            .await
     }
 
     pub async fn plan(&self, request: &lokahi::PlanRequest) -> Answer<lokahi::PlanResult> {
@@ -109,11 +110,13 @@ impl Client {
     }
 
     pub async fn reconcile(&self, asked: &lokahi::ProjectRequest) -> Answer<lokahi::ProjectStatus> {
-        self.call("github.xe.lokahi.Projects/Reconcile", asked).await
+        self.call("github.xe.lokahi.Projects/Reconcile", asked)
+            .await
     }
 
     pub async fn explain(&self, id: &str) -> Answer<lokahi::Explanation> {
-        self.call("github.xe.lokahi.Projects/Explain", &of(id)).await
+        self.call("github.xe.lokahi.Projects/Explain", &of(id))
+            .await
     }
 
     pub async fn token_create(&self, opts: &lokahi::CreateTokenOpts) -> Answer<lokahi::NewToken> {

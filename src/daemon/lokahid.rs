@@ -14,13 +14,11 @@ use uuid::Uuid;
 use super::connect::{self, Schema};
 use super::listen;
 use super::metrics::{self, Parts};
-use super::parts;
-use super::settings::{Lokahid, LokahidCommand, PrivateServers, Reconcile, given};
+use super::settings::{Lokahid, LokahidCommand, PrivateServers, given};
+use super::{parts, reconcile};
 use crate::api::access::check_setting;
 use crate::api::{self, ApiSettings, ApiState};
 use crate::bus::Bus;
-use crate::manifest::inputs::Inputs;
-use crate::reconcile::load;
 use crate::reconcile::run::{ReconcileStatus, Reconciler};
 use crate::runtime::chain::chain;
 use crate::runtime::signals;
@@ -266,14 +264,4 @@ async fn migrate(settings: &Lokahid, check: bool) -> anyhow::Result<ExitCode> {
     store.migrate().await?;
     info!("{migrations} run");
     Ok(ExitCode::SUCCESS)
-}
-
-/// What check files may know of this process: LOKAHI_VAR_* are the values of their variables.
-fn inputs(settings: &Reconcile) -> Inputs {
-    let allowed = settings.env_allow.iter().filter(|name| !name.is_empty());
-    Inputs {
-        allowed: allowed.cloned().collect(),
-        ..Inputs::default()
-    }
-    .with_environment(load::environment())
 }

@@ -49,7 +49,12 @@ fn git(folder: &Path, arguments: &[&str], index: Option<&Path>) -> Result<String
     command
         .arg("-C")
         .arg(folder)
-        .args(["-c", "protocol.ext.allow=never", "-c", "core.symlinks=false"])
+        .args([
+            "-c",
+            "protocol.ext.allow=never",
+            "-c",
+            "core.symlinks=false",
+        ])
         .args(arguments)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_OPTIONAL_LOCKS", "0")
@@ -78,7 +83,10 @@ fn git(folder: &Path, arguments: &[&str], index: Option<&Path>) -> Result<String
         }
         waited += LOOK;
     };
-    let (out, words) = (out.join().unwrap_or_default(), words.join().unwrap_or_default());
+    let (out, words) = (
+        out.join().unwrap_or_default(),
+        words.join().unwrap_or_default(),
+    );
     match status.success() {
         true => Ok(out.trim_end().to_owned()),
         false => Err(GitError::Refused {
@@ -188,10 +196,17 @@ impl std::str::FromStr for Place {
     fn from_str(text: &str) -> Result<Self, GitError> {
         let (repository, rest) = text.split_once('#').unwrap_or((text, ""));
         let (reference, folder) = rest.split_once(':').unwrap_or((rest, ""));
-        let reference = if reference.is_empty() { "HEAD" } else { reference };
+        let reference = if reference.is_empty() {
+            "HEAD"
+        } else {
+            reference
+        };
         let folder = folder.trim_matches('/');
         let leaves = folder.split('/').any(|part| part == "..");
-        if repository.is_empty() || repository.starts_with('-') || reference.starts_with('-') || leaves
+        if repository.is_empty()
+            || repository.starts_with('-')
+            || reference.starts_with('-')
+            || leaves
         {
             return Err(GitError::Place(without_credentials(text)));
         }
@@ -244,7 +259,15 @@ impl Mirror {
         }
         let wanted = format!("+{}:refs/lokahi/wanted", self.place.reference);
         let from = absolute(&self.place.repository);
-        let fetch = ["fetch", "--quiet", "--no-tags", "--force", "--", &from, &wanted];
+        let fetch = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--force",
+            "--",
+            &from,
+            &wanted,
+        ];
         git(&repository, &fetch, None)?;
         let peeled = "refs/lokahi/wanted^{commit}";
         let sha = git(&repository, &["rev-parse", "--verify", peeled], None)?;
@@ -345,12 +368,24 @@ mod tests {
         for (text, shown) in [
             ("/srv/checks", "/srv/checks#HEAD"),
             ("/srv/checks#main", "/srv/checks#main"),
-            ("https://git.example.com/ops.git#main:checks.d/", "https://git.example.com/ops.git#main:checks.d"),
-            ("https://u:pw@git.example.com/ops.git#v1", "https://git.example.com/ops.git#v1"),
+            (
+                "https://git.example.com/ops.git#main:checks.d/",
+                "https://git.example.com/ops.git#main:checks.d",
+            ),
+            (
+                "https://u:pw@git.example.com/ops.git#v1",
+                "https://git.example.com/ops.git#v1",
+            ),
         ] {
             assert_eq!(of(text).unwrap(), shown);
         }
-        for bad in ["", "#main", "--upload-pack=x", "/srv#-x", "/srv#main:../etc"] {
+        for bad in [
+            "",
+            "#main",
+            "--upload-pack=x",
+            "/srv#-x",
+            "/srv#main:../etc",
+        ] {
             assert!(of(bad).is_err(), "{bad}");
         }
     }
@@ -359,7 +394,10 @@ mod tests {
     fn credentials_are_not_shown() {
         for (text, shown) in [
             ("https://user:pw@host/x", "https://host/x"),
-            ("unable to access 'https://u:p@h/x/': no", "unable to access 'https://h/x/': no"),
+            (
+                "unable to access 'https://u:p@h/x/': no",
+                "unable to access 'https://h/x/': no",
+            ),
             ("git@host:x.git", "git@host:x.git"),
             ("/a/b", "/a/b"),
         ] {

@@ -61,10 +61,19 @@ pub fn webhook_fields(before: &WebhookSpec, after: &WebhookSpec) -> Vec<FieldCha
 pub fn project_fields(before: &ProjectSpec, after: &ProjectSpec) -> Vec<FieldChange> {
     let shown = |spec: &ProjectSpec| {
         let names = spec.operators.iter();
-        Literal::List(names.map(|name| Literal::Reference(format!("webhook.{name}"))).collect())
+        Literal::List(
+            names
+                .map(|name| Literal::Reference(format!("webhook.{name}")))
+                .collect(),
+        )
     };
     let mut fields = Vec::new();
-    compare(&mut fields, "operators".to_owned(), shown(before), shown(after));
+    compare(
+        &mut fields,
+        "operators".to_owned(),
+        shown(before),
+        shown(after),
+    );
     fields
 }
 

@@ -149,9 +149,11 @@ fn kept_and_gone<'a>(
     options: &Options,
     names: &Names,
 ) -> (Vec<Step<'a>>, Vec<Step<'a>>) {
-    let (Some(declared), Some(living), Some(dead)) =
-        (wanted.of_kind(kind), live.of_kind(kind), live.dead_of_kind(kind))
-    else {
+    let (Some(declared), Some(living), Some(dead)) = (
+        wanted.of_kind(kind),
+        live.of_kind(kind),
+        live.dead_of_kind(kind),
+    ) else {
         return (Vec::new(), Vec::new());
     };
     let covered = |address: &str| kind == Kind::Webhook || options.covers(address);
@@ -216,7 +218,8 @@ fn kept_and_gone<'a>(
         declared_here || renamed_away || !covered(address)
     };
     let gone = living.iter().filter(|(address, _)| !stays(address));
-    let gone = gone.filter_map(|(address, object)| gone_step(kind, address, object, options, names));
+    let gone =
+        gone.filter_map(|(address, object)| gone_step(kind, address, object, options, names));
     (kept, gone.collect())
 }
 
@@ -254,11 +257,7 @@ fn gone_step<'a>(
 }
 
 /// With targets, only the receivers that these need, and nothing of the others.
-pub(super) fn narrow<'a>(
-    steps: Vec<Step<'a>>,
-    options: &Options,
-    specs: &Specs,
-) -> Vec<Step<'a>> {
+pub(super) fn narrow<'a>(steps: Vec<Step<'a>>, options: &Options, specs: &Specs) -> Vec<Step<'a>> {
     if options.targets.is_empty() {
         return steps;
     }

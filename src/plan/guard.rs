@@ -203,7 +203,10 @@ fn source(weight: &Weight, origin: &Origin, allow: &Allow) -> Option<Guard> {
     let message = match (&origin.before, &origin.now) {
         (Some(before), now) if now.as_ref() != Some(before) => {
             let now = now.as_ref().map_or("no repository".to_owned(), place);
-            format!("the checks came from {}, and these files come from {now}", place(before))
+            format!(
+                "the checks came from {}, and these files come from {now}",
+                place(before)
+            )
         }
         _ if origin.files_now * 2 < origin.files_before => format!(
             "there are {} check files where there were {}",

@@ -74,7 +74,9 @@ pub(super) fn routing(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Vec<Rou
         let find = |digest: Option<_>| specs.webhooks.get(&digest?);
         if let (Some(before), Some(after)) = (find(step.before), find(step.after))
             && before.url != after.url
-            && let Some(object) = live.webhooks.get(step.from.as_deref().unwrap_or(step.address))
+            && let Some(object) = live
+                .webhooks
+                .get(step.from.as_deref().unwrap_or(step.address))
         {
             let audience = Audience::Webhook(step.address.to_owned());
             moved.insert(audience.clone(), object.told_by);

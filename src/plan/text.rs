@@ -185,7 +185,10 @@ fn details(out: &mut String, change: &Change) {
         };
         let at = moment(drift.at);
         let by = &drift.by;
-        line_to(out, &format!("  ! {what} past the files by {by} at {at}{why}"));
+        line_to(
+            out,
+            &format!("  ! {what} past the files by {by} at {at}{why}"),
+        );
     }
 }
 

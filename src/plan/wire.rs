@@ -103,10 +103,7 @@ pub fn to_drift(drift: &Drift) -> wire::Drift {
 fn from_drift(drift: wire::Drift) -> Drift {
     Drift {
         by: drift.by,
-        at: drift
-            .at
-            .as_ref()
-            .map_or(OffsetDateTime::UNIX_EPOCH, moment),
+        at: drift.at.as_ref().map_or(OffsetDateTime::UNIX_EPOCH, moment),
         reason: drift.reason,
     }
 }

@@ -3,7 +3,7 @@
 //! One transaction: lock the project, plan again, require that it is what was shown, write,
 //! remember. What the API made is neither read nor written here, unless it is adopted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -247,8 +247,11 @@ impl Work<'_> {
                 Action::Adopt | Action::Release | Action::Delete => {}
             }
         }
-        let old = changes.iter().filter_map(|change| change.from.as_ref());
-        old.for_each(|address| drop(all.remove(address)));
+        let renamed_away =
+            |change: &&Change| change.kind == Kind::Webhook && change.action == Action::Rename;
+        for change in changes.iter().filter(renamed_away) {
+            change.from.as_ref().and_then(|address| all.remove(address));
+        }
         let new = created.iter().chain(&revived).chain(&updated);
         all.extend(new.map(|receiver| (receiver.address.clone(), receiver.id)));
         receiver_rename(conn, &renamed).await?;
@@ -374,6 +377,8 @@ impl Work<'_> {
     }
 
     async fn remember(&self, conn: &mut Connection, changes: &[Change]) -> Result<(), StoreError> {
+        let keep = changes.iter().filter(|change| change.action.keeps());
+        let taken: HashSet<(Kind, &str)> = keep.map(|c| (c.kind, c.address.as_str())).collect();
         let mut members = Vec::new();
         for change in changes {
             let digest = match change.kind {
@@ -394,11 +399,8 @@ impl Work<'_> {
                 },
             });
             let renamed = change.action == Action::Rename;
-            let taken = |from: &String| {
-                let same = |other: &Change| other.kind == change.kind && other.address == *from;
-                changes.iter().any(|other| same(other) && other.action.keeps())
-            };
-            if let Some(from) = change.from.as_ref().filter(|from| renamed && !taken(from)) {
+            let free = |from: &&String| renamed && !taken.contains(&(change.kind, from.as_str()));
+            if let Some(from) = change.from.as_ref().filter(free) {
                 members.push(Membership {
                     kind: change.kind,
                     address: from.clone(),

@@ -91,5 +91,8 @@ fn was_fault(aspect: Aspect, before: &Condition) -> bool {
 }
 
 fn is_failure(reason: &str) -> bool {
-    !matches!(reason, "Held" | "Waiting" | "Suspended" | "Observing" | "Applied")
+    !matches!(
+        reason,
+        "Held" | "Waiting" | "Suspended" | "Observing" | "Applied"
+    )
 }

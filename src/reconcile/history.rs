@@ -21,11 +21,7 @@ use crate::store::tombstone::tombstone_find;
 
 /// Makes a wish for what the project was at generation `n`. What has another name by now is
 /// found by its id.
-pub async fn roll_back(
-    conn: &mut Connection,
-    wish: &mut Wish,
-    n: i64,
-) -> Result<(), ApplyError> {
+pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result<(), ApplyError> {
     let project = find(conn, wish).await?;
     if n < 1 || n > project.generation {
         return Err(ApplyError::NoGeneration {
@@ -115,7 +111,11 @@ pub async fn restore(
         };
         let asked = [address.to_owned()];
         let found = tombstone_find(conn, project.id, kind, &asked, since).await?;
-        let row = found.into_iter().next().filter(|_| valid).ok_or_else(nothing)?;
+        let row = found
+            .into_iter()
+            .next()
+            .filter(|_| valid)
+            .ok_or_else(nothing)?;
         let declared = Declared {
             spec: row.live,
             source: SourceLine::default(),

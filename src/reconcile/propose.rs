@@ -66,7 +66,11 @@ pub async fn propose(
         needed.extend(declared(&wish.wanted));
     }
     let mut specs = load(conn, &wish.wanted, &live, &needed).await?;
-    if specs.checks.values().any(|spec| spec.secrets().next().is_some()) {
+    if specs
+        .checks
+        .values()
+        .any(|spec| spec.secrets().next().is_some())
+    {
         // One variable cannot stand for two secrets, be they in what changes or not.
         needed.extend(declared(&wish.wanted));
         specs = load(conn, &wish.wanted, &live, &needed).await?;
@@ -130,7 +134,9 @@ async fn live(
         (Kind::Check, &wanted.checks, &live.checks),
         (Kind::Webhook, &wanted.webhooks, &live.webhooks),
     ] {
-        let missing = declared.keys().filter(|address| !living.contains_key(*address));
+        let missing = declared
+            .keys()
+            .filter(|address| !living.contains_key(*address));
         let at = |address: &String| {
             let old = wish.restored.get(&(kind, address.clone()));
             old.unwrap_or(address).clone()

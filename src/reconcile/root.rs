@@ -121,12 +121,19 @@ impl Root {
         let revision = seen.revision;
         let (desired, warnings) = match seen.wanted {
             Ok(wanted) => wanted,
-            Err(problems) => return self.invalid(&problems, &seen.shown, &revision, ground).await,
+            Err(problems) => {
+                return self
+                    .invalid(&problems, &seen.shown, &revision, ground)
+                    .await;
+            }
         };
         self.warn_once(&warnings, &seen.shown);
         let name = desired.project.to_string();
         self.project = Some(name.clone());
-        match self.bring((desired, Vec::new()), &seen.shown, &revision, ground).await {
+        match self
+            .bring((desired, Vec::new()), &seen.shown, &revision, ground)
+            .await
+        {
             Ok(settled) => {
                 if settled.ready() {
                     self.failures = 0;
@@ -147,7 +154,8 @@ impl Root {
             }
             Err(error) => {
                 let words = chain(&error);
-                self.fail("ApplyFailed", &words, &revision.sha, ground).await
+                self.fail("ApplyFailed", &words, &revision.sha, ground)
+                    .await
             }
         }
     }
@@ -202,7 +210,8 @@ impl Root {
         let mut conn = ground.store.acquire().await?;
         let proposal = propose(&mut conn, &wish, project, clock::now()).await?;
         drop(conn);
-        self.drifted(&proposal.project, &revision.sha, ground).await?;
+        self.drifted(&proposal.project, &revision.sha, ground)
+            .await?;
         if proposal.plan.is_empty() {
             self.suspected = None;
             return self.settled(&proposal.project, revision, ground).await;
@@ -217,8 +226,15 @@ impl Root {
             },
         );
         if ground.settings.mode == Mode::Observe {
-            self.tell_ready(&proposal.project, false, "Observing", &words, revision, ground)
-                .await?;
+            self.tell_ready(
+                &proposal.project,
+                false,
+                "Observing",
+                &words,
+                revision,
+                ground,
+            )
+            .await?;
             return Ok(Settled {
                 held: true,
                 ..Settled::default()
@@ -227,13 +243,23 @@ impl Root {
         let digest = proposal.digest;
         let approved = proposal.project.approved.as_deref() == Some(&digest.0[..]);
         let holds = proposal.guards.iter();
-        if holds.clone().any(|guard| !(approved && guard.can_be_approved())) {
+        if holds
+            .clone()
+            .any(|guard| !(approved && guard.can_be_approved()))
+        {
             return self.hold(&proposal, &words, revision, ground).await;
         }
         if let Some(wait) = self.must_wait(&proposal, ground.whole) {
             let waiting = "a delete must be seen twice: this may be a folder half written";
-            self.tell_ready(&proposal.project, false, "Waiting", waiting, revision, ground)
-                .await?;
+            self.tell_ready(
+                &proposal.project,
+                false,
+                "Waiting",
+                waiting,
+                revision,
+                ground,
+            )
+            .await?;
             return Ok(Settled {
                 again: Some(wait),
                 held: true,
@@ -250,7 +276,10 @@ impl Root {
         let applied = apply::apply(ground.store, &wish, &condition, clock::now(), seal).await?;
         info!(project = %name, generation = applied.generation, "applied\n{}", words.trim_end());
         if let Err(error) = ground.bus.changed_publish().await {
-            debug!(error = &error as &dyn std::error::Error, "no hint to the schedulers");
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "no hint to the schedulers"
+            );
         }
         let project = find(ground.store, &name).await?.unwrap_or(proposal.project);
         self.settled(&project, revision, ground).await
@@ -312,7 +341,10 @@ impl Root {
             }
             _ => {
                 let deletes = proposal.plan.summary().delete;
-                info!(deletes, "the files delete something; looking again in {TWICE:?}");
+                info!(
+                    deletes,
+                    "the files delete something; looking again in {TWICE:?}"
+                );
                 self.suspected = Some((proposal.digest, now));
                 Some(TWICE)
             }
@@ -464,13 +496,7 @@ impl Root {
         Ok(())
     }
 
-    async fn fail(
-        &mut self,
-        reason: &str,
-        words: &str,
-        sha: &str,
-        ground: &Ground<'_>,
-    ) -> Settled {
+    async fn fail(&mut self, reason: &str, words: &str, sha: &str, ground: &Ground<'_>) -> Settled {
         self.say(words);
         self.fail_quietly(reason, words, sha, ground).await
     }
@@ -502,7 +528,10 @@ impl Root {
             };
             for words in [failed, tried] {
                 if let Err(error) = self.tell(&project, words, sha, ground).await {
-                    debug!(error = &error as &dyn std::error::Error, "a failure is not stored");
+                    debug!(
+                        error = &error as &dyn std::error::Error,
+                        "a failure is not stored"
+                    );
                 }
             }
         }

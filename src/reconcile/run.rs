@@ -119,7 +119,10 @@ impl Reconciler {
             return;
         };
         if let Err(error) = reconciler_release(&mut conn, &self.settings.owner).await {
-            debug!(error = &error as &dyn std::error::Error, "projects are not given up");
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "projects are not given up"
+            );
         }
     }
 

@@ -132,7 +132,10 @@ pub fn complete(
 /// How many files something is declared in.
 fn files(desired: &crate::model::desired::Desired) -> usize {
     let checks = desired.checks.values().map(|check| &check.source.file);
-    let webhooks = desired.webhooks.values().map(|webhook| &webhook.source.file);
+    let webhooks = desired
+        .webhooks
+        .values()
+        .map(|webhook| &webhook.source.file);
     let all: std::collections::BTreeSet<&String> = checks.chain(webhooks).collect();
     all.len()
 }

@@ -47,6 +47,11 @@ pub struct LeaseOwner {
 }
 
 impl LeaseOwner {
+    /// The name that a restart keeps.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// This process, as an instance of that name.
     pub fn new(instance: &str) -> Self {
         // The sign parts the two in the column.

@@ -32,7 +32,9 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
         if let Some((source, since)) = source {
             explanation.file = source.file;
             explanation.line = i32::try_from(source.line).unwrap_or(i32::MAX);
-            let made = generation_list(&mut conn, project, since + 1, 1).await?.pop();
+            let made = generation_list(&mut conn, project, since + 1, 1)
+                .await?
+                .pop();
             explanation.generation = made.as_ref().map(generation);
         }
     }

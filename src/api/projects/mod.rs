@@ -8,7 +8,6 @@ mod standing;
 mod objects;
 mod explain;
 
-use super::Call;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
@@ -22,21 +21,68 @@ const LONGEST: usize = 1024;
 pub(super) fn add(methods: Methods) -> Methods {
     const APPLIES: Needs = Needs::OfRequest("`apply:PROJECT`");
     methods
-        .with("github.xe.lokahi.Projects/MissingSpecs", Needs::Plan, specs::missing)
-        .with("github.xe.lokahi.Projects/UploadSpecs", Needs::Plan, specs::upload)
-        .with("github.xe.lokahi.Projects/UploadIndex", Needs::Plan, specs::index)
+        .with(
+            "github.xe.lokahi.Projects/MissingSpecs",
+            Needs::Plan,
+            specs::missing,
+        )
+        .with(
+            "github.xe.lokahi.Projects/UploadSpecs",
+            Needs::Plan,
+            specs::upload,
+        )
+        .with(
+            "github.xe.lokahi.Projects/UploadIndex",
+            Needs::Plan,
+            specs::index,
+        )
         .with("github.xe.lokahi.Projects/Plan", Needs::Plan, plan::plan)
-        .with("github.xe.lokahi.Projects/PlanPage", Needs::Plan, plan::page)
+        .with(
+            "github.xe.lokahi.Projects/PlanPage",
+            Needs::Plan,
+            plan::page,
+        )
         .with("github.xe.lokahi.Projects/Apply", APPLIES, plan::apply)
-        .with("github.xe.lokahi.Projects/Progress", Needs::Read, plan::progress)
-        .with("github.xe.lokahi.Projects/Status", Needs::Read, standing::status)
-        .with("github.xe.lokahi.Projects/History", Needs::Read, standing::history)
-        .with("github.xe.lokahi.Projects/Suspend", Needs::Operate, standing::suspend)
-        .with("github.xe.lokahi.Projects/Resume", Needs::Operate, standing::resume)
-        .with("github.xe.lokahi.Projects/Approve", APPLIES, standing::approve)
-        .with("github.xe.lokahi.Projects/Reconcile", Needs::Operate, standing::reconcile)
-        .with("github.xe.lokahi.Projects/Objects", Needs::Read, objects::objects)
-        .with("github.xe.lokahi.Projects/Explain", Needs::Read, explain::explain)
+        .with(
+            "github.xe.lokahi.Projects/Status",
+            Needs::Read,
+            standing::status,
+        )
+        .with(
+            "github.xe.lokahi.Projects/History",
+            Needs::Read,
+            standing::history,
+        )
+        .with(
+            "github.xe.lokahi.Projects/Suspend",
+            Needs::Operate,
+            standing::suspend,
+        )
+        .with(
+            "github.xe.lokahi.Projects/Resume",
+            Needs::Operate,
+            standing::resume,
+        )
+        .with(
+            "github.xe.lokahi.Projects/Approve",
+            APPLIES,
+            standing::approve,
+        )
+        .with(
+            "github.xe.lokahi.Projects/Reconcile",
+            Needs::Operate,
+            standing::reconcile,
+        )
+        .with(
+            "github.xe.lokahi.Projects/Objects",
+            Needs::Read,
+            objects::objects,
+        )
+        .with(
+            "github.xe.lokahi.Projects/Explain",
+            Needs::Read,
+            explain::explain,
+        )
 }
 
 /// A text from a client, unless it is too long or cannot be stored.
@@ -51,9 +97,8 @@ fn short(argument: &str, text: String) -> Result<String, TwirpError> {
 /// What whoever applies is told.
 fn refused(error: ApplyError) -> ApiError {
     let text = error.to_string();
-    let precondition = |name: &str| {
-        TwirpError::new(Code::FailedPrecondition, text.clone()).with("reason", name)
-    };
+    let precondition =
+        |name: &str| TwirpError::new(Code::FailedPrecondition, text.clone()).with("reason", name);
     match error {
         ApplyError::Reserved => TwirpError::argument("project", text).into(),
         ApplyError::Stale { .. } => TwirpError::new(Code::Aborted, text).into(),

@@ -10,15 +10,14 @@ use super::super::{Call, edit};
 use super::refused;
 use super::wish::{allowances, wish};
 use crate::clock;
-use crate::model::desired::Revision;
 use crate::model::name::Name;
 use crate::model::scope::Scope;
 use crate::plan::guard::Allow;
 use crate::plan::text;
 use crate::plan::wire;
 use crate::proto::lokahi::{
-    self, ApplyRequest, ApplyResult, Change, Move, PlanPageRequest, PlanPageResult, PlanRequest,
-    PlanResult, ProgressRequest, ProgressResult,
+    ApplyRequest, ApplyResult, Change, Move, PlanPageRequest, PlanPageResult, PlanRequest,
+    PlanResult,
 };
 use crate::proto::twirp::{Code, TwirpError};
 use crate::reconcile::apply::{self, Applied, Condition};
@@ -26,11 +25,8 @@ use crate::reconcile::propose::{Proposal, propose};
 use crate::spec::Digest;
 use crate::store::Connection;
 use crate::store::audit::{AuditEntry, audit_write};
-use crate::store::plan::{
-    NewPlan, StoredPlan, plan_applied, plan_create, plan_find, plan_page,
-};
+use crate::store::plan::{NewPlan, StoredPlan, plan_applied, plan_create, plan_find, plan_page};
 use crate::store::project::{Project, project_list};
-use crate::store::shard::generation_progress;
 
 /// The most bytes of changes on one page.
 const PAGE: usize = 1024 * 1024;
@@ -44,7 +40,9 @@ pub(in crate::api) async fn plan(call: Call, asked: PlanRequest) -> Result<PlanR
     let wish = wish(&mut tx, &call, asked).await?;
     let found = project_list(&mut tx, Some(name.as_str())).await?.pop();
     let project = found.unwrap_or_else(|| Project::new(name.as_str()));
-    let proposal = propose(&mut tx, &wish, project, now).await.map_err(refused)?;
+    let proposal = propose(&mut tx, &wish, project, now)
+        .await
+        .map_err(refused)?;
     let changes = proposal.plan.changes.iter().map(wire::to_change).collect();
     let mut pages = pages(changes);
     let first = pages.remove(0);
@@ -66,12 +64,7 @@ pub(in crate::api) async fn plan(call: Call, asked: PlanRequest) -> Result<PlanR
     Ok(result)
 }
 
-fn result(
-    project: &str,
-    proposal: &Proposal,
-    first: PlanPageResult,
-    pages: usize,
-) -> PlanResult {
+fn result(project: &str, proposal: &Proposal, first: PlanPageResult, pages: usize) -> PlanResult {
     let plan = &proposal.plan;
     let suggestion = |(from, to): &(String, String)| Move {
         from: from.clone(),
@@ -207,25 +200,6 @@ fn answer(project: &str) -> impl Fn(&Applied) -> ApplyResult {
         summary: Some(wire::to_summary(applied.plan.summary())),
         suspended: applied.suspended,
     }
-}
-
-/// How far the schedulers are.
-pub(in crate::api) async fn progress(
-    call: Call,
-    asked: ProgressRequest,
-) -> Result<ProgressResult, ApiError> {
-    let mut conn = call.state.store.acquire().await?;
-    let found = generation_progress(&mut conn, &asked.project, asked.generation).await?;
-    let progress = found.ok_or_else(|| unknown("there is no such generation"))?;
-    Ok(ProgressResult {
-        scheduled: progress.scheduled,
-        unprobed: i32::try_from(progress.unprobed).unwrap_or(i32::MAX),
-    })
-}
-
-/// The revision of a generation as a message.
-pub(super) fn revision(revision: &Revision) -> lokahi::Revision {
-    wire::to_revision(revision)
 }
 
 fn unknown(why: &str) -> TwirpError {

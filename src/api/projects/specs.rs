@@ -28,15 +28,14 @@ pub(in crate::api) async fn missing(
     Ok(wire_digests(missing))
 }
 
-async fn not_stored(
-    call: &Call,
-    digests: BTreeSet<Digest>,
-) -> Result<BTreeSet<Digest>, ApiError> {
+async fn not_stored(call: &Call, digests: BTreeSet<Digest>) -> Result<BTreeSet<Digest>, ApiError> {
     let mut conn = call.state.store.acquire().await?;
     let asked: Vec<Digest> = digests.iter().copied().collect();
     let found = spec_find(&mut conn, &asked).await?;
     let missing = digests.into_iter();
-    Ok(missing.filter(|digest| !found.contains_key(digest)).collect())
+    Ok(missing
+        .filter(|digest| !found.contains_key(digest))
+        .collect())
 }
 
 /// Stores specs, after reading each.
@@ -79,12 +78,22 @@ pub(in crate::api) async fn index(call: Call, part: IndexPart) -> Result<IndexRe
     };
     let mut conn = call.state.store.acquire().await?;
     let principal = &call.principal.name;
-    upload_add(&mut conn, id, principal, &part.encode_to_vec(), clock::now()).await?;
+    upload_add(
+        &mut conn,
+        id,
+        principal,
+        &part.encode_to_vec(),
+        clock::now(),
+    )
+    .await?;
     drop(conn);
     let missing = not_stored(&call, digests).await?;
     Ok(IndexReceipt {
         upload_id: id.to_string(),
-        missing: missing.into_iter().map(|digest| digest.0.to_vec()).collect(),
+        missing: missing
+            .into_iter()
+            .map(|digest| digest.0.to_vec())
+            .collect(),
     })
 }
 

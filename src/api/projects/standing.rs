@@ -8,8 +8,8 @@ use crate::model::name::Name;
 use crate::model::scope::Scope;
 use crate::plan::wire;
 use crate::proto::lokahi::{
-    self, ApproveRequest, Generation, HistoryRequest, HistoryResult, ProjectRequest,
-    ProjectStatus, ProjectsRequest, ProjectsResult, SuspendRequest,
+    self, ApproveRequest, Generation, HistoryRequest, HistoryResult, ProjectRequest, ProjectStatus,
+    ProjectsRequest, ProjectsResult, SuspendRequest,
 };
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
@@ -78,7 +78,9 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         drifted: count(drifted),
         up: count(up),
         down: count(down),
-        revision: newest.as_ref().map(|newest| wire::to_revision(&newest.revision)),
+        revision: newest
+            .as_ref()
+            .map(|newest| wire::to_revision(&newest.revision)),
         applied_at: newest.as_ref().map(|newest| timestamp(newest.at)),
         applied_by: newest.map(|newest| newest.actor).unwrap_or_default(),
         max_revision: project.max_revision,
@@ -88,7 +90,10 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
             by: suspended.by,
             reason: suspended.reason,
         }),
-        conditions: conditions.into_iter().map(|(_, it)| condition(it)).collect(),
+        conditions: conditions
+            .into_iter()
+            .map(|(_, it)| condition(it))
+            .collect(),
     })
 }
 

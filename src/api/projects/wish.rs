@@ -75,7 +75,9 @@ pub(super) async fn wish(
         }
         ("", n, _) => {
             wish.kind = GenerationKind::Rollback;
-            history::roll_back(conn, &mut wish, n).await.map_err(refused)?;
+            history::roll_back(conn, &mut wish, n)
+                .await
+                .map_err(refused)?;
         }
         (upload, ..) => {
             let parts = upload_parts(conn, upload_id(upload)?, &call.principal.name).await?;
@@ -156,4 +158,3 @@ pub(super) fn allowances(wire: Allowances) -> Result<Allow, TwirpError> {
         rollback: wire.rollback,
     })
 }
-

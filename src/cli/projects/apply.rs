@@ -23,7 +23,10 @@ pub(in crate::cli) async fn apply(
     if let Some(file) = &what.plan {
         return apply_saved(client, file, what, console).await;
     }
-    let path = what.path.clone().unwrap_or_else(|| PathBuf::from("checks.d"));
+    let path = what
+        .path
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("checks.d"));
     let output = what.doing.output;
     let roots = roots(&path, &what.inputs, output)?;
     let several = roots.len() > 1;

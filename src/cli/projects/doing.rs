@@ -34,8 +34,10 @@ pub(super) async fn show_and_do(
         if doing.output == TextOutput::Json {
             done(&shown, None, doing, console)?;
         }
-        return Err(Failure::new(Exit::Held, "a guard holds this plan: nothing was changed")
-            .hint("look at what it names; the plan says which flag or edit lets it pass"));
+        return Err(
+            Failure::new(Exit::Held, "a guard holds this plan: nothing was changed")
+                .hint("look at what it names; the plan says which flag or edit lets it pass"),
+        );
     }
     confirm(&shown, doing, console).await?;
     let result = apply(client, &planned.token, Allowances::default()).await?;
@@ -172,7 +174,8 @@ async fn wait(
                 true => format!("{} new checks were not probed yet", progress.unprobed),
                 false => "not every scheduler has taken it over yet".to_owned(),
             };
-            let message = format!("generation {generation} is applied, and after {patience:?} {why}");
+            let message =
+                format!("generation {generation} is applied, and after {patience:?} {why}");
             return Err(Failure::new(Exit::NotInForce, message)
                 .hint("lokahictl status and lokahictl list say how it goes on"));
         }

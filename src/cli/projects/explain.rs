@@ -46,7 +46,10 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
         reason => format!(": {reason}"),
     };
     let since = age(check.since, now);
-    say(format!("  is {} since {since}{reason}", name(check.state())));
+    say(format!(
+        "  is {} since {since}{reason}",
+        name(check.state())
+    ));
     if check.stale {
         say("  nobody has looked at it for two periods: no health worker is there".to_owned());
     }
@@ -69,7 +72,10 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
     if let Some(drift) = &found.drift {
         let at = drift.at.as_ref().map(|at| moment(wire::moment(at)));
         let at = at.unwrap_or_default();
-        say(format!("  ! changed past the files by {} at {at}: {}", drift.by, drift.reason));
+        say(format!(
+            "  ! changed past the files by {} at {at}: {}",
+            drift.by, drift.reason
+        ));
     }
     match check.receivers.is_empty() && check.webhook_url.is_empty() {
         true => say("  it tells nobody".to_owned()),
@@ -100,7 +106,11 @@ fn name(state: check::State) -> &'static str {
 }
 
 fn seen(evidence: &Evidence, now: OffsetDateTime) -> String {
-    let mut text = format!("{} ago from {}", age(evidence.scheduled_at, now), evidence.location);
+    let mut text = format!(
+        "{} ago from {}",
+        age(evidence.scheduled_at, now),
+        evidence.location
+    );
     for (what, value) in [
         ("outcome", &evidence.outcome),
         ("class", &evidence.error_class),
@@ -140,5 +150,8 @@ fn told_of(delivery: &DeliveryStatus) -> String {
         "" => String::new(),
         reason => format!(": {reason}"),
     };
-    format!("{} {} after {times}{why}", delivery.receiver, delivery.state)
+    format!(
+        "{} {} after {times}{why}",
+        delivery.receiver, delivery.state
+    )
 }

@@ -34,20 +34,27 @@ pub(in crate::cli) async fn export(
         }
         return Ok(Exit::Ok);
     }
-    let project = match objects.iter().map(|it| it.project.as_str()).collect::<BTreeSet<_>>() {
+    let project = match objects
+        .iter()
+        .map(|it| it.project.as_str())
+        .collect::<BTreeSet<_>>()
+    {
         owners if owners.len() == 1 && !owners.contains(API_PROJECT) => what.owner.clone(),
         _ => what.project.clone(),
     };
-    let project: Name = project.parse().map_err(|error| {
-        Failure::new(Exit::Usage, format!("--project: {error}"))
-    })?;
+    let project: Name = project
+        .parse()
+        .map_err(|error| Failure::new(Exit::Usage, format!("--project: {error}")))?;
     writeln!(console.out, "lokahi {{\n  project = \"{project}\"\n}}\n")?;
     for (name, object) in named(&objects) {
         writeln!(console.out, "{}", block(object, &name)?)?;
         if object.owner == "api" && object.kind == "check" {
             // Its history comes along, and it is not made a second time.
             let id = &object.id;
-            writeln!(console.out, "import {{\n  id = \"{id}\"\n  to = check.{name}\n}}\n")?;
+            writeln!(
+                console.out,
+                "import {{\n  id = \"{id}\"\n  to = check.{name}\n}}\n"
+            )?;
         }
     }
     Ok(Exit::Ok)
@@ -102,7 +109,10 @@ fn named(objects: &[Object]) -> Vec<(String, &Object)> {
         };
         let mut name = own.clone();
         let mut number = 2;
-        while taken.insert((object.kind.clone(), name.clone()), ()).is_some() {
+        while taken
+            .insert((object.kind.clone(), name.clone()), ())
+            .is_some()
+        {
             name = format!("{own}-{number}");
             number += 1;
         }
@@ -114,8 +124,7 @@ fn named(objects: &[Object]) -> Vec<(String, &Object)> {
 fn block(object: &Object, name: &str) -> Result<String, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
         let message = format!("{}.{} cannot be read: {}", object.kind, name, chain(error));
-        Failure::new(Exit::Server, message)
-            .hint("the server may be newer than this lokahictl")
+        Failure::new(Exit::Server, message).hint("the server may be newer than this lokahictl")
     };
     match object.kind.as_str() {
         "webhook" => {

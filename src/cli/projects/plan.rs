@@ -56,9 +56,16 @@ fn show(planned: &Planned, what: &Plan, console: &mut Console<'_>) -> Result<Exi
             file.display()
         )?;
     }
-    let found: Vec<&Finding> = what.fail_on.iter().filter(|it| has(planned, **it)).collect();
+    let found: Vec<&Finding> = what
+        .fail_on
+        .iter()
+        .filter(|it| has(planned, **it))
+        .collect();
     if let Some(finding) = found.first() {
-        writeln!(console.words, "error: the plan has what --fail-on names: {finding:?}")?;
+        writeln!(
+            console.words,
+            "error: the plan has what --fail-on names: {finding:?}"
+        )?;
         return Ok(Exit::Findings);
     }
     if planned.is_held() {
@@ -71,7 +78,13 @@ fn show(planned: &Planned, what: &Plan, console: &mut Console<'_>) -> Result<Exi
 }
 
 fn has(planned: &Planned, finding: Finding) -> bool {
-    let silent = || planned.plan.routing.iter().any(|it| it.receiver == Audience::Nobody);
+    let silent = || {
+        planned
+            .plan
+            .routing
+            .iter()
+            .any(|it| it.receiver == Audience::Nobody)
+    };
     match finding {
         Finding::Delete => planned.summary().delete > 0,
         Finding::Silence => silent(),
@@ -90,5 +103,9 @@ pub(super) fn worse(one: Exit, other: Exit) -> Exit {
         Exit::Held => 3,
         _ => 4,
     };
-    if weight(other) > weight(one) { other } else { one }
+    if weight(other) > weight(one) {
+        other
+    } else {
+        one
+    }
 }

@@ -95,4 +95,3 @@ pub(in crate::cli) fn revision(revision: &Revision) -> String {
         (reference, sha) => format!("{reference}@{sha}{dirty}"),
     }
 }
-

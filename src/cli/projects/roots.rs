@@ -187,6 +187,9 @@ fn ci_url() -> String {
     {
         return format!("{server}/{repository}/actions/runs/{run}");
     }
-    let mut urls = CI_URLS.iter().flat_map(|names| names.iter()).map(|name| get(name));
+    let mut urls = CI_URLS
+        .iter()
+        .flat_map(|names| names.iter())
+        .map(|name| get(name));
     urls.find(|url| !url.is_empty()).unwrap_or_default()
 }

@@ -57,7 +57,9 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         n => {
             let by = &project.applied_by;
             let ago = age(project.applied_at, now);
-            format!("{n}, applied by {by} {ago} ago  {from}").trim_end().to_owned()
+            format!("{n}, applied by {by} {ago} ago  {from}")
+                .trim_end()
+                .to_owned()
         }
     };
     line("generation", applied);
@@ -68,7 +70,10 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         format!("{checks} checks ({up} up, {down} down, {disabled} disabled), {webhooks} webhooks"),
     );
     if project.drifted > 0 {
-        line("drift", format!("{} checks were changed past the files", project.drifted));
+        line(
+            "drift",
+            format!("{} checks were changed past the files", project.drifted),
+        );
     }
     if !project.operators.is_empty() {
         line("operators", project.operators.join(", "));
@@ -86,7 +91,10 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
             let ago = age(condition.since, now);
             let status = if condition.status { "yes" } else { "no" };
             let reason = &condition.reason;
-            line(&condition.r#type, format!("{status}, since {ago}: {reason}"));
+            line(
+                &condition.r#type,
+                format!("{status}, since {ago}: {reason}"),
+            );
             let message = condition.message.trim_end();
             let held = !condition.digest.is_empty();
             if held {
@@ -155,7 +163,11 @@ fn row(generation: &Generation) -> Vec<String> {
             .map(|at| moment(wire::moment(at)))
             .unwrap_or_default(),
         generation.actor.clone(),
-        generation.revision.as_ref().map(revision).unwrap_or_default(),
+        generation
+            .revision
+            .as_ref()
+            .map(revision)
+            .unwrap_or_default(),
         changes.join(" "),
     ]
 }
@@ -188,7 +200,10 @@ pub(in crate::cli) async fn reconcile(
     project: String,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    told(&client.reconcile(&ProjectRequest { project }).await?, console)
+    told(
+        &client.reconcile(&ProjectRequest { project }).await?,
+        console,
+    )
 }
 
 /// Lets it do what it holds.
@@ -203,14 +218,17 @@ pub(in crate::cli) async fn approve(
     };
     let found = client.projects(&asked).await?.projects.into_iter().next();
     let conditions = found.map(|project| project.conditions).unwrap_or_default();
-    let held = conditions.into_iter().find(|it| it.r#type == "Held" && it.status);
+    let held = conditions
+        .into_iter()
+        .find(|it| it.r#type == "Held" && it.status);
     let digest = held.map(|condition| condition.digest).unwrap_or_default();
     if let Some(wanted) = &what.digest
         && !hex(&digest).starts_with(&wanted.to_lowercase())
     {
         let message = format!("what is held of {project} has another digest");
-        return Err(Failure::new(Exit::Stale, message)
-            .hint(format!("lokahictl status {project} shows it; look at it again")));
+        return Err(Failure::new(Exit::Stale, message).hint(format!(
+            "lokahictl status {project} shows it; look at it again"
+        )));
     }
     let asked = ApproveRequest { project, digest };
     told(&client.approve(&asked).await?, console)

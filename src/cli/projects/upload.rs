@@ -8,7 +8,9 @@ use crate::model::change::Kind;
 use crate::model::desired::{Declared, Desired};
 use crate::plan::state::Wanted;
 use crate::plan::wire;
-use crate::proto::lokahi::{Declared as WireDeclared, IndexPart, PlanRequest, SpecDigests, SpecUpload};
+use crate::proto::lokahi::{
+    Declared as WireDeclared, IndexPart, PlanRequest, SpecDigests, SpecUpload,
+};
 use crate::spec::Digest;
 
 /// How much one upload of specs holds, in bytes; the server takes 4 MiB.
@@ -20,7 +22,9 @@ const PART: usize = 15_000;
 pub(super) async fn upload(client: &Client, desired: &Desired) -> Result<PlanRequest, Failure> {
     let (wanted, mut specs) = Wanted::of(desired);
     let declared = |all: &BTreeMap<String, Declared<Digest>>| -> Vec<WireDeclared> {
-        all.iter().map(|(address, it)| wire_declared(address, it)).collect()
+        all.iter()
+            .map(|(address, it)| wire_declared(address, it))
+            .collect()
     };
     let (checks, webhooks) = (declared(&wanted.checks), declared(&wanted.webhooks));
     let mut missing = Vec::new();
