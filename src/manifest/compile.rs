@@ -10,6 +10,7 @@ use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
 use crate::manifest::eval::scope::{Doors, Members, NO_EACH, Root, Scope, Work};
+use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::expand::{Expansion, Ground, Known, expand, stacked};
 use crate::manifest::fill::{Filled, Filling};
 use crate::manifest::inputs::Inputs;
@@ -26,7 +27,7 @@ use crate::manifest::variables::Variables;
 use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::secret::{SecretName, colliding};
-use crate::model::webhook::WebhookSpec;
+use crate::model::webhook::{WebhookFormat, WebhookSpec};
 
 pub use crate::manifest::expand::{Keep, MAX_KEY};
 pub use crate::manifest::read::roots;
@@ -236,6 +237,18 @@ fn unused(declared: &Declarations, uses: &Uses, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Where a list names a receiver.
+fn place(list: Option<&Node>, receiver: &Name) -> Option<Span> {
+    let (Value::List(items) | Value::Set(items)) = &list?.value else {
+        return None;
+    };
+    let named = |item: &&Node| match &item.value {
+        Value::Reference(parts) => parts.last().is_some_and(|name| *name == *receiver.as_str()),
+        _ => false,
+    };
+    items.iter().find(named).map(|item| item.span)
+}
+
 struct Compiling<'a> {
     sources: &'a Sources,
     gaps: &'a mut Gaps,
@@ -256,6 +269,10 @@ impl<'a> Compiling<'a> {
         }
         let project = self.project(&names);
         let (webhooks, all_known) = self.webhooks(&names);
+        let project = project.map(|(project, operators)| {
+            self.operators(&operators, &webhooks);
+            (project, operators.into_keys().collect())
+        });
         let defaults: BTreeMap<String, Layer> = self
             .declared
             .defaults
@@ -289,7 +306,7 @@ impl<'a> Compiling<'a> {
 
     fn finish(
         &mut self,
-        project: Option<Name>,
+        project: Option<(Name, Vec<Name>)>,
         webhooks: BTreeMap<String, Declared<WebhookSpec>>,
         all_known: bool,
         mut expansion: Expansion,
@@ -348,18 +365,19 @@ impl<'a> Compiling<'a> {
             .filter(|(_, known)| crate::manifest::eval::convert::has_unknown(&known.node.value));
         let unknown = unknown.map(|(name, _)| name.clone()).collect();
         let receivers = self.declared.webhooks.len();
-        let desired = match (project.clone(), known && self.keep != Keep::Nothing) {
-            (Some(project), true) => Some(Desired {
+        let name = project.as_ref().map(|(name, _)| name.clone());
+        let desired = match (project, known && self.keep != Keep::Nothing) {
+            (Some((project, operators)), true) => Some(Desired {
                 project,
                 checks,
                 webhooks,
-                operators: Vec::new(),
+                operators,
                 moves: moves.moves,
             }),
             _ => None,
         };
         Compiled {
-            project,
+            project: name,
             desired,
             unknown,
             checks: count,
@@ -404,7 +422,8 @@ impl<'a> Compiling<'a> {
         layer
     }
 
-    fn project(&mut self, names: &BTreeSet<Name>) -> Option<Name> {
+    /// What the project is called, and its operators with where they are named.
+    fn project(&mut self, names: &BTreeSet<Name>) -> Option<(Name, BTreeMap<Name, Span>)> {
         let Some(block) = &self.declared.root else {
             if !self.gaps.may_hold(LOKAHI.name, None) {
                 let problem = Problem {
@@ -424,7 +443,14 @@ impl<'a> Compiling<'a> {
         let layer = self.layer(block, &LOKAHI, names);
         let filling = Filling::new(self.gaps, &mut self.problems);
         match filling.draft(&LOKAHI, &layer, block.span) {
-            Filled::Good(draft) => draft.project,
+            Filled::Good(draft) => {
+                let row = LOKAHI.attribute("operators").map(|(row, _)| row);
+                let node = row.and_then(|row| layer.get(row));
+                let span = |name: &Name| place(node, name).unwrap_or(block.span);
+                let operators = draft.operators.into_iter();
+                let placed = operators.map(|name| (name.clone(), span(&name)));
+                Some((draft.project?, placed.collect()))
+            }
             Filled::Unknown | Filled::Bad => None,
         }
     }
@@ -486,6 +512,29 @@ impl<'a> Compiling<'a> {
             }
         }
         (webhooks, all_known)
+    }
+
+    /// Tells operators that cannot read what they would be told.
+    fn operators(
+        &mut self,
+        operators: &BTreeMap<Name, Span>,
+        webhooks: &BTreeMap<String, Declared<WebhookSpec>>,
+    ) {
+        for (name, span) in operators {
+            let format = webhooks.get(name.as_str()).map(|known| known.spec.format);
+            if let (Some(WebhookFormat::Protobuf), Some(block)) =
+                (format, self.declared.webhooks.get(name))
+            {
+                let message = format!(
+                    "`operators`: webhook.{name} has the format protobuf, which knows checks \
+                     that are up, down or in error, and no projects"
+                );
+                let problem = Problem::new(Code::InvalidValue, *span, message)
+                    .also(block.span, "the webhook is here");
+                self.problems
+                    .push(problem.hint(format!("write format = \"json\" in webhook.{name}")));
+            }
+        }
     }
 
     /// Tells secrets that one variable of the environment would stand for.

@@ -410,9 +410,10 @@ impl Ground<'_> {
         };
         let row = CHECK.attribute("url").map_or(0, |(row, _)| row);
         let url = base.get(row).map_or(block.span, |node| node.span);
-        let question = spec.as_ref().map(|spec| {
+        let question = spec.as_ref().and_then(|spec| {
             lint::check(spec, &base, block.span, &mut expansion.problems);
-            Question::of(spec, url)
+            // One that is disabled asks nothing.
+            spec.enabled.then(|| Question::of(spec, url))
         });
         let origins = match self.keep {
             Keep::Origins => origin::origins(&base, &CHECK),

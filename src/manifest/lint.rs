@@ -27,7 +27,8 @@ pub(super) fn check(spec: &CheckSpec, layer: &Layer, span: Span, problems: &mut 
     if let Some(url) = row("url") {
         plain_http(spec, url, problems);
     }
-    if spec.receivers.is_empty() && spec.webhook.is_none() {
+    // Of a check that nobody probes there is nothing to hear.
+    if spec.enabled && spec.receivers.is_empty() && spec.webhook.is_none() {
         let problem = Problem::new(
             Code::NobodyNotified,
             span,

@@ -75,6 +75,17 @@ pub fn integer(node: &Node, least: i64, most: i64) -> Read<i64> {
     }
 }
 
+/// `true` or `false`.
+pub fn boolean(node: &Node) -> Read<bool> {
+    match &node.value {
+        Value::Bool(truth) => Ok(*truth),
+        Value::String(text) if matches!(&**text, "true" | "false") => {
+            Err(wrong_type(node, "a bool").hint(format!("write {text}, without quotes")))
+        }
+        _ => Err(wrong_type(node, "a bool")),
+    }
+}
+
 /// A list of at most `most` values.
 pub fn list(node: &Node, most: usize) -> Read<&[Node]> {
     match &node.value {
@@ -331,6 +342,15 @@ pub fn receiver(node: &Node) -> Read<Name> {
         }
         _ => Err(wrong_type(node, wanted)),
     }
+}
+
+/// References to at most `most` receivers: sorted, each once.
+pub fn receivers(node: &Node, most: usize) -> Read<Vec<Name>> {
+    let items = list(node, most)?;
+    let mut names = items.iter().map(receiver).collect::<Read<Vec<_>>>()?;
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
 fn unknown(node: &Node) -> Problem {

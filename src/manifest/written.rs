@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, NOTIFY};
+use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Show};
@@ -36,6 +36,7 @@ pub fn check_fields(spec: &CheckSpec) -> Vec<(String, Literal)> {
     }
     add("confirm.", CONFIRM.attributes, None);
     add("notify.", NOTIFY.attributes, None);
+    add("lifecycle.", LIFECYCLE.attributes, None);
     fields
 }
 

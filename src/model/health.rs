@@ -78,6 +78,8 @@ pub struct Health {
     pub retold: bool,
     /// The newest probe that was folded.
     pub last_at: Option<OffsetDateTime>,
+    /// Nobody is told of it until it was UP once.
+    pub quiet: bool,
 }
 
 impl Health {
@@ -92,6 +94,7 @@ impl Health {
             incident: None,
             retold: false,
             last_at: None,
+            quiet: false,
         }
     }
 }
@@ -114,6 +117,7 @@ pub struct Transition {
 pub enum Told {
     /// Every receiver does.
     Yes,
-    /// It is recorded only: the first UP of a new check.
+    /// It is recorded only: the first UP of a new check, and what a check does
+    /// before it that began quietly.
     No,
 }

@@ -144,7 +144,7 @@ impl Ledger {
         }) else {
             return;
         };
-        let health = self
+        let mut health = self
             .pending
             .get(&number)
             .map_or(committed, |pending| pending.health.clone());
@@ -152,6 +152,12 @@ impl Ledger {
         // order, is recorded but says nothing of the state.
         if !current || health.last_at.is_some_and(|last| last >= at) {
             return;
+        }
+        let asked = self.pending.get(&number).map(|pending| pending.last.spec);
+        if asked.is_some_and(|asked| asked != witness.spec) {
+            // What was counted of the question before is not committed yet.
+            (health.failures, health.successes) = (0, 0);
+            self.suspicions.remove(&number);
         }
         let incident = IncidentId(Uuid::now_v7());
         let step = health::fold(&health, witness.observation.outcome, at, confirm, incident);

@@ -312,6 +312,10 @@ const AROUND: &[(&str, &str)] = &[
         "webhook \"oncall\" {\n  url = \"http://a/\"\n}\n",
     ),
     (
+        "platform.hcl",
+        "webhook \"platform\" {\n  url    = \"http://b/\"\n  format = \"json\"\n}\n",
+    ),
+    (
         "more.hcl",
         "template \"api\" {\n}\n\ncheck \"homepage\" {\n  url = \"http://a/\"\n}\n",
     ),

@@ -2,6 +2,7 @@
 //! problem reads. The laws are in `laws`.
 
 mod codes;
+mod lifecycle;
 mod laws;
 mod meaning;
 mod expressions;
