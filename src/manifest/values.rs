@@ -225,7 +225,7 @@ pub fn bounded(node: &Node, least: i64, most: i64) -> Read<Duration> {
 }
 
 /// `(\d+(ms|s|m|h|d|w))+` in milliseconds.
-fn duration(text: &str) -> Option<i64> {
+pub(super) fn duration(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut total = 0_i64;
     while !rest.is_empty() || text.is_empty() {
