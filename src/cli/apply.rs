@@ -35,6 +35,10 @@ pub(super) async fn apply(
 ) -> Result<Exit, Failure> {
     let inputs = what.inputs.read()?;
     let roots = load::tree(&what.path, &inputs);
+    let strays = load::strays(&what.path);
+    let shown = what.path.display().to_string();
+    let strays = report::human(&strays, &shown, style(console));
+    console.words.write_all(strays.as_bytes())?;
     if roots.len() > 1 && what.output == TextOutput::Json {
         let message = format!("{} holds {} projects", what.path.display(), roots.len());
         return Err(Failure::new(Exit::Usage, message)

@@ -9,7 +9,7 @@ use super::validate::{diagnostic, style};
 use crate::manifest::compile::{Compiled, Keep, OriginLine};
 use crate::manifest::inputs::{Inputs, Missing};
 use crate::manifest::report;
-use crate::manifest::written::{check_text, webhook_text};
+use crate::manifest::written::{check_text, comment, project_text, webhook_text};
 use crate::model::desired::Desired;
 use crate::reconcile::load;
 
@@ -81,7 +81,8 @@ fn hcl(
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     if what.check.is_none() {
-        writeln!(console.out, "# {root}: project {}\n", desired.project)?;
+        writeln!(console.out, "# {}\n", comment(root))?;
+        writeln!(console.out, "{}", project_text(&desired.project))?;
         for (name, webhook) in &desired.webhooks {
             writeln!(console.out, "{}", webhook_text(name, &webhook.spec))?;
         }
@@ -97,7 +98,7 @@ fn hcl(
             true => origins.iter().map(note).collect(),
             false => BTreeMap::new(),
         };
-        writeln!(console.out, "# {place}")?;
+        writeln!(console.out, "# {}", comment(&place))?;
         let default = if what.explain { "default" } else { "" };
         writeln!(
             console.out,

@@ -12,7 +12,7 @@ use crate::reconcile::load;
 struct Validated {
     /// As the user would write it.
     root: String,
-    /// `None` if it has errors.
+    /// `None` if it has errors, and for what belongs to no root.
     compiled: Option<Compiled>,
     problems: Vec<Diagnostic>,
 }
@@ -42,7 +42,16 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
             }
         })
         .collect();
-    let validated = apart(validated);
+    let mut validated = apart(validated);
+    validated.extend(what.paths.iter().filter_map(|path| {
+        let problems = load::strays(path);
+        let root = path.display().to_string();
+        (!problems.is_empty()).then_some(Validated {
+            root,
+            compiled: None,
+            problems,
+        })
+    }));
     match what.output {
         ReportOutput::Json => writeln!(console.out, "{:#}", document(&validated))?,
         ReportOutput::Human => human(&validated, what.max_errors, console)?,
@@ -63,13 +72,20 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
                 .write_all(report::junit(roots, what.max_errors).as_bytes())?;
         }
     }
-    let invalid = validated.iter().any(|one| one.compiled.is_none());
+    let invalid = !validated.iter().all(Validated::is_valid);
     let warned = validated.iter().any(|one| !one.problems.is_empty());
     Ok(match (invalid, warned && what.deny_warnings) {
         (true, _) => Exit::Refused,
         (false, true) => Exit::Findings,
         (false, false) => Exit::Ok,
     })
+}
+
+impl Validated {
+    fn is_valid(&self) -> bool {
+        let error = |problem: &Diagnostic| problem.severity == Severity::Error;
+        !self.problems.iter().any(error)
+    }
 }
 
 /// The same, with roots of one project refused: each would delete the other's checks.
@@ -171,7 +187,7 @@ fn document(validated: &[Validated]) -> serde_json::Value {
             .and_then(|compiled| compiled.project.as_ref());
         serde_json::json!({
             "path": one.root,
-            "valid": one.compiled.is_some(),
+            "valid": one.is_valid(),
             "project": project.map(ToString::to_string),
             "checks": one.compiled.as_ref().map_or(0, |compiled| compiled.checks),
             "webhooks": one.compiled.as_ref().map_or(0, |compiled| compiled.webhooks),
@@ -182,7 +198,7 @@ fn document(validated: &[Validated]) -> serde_json::Value {
     serde_json::json!({
         "format_version": 1,
         "kind": "validate",
-        "valid": validated.iter().all(|one| one.compiled.is_some()),
+        "valid": validated.iter().all(Validated::is_valid),
         "errors": count(validated, Severity::Error),
         "warnings": count(validated, Severity::Warning),
         "roots": validated.iter().map(root).collect::<Vec<_>>(),

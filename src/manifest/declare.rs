@@ -234,7 +234,8 @@ pub(super) fn label(block: &Block, schema: &table::Block) -> Result<Option<Name>
     let kind = schema.name;
     Err(match (schema.label, block.labels.as_slice()) {
         (Label::None | Label::Optional, []) => return Ok(None),
-        (Label::Optional | Label::Name, [(text, span)]) => match text.parse() {
+        (Label::Optional | Label::Name | Label::Instance, [(text, span)])
+        | (Label::Instance, [(text, span), _]) => match text.parse() {
             Ok(name) => return Ok(Some(name)),
             Err(error) => {
                 let error: crate::model::name::InvalidName = error;
@@ -244,12 +245,17 @@ pub(super) fn label(block: &Block, schema: &table::Block) -> Result<Option<Name>
         (Label::None, [(_, span), ..]) => {
             Problem::new(Code::WrongLabels, *span, format!("`{kind}` has no label"))
         }
-        (Label::Name, []) => Problem::new(
+        (Label::Name | Label::Instance, []) => Problem::new(
             Code::WrongLabels,
             block.span,
             format!("`{kind}` needs a name"),
         )
         .hint(format!("write `{kind} \"name\" {{`")),
+        (Label::Instance, [_, _, (_, span), ..]) => Problem::new(
+            Code::WrongLabels,
+            *span,
+            format!("`{kind}` has a name, and one key at most"),
+        ),
         (_, [_, (_, span), ..]) => Problem::new(
             Code::WrongLabels,
             *span,
@@ -288,6 +294,22 @@ pub(super) fn unknown_block(block: &Block, schema: &'static table::Block) -> Pro
     Problem::new(Code::UnknownBlock, block.span, message).maybe_hint(unknown(kind, schema))
 }
 
+/// What checks are called elsewhere, too far from the name here to be taken for a slip.
+const HABITS: &[(&str, &str)] = &[
+    (
+        "count",
+        "there is no `count`: write `for_each = toset([\"a\", \"b\"])`, and each.key where they differ",
+    ),
+    (
+        "depends_on",
+        "checks do not wait for one another: take it out",
+    ),
+    ("frequency", "write `every = \"60s\"`"),
+    ("interval", "write `every = \"60s\"`"),
+    ("period", "write `every = \"60s\"`"),
+    ("tags", "write `labels = { team = \"web\" }`"),
+];
+
 /// A hint for a name that the block does not have.
 fn unknown(name: &str, schema: &'static table::Block) -> Option<String> {
     let place = match schema.name {
@@ -296,6 +318,11 @@ fn unknown(name: &str, schema: &'static table::Block) -> Option<String> {
     };
     if place == CHECK.name && schema.name != CHECK.name && CHECK.meta(name).is_some() {
         return Some(format!("`{name}` stands in a check itself"));
+    }
+    if place == CHECK.name
+        && let Some((_, here)) = HABITS.iter().find(|(habit, _)| *habit == name)
+    {
+        return Some((*here).to_owned());
     }
     let mut later = LATER.iter().filter(|(block, _)| *block == place);
     if later.any(|(_, names)| names.contains(&name)) {

@@ -167,6 +167,8 @@ codes! {
     AlwaysHolds = "LK0908",
     /// A comment suppresses a lint that was not found, or names none.
     UselessSuppression = "LK0909",
+    /// A check file belongs to no root, so that nobody reads it.
+    Stray = "LK0910",
 }
 
 impl Code {

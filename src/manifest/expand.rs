@@ -88,7 +88,7 @@ pub(super) struct Expanded {
 pub(super) struct Expansion {
     pub(super) checks: Vec<Expanded>,
     /// The blocks' names, in the order of the files; also of those that came to nothing.
-    pub(super) names: Vec<(Name, Span)>,
+    pub(super) names: Vec<Called>,
     pub(super) uses: Uses,
     pub(super) lost: Vec<Lost>,
     pub(super) problems: Vec<Problem>,
@@ -102,6 +102,15 @@ impl Expansion {
         self.lost.extend(other.lost);
         self.problems.extend(other.problems);
     }
+}
+
+/// What a block is called.
+#[derive(Debug)]
+pub(super) struct Called {
+    pub(super) name: Name,
+    /// Of an instance that is written out.
+    pub(super) key: Option<Arc<str>>,
+    pub(super) span: Span,
 }
 
 /// Expands all blocks, on as many threads as are worth it. The order of the result is that of
@@ -173,7 +182,15 @@ impl Ground<'_> {
             Ok(None) => return,
             Err(problem) => return expansion.problems.push(problem),
         };
-        expansion.names.push((name.clone(), block.span));
+        let key = block
+            .labels
+            .get(1)
+            .map(|(key, span)| (Arc::from(key.as_str()), *span));
+        expansion.names.push(Called {
+            name: name.clone(),
+            key: key.as_ref().map(|(key, _)| Arc::clone(key)),
+            span: block.span,
+        });
         let meta = |wanted: &str| {
             block.body.items.iter().find_map(|item| match item {
                 Item::Attribute(attribute) if attribute.name == wanted => Some(attribute),
@@ -188,10 +205,26 @@ impl Ground<'_> {
             None => self.base(block.span, &[]),
         };
         let Some(for_each) = meta("for_each") else {
+            let address = match &key {
+                None => name.to_string(),
+                Some((key, span)) => match invalid_key(key) {
+                    None => instance(&name, key),
+                    Some(message) => {
+                        let problem = Problem::new(Code::InvalidName, *span, message);
+                        return expansion.problems.push(problem);
+                    }
+                },
+            };
             let scope = self.scope(NO_EACH);
-            let address = name.to_string();
             return self.one(block, address, &scope, base, expansion);
         };
+        if let Some((_, span)) = key {
+            let message = "a check with `for_each` has no key of its own";
+            let problem = Problem::new(Code::WrongLabels, span, message);
+            return expansion
+                .problems
+                .push(problem.hint("take out the second label, or `for_each`"));
+        }
         let Some(entries) = self.entries(for_each, expansion) else {
             return;
         };
@@ -214,7 +247,7 @@ impl Ground<'_> {
             }
             let (key, address) = match key {
                 Some(key) => {
-                    let address = format!("{name}[{}]", Literal::text(&key));
+                    let address = instance(&name, &key);
                     (Value::String(key), address)
                 }
                 None => (Value::Unknown(Type::String), name.to_string()),
@@ -332,6 +365,7 @@ impl Ground<'_> {
                 .collect(),
             Value::Set(items) => {
                 let mut entries = Vec::with_capacity(items.len());
+                let mut good = true;
                 for item in items.iter() {
                     match &item.value {
                         Value::String(text) => {
@@ -341,9 +375,12 @@ impl Ground<'_> {
                             let message =
                                 format!("`for_each`: a set of strings, not of {}", other.kind());
                             refuse(item.span, message, None);
-                            return None;
+                            good = false;
                         }
                     }
+                }
+                if !good {
+                    return None;
                 }
                 entries
             }
@@ -370,14 +407,15 @@ impl Ground<'_> {
             refuse(node.span, message, None);
             return None;
         }
-        let most = MAX_KEY;
+        let mut good = true;
         for (key, _, span) in &entries {
-            if key.is_empty() || key.len() > most || key.chars().any(char::is_control) {
-                let message =
-                    format!("{key:?}: a key is 1 to {most} bytes without control characters");
+            if let Some(message) = invalid_key(key) {
                 refuse(*span, message, None);
-                return None;
+                good = false;
             }
+        }
+        if !good {
+            return None;
         }
         let entry = |(key, value, _)| (Some(key), value);
         Some(entries.into_iter().map(entry).collect())
@@ -431,6 +469,17 @@ impl Ground<'_> {
             origins,
         });
     }
+}
+
+/// What one of several checks of a name is called.
+fn instance(name: &Name, key: &str) -> String {
+    format!("{name}[{}]", Literal::text(key))
+}
+
+/// Why a text is no key, if it is none.
+fn invalid_key(key: &str) -> Option<String> {
+    let bad = key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control);
+    bad.then(|| format!("{key:?}: a key is 1 to {MAX_KEY} bytes without control characters"))
 }
 
 fn no_template(item: &Node) -> Problem {

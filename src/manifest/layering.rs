@@ -10,6 +10,7 @@ use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::Scope;
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Piece, Type, Value};
+use crate::manifest::fill::mistakes;
 use crate::manifest::layer::{Inner, Layer};
 use crate::manifest::locals::references;
 use crate::manifest::source::Span;
@@ -128,9 +129,9 @@ impl Layering<'_> {
             if !known {
                 return;
             }
-            let read = (attribute.set)(&mut draft, node);
+            let found = mistakes(attribute, &mut draft, node);
             draft.check.every = every;
-            if let Err(problem) = read {
+            for problem in found {
                 let message = format!("`{}`: {}", attribute.name, problem.message);
                 problems.push(Problem { message, ..problem });
                 node.value = Value::Invalid;

@@ -7,9 +7,7 @@ use crate::manifest::attributes::{FILE, LATER};
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Diagnostic, Problem, Severity};
 use crate::manifest::parse::{Part, outline};
-use crate::manifest::source::{
-    Files, MAX_FILE, MAX_TOTAL, Sources, Unreadable, is_check_file, whole_file,
-};
+use crate::manifest::source::{Files, MAX_FILE, MAX_TOTAL, Sources, Unreadable, whole_file};
 
 /// A file of a root, or of a library.
 #[derive(Debug)]
@@ -102,7 +100,10 @@ impl<'f> Reading<'f> {
                 continue;
             };
             self.room = self.room.saturating_sub(text.len());
-            let file = self.sources.add(path, text);
+            let file = match self.files.quotable(&path) {
+                true => self.sources.add(path, text),
+                false => self.sources.add_hidden(path, text),
+            };
             let found = outline(file, self.sources.text(file), &block_types);
             self.problems.extend(found.problems);
             found.lost.into_iter().for_each(|lost| self.gaps.lose(lost));
@@ -141,28 +142,6 @@ impl<'f> Reading<'f> {
     fn refuse(&mut self, path: String, code: Code, message: String) {
         self.refused.push(whole(path, code, message));
     }
-}
-
-/// The folders of a tree that are roots, ascending; the tree itself is the empty one.
-pub fn roots(files: &dyn Files) -> Vec<String> {
-    let mut roots = BTreeSet::new();
-    for path in files.list().0.iter().filter(|path| is_check_file(path)) {
-        let folder = crate::manifest::source::folder(path);
-        if roots.contains(folder) {
-            continue;
-        }
-        let Ok(bytes) = files.read(path) else {
-            continue;
-        };
-        let starts = |line: &[u8]| {
-            let rest = line.trim_ascii_start().strip_prefix(b"lokahi");
-            rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
-        };
-        if bytes.split(|byte| *byte == b'\n').any(starts) {
-            roots.insert(folder.to_owned());
-        }
-    }
-    roots.into_iter().collect()
 }
 
 /// A problem of a whole file.

@@ -28,6 +28,12 @@ pub trait Files: Sync {
     /// The content of a listed file. May stop after `MAX_FILE + 1` bytes.
     fn read(&self, path: &str) -> Result<Vec<u8>, Unreadable>;
 
+    /// Whether the lines of a listed file may be shown: it belongs to the root, and is not only
+    /// reached from it by a link.
+    fn quotable(&self, _path: &str) -> bool {
+        true
+    }
+
     /// The paths of all check files of a library folder, as `../shared/x.hcl`, and what
     /// could not be followed there; or why the folder cannot be a library.
     fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String>;
@@ -247,7 +253,7 @@ impl Sources {
 }
 
 /// A character that only shows itself.
-fn harmless(c: char) -> char {
+pub(super) fn harmless(c: char) -> char {
     match c {
         '\t' => ' ',
         // Also what turns the direction of text.

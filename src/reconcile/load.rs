@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::files::folder::Folder;
-use crate::manifest::compile::{Compiled, Keep, compile, roots as roots_of};
+use crate::manifest::compile::{Compiled, Keep, compile, roots as roots_of, strays as strays_of};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::inputs::{Inputs, Missing, Strays};
 use crate::manifest::source::{Excerpt, whole_file};
@@ -81,6 +81,12 @@ pub fn roots(path: &Path) -> Vec<PathBuf> {
         folder => path.join(folder),
     };
     found.iter().map(below).collect()
+}
+
+/// Warnings of the check files below a path that belong to none of its roots. Blocks on the disk.
+pub fn strays(path: &Path) -> Vec<Diagnostic> {
+    let folder = Folder::new(path);
+    strays_of(&folder, &roots_of(&folder))
 }
 
 /// Inputs for so many roots in one run: what is given may be for some of them only.

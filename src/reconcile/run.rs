@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::load::{self, Wanted};
 use super::root::{BACK_OFF, Root, Settled};
 use super::watch::{Pace, Watch};
 use crate::bus::Bus;
-use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::inputs::Inputs;
+use crate::manifest::report;
 use crate::runtime::counter::Counter;
 use crate::store::Store;
 
@@ -53,6 +54,8 @@ pub struct Reconciler {
     status: Arc<ReconcileStatus>,
     /// What was ever a root since the start.
     roots: BTreeMap<PathBuf, Root>,
+    /// What was said of files that belong to no root.
+    last_strays: String,
 }
 
 impl Reconciler {
@@ -68,6 +71,7 @@ impl Reconciler {
             settings,
             status,
             roots: BTreeMap::new(),
+            last_strays: String::new(),
         }
     }
 
@@ -89,7 +93,15 @@ impl Reconciler {
     async fn round(&mut self) -> Option<Duration> {
         self.status.rounds.add(1);
         let loaded = match tree_aside(&self.settings).await {
-            Ok(loaded) => loaded,
+            Ok((loaded, strays)) => {
+                let folder = self.settings.folder.display().to_string();
+                let words = report::human(&strays, &folder, report::Style::default());
+                if words != self.last_strays && !words.is_empty() {
+                    warn!("{}", words.trim_end());
+                }
+                self.last_strays = words;
+                loaded
+            }
             Err(error) => {
                 error!(
                     error = &error as &dyn std::error::Error,
@@ -128,12 +140,15 @@ impl Reconciler {
     }
 }
 
-/// What every root of the folder says, read away from the threads that serve others.
-async fn tree_aside(
-    settings: &ReconcileSettings,
-) -> Result<Vec<(PathBuf, Result<Wanted, Diagnostics>)>, JoinError> {
+/// Every root of a folder and what it says.
+type Loaded = Vec<(PathBuf, Result<Wanted, Diagnostics>)>;
+
+/// What every root of the folder says, and which files belong to none; read away from the threads
+/// that serve others.
+async fn tree_aside(settings: &ReconcileSettings) -> Result<(Loaded, Vec<Diagnostic>), JoinError> {
     let (folder, inputs) = (settings.folder.clone(), Arc::clone(&settings.inputs));
-    tokio::task::spawn_blocking(move || load::tree(&folder, &inputs)).await
+    let read = move || (load::tree(&folder, &inputs), load::strays(&folder));
+    tokio::task::spawn_blocking(read).await
 }
 
 async fn sleep_if(wait: Option<Duration>) {

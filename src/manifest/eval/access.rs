@@ -39,6 +39,13 @@ impl Evaluator<'_> {
         let message = format!("nothing is called `{name}` here");
         let roots = self.scope.roots.iter().map(|(root, _)| *root);
         let bound = self.bindings.iter().map(|(name, _)| &**name);
+        if let Some(Root::Value(_)) = self.scope.root("response")
+            && let Type::Object(known) = super::scope::response_type()
+            && known.contains_key(name)
+        {
+            let hint = format!("write response.{name}");
+            return self.problem(Problem::new(Code::UnknownReference, span, message).hint(hint));
+        }
         let hint = self
             .near(name, roots.chain(bound.filter(|name| *name != ELEMENT)))
             .unwrap_or_else(|| format!("a text stands in quotes: \"{name}\""));
@@ -52,6 +59,9 @@ impl Evaluator<'_> {
             && let Some(Root::Members(members)) = self.scope.root(root)
         {
             let Some(known) = members.get(&**name) else {
+                if members.torn {
+                    return Value::Invalid;
+                }
                 let what = if &**root == "var" {
                     "variable"
                 } else {

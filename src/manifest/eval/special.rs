@@ -76,6 +76,9 @@ impl Evaluator<'_> {
     }
 
     fn first_that_works(&mut self, call: &Call, span: Span) -> Value {
+        if call.arguments.is_empty() {
+            return self.wrong_count(call, span, "at least one argument");
+        }
         for argument in &call.arguments {
             let (node, failed) = self.trial(|this| this.evaluate(argument));
             if !failed && !matches!(node.value, Value::Invalid) {
