@@ -102,7 +102,7 @@ impl<'f> Reading<'f> {
             self.room = self.room.saturating_sub(text.len());
             let file = match self.files.quotable(&path) {
                 true => self.sources.add(path, text),
-                false => self.sources.add_hidden(path, text),
+                false => self.sources.add_foreign(path, text),
             };
             let found = outline(file, self.sources.text(file), &block_types);
             self.problems.extend(found.problems);
@@ -158,7 +158,7 @@ pub(super) fn whole(path: String, code: Code, message: String) -> Diagnostic {
 }
 
 /// The bytes without a byte order mark.
-fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
     }

@@ -7,7 +7,7 @@ use crate::manifest::ast::{Item, Kind};
 use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::diagnostic::{Code, Diagnostic};
 use crate::manifest::parse::{outline, parse};
-use crate::manifest::read::whole;
+use crate::manifest::read::{whole, without_mark};
 use crate::manifest::source::{Files, folder, is_check_file};
 
 /// The folders of a tree that are roots, ascending; the tree itself is the empty one.
@@ -25,8 +25,7 @@ pub fn roots(files: &dyn Files) -> Vec<String> {
             let rest = line.trim_ascii_start().strip_prefix(b"lokahi");
             rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
         };
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        if text.split(|byte| *byte == b'\n').any(starts) {
+        if without_mark(bytes).split(|byte| *byte == b'\n').any(starts) {
             roots.insert(folder.to_owned());
         }
     }
@@ -85,7 +84,7 @@ fn libraries(files: &dyn Files, roots: &[String]) -> Option<Vec<String>> {
         if !is_check_file(&path) || !roots.iter().any(|root| root == home) {
             continue;
         }
-        let text = String::from_utf8(files.read(&path).ok()?).ok()?;
+        let text = String::from_utf8(without_mark(files.read(&path).ok()?)).ok()?;
         let outline = outline(0, &text, &[LOKAHI.name]);
         if outline.lost.iter().any(|lost| lost.kind == LOKAHI.name) {
             return None;

@@ -2,6 +2,7 @@
 
 mod fmt;
 mod canary;
+mod validate;
 
 use std::fs;
 
