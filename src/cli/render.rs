@@ -36,7 +36,8 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
                     let text = report::human(&problems.0, &shown, style(console));
                     console.words.write_all(text.as_bytes())?;
                 }
-                return Err(Failure::new(Exit::Refused, report::counts(&problems.0)));
+                let message = format!("nothing is rendered: {}", report::counts(&problems.0));
+                return Err(Failure::new(Exit::Refused, message));
             }
         };
         let Some(desired) = &compiled.desired else {

@@ -1,10 +1,14 @@
 //! `validate`: the check files of every project at and below some folders, without a server.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use super::arguments::{ReportOutput, Validate};
 use super::exit::{Exit, Failure};
 use super::output::Console;
 use crate::manifest::compile::{Compiled, Keep};
 use crate::manifest::diagnostic::{Diagnostic, Severity};
+use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
 use crate::reconcile::load;
 
@@ -18,11 +22,7 @@ struct Validated {
 }
 
 pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let roots: Vec<_> = what
-        .paths
-        .iter()
-        .flat_map(|path| load::roots(path))
-        .collect();
+    let roots = once(what.paths.iter().flat_map(|path| load::roots(path)));
     let inputs = load::for_roots(&what.inputs.read()?, roots.len());
     let validated: Vec<Validated> = roots
         .into_iter()
@@ -43,6 +43,10 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
         })
         .collect();
     let mut validated = apart(validated);
+    let strangers = strangers(&inputs, &validated);
+    if let (false, Some(first)) = (strangers.is_empty(), validated.first_mut()) {
+        first.problems.extend(strangers);
+    }
     validated.extend(what.paths.iter().filter_map(|path| {
         let problems = load::strays(path);
         let root = path.display().to_string();
@@ -81,11 +85,35 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
     })
 }
 
+/// Each root once, however often and by whatever name it is asked for.
+fn once(roots: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    let real = |root: &PathBuf| root.canonicalize().unwrap_or_else(|_| root.clone());
+    roots.filter(|root| seen.insert(real(root))).collect()
+}
+
 impl Validated {
     fn is_valid(&self) -> bool {
         let error = |problem: &Diagnostic| problem.severity == Severity::Error;
         !self.problems.iter().any(error)
     }
+}
+
+/// Values that are given for variables that no root has, if all of them could be read. A single
+/// root tells by itself.
+fn strangers(inputs: &Inputs, validated: &[Validated]) -> Vec<Diagnostic> {
+    let compiled: Option<Vec<&Compiled>> =
+        validated.iter().map(|one| one.compiled.as_ref()).collect();
+    let Some(compiled) = compiled.filter(|all| all.len() > 1) else {
+        return Vec::new();
+    };
+    let declared = |name: &str| {
+        let mut all = compiled.iter().flat_map(|one| &one.variables);
+        all.any(|variable| variable == name)
+    };
+    let given = inputs.flags.iter().map(|(name, _)| name);
+    let unknown = given.filter(|name| !declared(name));
+    unknown.map(|name| load::undeclared(name)).collect()
 }
 
 /// The same, with roots of one project refused: each would delete the other's checks.

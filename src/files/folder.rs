@@ -2,6 +2,7 @@
 //! asks for. What is read and what it means is `manifest`'s.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -45,7 +46,9 @@ impl Folder {
 impl Files for Folder {
     fn list(&self) -> (Vec<String>, Vec<Unreadable>) {
         let mut walk = Walk::of(self.home());
-        if let Err(error) = walk.folder(&self.root, "") {
+        if self.root.is_file() {
+            walk.refuse(".", "it is a file, and a root is a folder".into());
+        } else if let Err(error) = walk.folder(&self.root, "") {
             walk.refuse(".", why(&error));
         }
         (walk.files, walk.unreadable)
@@ -221,15 +224,19 @@ impl Walk {
                 self.refuse(".", format!("more than {MAX_ENTRIES} files and folders"));
                 return Ok(());
             }
-            let Some(text) = name.to_str() else {
-                if name.to_string_lossy().ends_with(".hcl") {
-                    let shown = format!("{below}{}", name.to_string_lossy());
-                    self.refuse(&shown, "its name is not UTF-8".into());
+            let full = folder.join(&name);
+            let text = match readable(&name) {
+                Ok(text) => text,
+                Err(why) => {
+                    let shown = name.to_string_lossy().replace(char::is_control, "\u{fffd}");
+                    if !ignored(&shown) && (shown.ends_with(".hcl") || full.is_dir()) {
+                        self.refuse(&format!("{below}{shown}"), why.into());
+                    }
+                    continue;
                 }
-                continue;
             };
             if !ignored(text) {
-                self.entry(&folder.join(&name), &format!("{below}{text}"));
+                self.entry(&full, &format!("{below}{text}"));
             }
         }
         Ok(())
@@ -265,6 +272,15 @@ impl Walk {
         if there && may_matter {
             self.refuse(path, why(&error));
         }
+    }
+}
+
+/// The name of a file or folder, if it can stand in a line; or why not.
+fn readable(name: &OsStr) -> Result<&str, &'static str> {
+    match name.to_str() {
+        None => Err("its name is not UTF-8"),
+        Some(name) if name.contains(char::is_control) => Err("its name has control characters"),
+        Some(name) => Ok(name),
     }
 }
 
@@ -355,6 +371,34 @@ mod tests {
         assert_eq!(
             Folder::new(&root).read("a.hcl").unwrap().len(),
             MAX_FILE + 1
+        );
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn names_that_cannot_stand_in_a_line() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let root = fresh("names");
+        let named = |name: &[u8]| root.join(OsStr::from_bytes(name));
+        for name in [
+            &b"a\x1b[31m\n.hcl"[..],
+            b"b\xff.hcl",
+            b"c\xff.txt",
+            b"_\xff.hcl",
+        ] {
+            fs::write(named(name), "").unwrap();
+        }
+        fs::create_dir(named(b"folder\xff")).unwrap();
+        let (files, unreadable) = Folder::new(&root).list();
+        assert!(files.is_empty());
+        let told: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "cannot read a\u{fffd}[31m\u{fffd}.hcl: its name has control characters",
+                "cannot read b\u{fffd}.hcl: its name is not UTF-8",
+                "cannot read folder\u{fffd}: its name is not UTF-8",
+            ]
         );
         fs::remove_dir_all(&root).unwrap();
     }

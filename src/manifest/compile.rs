@@ -39,7 +39,9 @@ pub struct Compiled {
     /// `None` while something hangs on a variable that has no value, or if it was not to be
     /// kept.
     pub desired: Option<Desired>,
-    /// The variables that have no value.
+    /// The variables that are declared.
+    pub variables: Vec<String>,
+    /// Those that have no value.
     pub unknown: Vec<String>,
     pub checks: usize,
     pub webhooks: usize,
@@ -273,6 +275,14 @@ impl<'a> Compiling<'a> {
             .iter()
             .map(|(name, block)| (name.clone(), self.layer(block, &TEMPLATE, &names)))
             .collect();
+        for block in &self.declared.nameless {
+            let schema = if block.kind == TEMPLATE.name {
+                &TEMPLATE
+            } else {
+                &WEBHOOK
+            };
+            self.layer(block, schema, &names);
+        }
         let expansion = expand(
             &Ground {
                 sources: self.sources,
@@ -365,6 +375,7 @@ impl<'a> Compiling<'a> {
         Compiled {
             project,
             desired,
+            variables: self.variables.keys().cloned().collect(),
             unknown,
             checks: count,
             webhooks: receivers,

@@ -67,6 +67,9 @@ pub(super) struct Declarations {
     pub(super) defaults: BTreeMap<String, Block>,
     /// `moved`, `removed` and `import`, in the order of the files.
     pub(super) moves: Vec<Block>,
+    /// Receivers and templates whose names are none: nothing can use them, and mistakes in them
+    /// are told all the same.
+    pub(super) nameless: Vec<Block>,
     /// Checks that did not stand where they were looked for.
     pub(super) early: Vec<Block>,
     /// Parts that begin with a check, in the order of the files.
@@ -125,7 +128,13 @@ impl Declarations {
         }
         let label = match label(&block, schema) {
             Ok(label) => label,
-            Err(problem) => return self.problems.push(problem),
+            Err(problem) => {
+                self.problems.push(problem);
+                if [WEBHOOK.name, TEMPLATE.name].contains(&kind) {
+                    self.nameless.push(block);
+                }
+                return;
+            }
         };
         let (span, twice) = (block.span, |first: Option<&Block>| {
             first.map(|first| first.span)
@@ -301,6 +310,10 @@ const HABITS: &[(&str, &str)] = &[
         "there is no `count`: write `for_each = toset([\"a\", \"b\"])`, and each.key where they differ",
     ),
     (
+        "dynamic",
+        "blocks are written out; what differs in them can hang on each.value",
+    ),
+    (
         "depends_on",
         "checks do not wait for one another: take it out",
     ),
@@ -308,6 +321,25 @@ const HABITS: &[(&str, &str)] = &[
     ("interval", "write `every = \"60s\"`"),
     ("period", "write `every = \"60s\"`"),
     ("tags", "write `labels = { team = \"web\" }`"),
+];
+
+/// Blocks of Terraform, and what does their work here.
+const OUTER_HABITS: &[(&str, &str)] = &[
+    (
+        "data",
+        "there is none here: `file`, variables and locals have the values",
+    ),
+    (
+        "module",
+        "write `include = [\"../shared\"]` in `lokahi`, or a `template`",
+    ),
+    (
+        "output",
+        "`lokahictl render --output json` has every value: take it out",
+    ),
+    ("provider", "the server is lokahictl's to know: take it out"),
+    ("resource", "write `check \"name\" { ... }`"),
+    ("terraform", "write `lokahi { project = \"name\" }`"),
 ];
 
 /// A hint for a name that the block does not have.
@@ -319,9 +351,12 @@ fn unknown(name: &str, schema: &'static table::Block) -> Option<String> {
     if place == CHECK.name && schema.name != CHECK.name && CHECK.meta(name).is_some() {
         return Some(format!("`{name}` stands in a check itself"));
     }
-    if place == CHECK.name
-        && let Some((_, here)) = HABITS.iter().find(|(habit, _)| *habit == name)
-    {
+    let habits = match place {
+        "" => OUTER_HABITS,
+        place if place == CHECK.name => HABITS,
+        _ => &[],
+    };
+    if let Some((_, here)) = habits.iter().find(|(habit, _)| *habit == name) {
         return Some((*here).to_owned());
     }
     let mut later = LATER.iter().filter(|(block, _)| *block == place);

@@ -9,7 +9,7 @@ use crate::manifest::ast::{Attribute, Block, Item};
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::{DEFAULTS, FILE};
 use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
-use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::diagnostic::{Code, Problem, Severity};
 use crate::manifest::eval::scope::{Doors, Members, NO_EACH, Root, Scope, Work};
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Type, Value};
@@ -180,7 +180,10 @@ impl Ground<'_> {
         let name = match label(block, &CHECK) {
             Ok(Some(name)) => name,
             Ok(None) => return,
-            Err(problem) => return expansion.problems.push(problem),
+            Err(problem) => {
+                expansion.problems.push(problem);
+                return self.nameless(block, expansion);
+            }
         };
         let key = block
             .labels
@@ -254,6 +257,26 @@ impl Ground<'_> {
             };
             self.one(block, address, &scope(key, value), base.clone(), expansion);
         }
+    }
+
+    /// A check whose name is none: what else is wrong with it is told, and nothing comes of it.
+    fn nameless(&self, block: &Block, expansion: &mut Expansion) {
+        let each = Value::object(
+            [
+                ("key", Value::Unknown(Type::String)),
+                ("value", Value::Unknown(Type::Any)),
+            ],
+            block.span,
+        );
+        let scope = self.scope(Root::Value(each));
+        let base = self.base(block.span, &[]);
+        let (checks, problems) = (expansion.checks.len(), expansion.problems.len());
+        self.one(block, String::new(), &scope, base, expansion);
+        expansion.checks.truncate(checks);
+        // A lint would speak of what is not there.
+        let found = expansion.problems.split_off(problems);
+        let error = |problem: &Problem| problem.code.severity() == Severity::Error;
+        expansion.problems.extend(found.into_iter().filter(error));
     }
 
     /// What lies under a check: the defaults of its folder, then its templates.

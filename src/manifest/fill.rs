@@ -111,9 +111,11 @@ impl<'a> Filling<'a> {
                 ..Assert::default()
             };
             let unknown = std::mem::take(&mut self.unknown);
-            self.fill(&ASSERT, &inner.layer, draft, inner.span);
+            let good = self.fill(&ASSERT, &inner.layer, draft, inner.span);
             let assert = std::mem::take(&mut draft.assert);
-            if assert.is_empty() && !self.unknown {
+            if !good {
+                // What could not be read may have said it.
+            } else if assert.is_empty() && !self.unknown {
                 let message = "this `assert` asserts nothing";
                 self.problems
                     .push(Problem::new(Code::Missing, inner.span, message));

@@ -177,7 +177,18 @@ fn syntax(file: u32, text: &str, offset: usize, at: usize, message: &str) -> Pro
         _ if bare && here.starts_with("//") => Some("a text stands in quotes"),
         Some(':' | '/' | '.') if bare => Some("a text stands in quotes"),
         Some('\'') => Some("strings stand in double quotes"),
+        Some('\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}') => {
+            Some("these are not the quotes of a string: write `\"`")
+        }
         Some(';') => Some("no `;`: each attribute stands in a line of its own"),
+        Some(',') if message.contains("newline") => Some("no comma at the end of an attribute"),
+        Some(':') if message.contains("structure") => {
+            Some("an attribute is written with `=`: `url = \"https://example.com/\"`")
+        }
+        Some('=') => Some("to compare, write `==`"),
+        Some('\n' | '\r') if message == "expected `{`" => {
+            Some("an attribute has `=` behind its name, a block `{` at the end of its line")
+        }
         _ if message.contains("unique") => Some("each name can stand once"),
         _ if message.contains("newline") => {
             Some("each attribute and each block stands in a line of its own")

@@ -89,7 +89,11 @@ impl<'f> Reading<'f> {
         for error in unreadable {
             self.gaps.blind = true;
             let message = format!("cannot be read: {}", error.why);
+            let itself = error.path == ".";
             self.refuse(error.path, Code::Unreadable, message);
+            if let (true, Some(last)) = (itself, self.refused.last_mut()) {
+                last.hint = Some("name the folder that has the check files".to_owned());
+            }
         }
         paths.sort();
         paths.dedup();

@@ -131,6 +131,14 @@ pub fn tree(path: &Path, inputs: &Inputs) -> Vec<(PathBuf, Result<Wanted, Diagno
     loaded
 }
 
+/// That a value is given for a variable that no root has.
+pub fn undeclared(name: &str) -> Diagnostic {
+    Diagnostic {
+        message: format!("--var {name}: no root has a variable `{name}`"),
+        ..at_line(Code::UndeclaredVariable, ".", 0)
+    }
+}
+
 /// That another root declares the same project.
 pub fn same_project(project: &Name, other: &str) -> Diagnostic {
     Diagnostic {

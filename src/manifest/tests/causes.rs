@@ -156,6 +156,92 @@ fn habits_of_other_languages_have_their_hints() {
 }
 
 #[test]
+fn what_is_written_as_elsewhere_has_its_hint() {
+    let hint = |text: &str| {
+        let told = told(text);
+        assert_eq!(told.len(), 1, "{text}: {told:?}");
+        let (_, hint) = told[0]
+            .split_once(" | ")
+            .unwrap_or_else(|| panic!("{told:?}"));
+        hint.to_owned()
+    };
+    for (line, expect) in [
+        (
+            "body: \"x\"",
+            "an attribute is written with `=`: `url = \"https://example.com/\"`",
+        ),
+        (
+            "body \"x\"",
+            "an attribute has `=` behind its name, a block `{` at the end of its line",
+        ),
+        ("body = \"x\",", "no comma at the end of an attribute"),
+        (
+            "body = \u{201c}x\u{201d}",
+            "these are not the quotes of a string: write `\"`",
+        ),
+        (
+            "body = \"${count.index}\"",
+            "with `for_each` it is each.key",
+        ),
+        (
+            "assert {\n    condition = response.status = 200\n  }",
+            "to compare, write `==`",
+        ),
+        (
+            "assert {\n    condition = response.latency.total < \"1500ms\"\n  }",
+            "a time is a number of seconds here: 1.5",
+        ),
+        (
+            "assert {\n    condition = response.latency.all < 2\n  }",
+            "it has connect, dns, first_byte, tls, total",
+        ),
+        (
+            "dynamic \"assert\" {\n  }",
+            "blocks are written out; what differs in them can hang on each.value",
+        ),
+    ] {
+        assert_eq!(hint(&in_check(&format!("  {line}"))), expect, "{line}");
+    }
+    let bare = "webhook \"oncall\" {\n  url = \"https://hooks.example.com/\"\n}\ncheck \"web\" {\n  url = \"https://example.com/\"\n  notify {\n    webhooks = [oncall]\n  }\n}\n";
+    assert_eq!(hint(bare), "write webhook.oncall");
+    let name = "locals {\n  host = \"example.com\"\n  url = host\n}\n";
+    assert!(
+        told(name)[0].contains("nothing is called `host` here"),
+        "{:?}",
+        told(name)
+    );
+    assert_eq!(
+        hint("terraform {\n}\n"),
+        "write `lokahi { project = \"name\" }`"
+    );
+}
+
+#[test]
+fn one_mistake_makes_no_other() {
+    check(
+        &in_check("  assert {\n    status = 200\n  }"),
+        &["LK0401 5:14 `status`: wanted a list, found a number | put it into brackets: `[...]`"],
+    );
+    // A name that is none hides nothing.
+    let text = "check \"Web\" {\n  url = 1\n  evry = \"5s\"\n}\nwebhook \"a b\" {\n  url = \"x\"\n  format = \"slack\"\n}\n";
+    let codes: Vec<String> = told(text)
+        .iter()
+        .map(|one| one.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            "LK0307 1:7",
+            "LK0401 2:9",
+            "LK0304 3:3",
+            "LK0307 5:9",
+            "LK0403 6:9",
+            "LK0405 7:12"
+        ]
+    );
+}
+
+#[test]
 fn how_many_arguments_there_are_is_a_code_of_its_own() {
     for (call, expect) in [
         ("upper()", "`upper` takes 1 argument, not 0 | upper(text)"),

@@ -197,3 +197,33 @@ async fn what_render_prints_is_a_root() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_root_is_looked_at_once_and_a_flag_is_for_one_of_them() {
+    let scratch = Scratch::new(&[
+        (
+            "a/lokahi.hcl",
+            "lokahi {\n  project = \"a\"\n}\nvariable \"env\" {\n}\n",
+        ),
+        ("b/lokahi.hcl", "lokahi {\n  project = \"b\"\n}\n"),
+    ]);
+    let (a, b, tree) = (scratch.at("a"), scratch.at("b"), scratch.at(""));
+    let twice = lokahictl("", &["validate", &tree, &a, &format!("{a}/")]).await;
+    assert_eq!(twice.code, 0, "{}", twice.out);
+    assert_eq!(twice.out.matches("are valid").count(), 2, "{}", twice.out);
+    let known = lokahictl("", &["validate", &a, &b, "--var", "env=x"]).await;
+    assert_eq!(known.code, 0, "{}", known.out);
+    let slip = lokahictl("", &["validate", &a, &b, "--var", "evn=x"]).await;
+    assert_eq!(slip.code, 1, "{}", slip.out);
+    assert!(
+        slip.out
+            .contains("error[LK0603]: --var evn: no root has a variable `evn`")
+    );
+    let file = lokahictl("", &["validate", &scratch.at("a/lokahi.hcl")]).await;
+    assert_eq!(file.code, 1);
+    assert!(
+        file.out.contains("it is a file, and a root is a folder"),
+        "{}",
+        file.out
+    );
+}
