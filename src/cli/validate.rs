@@ -19,6 +19,8 @@ struct Validated {
     /// `None` if it has errors, and for what belongs to no root.
     compiled: Option<Compiled>,
     problems: Vec<Diagnostic>,
+    /// Problems that are left out, as another root told them: of a library, most likely.
+    errors_elsewhere: bool,
 }
 
 pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -33,11 +35,13 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
                     root: shown,
                     problems: std::mem::take(&mut compiled.warnings),
                     compiled: Some(compiled),
+                    errors_elsewhere: false,
                 },
                 Err(problems) => Validated {
                     root: shown,
                     compiled: None,
                     problems: problems.0,
+                    errors_elsewhere: false,
                 },
             }
         })
@@ -54,8 +58,12 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
             root,
             compiled: None,
             problems,
+            errors_elsewhere: false,
         })
     }));
+    if matches!(what.output, ReportOutput::Human | ReportOutput::Github) {
+        told_once(&mut validated);
+    }
     match what.output {
         ReportOutput::Json => writeln!(console.out, "{:#}", document(&validated))?,
         ReportOutput::Human => human(&validated, what.max_errors, console)?,
@@ -95,7 +103,23 @@ fn once(roots: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
 impl Validated {
     fn is_valid(&self) -> bool {
         let error = |problem: &Diagnostic| problem.severity == Severity::Error;
-        !self.problems.iter().any(error)
+        !self.errors_elsewhere && !self.problems.iter().any(error)
+    }
+}
+
+/// Leaves out what another root has told before: forty that include a library would tell each of
+/// its mistakes forty times.
+fn told_once(validated: &mut [Validated]) {
+    let mut told = BTreeSet::new();
+    for one in validated {
+        let before = one.is_valid();
+        let root = &one.root;
+        one.problems.retain(|problem| {
+            let place = report::file_path(&problem.at, root);
+            let at = (problem.at.line, problem.at.column, problem.code);
+            problem.at.line == 0 || told.insert((place, at, problem.message.clone()))
+        });
+        one.errors_elsewhere = one.is_valid() != before;
     }
 }
 

@@ -12,7 +12,7 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::parse::{Lost, Part, parse};
 use crate::manifest::read::Outlined;
 use crate::manifest::source::{Sources, Span};
-use crate::manifest::suggest::did_you_mean;
+use crate::manifest::suggest::{as_name, did_you_mean};
 use crate::manifest::table::{self, Label};
 use crate::model::name::Name;
 
@@ -248,7 +248,9 @@ pub(super) fn label(block: &Block, schema: &table::Block) -> Result<Option<Name>
             Ok(name) => return Ok(Some(name)),
             Err(error) => {
                 let error: crate::model::name::InvalidName = error;
-                Problem::new(Code::InvalidName, *span, error.to_string())
+                let problem = Problem::new(Code::InvalidName, *span, error.to_string());
+                let better = as_name(text).map(|name| format!("call it \"{name}\""));
+                problem.maybe_hint(better)
             }
         },
         (Label::None, [(_, span), ..]) => {

@@ -108,6 +108,9 @@ fn entries(node: &Node, most: usize) -> Read<&[(Key, Node)]> {
 
 /// That the value of a key is no string.
 fn no_text(key: &Key, value: &Node) -> Problem {
+    if matches!(value.value, Value::Secret(_)) {
+        return wrong_type(value, "a string");
+    }
     wrong_type(value, "a string").hint(format!("the value of `{}`", cut(&key.text)))
 }
 

@@ -78,6 +78,7 @@ pub fn roots(path: &Path) -> Vec<PathBuf> {
     }
     let below = |folder: &String| match folder.as_str() {
         "" => path.to_owned(),
+        folder if path == Path::new(".") => PathBuf::from(folder),
         folder => path.join(folder),
     };
     found.iter().map(below).collect()

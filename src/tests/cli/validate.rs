@@ -227,3 +227,28 @@ async fn a_root_is_looked_at_once_and_a_flag_is_for_one_of_them() {
         file.out
     );
 }
+
+#[tokio::test]
+async fn a_mistake_of_a_library_is_told_once_and_where_it_is() {
+    let root = |name: &str| {
+        format!("lokahi {{\n  project = \"{name}\"\n  include = [\"../shared\"]\n}}\n")
+    };
+    let (a, b) = (root("a"), root("b"));
+    let scratch = Scratch::new(&[
+        ("a/lokahi.hcl", &a),
+        ("b/lokahi.hcl", &b),
+        ("shared/hooks.hcl", "webhook \"hook\" {\n  url = 1\n}\n"),
+    ]);
+    let told = lokahictl("", &["validate", &scratch.at("")]).await;
+    assert_eq!(told.code, 1);
+    assert_eq!(told.words, "1 error\n", "{}", told.out);
+    assert!(
+        told.out
+            .contains(&format!(" --> {}:2:9\n", scratch.at("shared/hooks.hcl"))),
+        "{}",
+        told.out
+    );
+    let json = lokahictl("", &["validate", "--output", "json", &scratch.at("")]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["errors"], 2);
+}
