@@ -139,9 +139,3 @@ fn patterns(expression: &Expression, problems: &mut Vec<Problem>) {
     }
     children(expression, &mut |inner| patterns(inner, problems));
 }
-
-/// What a condition comes to whatever the response is; `None` if that depends on it.
-pub(super) fn always(text: &str) -> Option<bool> {
-    let condition = Condition::parse(text).ok()?;
-    condition.always()
-}

@@ -3,7 +3,7 @@
 use crate::manifest::ast::{Expression, Kind, Operator};
 use crate::manifest::attributes::assert::ASSERT;
 use crate::manifest::attributes::check::CHECK;
-use crate::manifest::condition::{self, Condition};
+use crate::manifest::condition::Condition;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::layer::{Inner, Layer};
@@ -32,54 +32,18 @@ fn block(
     inner: &Inner,
     problems: &mut Vec<Problem>,
 ) {
-    let mut never = |node: &Node, message: String, hint: Option<String>| {
-        let problem = Problem::new(Code::NeverHolds, node.span, message);
-        problems.push(problem.maybe_hint(hint));
-    };
     for (name, node) in inner.layer.rows(&ASSERT) {
         match (name, &node.value) {
-            ("condition", Value::String(text)) => match condition::always(text) {
-                Some(false) => never(
-                    node,
-                    "this condition never holds, so that the check is always down".to_owned(),
-                    None,
-                ),
-                Some(true) => {}
-                None => {
-                    for (message, hint) in wrong_about_response(text) {
-                        never(node, message, Some(hint));
-                    }
-                }
-            },
+            ("condition", Value::String(text)) => condition(text, node, problems),
             ("status", _) if !assert.status.is_empty() && assert.status.iter().all(is_followed) => {
-                never(node, "this `status` is not seen: redirects are followed, and the answer at their end is judged".to_owned(), Some(at_the_end()));
+                let message = "this `status` is not seen: redirects are followed, and the answer at \
+                               their end is judged";
+                let problem = Problem::new(Code::NeverHolds, node.span, message);
+                problems.push(problem.hint(at_the_end()));
             }
             ("body_contains" | "body_matches" | "json", _) if spec.method == Method::Head => {
                 let message = format!("`{name}` never holds: the answer to HEAD has no body");
-                never(node, message, None);
-            }
-            _ => {}
-        }
-    }
-    always(spec, layer, assert, inner, problems);
-}
-
-/// What holds whatever comes.
-fn always(
-    spec: &CheckSpec,
-    layer: &Layer,
-    assert: &Assert,
-    inner: &Inner,
-    problems: &mut Vec<Problem>,
-) {
-    for (name, node) in inner.layer.rows(&ASSERT) {
-        match (name, &node.value) {
-            ("condition", Value::String(text)) if condition::always(text) == Some(true) => {
-                problems.push(Problem::new(
-                    Code::AlwaysHolds,
-                    node.span,
-                    "this condition always holds, whatever the response is",
-                ));
+                problems.push(Problem::new(Code::NeverHolds, node.span, message));
             }
             ("max_latency", _)
                 if assert
@@ -117,14 +81,37 @@ fn at_the_end() -> String {
         .to_owned()
 }
 
-/// What a condition asks of a response and no response has; each with a hint.
-fn wrong_about_response(text: &str) -> Vec<(String, String)> {
-    let mut wrong = Vec::new();
-    if let Ok(condition) = Condition::parse(text) {
-        capitals(condition.expression(), &mut wrong);
-        redirects(condition.expression(), &mut wrong);
+/// What is to be said of a condition, as it was folded.
+fn condition(text: &str, node: &Node, problems: &mut Vec<Problem>) {
+    let Ok(condition) = Condition::parse(text) else {
+        return;
+    };
+    let mut say = |code, message: String, hint: Option<String>| {
+        problems.push(Problem::new(code, node.span, message).maybe_hint(hint));
+    };
+    match condition.always() {
+        Some(false) => {
+            let message = "this condition never holds, so that the check is always down";
+            say(Code::NeverHolds, message.to_owned(), None);
+        }
+        Some(true) => {
+            let message = "this condition always holds, whatever the response is";
+            say(Code::AlwaysHolds, message.to_owned(), None);
+        }
+        None => {
+            let mut wrong = Vec::new();
+            capitals(condition.expression(), &mut wrong);
+            redirects(condition.expression(), &mut wrong);
+            let (messages, hints): (Vec<_>, Vec<_>) = wrong.into_iter().unzip();
+            if !messages.is_empty() {
+                say(
+                    Code::NeverHolds,
+                    messages.join("; "),
+                    Some(hints.join("; ")),
+                );
+            }
+        }
     }
-    wrong
 }
 
 /// `response.headers["Content-Type"]`: names are in lower case there.
