@@ -19,7 +19,7 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
         missing: Missing::Refused,
         ..load::for_roots(&what.inputs.read()?, roots.len())
     };
-    let mut found = false;
+    let (mut found, mut begun) = (false, false);
     let mut documents = Vec::new();
     for root in &roots {
         let shown = root.display().to_string();
@@ -45,7 +45,7 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
         };
         found |= desired.checks.keys().any(|address| wanted(what, address));
         match what.output {
-            RenderOutput::Hcl => hcl(what, &shown, desired, &compiled, console)?,
+            RenderOutput::Hcl => hcl(what, &shown, desired, &compiled, &mut begun, console)?,
             RenderOutput::Json => documents.push(document(what, desired, &compiled)),
         }
     }
@@ -74,18 +74,29 @@ fn wanted(what: &Render, address: &str) -> bool {
     })
 }
 
+/// Writes a root as files have it, so that it can be one again: blocks with an empty line
+/// between them. `begun` says whether something stands above it.
 fn hcl(
     what: &Render,
     root: &str,
     desired: &Desired,
     compiled: &Compiled,
+    begun: &mut bool,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
+    let mut write = |text: String| {
+        let above = if std::mem::replace(begun, true) {
+            "\n"
+        } else {
+            ""
+        };
+        write!(console.out, "{above}{text}")
+    };
     if what.check.is_none() {
-        writeln!(console.out, "# {}\n", comment(root))?;
-        writeln!(console.out, "{}", project_text(&desired.project))?;
+        let project = project_text(&desired.project);
+        write(format!("# {}\n\n{project}", comment(root)))?;
         for (name, webhook) in &desired.webhooks {
-            writeln!(console.out, "{}", webhook_text(name, &webhook.spec))?;
+            write(webhook_text(name, &webhook.spec))?;
         }
     }
     let none = Vec::new();
@@ -99,13 +110,9 @@ fn hcl(
             true => origins.iter().map(note).collect(),
             false => BTreeMap::new(),
         };
-        writeln!(console.out, "# {}", comment(&place))?;
         let default = if what.explain { "default" } else { "" };
-        writeln!(
-            console.out,
-            "{}",
-            check_text(address, &check.spec, &notes, default)
-        )?;
+        let text = check_text(address, &check.spec, &notes, default);
+        write(format!("# {}\n{text}", comment(&place)))?;
     }
     Ok(())
 }

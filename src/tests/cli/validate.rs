@@ -194,6 +194,10 @@ async fn what_render_prints_is_a_root() {
             assert_eq!(printed.code, 0, "{}", printed.words);
             let again = Scratch::new(&[("all.hcl", &printed.out)]);
             assert_eq!(values(&again.at(""), &[]).await, values(&folder, &[]).await);
+            let laid_out = lokahictl("", &["fmt", "--check", &again.at("")]).await;
+            // What is explained stands in columns of its own.
+            let clean = laid_out.code == 0 || !explain.is_empty();
+            assert!(clean, "{}", printed.out);
         }
     }
 }
@@ -251,4 +255,19 @@ async fn a_mistake_of_a_library_is_told_once_and_where_it_is() {
     let json = lokahictl("", &["validate", "--output", "json", &scratch.at("")]).await;
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["errors"], 2);
+}
+
+#[tokio::test]
+async fn apply_says_what_it_passes_over() {
+    let server = super::guarded().await;
+    let scratch = Scratch::new(&[
+        ("shop/lokahi.hcl", ROOT),
+        ("shop/web.hcl", CHECK),
+        ("old/web.hcl", CHECK),
+    ]);
+    let tree = scratch.at("");
+    let applied = lokahictl(&server.url, &["apply", "--auto-approve", &tree]).await;
+    assert_eq!(applied.code, 0, "{}", applied.words);
+    let warning = "warning[LK0910]: this file belongs to no root, and nobody reads it";
+    assert!(applied.words.contains(warning), "{}", applied.words);
 }
