@@ -35,7 +35,7 @@ pub(super) async fn apply(
 ) -> Result<Exit, Failure> {
     let inputs = what.inputs.read()?;
     let roots = load::tree(&what.path, &inputs);
-    let strays = load::strays(&what.path);
+    let (_, strays) = load::survey(&what.path);
     let shown = what.path.display().to_string();
     let strays = report::human(&strays, &shown, style(console));
     console.words.write_all(strays.as_bytes())?;

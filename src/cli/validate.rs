@@ -24,7 +24,8 @@ struct Validated {
 }
 
 pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let roots = once(what.paths.iter().flat_map(|path| load::roots(path)));
+    let surveyed: Vec<_> = what.paths.iter().map(|path| load::survey(path)).collect();
+    let roots = once(surveyed.iter().flat_map(|(roots, _)| roots.clone()));
     let inputs = load::for_roots(&what.inputs.read()?, roots.len());
     let validated: Vec<Validated> = roots
         .into_iter()
@@ -51,16 +52,16 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
     if let (false, Some(first)) = (strangers.is_empty(), validated.first_mut()) {
         first.problems.extend(strangers);
     }
-    validated.extend(what.paths.iter().filter_map(|path| {
-        let problems = load::strays(path);
-        let root = path.display().to_string();
-        (!problems.is_empty()).then_some(Validated {
-            root,
-            compiled: None,
-            problems,
-            errors_elsewhere: false,
-        })
-    }));
+    for (path, (_, strays)) in what.paths.iter().zip(surveyed) {
+        if !strays.is_empty() {
+            validated.push(Validated {
+                root: path.display().to_string(),
+                compiled: None,
+                problems: strays,
+                errors_elsewhere: false,
+            });
+        }
+    }
     if matches!(what.output, ReportOutput::Human | ReportOutput::Github) {
         told_once(&mut validated);
     }

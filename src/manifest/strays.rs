@@ -13,7 +13,10 @@ use crate::manifest::source::{Files, folder, is_check_file};
 /// The folders of a tree that are roots, ascending; the tree itself is the empty one.
 pub fn roots(files: &dyn Files) -> Vec<String> {
     let mut roots = BTreeSet::new();
-    for path in files.list().0.iter().filter(|path| is_check_file(path)) {
+    let mut paths = files.list().0;
+    // Where most people write it: the others need not be read then.
+    paths.sort_by_key(|path| !path.ends_with("lokahi.hcl"));
+    for path in paths.iter().filter(|path| is_check_file(path)) {
         let folder = folder(path);
         if roots.contains(folder) {
             continue;

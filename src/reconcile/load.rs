@@ -72,7 +72,17 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 /// The roots at and below a path; the path itself where there is none, so that whoever reads
 /// it says what is missing.
 pub fn roots(path: &Path) -> Vec<PathBuf> {
-    let found = roots_of(&Folder::new(path));
+    below(path, &roots_of(&Folder::new(path)))
+}
+
+/// The same, and warnings of the check files that belong to none of them. Blocks on the disk.
+pub fn survey(path: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+    let folder = Folder::new(path);
+    let found = roots_of(&folder);
+    (below(path, &found), strays_of(&folder, &found))
+}
+
+fn below(path: &Path, found: &[String]) -> Vec<PathBuf> {
     if found.is_empty() {
         return vec![path.to_owned()];
     }
@@ -82,12 +92,6 @@ pub fn roots(path: &Path) -> Vec<PathBuf> {
         folder => path.join(folder),
     };
     found.iter().map(below).collect()
-}
-
-/// Warnings of the check files below a path that belong to none of its roots. Blocks on the disk.
-pub fn strays(path: &Path) -> Vec<Diagnostic> {
-    let folder = Folder::new(path);
-    strays_of(&folder, &roots_of(&folder))
 }
 
 /// Inputs for so many roots in one run: what is given may be for some of them only.

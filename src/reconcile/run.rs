@@ -147,7 +147,7 @@ type Loaded = Vec<(PathBuf, Result<Wanted, Diagnostics>)>;
 /// that serve others.
 async fn tree_aside(settings: &ReconcileSettings) -> Result<(Loaded, Vec<Diagnostic>), JoinError> {
     let (folder, inputs) = (settings.folder.clone(), Arc::clone(&settings.inputs));
-    let read = move || (load::tree(&folder, &inputs), load::strays(&folder));
+    let read = move || (load::tree(&folder, &inputs), load::survey(&folder).1);
     tokio::task::spawn_blocking(read).await
 }
 
