@@ -524,15 +524,19 @@ impl<'a> Compiling<'a> {
 
     /// Tells checks of the same name, or of the same name and key.
     fn names(&mut self, names: &[Called]) {
-        let mut first: BTreeMap<&Name, BTreeMap<Option<&str>, Span>> = BTreeMap::new();
+        let mut first: BTreeMap<(&Name, Option<&str>), Span> = BTreeMap::new();
         let mut sorted: Vec<_> = names.iter().collect();
         sorted.sort_by_key(|called| called.span);
         for Called { name, key, span } in sorted {
-            let known = first.entry(name).or_default();
             // One without a key may have every key, by `for_each`.
-            let same = match key {
-                Some(key) => known.get(&Some(&**key)).or(known.get(&None)),
-                None => known.values().next(),
+            let whole = (name, None);
+            let same = match key.as_deref() {
+                Some(key) => first.get(&(name, Some(key))).or(first.get(&whole)),
+                None => {
+                    let next = first.range(whole..).next();
+                    next.filter(|((other, _), _)| *other == name)
+                        .map(|(_, span)| span)
+                }
             };
             match same {
                 Some(before) => {
@@ -540,7 +544,7 @@ impl<'a> Compiling<'a> {
                     self.problems.push(declared_twice(*span, *before, message));
                 }
                 None => {
-                    known.insert(key.as_deref(), *span);
+                    first.insert((name, key.as_deref()), *span);
                 }
             }
         }
