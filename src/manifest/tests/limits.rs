@@ -284,3 +284,16 @@ fn an_unknown_variable_in_a_condition_is_no_mistake() {
     assert!(desired.is_none());
     assert_eq!((unknown, checks), (vec!["code".to_owned()], 1));
 }
+
+#[test]
+fn a_pattern_costs_what_it_goes_through() {
+    let text = |places: usize| {
+        format!(
+            "locals {{\n  text = join(\"\", [for n in range({places}) : \"{}b\"])\n  all = [for n in range(2000) : length(regexall(\"b|[^!]*!\", local.text))]\n  new = [for n in range(2000) : replace(local.text, \"/b|[^!]*!/\", \"\")]\n}}\n",
+            "a".repeat(255)
+        )
+    };
+    let told = super::causes::told(&text(900));
+    let codes: Vec<&str> = told.iter().filter_map(|one| one.get(..6)).collect();
+    assert_eq!(codes, ["LK0507", "LK0507"], "{told:?}");
+}
