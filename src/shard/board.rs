@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use super::due::DueQueue;
+use super::ledger::Pending;
 use super::tally::Tally;
 use crate::cadence::{self, Micros};
 use crate::model::check::{Confirm, Every, Timeout};
@@ -44,6 +45,9 @@ pub(super) struct Entry {
     pub(super) timeout: Timeout,
     pub(super) confirm: Confirm,
     pub(super) last: Option<LastSeen>,
+    /// The last probe of the state that we have stored; `None` when we do not know that the
+    /// stored state is this one.
+    pub(super) stored: Option<OffsetDateTime>,
     /// When it became ours.
     taken: OffsetDateTime,
     due: Micros,
@@ -230,6 +234,7 @@ impl Board {
             timeout: spec.timeout,
             confirm: spec.confirm,
             last,
+            stored: None,
             taken,
             due,
             check,
@@ -368,21 +373,18 @@ impl Board {
     }
 
     /// Advances a check to what was committed. A suspect one is due again soon.
-    pub(super) fn advance(
-        &self,
-        check: CheckNo,
-        health: Health,
-        last: LastSeen,
-        again: Option<Micros>,
-    ) {
+    pub(super) fn advance(&self, check: CheckNo, pending: Pending) {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(entry) = inner.checks.get_mut(&check) else {
             return;
         };
-        entry.check.health = health;
-        entry.last = Some(last);
-        if let Some(again) = again
+        if pending.stores {
+            entry.stored = pending.health.last_at;
+        }
+        entry.check.health = pending.health;
+        entry.last = Some(pending.last.into_last_seen());
+        if let Some(again) = pending.again
             && again < entry.due
         {
             entry.due = again;
@@ -393,7 +395,7 @@ impl Board {
     /// Sets the health of a check to what was read back.
     pub(super) fn restore(&self, check: CheckNo, health: Health) {
         if let Some(entry) = self.lock().checks.get_mut(&check) {
-            entry.check.health = health;
+            (entry.check.health, entry.stored) = (health, None);
         }
     }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::board::{Board, LastSeen};
+use super::board::Board;
 use super::event::{self, Story};
 use super::ledger::{Draft, Ledger, Witness};
 use crate::backoff;
@@ -300,6 +300,7 @@ impl Recorder {
             .ledger
             .pending
             .iter()
+            .filter(|(_, pending)| pending.stores)
             .filter_map(|(number, pending)| {
                 let check = self.board.with(*number, |entry| entry.check.id)?;
                 Some(StateRow {
@@ -309,6 +310,9 @@ impl Recorder {
                 })
             })
             .collect();
+        if states.is_empty() {
+            return Ok(());
+        }
         observation::state_update(conn, &mut states).await
     }
 
@@ -409,9 +413,7 @@ impl Recorder {
         }
         let pending: HashMap<_, _> = std::mem::take(&mut self.ledger.pending);
         for (number, pending) in pending {
-            let last: LastSeen = pending.last.last_seen();
-            self.board
-                .advance(number, pending.health, last, pending.again);
+            self.board.advance(number, pending);
         }
         self.ledger.clear();
         self.waiting_to_be_buried.clear();

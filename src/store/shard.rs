@@ -225,7 +225,10 @@ pub async fn shard_checks(
         Row,
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
-               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id, t.last_at,
+               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id,
+               -- What followed the stored state and did not change it.
+               coalesce((select max(o.at) from observations o
+                         where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,
                coalesce(m.from_gen, 0) as "generation!", coalesce(g.sha, '') as "revision!"
            from check_states t
            join checks c on c.id = t.check_id
@@ -254,7 +257,10 @@ pub async fn shard_check_find(
         Row,
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
-               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id, t.last_at,
+               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id,
+               -- What followed the stored state and did not change it.
+               coalesce((select max(o.at) from observations o
+                         where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,
                coalesce(m.from_gen, 0) as "generation!", coalesce(g.sha, '') as "revision!"
            from check_states t
            join checks c on c.id = t.check_id

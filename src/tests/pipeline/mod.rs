@@ -9,3 +9,4 @@ mod events;
 mod reconcile;
 mod schedule;
 mod secrets;
+mod settled;
