@@ -155,7 +155,11 @@ impl Ledger {
         if !current || health.last_at.is_some_and(|last| last >= at) {
             return;
         }
-        let incident = IncidentId(Uuid::now_v7());
+        // A success opens no incident, and random numbers are not free.
+        let incident = IncidentId(match witness.observation.outcome {
+            Outcome::Up => Uuid::nil(),
+            _ => Uuid::now_v7(),
+        });
         let step = health::fold(&health, witness.observation.outcome, at, confirm, incident);
         if step.transition.is_none() && !step.suspect {
             // Nothing is under way: what was suspected did not come true.
