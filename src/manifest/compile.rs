@@ -190,7 +190,13 @@ fn finish(
     problems.extend(silence.useless());
     problems.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
     problems.dedup_by(|a, b| a.span.is_some() && a.span == b.span && a.code == b.code);
+    let is_error = |problem: &Problem| problem.code.severity() == Severity::Error;
     let more = problems.len() > Diagnostics::MAX;
+    let wrong = problems.iter().any(is_error) || !refused.is_empty();
+    if more {
+        // Whatever is not listed, it must not be what makes the files wrong.
+        problems.sort_by_key(|problem| !is_error(problem));
+    }
     let listed = problems.into_iter().take(Diagnostics::MAX);
     let mut list = refused;
     list.extend(listed.map(|problem| problem.resolve(sources)));
@@ -199,7 +205,15 @@ fn finish(
             "more than {} problems; the others are not listed",
             Diagnostics::MAX
         );
-        list.push(whole(".".into(), Code::TooMuch, message));
+        list.push(Diagnostic {
+            // So many warnings are still warnings.
+            severity: if wrong {
+                Severity::Error
+            } else {
+                Severity::Warning
+            },
+            ..whole(".".into(), Code::TooMuch, message)
+        });
     }
     let Diagnostics(list) = Diagnostics::sorted(list);
     match list.iter().any(|one| one.severity == Severity::Error) {

@@ -297,3 +297,19 @@ fn a_pattern_costs_what_it_goes_through() {
     let codes: Vec<&str> = told.iter().filter_map(|one| one.get(..6)).collect();
     assert_eq!(codes, ["LK0507", "LK0507"], "{told:?}");
 }
+
+#[test]
+fn so_many_warnings_are_still_warnings() {
+    let checks: String = (0..Diagnostics::MAX + 10)
+        .map(|n| format!("check \"c{n}\" {{\n  url = \"https://{n}.example.com/\"\n}}\n"))
+        .collect();
+    // Nobody hears of any of them.
+    let warnings = compiled(&[("web.hcl", &checks)]).unwrap().warnings;
+    assert_eq!(warnings.len(), Diagnostics::MAX + 1);
+    let wrong = format!("{checks}check \"last\" {{\n}}\n");
+    let problems = problems(&[("web.hcl", &wrong)]).join("\n");
+    assert!(
+        problems.contains("last") || problems.contains("needs `url`"),
+        "{problems}"
+    );
+}
