@@ -5,12 +5,12 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::permit::Needs;
 use super::twirp::Methods;
-use super::{Call, convert, edit};
+use super::{Call, convert, edit, force};
 use crate::clock;
 use crate::histogram::summarise;
 use crate::model::desired::API_PROJECT;
-use crate::model::desired::SourceLine;
 use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo};
 use crate::model::name::Name;
@@ -21,13 +21,13 @@ use crate::proto::lokahi::{
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::spec::{Digest, encode_check};
+use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::check::{
     ListFilter, NewCheck, StoredCheck, check_create, check_delete, check_get, check_list,
     check_lock, check_update,
 };
 use crate::store::error::StoreError;
 use crate::store::observation::{evidence_list, observation_latencies};
-use crate::store::project::project_source;
 use crate::store::receiver::{receiver_add, receiver_implicit, receiver_link, receiver_replace};
 use crate::store::request::{RequestKey, request_find, request_keep};
 use crate::store::spec::spec_put;
@@ -47,14 +47,14 @@ const DEFAULT_COUNT: i64 = 30;
 const MOST_COUNT: i64 = 10_000;
 const LONGEST_REQUEST_ID: usize = 200;
 
-pub(super) fn add(methods: Methods<Call>) -> Methods<Call> {
+pub(super) fn add(methods: Methods) -> Methods {
     methods
-        .with(CREATE, create)
-        .with("github.xe.lokahi.Checks/Delete", delete)
-        .with("github.xe.lokahi.Checks/Get", get)
-        .with("github.xe.lokahi.Checks/List", list)
-        .with(PUT, put)
-        .with("github.xe.lokahi.Checks/Status", status)
+        .with(CREATE, Needs::ApplyApi, create)
+        .with("github.xe.lokahi.Checks/Delete", Needs::ApplyApi, delete)
+        .with("github.xe.lokahi.Checks/Get", Needs::Read, get)
+        .with("github.xe.lokahi.Checks/List", Needs::Read, list)
+        .with(PUT, Needs::ApplyApi, put)
+        .with("github.xe.lokahi.Checks/Status", Needs::Read, status)
 }
 
 async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
@@ -97,6 +97,13 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         let made = receiver_implicit(&mut tx, project, std::slice::from_ref(webhook), now).await?;
         receiver_add(&mut tx, &[(id, made.into_values().collect())]).await?;
     }
+    let subject = subject(id, &opts.name);
+    let entry = AuditEntry {
+        project: API_PROJECT,
+        after: Some(digest),
+        ..call.entry(now, &subject)
+    };
+    audit_write(&mut tx, &entry).await?;
     // What was just written needs no reading.
     let made = StoredCheck {
         id,
@@ -139,8 +146,9 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, put.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-    if current.owner == Owner::Declared {
-        return Err(declared(&current, project_source(&mut tx, id).await?).into());
+    let forced = current.owner == Owner::Declared;
+    if forced {
+        force::allowed(&call, &mut tx, &current, put.force, &put.force_reason).await?;
     }
     if !put.name.is_empty() && Some(put.name.as_str()) != current.name() {
         let why = "cannot be changed; create a check with the new name";
@@ -162,20 +170,39 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
             quiet: false,
         };
         check_update(&mut tx, Owner::Api, &[new]).await?;
+        if forced {
+            force::note(&call, &mut tx, &current, &put.force_reason, now).await?;
+        }
         if spec.webhook != current.spec.webhook {
             let both: Vec<_> = [&current.spec.webhook, &spec.webhook]
                 .into_iter()
                 .flatten()
                 .cloned()
                 .collect();
+            let project = match forced {
+                true => force::project(&mut tx, &current).await?,
+                false => project,
+            };
             let known = receiver_implicit(&mut tx, project, &both, now).await?;
             let find = |webhook: &Option<_>| known.get(webhook.as_ref()?).copied();
             let (old, new) = (find(&current.spec.webhook), find(&spec.webhook));
-            receiver_link(&mut tx, &[(id, new.into_iter().collect())]).await?;
+            let mut links = force::declared_receivers(&mut tx, project, &spec).await?;
+            links.extend(new);
+            receiver_link(&mut tx, &[(id, links)]).await?;
             if let Some(old) = old {
                 receiver_replace(&mut tx, id, old, new, now).await?;
             }
         }
+        let subject = subject(id, current.name().unwrap_or_default());
+        let entry = AuditEntry {
+            project: &current.project,
+            before: Some(Digest::of(&encode_check(&current.spec))),
+            after: Some(digest),
+            forced,
+            reason: &put.force_reason,
+            ..call.entry(now, &subject)
+        };
+        audit_write(&mut tx, &entry).await?;
         let written = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
         convert::check(&written, now)
     };
@@ -198,11 +225,22 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, wanted.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-    if current.owner == Owner::Declared {
-        return Err(declared(&current, project_source(&mut tx, id).await?).into());
-    }
     let now = clock::now();
+    let forced = current.owner == Owner::Declared;
+    if forced {
+        force::allowed(&call, &mut tx, &current, wanted.force, &wanted.reason).await?;
+        force::note(&call, &mut tx, &current, &wanted.reason, now).await?;
+    }
     check_delete(&mut tx, &[id], now).await?;
+    let subject = subject(id, current.name().unwrap_or_default());
+    let entry = AuditEntry {
+        project: &current.project,
+        before: Some(Digest::of(&encode_check(&current.spec))),
+        forced,
+        reason: &wanted.reason,
+        ..call.entry(now, &subject)
+    };
+    audit_write(&mut tx, &entry).await?;
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit a deletion",
         source,
@@ -215,7 +253,7 @@ async fn get(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     Ok(convert::check(&read(&call, &wanted).await?, clock::now()))
 }
 
-async fn status(call: Call, wanted: WireId) -> Result<CheckStatus, ApiError> {
+pub(super) async fn status(call: Call, wanted: WireId) -> Result<CheckStatus, ApiError> {
     let stored = read(&call, &wanted).await?;
     let now = clock::now();
     let since = now - LATENCY_WINDOW;
@@ -308,7 +346,7 @@ async fn read(call: &Call, wanted: &WireId) -> Result<StoredCheck, ApiError> {
 }
 
 /// The moment as Postgres keeps it: the answer is what will be read later.
-fn whole_microseconds(at: OffsetDateTime) -> OffsetDateTime {
+pub(super) fn whole_microseconds(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(at.microsecond() * 1000).unwrap_or(at)
 }
 
@@ -316,6 +354,14 @@ fn whole_microseconds(at: OffsetDateTime) -> OffsetDateTime {
 pub(super) fn check_id(text: &str) -> Result<CheckId, TwirpError> {
     text.parse()
         .map_err(|error| TwirpError::new(Code::NotFound, format!("{error}")).with("argument", "id"))
+}
+
+/// As audit names it: by its name, if it has one, and its id.
+fn subject(id: CheckId, name: &str) -> String {
+    match name {
+        "" => format!("check {id}"),
+        name => format!("check {name} {id}"),
+    }
 }
 
 /// There is no live check of this id.
@@ -339,22 +385,6 @@ fn same_version(
         .with("version", version.to_string())),
         _ => Ok(()),
     }
-}
-
-/// What a file declares is changed in the file.
-fn declared(check: &StoredCheck, source: Option<(SourceLine, i64)>) -> TwirpError {
-    let (place, generation) = source.unwrap_or_default();
-    let SourceLine { file, line } = place;
-    let text = format!(
-        "the check {} is declared in {file}:{line} of the project {}; edit it there and apply",
-        check.address, check.project
-    );
-    TwirpError::new(Code::FailedPrecondition, text)
-        .with("project", &check.project)
-        .with("address", &check.address)
-        .with("file", file)
-        .with("line", line.to_string())
-        .with("generation", generation.to_string())
 }
 
 fn request_key<'a>(

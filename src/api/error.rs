@@ -22,7 +22,11 @@ pub(super) enum ApiError {
     #[error("the project {0:?} is not there")]
     NoProject(&'static str),
     #[error("an apply failed")]
-    Apply(#[source] crate::reconcile::apply::ApplyError),
+    Apply(#[source] crate::reconcile::error::ApplyError),
+    #[error("no random bytes for a token")]
+    Random(#[source] std::io::Error),
+    #[error("a new token has not the form of one")]
+    TokenShape,
     #[error("a spec is not where it was put")]
     SpecLost,
     #[error("the handler panicked")]

@@ -1,15 +1,20 @@
 //! The Twirp services on axum, and the pages for people's machines. Thin: it
 //! checks arguments, runs one transaction, and converts.
 
-pub mod access;
 mod error;
+mod credentials;
+pub mod access;
+mod permit;
 mod twirp;
 
 mod convert;
 mod edit;
+mod force;
 mod checks;
 mod run;
 mod projects;
+mod tokens;
+mod audit;
 mod pages;
 
 use std::fmt;
@@ -17,6 +22,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::header::USER_AGENT;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tokio::sync::{OnceCell, Semaphore};
@@ -25,14 +32,18 @@ use tracing::debug;
 use self::access::{Access, AccessError, Principal};
 use self::error::ApiError;
 use self::run::RunTimes;
+pub use self::twirp::MethodRow;
 use self::twirp::Methods;
 use crate::bus::Bus;
+use crate::clock;
 use crate::model::desired::API_PROJECT;
 use crate::model::probe::DEFAULT_LOCATION;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::serve::respond::answer_error;
-use crate::store::Store;
+use crate::serve::server::Peer;
+use crate::store::error::StoreError;
 use crate::store::project::{ProjectId, project_find};
+use crate::store::{Store, Transaction};
 
 /// How many calls are worked on at once; more are told to try again.
 const MOST_IN_FLIGHT: usize = 256;
@@ -80,6 +91,45 @@ impl fmt::Debug for ApiState {
 struct Call {
     state: Arc<ApiState>,
     principal: Principal,
+    /// `SERVICE/METHOD`, without the package, or the page.
+    method: &'static str,
+    /// Where it comes from, for audit.
+    remote: String,
+}
+
+impl Call {
+    /// A call of whoever the request says that they are.
+    async fn of(
+        state: &Arc<ApiState>,
+        method: &'static str,
+        request: &Parts,
+    ) -> Result<Self, ApiError> {
+        let headers = &request.headers;
+        let principal = state.access.principal(headers, &state.store, clock::now());
+        Ok(Self {
+            principal: principal.await?,
+            state: Arc::clone(state),
+            method,
+            remote: remote(request),
+        })
+    }
+}
+
+/// Address and program of a caller, as far as they are known.
+fn remote(request: &Parts) -> String {
+    let peer = request.extensions.get::<Peer>();
+    let peer = peer.map_or(String::new(), |peer| peer.0.to_string());
+    let agent = request.headers.get(USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    format!("{peer} {agent}").trim().to_owned()
+}
+
+impl Call {
+    /// Commits what a call did.
+    async fn commit(&self, tx: Transaction, doing: &'static str) -> Result<(), ApiError> {
+        let done = tx.commit().await;
+        Ok(done.map_err(|source| StoreError::Query { doing, source })?)
+    }
 }
 
 impl ApiState {
@@ -118,6 +168,16 @@ impl ApiState {
         self.project.get_or_try_init(|| find).await.copied()
     }
 
+    /// Tells reconcilers that somebody wants them to look; they also look by themselves.
+    async fn wake_reconcilers(&self) {
+        if let Err(error) = self.bus.reconcile_publish().await {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "no hint to the reconcilers"
+            );
+        }
+    }
+
     /// Tells the schedulers that something changed; they also look by
     /// themselves, so that a lost hint is only lateness.
     async fn announce(&self) {
@@ -132,10 +192,7 @@ impl ApiState {
 
 /// Everything that lokahid serves.
 pub fn router(state: Arc<ApiState>) -> Router {
-    let methods = Methods::default();
-    let methods = checks::add(methods);
-    let methods = run::add(methods);
-    let methods = Arc::new(projects::add(methods));
+    let methods = Arc::new(methods());
     Router::new()
         .route("/livez", get(pages::livez))
         .route("/readyz", get(pages::readyz))
@@ -145,23 +202,36 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .with_state(state)
 }
 
-async fn twirp_call(
-    state: Arc<ApiState>,
-    methods: Arc<Methods<Call>>,
-    request: Request,
-) -> Response {
-    let principal = match state.access.principal(request.headers()) {
-        Ok(principal) => principal,
-        Err(error) => return pages::refuse(&error),
-    };
-    let shared = Arc::clone(&state);
-    let Ok(_permit) = shared.in_flight.try_acquire() else {
+fn methods() -> Methods {
+    let methods = Methods::default();
+    let methods = checks::add(methods);
+    let methods = run::add(methods);
+    let methods = projects::add(methods);
+    let methods = tokens::add(methods);
+    audit::add(methods)
+}
+
+/// Every method that is served, and what it needs: for the documents, and for
+/// the test that knows each.
+pub fn method_rows() -> Vec<MethodRow> {
+    methods().rows().collect()
+}
+
+async fn twirp_call(state: Arc<ApiState>, methods: Arc<Methods>, request: Request) -> Response {
+    // Before anybody is known: to know a token is work, too.
+    let Ok(_permit) = state.in_flight.try_acquire() else {
         let error = TwirpError::new(Code::Unavailable, "too many calls at once; try again");
         return answer_error(&error);
     };
-    let path = request.uri().path().to_owned();
-    let name = principal.name.clone();
-    let response = methods.call(Call { state, principal }, request).await;
+    let (request, body) = request.into_parts();
+    let path = request.uri.path().to_owned();
+    let call = match Call::of(&state, "", &request).await {
+        Ok(call) => call,
+        Err(error) => return pages::refuse(&error.told(&path)),
+    };
+    let name = call.principal.name.clone();
+    let request = Request::from_parts(request, body);
+    let response = methods.call(call, request).await;
     debug!(%path, principal = %name, status = response.status().as_u16(), "call");
     response.into_response()
 }

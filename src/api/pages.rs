@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use tracing::warn;
 
-use super::ApiState;
-use crate::proto::twirp::TwirpError;
+use super::{ApiState, Call};
+use crate::model::scope::Scope;
+use crate::proto::twirp::{Code, TwirpError};
 use crate::serve::respond::{answer_error, respond};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -57,21 +59,28 @@ pub(super) async fn readyz(State(state): State<Arc<ApiState>>) -> Response {
 }
 
 /// The metrics of this process.
-pub(super) async fn metrics(State(state): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
+pub(super) async fn metrics(State(state): State<Arc<ApiState>>, request: Parts) -> Response {
+    let may = async {
+        let call = Call::of(&state, "metrics", &request).await?;
+        call.needs(&Scope::Read).await
+    };
     if !state.metrics_open
-        && let Err(error) = state.access.principal(&headers)
+        && let Err(error) = may.await
     {
-        return refuse(&error);
+        return refuse(&error.told("/metrics"));
     }
     respond(StatusCode::OK, OPEN_METRICS, (state.metrics)())
 }
 
-/// 401, with what a browser needs to ask for a password.
+/// Why somebody does not get in; with 401, what they can send. A browser asks
+/// for a password then.
 pub(super) fn refuse(error: &TwirpError) -> Response {
     let mut response = answer_error(error);
-    response.headers_mut().insert(
-        WWW_AUTHENTICATE,
-        HeaderValue::from_static(r#"Basic realm="lokahi""#),
-    );
+    if error.code == Code::Unauthenticated {
+        for way in [r#"Basic realm="lokahi""#, r#"Bearer realm="lokahi""#] {
+            let way = HeaderValue::from_static(way);
+            response.headers_mut().append(WWW_AUTHENTICATE, way);
+        }
+    }
     response
 }

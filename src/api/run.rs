@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::checks::{check_id, unknown};
 use super::error::ApiError;
+use super::permit::Needs;
 use super::twirp::Methods;
 use super::{Call, convert};
 use crate::bus::BusError;
@@ -63,10 +64,14 @@ impl RunTimes {
     }
 }
 
-pub(super) fn add(methods: Methods<Call>) -> Methods<Call> {
+pub(super) fn add(methods: Methods) -> Methods {
     methods
-        .with("github.xe.lokahi.admin.RunLocal/Checks", checks)
-        .with("github.xe.lokahi.admin.RunLocal/Stats", stats)
+        .with(
+            "github.xe.lokahi.admin.RunLocal/Checks",
+            Needs::Operate,
+            checks,
+        )
+        .with("github.xe.lokahi.admin.RunLocal/Stats", Needs::Read, stats)
 }
 
 async fn stats(call: Call, _: Nil) -> Result<HistogramData, ApiError> {

@@ -34,6 +34,7 @@ const EGRESS: &str = "webhook.egress";
 const ERRORS: &str = "check.errors";
 /// Checks were written: schedulers look at the change feed.
 const CHANGED: &str = "check.changed";
+const RECONCILE: &str = "reconcile.look";
 /// The workers share what is published.
 const WORKERS: &str = "healthworker";
 const WEBHOOK_WORKERS: &str = "webhookworker";
@@ -287,6 +288,21 @@ impl Bus {
             .subscribe(CHANGED)
             .await
             .map_err(|error| BusError::Subscribe(CHANGED, error))?;
+        Ok(Feed::new(messages, |_| Ok(())))
+    }
+
+    /// Asks reconcilers to look now.
+    pub async fn reconcile_publish(&self) -> Result<(), BusError> {
+        self.publish(RECONCILE.to_owned(), Vec::new()).await
+    }
+
+    /// Somebody wants reconcilers to look; every one gets them.
+    pub async fn reconcile_subscribe(&self) -> Result<Feed<()>, BusError> {
+        let messages = self
+            .client
+            .subscribe(RECONCILE)
+            .await
+            .map_err(|error| BusError::Subscribe(RECONCILE, error))?;
         Ok(Feed::new(messages, |_| Ok(())))
     }
 

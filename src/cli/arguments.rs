@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::inputs::InputFlags;
+use super::token::{Audit, TokenCommand};
+
+pub(super) mod projects;
 
 /// Manages the checks of a lokahi server.
 #[derive(Debug, Parser)]
@@ -23,7 +26,7 @@ pub(super) struct Arguments {
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub(super) server: Option<String>,
-    /// A file with `server = "URL"` [default: ~/.lokahictl.hcl]
+    /// A file with `server = "URL"` and `token = "TOKEN"` [default: ~/.lokahictl.hcl]
     #[arg(short = 'C', long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     #[command(subcommand)]
@@ -36,10 +39,15 @@ Examples:
   lokahictl list --state down
   lokahictl apply checks.d
 
-Exit codes: 0 done, 1 refused, or `run` found a check not up, 3 `fmt --check` or
-`validate --deny-warnings` found something, 5 changed by somebody else meanwhile,
-7 declined, 64 usage, 69 server, network, or no health worker, 77 not allowed,
-130 interrupted.";
+Credentials: LOKAHI_TOKEN, or the token of the file that names the server; else user and
+password of the server's URL.
+
+Exit codes: 0 done, 1 invalid files or refused, or `run` found a check not up,
+2 changes (`plan --detailed-exitcode`), 3 what `fmt --check`, `validate
+--deny-warnings` or `plan --fail-on` looks for is there, 4 held by a guard,
+5 changed by somebody else meanwhile, 6 applied and not in force after --wait,
+7 declined, 9 somebody else's to change, 64 usage, 69 server, network, or no
+health worker, 77 not allowed, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -132,12 +140,106 @@ Examples:
 It prints the files that changed. Only white space changes; a file that cannot be
 read as HCL is left as it is. Exit codes: 1 such a file, 3 --check found something.")]
     Fmt(Fmt),
+    /// Show what an apply would do, and who would be told of what differently
+    #[command(after_help = "\
+Examples:
+  lokahictl plan checks.d
+  lokahictl plan --detailed-exitcode --output json
+  lokahictl plan --save shop.plan && lokahictl apply --plan shop.plan
+
+Exit codes: 0 done, 1 invalid files, 2 changes (with --detailed-exitcode), 3 --fail-on
+found something, 4 held by a guard.")]
+    Plan(projects::Plan),
     /// Make the server's checks what the check files say
     #[command(after_help = "\
 Examples:
   lokahictl apply checks.d
-  lokahictl apply --auto-approve checks.d")]
-    Apply(Apply),
+Credentials: LOKAHI_TOKEN, or the token of the file that names the server; else user and
+password of the server's URL.
+
+  lokahictl apply --auto-approve --wait checks.d
+  lokahictl apply --allow-deletes 40
+
+It shows the plan, and goes on with the word `yes` only. Exit codes: 0 done, 1 invalid
+files, 4 held by a guard, 5 changed by somebody else meanwhile, 6 applied and not in
+force after --wait, 7 declined, 9 a reconciler owns the project.")]
+    Apply(projects::Apply),
+    /// Bring checks that the API made under the check files, with their history
+    #[command(after_help = "\
+Examples:
+  lokahictl adopt homepage=0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+    Adopt(projects::Adopt),
+    /// Write what is live as check files
+    #[command(after_help = "\
+Examples:
+  lokahictl export > checks.d/from-the-api.hcl
+  lokahictl export --owner shop
+  lokahictl export --drift shop")]
+    Export(projects::Export),
+    /// Show how projects stand
+    #[command(after_help = "\
+Examples:
+  lokahictl status
+  lokahictl status shop --output json")]
+    Status(projects::Status),
+    /// List the generations of a project
+    #[command(after_help = "\
+Examples:
+  lokahictl history shop")]
+    History(projects::History),
+    /// Make a project what it was at an earlier generation
+    #[command(after_help = "\
+Examples:
+  lokahictl rollback shop 41
+
+A reconciler of the project is suspended by that, or it would undo it.")]
+    Rollback(projects::Rollback),
+    /// Bring back what was deleted within the last seven days
+    #[command(after_help = "\
+Examples:
+  lokahictl restore shop homepage
+  lokahictl restore shop homepage --as homepage_old")]
+    Restore(projects::Restore),
+    /// Stop the reconciler of a project
+    #[command(after_help = "\
+Examples:
+  lokahictl suspend shop --reason \"moving to the new cluster\"")]
+    Suspend(projects::Suspend),
+    /// Let the reconciler of a project go on
+    #[command(after_help = "\
+Examples:
+  lokahictl resume shop")]
+    Resume { project: String },
+    /// Let the reconciler do what a guard holds, and nothing else
+    #[command(after_help = "\
+Examples:
+  lokahictl status shop
+  lokahictl approve shop --digest 3f2c1a9")]
+    Approve(projects::Approve),
+    /// Make the reconciler look now
+    #[command(after_help = "\
+Examples:
+  lokahictl reconcile shop")]
+    Reconcile { project: String },
+    /// Tell why a check is in its state, since when, and who was told
+    #[command(after_help = "\
+Examples:
+  lokahictl explain shop/homepage")]
+    Explain(projects::Explain),
+    /// Validate and plan on each change of the check files
+    #[command(after_help = "\
+Examples:
+  lokahictl watch checks.d")]
+    Watch(projects::Watch),
+    /// Make, list and revoke tokens: who may call, and what
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// List who did what, and who was denied it: a table on a terminal, else JSON
+    #[command(after_help = "\
+Examples:
+  lokahictl audit --project shop --count 100
+  lokahictl audit --principal token:deploy --output json")]
+    Audit(Audit),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -373,21 +475,6 @@ pub(super) struct Fmt {
     /// Write nothing, print how files would change
     #[arg(long)]
     pub(super) diff: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Apply {
-    /// The folder of check files
-    #[arg(default_value = "checks.d")]
-    pub(super) path: PathBuf,
-    #[command(flatten)]
-    pub(super) inputs: InputFlags,
-    /// Do not ask
-    #[arg(long)]
-    pub(super) auto_approve: bool,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) output: TextOutput,
 }
 
 /// Seconds, as the original has them, or with a unit, as check files do.

@@ -14,12 +14,20 @@ pub(super) enum Exit {
     Ok,
     /// Invalid files, or a refused request.
     Refused,
+    /// There are changes, and that was asked.
+    Changes,
     /// Nothing is wrong, and yet there is what was asked about: `--check`, `--deny-warnings`.
     Findings,
+    /// A guard holds the plan.
+    Held,
     /// The plan was made from what is no longer so; try again.
     Stale,
+    /// It is applied, and not in force yet.
+    NotInForce,
     /// The user said no: nothing was changed.
     Declined,
+    /// Somebody else's to change: a person must decide.
+    Conflict,
     Usage,
     /// The server or the way to it.
     Server,
@@ -32,9 +40,13 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Ok => 0,
             Exit::Refused => 1,
+            Exit::Changes => 2,
             Exit::Findings => 3,
+            Exit::Held => 4,
             Exit::Stale => 5,
+            Exit::NotInForce => 6,
             Exit::Declined => 7,
+            Exit::Conflict => 9,
             Exit::Usage => 64,
             Exit::Server => 69,
             Exit::NotAllowed => 77,
@@ -104,6 +116,8 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
             ClientError::Refused(refusal) => refused(refusal),
+            ClientError::Token => Self::new(Exit::Usage, chain(&error))
+                .hint("look at LOKAHI_TOKEN, and at token in ~/.lokahictl.hcl"),
             ClientError::Server(_) => {
                 Self::new(Exit::Usage, chain(&error)).hint("write http://user:password@host:port")
             }
@@ -146,13 +160,22 @@ fn refused(refusal: &TwirpError) -> Failure {
         | Code::Unimplemented
         | Code::BadRoute => Exit::Server,
         Code::Aborted => Exit::Stale,
+        Code::FailedPrecondition => match refusal.meta.get("reason").map(String::as_str) {
+            Some("held") => Exit::Held,
+            Some("reconciled" | "declared") => Exit::Conflict,
+            _ => Exit::Refused,
+        },
         _ => Exit::Refused,
     };
     let failure = Failure::new(exit, refusal.to_string());
     match (refusal.code, refusal.meta.get("file")) {
-        (Code::Unauthenticated, _) => {
-            failure.hint("put them into the server's URL: http://user:password@host:port")
-        }
+        (Code::Unauthenticated, _) => failure.hint(
+            "set LOKAHI_TOKEN, which goes first, or put both into the server's URL: \
+             http://user:password@host:port",
+        ),
+        (Code::PermissionDenied, _) => failure.hint(
+            "an administrator can make a token that may: lokahictl token create NAME --scope SCOPE",
+        ),
         (Code::FailedPrecondition, Some(file)) => {
             let line = refusal.meta.get("line").map_or("1", String::as_str);
             failure.hint(format!("edit {file}:{line}, then run: lokahictl apply"))

@@ -14,8 +14,8 @@ mod render;
 mod load;
 mod validate;
 mod fmt;
-mod apply;
-mod revision;
+mod projects;
+mod token;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -26,7 +26,6 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use self::arguments::{Arguments, Command};
 use self::exit::{Exit, Failure};
 use self::output::Console;
-use crate::client::Client;
 use crate::runtime::arguments::command as command_line;
 use crate::runtime::signals;
 
@@ -97,7 +96,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Fmt(what) => return fmt::fmt(&what, console).await,
         _ => {}
     }
-    let client = Client::new(&server::server(server, config)?)?;
+    let client = server::client(server, config)?;
     match command {
         Command::Create(what) => checks::create(&client, what, console).await,
         Command::CreateLoad(what) => load::create_load(&client, what, console).await,
@@ -108,7 +107,24 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Put(what) => checks::put(&client, what, console).await,
         Command::Run { ids } => checks::run(&client, ids, console).await,
         Command::Runstats => checks::run_stats(&client, console).await,
-        Command::Apply(what) => apply::apply(&client, &what, console).await,
+        Command::Plan(what) => projects::plan::plan(&client, &what, console).await,
+        Command::Apply(what) => projects::apply::apply(&client, &what, console).await,
+        Command::Adopt(what) => projects::apply::adopt(&client, &what, console).await,
+        Command::Rollback(what) => projects::past::rollback(&client, &what, console).await,
+        Command::Restore(what) => projects::past::restore(&client, &what, console).await,
+        Command::Status(what) => projects::standing::status(&client, &what, console).await,
+        Command::History(what) => projects::standing::history(&client, &what, console).await,
+        Command::Suspend(what) => projects::standing::suspend(&client, &what, console).await,
+        Command::Resume { project } => projects::standing::resume(&client, project, console).await,
+        Command::Approve(what) => projects::standing::approve(&client, &what, console).await,
+        Command::Reconcile { project } => {
+            projects::standing::reconcile(&client, project, console).await
+        }
+        Command::Export(what) => projects::export::export(&client, &what, console).await,
+        Command::Explain(what) => projects::explain::explain(&client, &what, console).await,
+        Command::Watch(what) => projects::watch::watch(&client, &what, console).await,
+        Command::Token(what) => token::token(&client, what, console).await,
+        Command::Audit(what) => token::audit(&client, what, console).await,
         Command::Completions { .. }
         | Command::Validate(_)
         | Command::Render(_)

@@ -1,37 +1,65 @@
-//! Which server: a flag, the environment, a file, or the seed's default. No
-//! message shows the URL, which holds a password.
+//! Which server, and with which credentials: a flag, the environment, a file, or
+//! the seed's default. No message shows the URL or the token.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::exit::{Exit, Failure};
+use crate::client::Client;
 
 /// The server of the original's quick start.
 const DEFAULT: &str = "http://AzureDiamond:hunter2@127.0.0.1:24253";
 const FILE: &str = ".lokahictl.hcl";
+/// Check files cannot read it: `manifest::inputs` sees to that.
+const TOKEN: &str = "LOKAHI_TOKEN";
 
-#[derive(Debug, Deserialize)]
+/// It has no `Debug` form: it is secret.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Configuration {
     server: Option<String>,
+    token: Option<String>,
 }
 
-/// The server's URL. `given` is the flag or the environment's.
-pub(super) fn server(given: Option<String>, file: Option<PathBuf>) -> Result<String, Failure> {
-    if let Some(server) = given.filter(|server| !server.is_empty()) {
-        return Ok(server);
+/// How the server is called. `server` is the flag or the environment's.
+///
+/// A token goes before the user and password of the URL, and the environment's
+/// before the file's. The file's token is for the file's server alone: another
+/// one must not get to know it.
+pub(super) fn client(server: Option<String>, file: Option<PathBuf>) -> Result<Client, Failure> {
+    let configured = configuration(server, file)?;
+    let environment = std::env::var(TOKEN).ok();
+    let server = configured.server.as_deref().unwrap_or(DEFAULT);
+    let client = Client::new(server)?;
+    match token(environment, configured.token) {
+        Some(token) => Ok(client.with_token(&token)?),
+        None => Ok(client),
     }
-    let configured = match file {
-        Some(file) => read(&file)?.ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("{}: no such file", file.display()))
-        })?,
+}
+
+/// The first that is set; files and shells leave line breaks at the end.
+fn token(environment: Option<String>, file: Option<String>) -> Option<String> {
+    let given = [environment, file].into_iter().flatten();
+    let mut given = given.map(|token| token.trim().to_owned());
+    given.find(|token| !token.is_empty())
+}
+
+fn configuration(given: Option<String>, file: Option<PathBuf>) -> Result<Configuration, Failure> {
+    if let Some(server) = given.filter(|server| !server.is_empty()) {
+        return Ok(Configuration {
+            server: Some(server),
+            token: None,
+        });
+    }
+    match file {
+        Some(file) => read(&file)?
+            .ok_or_else(|| Failure::new(Exit::Usage, format!("{}: no such file", file.display()))),
         None => match std::env::home_dir() {
-            Some(home) => read(&home.join(FILE))?.unwrap_or(Configuration { server: None }),
-            None => Configuration { server: None },
+            Some(home) => Ok(read(&home.join(FILE))?.unwrap_or_default()),
+            None => Ok(Configuration::default()),
         },
-    };
-    Ok(configured.server.unwrap_or_else(|| DEFAULT.to_owned()))
+    }
 }
 
 fn read(file: &Path) -> Result<Option<Configuration>, Failure> {
@@ -63,20 +91,37 @@ mod tests {
             "lokahictl-{}.hcl",
             crate::files::private::random_hex(8).unwrap()
         ));
-        std::fs::write(&path, "server = \"http://ada:secret@host\n").unwrap();
-        let failure = server(None, Some(path.clone())).unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
-        assert!(!failure.message.contains("secret"), "{}", failure.message);
-        std::fs::write(&path, "server = \"http://ada:secret@host\"\n").unwrap();
-        let read = server(None, Some(path.clone())).unwrap();
-        assert_eq!(read, "http://ada:secret@host");
+        let fault = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let failure = configuration(None, Some(path.clone())).err().unwrap();
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(!failure.message.contains("secret"), "{}", failure.message);
+            failure.message
+        };
+        fault("server = \"http://ada:secret@host\n");
+        let text = "server = \"http://ada:secret@host\"\ntoken = \"t\"\n";
+        std::fs::write(&path, text).unwrap();
+        let read = configuration(None, Some(path.clone())).ok().unwrap();
+        assert_eq!(read.server.as_deref(), Some("http://ada:secret@host"));
+        assert_eq!(read.token.as_deref(), Some("t"));
+        let other = configuration(Some("x".into()), Some(path.clone()))
+            .ok()
+            .unwrap();
+        assert_eq!((other.server.as_deref(), other.token), (Some("x"), None));
         std::fs::remove_file(&path).unwrap();
-        let failure = server(None, Some(path)).unwrap_err();
+        let failure = configuration(None, Some(path)).err().unwrap();
         assert!(
             failure.message.ends_with("no such file"),
             "{}",
             failure.message
         );
-        assert_eq!(server(Some("x".into()), None).unwrap(), "x");
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(token(text(" a\n"), text("b")), text("a"));
+        assert_eq!(token(text(""), text("b")), text("b"));
+        assert_eq!(token(None, text(" ")), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Checks as a table for a terminal. Pure: `now` is given.
+//! Tables for a terminal, and checks as one. Pure: `now` is given.
 
 use std::collections::BTreeSet;
 
@@ -55,6 +55,17 @@ pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String 
         }
         table.push(cells);
     }
+    layout(&table)
+}
+
+/// Rows below a heading, in columns; ends with a line break.
+pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let mut all: Vec<Vec<String>> = vec![heading.iter().map(|it| (*it).to_owned()).collect()];
+    all.extend_from_slice(rows);
+    layout(&all)
+}
+
+pub(super) fn layout(table: &[Vec<String>]) -> String {
     let columns = table.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
@@ -63,7 +74,7 @@ pub(super) fn checks(rows: &[Row], status: bool, now: OffsetDateTime) -> String 
         })
         .collect();
     let mut text = String::new();
-    for row in &table {
+    for row in table {
         let cells = row.iter().zip(&widths);
         let line: Vec<String> = cells
             .map(|(cell, &width)| format!("{:width$}", printable(cell)))
@@ -107,7 +118,7 @@ fn state(check: &Check) -> String {
     }
 }
 
-fn age(at: Option<Timestamp>, now: OffsetDateTime) -> String {
+pub(super) fn age(at: Option<Timestamp>, now: OffsetDateTime) -> String {
     let Some(at) = at else {
         return "-".to_owned();
     };

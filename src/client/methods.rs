@@ -55,14 +55,92 @@ impl Client {
             .await
     }
 
+    pub async fn upload_index(&self, part: &lokahi::IndexPart) -> Answer<lokahi::IndexReceipt> {
+        self.call("github.xe.lokahi.Projects/UploadIndex", part)
+            .await
+    }
+
+    pub async fn plan(&self, request: &lokahi::PlanRequest) -> Answer<lokahi::PlanResult> {
+        self.call("github.xe.lokahi.Projects/Plan", request).await
+    }
+
+    pub async fn plan_page(
+        &self,
+        page: &lokahi::PlanPageRequest,
+    ) -> Answer<lokahi::PlanPageResult> {
+        self.call("github.xe.lokahi.Projects/PlanPage", page).await
+    }
+
     pub async fn apply(&self, request: &lokahi::ApplyRequest) -> Answer<lokahi::ApplyResult> {
         self.call("github.xe.lokahi.Projects/Apply", request).await
+    }
+
+    pub async fn progress(
+        &self,
+        asked: &lokahi::ProgressRequest,
+    ) -> Answer<lokahi::ProgressResult> {
+        self.call("github.xe.lokahi.Projects/Progress", asked).await
+    }
+
+    pub async fn projects(
+        &self,
+        asked: &lokahi::ProjectsRequest,
+    ) -> Answer<lokahi::ProjectsResult> {
+        self.call("github.xe.lokahi.Projects/Status", asked).await
+    }
+
+    pub async fn history(&self, asked: &lokahi::HistoryRequest) -> Answer<lokahi::HistoryResult> {
+        self.call("github.xe.lokahi.Projects/History", asked).await
+    }
+
+    pub async fn objects(&self, asked: &lokahi::ObjectsRequest) -> Answer<lokahi::ObjectsResult> {
+        self.call("github.xe.lokahi.Projects/Objects", asked).await
+    }
+
+    pub async fn suspend(&self, asked: &lokahi::SuspendRequest) -> Answer<lokahi::ProjectStatus> {
+        self.call("github.xe.lokahi.Projects/Suspend", asked).await
+    }
+
+    pub async fn resume(&self, asked: &lokahi::ProjectRequest) -> Answer<lokahi::ProjectStatus> {
+        self.call("github.xe.lokahi.Projects/Resume", asked).await
+    }
+
+    pub async fn approve(&self, asked: &lokahi::ApproveRequest) -> Answer<lokahi::ProjectStatus> {
+        self.call("github.xe.lokahi.Projects/Approve", asked).await
+    }
+
+    pub async fn reconcile(&self, asked: &lokahi::ProjectRequest) -> Answer<lokahi::ProjectStatus> {
+        self.call("github.xe.lokahi.Projects/Reconcile", asked)
+            .await
+    }
+
+    pub async fn explain(&self, id: &str) -> Answer<lokahi::Explanation> {
+        self.call("github.xe.lokahi.Projects/Explain", &of(id))
+            .await
+    }
+
+    pub async fn token_create(&self, opts: &lokahi::CreateTokenOpts) -> Answer<lokahi::NewToken> {
+        self.call("github.xe.lokahi.Tokens/Create", opts).await
+    }
+
+    pub async fn token_list(&self, opts: &lokahi::ListTokensOpts) -> Answer<lokahi::TokensPage> {
+        self.call("github.xe.lokahi.Tokens/List", opts).await
+    }
+
+    pub async fn token_revoke(&self, id_or_name: &str) -> Answer<lokahi::Token> {
+        let token = id_or_name.to_owned();
+        let name = lokahi::TokenName { token };
+        self.call("github.xe.lokahi.Tokens/Revoke", &name).await
+    }
+
+    pub async fn audit_list(&self, opts: &lokahi::ListAuditOpts) -> Answer<lokahi::AuditPage> {
+        self.call("github.xe.lokahi.Audit/List", opts).await
     }
 }
 
 fn of(id: &str) -> lokahi::CheckId {
     lokahi::CheckId {
         id: id.to_owned(),
-        expected_version: None,
+        ..lokahi::CheckId::default()
     }
 }

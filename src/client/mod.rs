@@ -1,5 +1,6 @@
-//! The Twirp client: lokahictl's way to a server. Protobuf over HTTP, with the
-//! user and password that stand in the server's URL, which are never shown.
+//! The Twirp client: lokahictl's way to a server. Protobuf over HTTP, with a
+//! token, or the user and password that stand in the server's URL. None of them
+//! is ever shown.
 
 mod methods;
 
@@ -23,6 +24,9 @@ pub enum ClientError {
     /// The URL names no server. It is not repeated: it may hold a password.
     #[error("the server's URL cannot be used: {0}")]
     Server(String),
+    /// A token has a character that no header can have. It is not repeated.
+    #[error("the token cannot be used: it is one word, of letters, digits and signs")]
+    Token,
     /// This machine cannot make HTTP calls.
     #[error("the HTTP client cannot be made")]
     Build(#[source] reqwest::Error),
@@ -48,12 +52,26 @@ pub enum ClientError {
     Stranger { server: String },
 }
 
+impl ClientError {
+    /// Whether the call may have been carried out although there is no answer.
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Answer { .. })
+    }
+}
+
 /// A server, and how to call it. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    credentials: Option<(String, String)>,
+    credentials: Option<Credentials>,
+}
+
+/// They have no `Debug` form.
+#[derive(Clone)]
+enum Credentials {
+    Password { user: String, password: String },
+    Token(String),
 }
 
 impl fmt::Debug for Client {
@@ -72,11 +90,10 @@ impl Client {
             return Err(ClientError::Server(why));
         }
         let credentials = (!base.username().is_empty() || base.password().is_some()).then(|| {
-            let plain = |text: &str| percent_decoded(text);
-            (
-                plain(base.username()),
-                plain(base.password().unwrap_or_default()),
-            )
+            Credentials::Password {
+                user: percent_decoded(base.username()),
+                password: percent_decoded(base.password().unwrap_or_default()),
+            }
         });
         // They fail only for URLs without a host, which http has.
         if base.set_username("").is_err() || base.set_password(None).is_err() {
@@ -90,6 +107,17 @@ impl Client {
             http: http_client(&base).map_err(ClientError::Build)?,
             base,
             credentials,
+        })
+    }
+
+    /// The same with a token, which goes before user and password.
+    pub fn with_token(self, token: &str) -> Result<Self, ClientError> {
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ClientError::Token);
+        }
+        Ok(Self {
+            credentials: Some(Credentials::Token(token.to_owned())),
+            ..self
         })
     }
 
@@ -113,9 +141,11 @@ impl Client {
             .header(CONTENT_TYPE, Encoding::Protobuf.content_type())
             .header(USER_AGENT, AGENT)
             .body(request.encode_to_vec());
-        if let Some((user, password)) = &self.credentials {
-            call = call.basic_auth(user, Some(password));
-        }
+        call = match &self.credentials {
+            None => call,
+            Some(Credentials::Password { user, password }) => call.basic_auth(user, Some(password)),
+            Some(Credentials::Token(token)) => call.bearer_auth(token),
+        };
         let answer = call.send().await.map_err(|error| self.failed(error))?;
         let status = answer.status().as_u16();
         let content_type = answer.headers().get(CONTENT_TYPE);
@@ -199,8 +229,14 @@ mod tests {
         let client = Client::new("http://ada:s%40cret@127.0.0.1:1/below/").unwrap();
         assert_eq!(client.server(), "http://127.0.0.1:1/below");
         assert!(!format!("{client:?}").contains("cret"));
-        let credentials = client.credentials.unwrap();
-        assert_eq!(credentials, ("ada".to_owned(), "s@cret".to_owned()));
+        let Some(Credentials::Password { user, password }) = &client.credentials else {
+            panic!("user and password are lost");
+        };
+        assert_eq!((user.as_str(), password.as_str()), ("ada", "s@cret"));
+        let client = client.with_token("canary").unwrap();
+        assert!(!format!("{client:?}").contains("canary"));
+        let error = client.with_token("can\nary").unwrap_err().to_string();
+        assert!(!error.contains("can\n"), "{error}");
         let error = Client::new("ada:secret@host").unwrap_err().to_string();
         assert!(!error.contains("secret"), "{error}");
     }

@@ -14,14 +14,12 @@ use uuid::Uuid;
 use super::connect::{self, Schema};
 use super::listen;
 use super::metrics::{self, Parts};
-use super::parts;
-use super::settings::{Lokahid, LokahidCommand, PrivateServers, Reconcile, given};
+use super::settings::{Lokahid, LokahidCommand, PrivateServers, given};
+use super::{parts, reconcile};
 use crate::api::access::check_setting;
 use crate::api::{self, ApiSettings, ApiState};
 use crate::bus::Bus;
-use crate::manifest::inputs::Inputs;
-use crate::reconcile::load;
-use crate::reconcile::run::{ReconcileSettings, ReconcileStatus, Reconciler};
+use crate::reconcile::run::{ReconcileStatus, Reconciler};
 use crate::runtime::chain::chain;
 use crate::runtime::signals;
 use crate::runtime::supervisor::{Supervisor, Tasks};
@@ -162,19 +160,9 @@ async fn start(
     let board = shard::start(tasks, store, bus, shard_settings);
     let mut parts = Parts::new(board, bus.clone(), &settings.location);
     (parts.prober, parts.delivery) = (prober, delivery);
-    if let Some(folder) = settings
-        .reconcile
-        .checks_dir
-        .clone()
-        .filter(|f| !f.as_os_str().is_empty())
-    {
+    if let Some(watched) = reconcile::settings(&settings.reconcile, &settings.private, owner)? {
         let status = Arc::new(ReconcileStatus::default());
         parts.reconcile = Some(Arc::clone(&status));
-        let watched = ReconcileSettings {
-            folder,
-            inputs: Arc::new(inputs(&settings.reconcile)),
-            interval: settings.reconcile.reconcile_interval,
-        };
         let reconciler = Reconciler::new(store.clone(), bus.clone(), watched, status);
         tasks.spawn("reconciler", reconciler.run(tasks.token()));
     }
@@ -276,14 +264,4 @@ async fn migrate(settings: &Lokahid, check: bool) -> anyhow::Result<ExitCode> {
     store.migrate().await?;
     info!("{migrations} run");
     Ok(ExitCode::SUCCESS)
-}
-
-/// What check files may know of this process: LOKAHI_VAR_* are the values of their variables.
-fn inputs(settings: &Reconcile) -> Inputs {
-    let allowed = settings.env_allow.iter().filter(|name| !name.is_empty());
-    Inputs {
-        allowed: allowed.cloned().collect(),
-        ..Inputs::default()
-    }
-    .with_environment(load::environment())
 }

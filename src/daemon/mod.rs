@@ -9,6 +9,7 @@ mod connect;
 mod metrics;
 mod probes;
 mod parts;
+mod reconcile;
 
 pub mod lokahid;
 pub mod healthworker;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::reconcile::run::SelfHeal;
 
 const DATABASE_EXAMPLE: &str = "postgres://USER:PASSWORD@HOST:5432/DATABASE";
 
@@ -180,13 +182,62 @@ pub struct Reconcile {
     /// A folder of check files: what it says is applied whenever it changes
     #[arg(long, env = "CHECKS_DIR", value_name = "DIR")]
     pub checks_dir: Option<PathBuf>,
-    /// How often the folder is read although nothing told of a change
+    /// A folder in a repository, PATH-OR-URL#REF:FOLDER: what is committed there is applied
+    #[arg(long, env = "CHECKS_GIT", value_name = "PLACE", hide_env_values = true)]
+    pub checks_git: Option<String>,
+    /// What is done with what differs
+    #[arg(
+        long,
+        env = "RECONCILE",
+        value_enum,
+        default_value_t,
+        value_name = "MODE"
+    )]
+    pub reconcile: ReconcileMode,
+    /// What is done with checks that somebody changed past the files
+    #[arg(
+        long,
+        env = "SELF_HEAL",
+        value_enum,
+        default_value_t,
+        value_name = "MODE"
+    )]
+    pub self_heal: SelfHealMode,
+    /// How often the files are read although nothing told of a change
     #[arg(long, env = "RECONCILE_INTERVAL", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub reconcile_interval: Duration,
     /// Names of environment variables, separated by commas, that check files may read
     /// besides LOKAHI_*
     #[arg(long, env = "ENV_ALLOW", value_name = "NAME", value_delimiter = ',')]
     pub env_allow: Vec<String>,
+}
+
+/// What the reconciler does with what differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReconcileMode {
+    Off,
+    Observe,
+    #[default]
+    Apply,
+}
+
+/// What it does with checks that somebody changed past the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SelfHealMode {
+    #[default]
+    Warn,
+    Restore,
+    Off,
+}
+
+impl From<SelfHealMode> for SelfHeal {
+    fn from(mode: SelfHealMode) -> Self {
+        match mode {
+            SelfHealMode::Warn => Self::Warn,
+            SelfHealMode::Restore => Self::Restore,
+            SelfHealMode::Off => Self::Off,
+        }
+    }
 }
 
 /// Which addresses may be probed.

@@ -1,7 +1,8 @@
-//! The disk: private files of our own, folders of check files, and secrets, which may stand in
-//! the environment, too.
+//! The disk: private files of our own, folders of check files, repositories, and secrets, which
+//! may stand in the environment, too.
 
 pub mod private;
 pub mod folder;
 pub mod replace;
 pub mod secrets;
+pub mod git;

@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest as _, Sha256};
+
 /// What variables begin with in the environment.
 pub const PREFIX: &str = "LOKAHI_VAR_";
-/// What is never read, whatever is allowed: tokens of CI, and secrets.
-const NEVER: [&str; 2] = ["LOKAHI_SECRET_", "LOKAHI_TOKEN"];
+/// What is never read, whatever is allowed: secrets, tokens of CI, and the server's URL, in which
+/// a password may stand.
+const NEVER: [&str; 3] = ["LOKAHI_SECRET_", "LOKAHI_TOKEN", "LOKAHI_SERVER"];
 
 /// What to do about a variable that has no value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -52,6 +55,25 @@ impl Inputs {
         let readable = |(name, _): &(String, String)| self.may_read(name);
         self.environment = variables.into_iter().filter(readable).collect();
         self
+    }
+
+    /// SHA-256 of what gives variables their values: the same files with another one are
+    /// another revision.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut add = |text: &str| {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        };
+        for (name, value) in self.flags.iter().chain(&self.files) {
+            add(name);
+            add(value);
+        }
+        for (name, value) in &self.environment {
+            add(name);
+            add(value);
+        }
+        hash.finalize().into()
     }
 
     /// Whether a variable of the environment may be read.

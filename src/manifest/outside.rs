@@ -58,7 +58,7 @@ impl Doors for Outside<'_> {
         if !self.inputs.may_read(name) {
             return Err(format!(
                 "{name} may not be read: allow it with --allow-env {name} (ENV_ALLOW of a server), \
-                 or call it LOKAHI_...; LOKAHI_SECRET_* and LOKAHI_TOKEN are never read"
+                 or call it LOKAHI_...; LOKAHI_SECRET_*, LOKAHI_TOKEN and LOKAHI_SERVER are never read"
             ));
         }
         Ok(self.inputs.environment.get(name).cloned())

@@ -69,6 +69,8 @@ pub enum Label {
     Optional,
     /// One, a name.
     Name,
+    /// A name; and a second one, the key of an instance that is written out.
+    Instance,
 }
 
 /// An attribute that says something about the block instead of going into what it

@@ -119,6 +119,9 @@ fn entries(node: &Node, most: usize) -> Read<&[(Key, Node)]> {
 
 /// That the value of a key is no string.
 fn no_text(key: &Key, value: &Node) -> Problem {
+    if matches!(value.value, Value::Secret(_)) {
+        return wrong_type(value, "a string");
+    }
     wrong_type(value, "a string").hint(format!("the value of `{}`", cut(&key.text)))
 }
 
@@ -236,7 +239,7 @@ pub fn bounded(node: &Node, least: i64, most: i64) -> Read<Duration> {
 }
 
 /// `(\d+(ms|s|m|h|d|w))+` in milliseconds.
-fn duration(text: &str) -> Option<i64> {
+pub(super) fn duration(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut total = 0_i64;
     while !rest.is_empty() || text.is_empty() {

@@ -69,17 +69,39 @@ pub enum Removal {
     Release,
 }
 
-/// What is live of one project's declared objects, by address.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Actual {
-    pub checks: BTreeMap<String, CheckSpec>,
-    pub webhooks: BTreeMap<String, WebhookSpec>,
-}
-
 /// Where the files came from; what a client claims.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Revision {
+    /// A branch or a tag.
     pub reference: String,
+    /// The commit.
     pub sha: String,
+    /// Files differ from the commit.
     pub dirty: bool,
+    /// The repository, without credentials.
+    pub remote: String,
+    /// The root below the repository.
+    pub path: String,
+    /// SHA-256 of the variables' values.
+    pub variables: Vec<u8>,
+    pub ci_url: String,
+    /// Who the client says it is.
+    pub claimed_by: String,
+    pub ancestry: Ancestry,
+    /// How many check files were read.
+    pub files: usize,
+}
+
+/// How a commit relates to the highest that was ever applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ancestry {
+    /// Nobody could say.
+    #[default]
+    Unknown,
+    /// The same one, or one that came after it.
+    SameOrLater,
+    /// One that the highest came after.
+    Earlier,
+    /// On another branch.
+    Diverged,
 }

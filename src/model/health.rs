@@ -97,6 +97,14 @@ impl Health {
             quiet: false,
         }
     }
+
+    /// Whether the other one is the same but for the newest probe.
+    pub fn differs_in_time_only(&self, other: &Self) -> bool {
+        Self {
+            last_at: self.last_at,
+            ..other.clone()
+        } == *self
+    }
 }
 
 /// A change of state.

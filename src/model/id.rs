@@ -60,6 +60,10 @@ uuid_id! {
     /// One event on its way to one receiver.
     DeliveryId
 }
+uuid_id! {
+    /// A token, of which the text is known to its owner only.
+    TokenId
+}
 
 /// A check's compact key in observations and on the bus.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -15,6 +15,8 @@ pub mod observation;
 pub mod probe;
 
 pub mod ownership;
+pub mod scope;
+pub mod token;
 
 pub mod change;
 pub mod desired;

@@ -1,28 +1,45 @@
-//! From desired and actual state to the changes that lead from one to the other:
-//! a pure function with a fixed order, so that the same states always give the
-//! same plan. `text` writes it for people.
+//! From what is wanted and what is live to the changes that lead from one to the other: pure
+//! functions with a fixed order, so that the same states always give the same plan.
+//!
+//! `state` says what goes in, `moves` reads renames, `compare` finds what differs, `guard` what
+//! must not happen by accident, `routing` who is told of what differently; `text` writes it
+//! for people.
 
+pub mod state;
+mod moves;
+mod compare;
+pub mod names;
+pub mod guard;
+pub mod routing;
 pub mod text;
+pub mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use crate::manifest::difference::{check_fields, webhook_fields};
-use crate::model::change::{Action, Change, FieldChange, Kind};
-use crate::model::desired::{Actual, Declared, Desired, SourceLine};
+use time::{Duration, OffsetDateTime};
 
-/// What would be done, in the order in which it can be done: receivers are made
-/// before the checks that refer to them, and deleted after.
+use self::compare::Step;
+use self::guard::Weight;
+use self::routing::Routing;
+use self::state::{Live, Options, Specs, Wanted};
+use crate::model::change::{Change, Summary};
+use crate::spec::Digest;
+
+/// How long what was deleted can be brought back.
+pub const RESTORABLE: Duration = Duration::days(7);
+
+/// What would be done, in the order in which it can be done: receivers are made before the
+/// checks that refer to them, and deleted after.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
     pub changes: Vec<Change>,
-}
-
-/// How much a plan does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Summary {
-    pub add: usize,
-    pub change: usize,
-    pub delete: usize,
+    /// Who is told of what differently.
+    pub routing: Vec<Routing>,
+    /// Deletes and creates of the same spec: from and to, as references.
+    pub suggestions: Vec<(String, String)>,
+    pub warnings: Vec<String>,
+    /// What the guards look at.
+    pub weight: Weight,
 }
 
 impl Plan {
@@ -33,62 +50,56 @@ impl Plan {
 
     /// How much it does.
     pub fn summary(&self) -> Summary {
-        let count = |action| self.changes.iter().filter(|c| c.action == action).count();
-        Summary {
-            add: count(Action::Create),
-            change: count(Action::Update),
-            delete: count(Action::Delete),
-        }
+        Summary::of(&self.changes)
     }
 }
 
-/// The changes that make what is live equal to what is declared.
-pub fn plan(desired: &Desired, actual: &Actual) -> Plan {
-    let (webhooks, gone) = changes(
-        Kind::Webhook,
-        &desired.webhooks,
-        &actual.webhooks,
-        webhook_fields,
-    );
-    let (checks, gone_checks) = changes(Kind::Check, &desired.checks, &actual.checks, check_fields);
-    let mut changes = webhooks;
-    changes.extend(checks);
-    changes.extend(gone_checks);
-    changes.extend(gone);
-    Plan { changes }
+/// What differs, not yet in detail: the specs in `needed` make a plan of it.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    wanted: &'a Wanted,
+    live: &'a Live,
+    options: &'a Options,
+    steps: Vec<Step<'a>>,
+    warnings: Vec<String>,
 }
 
-/// Creates and updates, and deletes, each by address.
-fn changes<T: PartialEq>(
-    kind: Kind,
-    desired: &BTreeMap<String, Declared<T>>,
-    actual: &BTreeMap<String, T>,
-    fields: fn(&T, &T) -> Vec<FieldChange>,
-) -> (Vec<Change>, Vec<Change>) {
-    let change = |address: &String, action, source: &SourceLine, fields| Change {
-        kind,
-        address: address.clone(),
-        action,
-        source: source.clone(),
-        fields,
-    };
-    let kept = desired.iter().filter_map(|(address, declared)| {
-        let source = &declared.source;
-        match actual.get(address) {
-            None => Some(change(address, Action::Create, source, Vec::new())),
-            Some(live) if *live == declared.spec => None,
-            Some(live) => {
-                let fields = fields(live, &declared.spec);
-                Some(change(address, Action::Update, source, fields))
-            }
+/// Compares what is wanted with what is live.
+pub fn draft<'a>(wanted: &'a Wanted, live: &'a Live, options: &'a Options) -> Draft<'a> {
+    let (steps, warnings) = compare::steps(wanted, live, options);
+    Draft {
+        wanted,
+        live,
+        options,
+        steps,
+        warnings,
+    }
+}
+
+impl Draft<'_> {
+    /// The specs, of every kind, that a plan must know.
+    pub fn needed(&self) -> BTreeSet<Digest> {
+        let each = |step: &Step<'_>| [step.before, step.after];
+        self.steps.iter().flat_map(each).flatten().collect()
+    }
+
+    /// The addresses of the webhooks that end, so that nobody may refer to them.
+    pub fn ends_webhooks(&self) -> bool {
+        self.steps.iter().any(Step::ends_webhook)
+    }
+
+    /// The plan. `now` dates until when deletes can be undone.
+    pub fn plan(self, specs: &Specs, now: OffsetDateTime) -> Plan {
+        let steps = compare::narrow(self.steps, self.options, specs);
+        let changes: Vec<Change> = steps.iter().map(|step| step.change(specs, now)).collect();
+        Plan {
+            routing: routing::routing(&steps, self.live, specs),
+            suggestions: compare::suggestions(&steps, specs),
+            weight: guard::weigh(&steps, self.wanted, self.live, self.options, specs),
+            warnings: self.warnings,
+            changes,
         }
-    });
-    let nowhere = SourceLine::default();
-    let gone = actual
-        .keys()
-        .filter(|address| !desired.contains_key(*address));
-    let gone = gone.map(|address| change(address, Action::Delete, &nowhere, Vec::new()));
-    (kept.collect(), gone.collect())
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,30 @@
-//! The laws of planning, over generated states, and how a plan reads.
+//! The laws of planning, over generated states, the guards, and how a plan reads.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use time::macros::datetime;
+use uuid::Uuid;
 
+use super::guard::{Allow, Origin, guards};
+use super::state::{LiveObject, Tombstone};
+use super::text::{Standing, human};
 use super::*;
+use crate::model::change::{Action, Drift, Kind};
 use crate::model::check::{Assert, CheckSpec, Every, Method, StatusRange};
-use crate::model::json::Scalar;
-use crate::model::secret::{Piece, SecretName, Text};
-use crate::model::value::HttpUrl;
+use crate::model::desired::{Declared, Desired, Move, Removal, SourceLine};
+use crate::model::secret::{SecretName, Text};
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
+use crate::spec::{decode_check, decode_project, decode_webhook};
+
+const NOW: OffsetDateTime = datetime!(2026-11-25 15:04:30 UTC);
+
+/// What a project declares, without where.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct State {
+    checks: BTreeMap<String, CheckSpec>,
+    webhooks: BTreeMap<String, WebhookSpec>,
+}
 
 fn spec() -> impl Strategy<Value = CheckSpec> {
     let receivers = prop::collection::btree_set("[a-c]", 0..3);
@@ -25,6 +40,7 @@ fn spec() -> impl Strategy<Value = CheckSpec> {
         .prop_map(|(every, method, receivers, labels, playbook, asserts)| {
             let mut spec = CheckSpec::new("http://example.com/".parse().unwrap());
             spec.every = Every::from_seconds(every * 10).unwrap();
+            spec.timeout = spec.every.default_timeout();
             spec.method = Method::ALL[method].0;
             spec.receivers = receivers.iter().map(|name| name.parse().unwrap()).collect();
             let header = |(k, v): (&String, &String)| (k.clone(), Text::plain(v));
@@ -43,7 +59,7 @@ fn spec() -> impl Strategy<Value = CheckSpec> {
         })
 }
 
-fn actual() -> impl Strategy<Value = Actual> {
+fn state() -> impl Strategy<Value = State> {
     let checks = prop::collection::btree_map("[a-f]", spec(), 0..6);
     let webhook =
         prop_oneof![Just(WebhookFormat::Json), Just(WebhookFormat::Protobuf)].prop_map(|format| {
@@ -51,117 +67,571 @@ fn actual() -> impl Strategy<Value = Actual> {
             WebhookSpec { url, format }
         });
     let webhooks = prop::collection::btree_map("[a-c]", webhook, 0..3);
-    (checks, webhooks).prop_map(|(checks, webhooks)| Actual { checks, webhooks })
+    (checks, webhooks).prop_map(|(checks, webhooks)| State { checks, webhooks })
 }
 
-fn declared<T: Clone>(specs: &BTreeMap<String, T>) -> BTreeMap<String, Declared<T>> {
-    let declare = |(n, (address, spec)): (usize, (&String, &T))| {
-        let (file, line) = ("web.hcl".to_owned(), n as u32 + 1);
-        let source = SourceLine { file, line };
-        let spec = spec.clone();
-        (address.clone(), Declared { spec, source })
-    };
-    specs.iter().enumerate().map(declare).collect()
-}
-
-fn desired(actual: &Actual) -> Desired {
+fn desired(state: &State, moves: Vec<Move>) -> Desired {
+    fn declared<T: Clone>(specs: &BTreeMap<String, T>) -> BTreeMap<String, Declared<T>> {
+        let declare = |(n, (address, spec)): (usize, (&String, &T))| {
+            let (file, line) = ("web.hcl".to_owned(), n as u32 + 1);
+            let source = SourceLine { file, line };
+            let spec = spec.clone();
+            (address.clone(), Declared { spec, source })
+        };
+        specs.iter().enumerate().map(declare).collect()
+    }
     Desired {
         project: "shop".parse().unwrap(),
-        checks: declared(&actual.checks),
-        webhooks: declared(&actual.webhooks),
+        checks: declared(&state.checks),
+        webhooks: declared(&state.webhooks),
         operators: Vec::new(),
-        moves: Vec::new(),
+        moves: moves
+            .into_iter()
+            .map(|spec| Declared {
+                spec,
+                source: SourceLine::default(),
+            })
+            .collect(),
     }
 }
 
-/// What applying a plan does, by the changes alone.
-fn apply(plan: &Plan, desired: &Desired, mut live: Actual) -> Actual {
-    for change in &plan.changes {
-        let address = change.address.clone();
-        match (change.kind, change.action) {
-            (Kind::Check, Action::Delete) => drop(live.checks.remove(&address)),
-            (Kind::Webhook, Action::Delete) => drop(live.webhooks.remove(&address)),
-            (Kind::Check, _) => drop(
-                live.checks
-                    .insert(address.clone(), desired.checks[&address].spec.clone()),
-            ),
-            (Kind::Webhook, _) => drop(
-                live.webhooks
-                    .insert(address.clone(), desired.webhooks[&address].spec.clone()),
-            ),
+/// A project and every spec that was ever seen.
+#[derive(Clone, Debug, Default)]
+struct World {
+    live: Live,
+    specs: Specs,
+    made: u128,
+}
+
+impl World {
+    /// One in which this was applied.
+    fn of(state: &State) -> Self {
+        let mut world = Self::default();
+        let plan = world.plan(state, Vec::new());
+        world.apply(&plan, state);
+        world
+    }
+
+    fn learn(&mut self, desired: &Desired) -> Wanted {
+        let (wanted, specs) = Wanted::of(desired);
+        for (digest, (kind, bytes)) in specs {
+            match kind {
+                Kind::Check => drop(
+                    self.specs
+                        .checks
+                        .insert(digest, decode_check(&bytes).unwrap()),
+                ),
+                Kind::Webhook => {
+                    let spec = decode_webhook(&bytes).unwrap();
+                    self.specs.webhooks.insert(digest, spec);
+                }
+                Kind::Project => {
+                    let spec = decode_project(&bytes).unwrap();
+                    self.specs.projects.insert(digest, spec);
+                }
+            }
+        }
+        wanted
+    }
+
+    fn plan(&mut self, state: &State, moves: Vec<Move>) -> Plan {
+        self.plan_with(state, moves, &Options::default())
+    }
+
+    fn plan_with(&mut self, state: &State, moves: Vec<Move>, options: &Options) -> Plan {
+        let wanted = self.learn(&desired(state, moves));
+        let draft = draft(&wanted, &self.live, options);
+        let known = |digest: &Digest| {
+            self.specs.checks.contains_key(digest)
+                || self.specs.webhooks.contains_key(digest)
+                || self.specs.projects.contains_key(digest)
+        };
+        assert!(draft.needed().iter().all(known));
+        draft.plan(&self.specs, NOW)
+    }
+
+    /// A slow and obvious apply.
+    fn apply(&mut self, plan: &Plan, state: &State) {
+        let wanted = self.learn(&desired(state, Vec::new()));
+        for change in &plan.changes {
+            let (living, dead, declared) = match change.kind {
+                Kind::Check => (
+                    &mut self.live.checks,
+                    &mut self.live.dead_checks,
+                    &wanted.checks,
+                ),
+                Kind::Webhook => (
+                    &mut self.live.webhooks,
+                    &mut self.live.dead_webhooks,
+                    &wanted.webhooks,
+                ),
+                Kind::Project => continue,
+            };
+            if let Action::Delete | Action::Release = change.action {
+                let gone = living.remove(&change.address).unwrap();
+                let tombstone = Tombstone {
+                    id: gone.id,
+                    live: gone.live,
+                    deleted_at: NOW,
+                    drift: None,
+                };
+                if change.action == Action::Delete {
+                    dead.insert(change.address.clone(), tombstone);
+                }
+                continue;
+            }
+            if change.action == Action::Rename {
+                living.remove(change.from.as_ref().unwrap());
+            }
+            dead.remove(&change.address);
+            self.made += 1;
+            let id = change.id.unwrap_or(Uuid::from_u128(self.made));
+            let object = object(id, declared[&change.address].spec);
+            living.insert(change.address.clone(), object);
         }
     }
-    live
+
+    fn state(&self) -> State {
+        let checks = self.live.checks.iter();
+        let webhooks = self.live.webhooks.iter();
+        State {
+            checks: checks
+                .map(|(address, it)| (address.clone(), self.specs.checks[&it.live].clone()))
+                .collect(),
+            webhooks: webhooks
+                .map(|(address, it)| (address.clone(), self.specs.webhooks[&it.live].clone()))
+                .collect(),
+        }
+    }
+}
+
+fn object(id: Uuid, digest: Digest) -> LiveObject {
+    LiveObject {
+        id,
+        live: digest,
+        declared: Some(digest),
+        source: SourceLine {
+            file: "old.hcl".into(),
+            line: 7,
+        },
+        drift: None,
+        told_by: 0,
+    }
 }
 
 proptest! {
     #[test]
-    fn what_is_live_needs_no_change(a in actual()) {
-        prop_assert!(plan(&desired(&a), &a).is_empty());
+    fn what_is_so_already_is_no_change(state in state()) {
+        let plan = World::of(&state).plan(&state, Vec::new());
+        prop_assert!(plan.is_empty(), "{plan:?}");
+        prop_assert!(plan.routing.is_empty());
     }
 
     #[test]
-    fn applied_to_what_is_live_it_gives_what_is_declared(a in actual(), b in actual()) {
-        let wanted = desired(&a);
-        let planned = plan(&wanted, &b);
-        prop_assert_eq!(apply(&planned, &wanted, b), a);
+    fn applying_a_plan_gives_what_was_wanted(from in state(), to in state()) {
+        let mut world = World::of(&from);
+        let plan = world.plan(&to, Vec::new());
+        world.apply(&plan, &to);
+        prop_assert_eq!(world.state(), to);
     }
 
     #[test]
-    fn each_update_says_what_differs(a in actual(), b in actual()) {
-        for change in plan(&desired(&a), &b).changes {
-            prop_assert_eq!(change.action == Action::Update, !change.fields.is_empty());
-            for field in change.fields {
-                prop_assert_ne!(field.before, field.after);
-            }
+    fn what_comes_back_has_its_id(state in state()) {
+        let mut world = World::of(&state);
+        let before = world.live.checks.clone();
+        for wanted in [State::default(), state] {
+            let plan = world.plan(&wanted, Vec::new());
+            world.apply(&plan, &wanted);
+        }
+        let id = |checks: &BTreeMap<String, LiveObject>| -> Vec<_> {
+            checks.iter().map(|(address, it)| (address.clone(), it.id)).collect()
+        };
+        prop_assert_eq!(id(&world.live.checks), id(&before));
+    }
+
+    #[test]
+    fn the_same_states_give_the_same_plan(from in state(), to in state()) {
+        let mut world = World::of(&from);
+        let (one, other) = (world.plan(&to, Vec::new()), world.plan(&to, Vec::new()));
+        prop_assert_eq!(wire::digest(&one.changes), wire::digest(&other.changes));
+        prop_assert_eq!(one, other);
+    }
+
+    #[test]
+    fn a_plan_survives_the_wire(from in state(), to in state()) {
+        for change in World::of(&from).plan(&to, Vec::new()).changes {
+            let back = wire::from_change(wire::to_change(&change));
+            prop_assert_eq!(back, change);
         }
     }
 }
 
+fn check(url: &str) -> CheckSpec {
+    CheckSpec::new(url.parse().unwrap())
+}
+
+fn checks(names: &[&str]) -> State {
+    let each = |name: &&str| {
+        let host: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let url = format!("http://{host}.example.com/");
+        ((*name).to_owned(), check(&url))
+    };
+    State {
+        checks: names.iter().map(each).collect(),
+        webhooks: BTreeMap::new(),
+    }
+}
+
+fn moved(from: &str, to: &str) -> Move {
+    Move::Moved {
+        from: format!("check.{from}"),
+        to: format!("check.{to}"),
+    }
+}
+
+/// Action, address and where it comes from, of each change.
+fn said(plan: &Plan) -> Vec<String> {
+    let each = |change: &Change| {
+        let from = change
+            .from
+            .as_deref()
+            .map_or(String::new(), |from| format!(" < {from}"));
+        format!("{} {}{from}", change.actions().join("+"), change.address)
+    };
+    plan.changes.iter().map(each).collect()
+}
+
 #[test]
-fn how_it_reads() {
-    let url = |text: &str| text.parse::<HttpUrl>().unwrap();
-    let check = |every| {
-        let mut spec = CheckSpec::new(url("http://example.com/"));
-        spec.every = Every::from_seconds(every).unwrap();
-        spec
+fn a_moved_block_keeps_the_object() {
+    let mut world = World::of(&checks(&["a", "b"]));
+    let id = world.live.checks["a"].id;
+    let mut wanted = checks(&["b"]);
+    wanted
+        .checks
+        .insert("c".into(), check("http://a.example.com/"));
+    let plan = world.plan(&wanted, vec![moved("a", "c")]);
+    assert_eq!(said(&plan), ["rename c < a"]);
+    world.apply(&plan, &wanted);
+    assert_eq!(world.live.checks["c"].id, id);
+    // It was applied, and says nothing any more.
+    assert!(world.plan(&wanted, vec![moved("a", "c")]).is_empty());
+}
+
+#[test]
+fn names_go_round_and_along() {
+    let mut world = World::of(&checks(&["a", "b"]));
+    let swapped = checks(&["a", "b"]);
+    let plan = world.plan(&swapped, vec![moved("a", "b"), moved("b", "a")]);
+    assert_eq!(said(&plan), ["rename+update a < b", "rename+update b < a"]);
+    let mut world = World::of(&checks(&["a"]));
+    let plan = world.plan(&checks(&["c"]), vec![moved("a", "b"), moved("b", "c")]);
+    assert_eq!(said(&plan), ["rename+update c < a"]);
+    let mut world = World::of(&checks(&[r#"a["x"]"#, r#"a["y"]"#]));
+    let plan = world.plan(&checks(&[r#"b["x"]"#, r#"b["y"]"#]), vec![moved("a", "b")]);
+    assert_eq!(
+        said(&plan),
+        [
+            r#"rename+update b["x"] < a["x"]"#,
+            r#"rename+update b["y"] < a["y"]"#
+        ]
+    );
+}
+
+#[test]
+fn two_that_live_are_not_made_one() {
+    let mut world = World::of(&checks(&["a", "b"]));
+    let plan = world.plan(&checks(&["b"]), vec![moved("a", "b")]);
+    assert_eq!(said(&plan), ["delete a"]);
+    assert_eq!(plan.warnings.len(), 1);
+}
+
+#[test]
+fn what_is_released_is_not_deleted() {
+    let mut world = World::of(&checks(&["a", "b"]));
+    let release = Move::Removed {
+        from: "check.a".into(),
+        action: Removal::Release,
     };
-    let mut homepage = check(30);
-    homepage.labels.insert("team".into(), "web".into());
-    homepage.receivers = vec!["hook".parse().unwrap()];
-    homepage.asserts[0].body_contains = vec!["</html>".into()];
-    let secret = |name: &str| Piece::Secret(name.parse().unwrap());
-    let value = Text::new([Piece::Plain("Bearer ".into()), secret("tok")]);
-    homepage.headers = vec![("authorization".into(), value)];
-    homepage.body = Text::new([secret("form")]);
-    homepage.asserts[0].json = [("ok".parse().unwrap(), Scalar::Bool(true))].into();
-    let hook = WebhookSpec {
-        url: url("http://hooks/").into(),
-        format: WebhookFormat::Json,
+    let plan = world.plan(&checks(&["b"]), vec![release]);
+    assert_eq!(said(&plan), ["release a"]);
+    assert_eq!(plan.weight.deletes, Vec::<String>::new());
+}
+
+#[test]
+fn a_rename_without_a_block_is_suggested_and_not_guessed() {
+    let mut world = World::of(&checks(&["a"]));
+    let mut wanted = State::default();
+    wanted
+        .checks
+        .insert("b".into(), check("http://a.example.com/"));
+    let plan = world.plan(&wanted, Vec::new());
+    assert_eq!(said(&plan), ["create b", "delete a"]);
+    assert_eq!(
+        plan.suggestions,
+        [("check.a".to_owned(), "check.b".to_owned())]
+    );
+}
+
+#[test]
+fn a_target_touches_nothing_else() {
+    let mut world = World::of(&checks(&["a", "b"]));
+    let options = Options {
+        targets: vec!["c".into()],
+        ..Options::default()
     };
-    let wanted = Actual {
-        checks: [("homepage".into(), homepage), ("shop".into(), check(60))].into(),
-        webhooks: [("hook".into(), hook.clone())].into(),
+    let plan = world.plan_with(&checks(&["b", "c", "d"]), Vec::new(), &options);
+    assert_eq!(said(&plan), ["create c"]);
+    let options = Options {
+        no_prune: true,
+        ..Options::default()
     };
-    let live = Actual {
-        checks: [("homepage".into(), check(60)), ("old".into(), check(60))].into(),
-        webhooks: [("old_hook".into(), hook)].into(),
+    let plan = world.plan_with(&checks(&["b", "c"]), Vec::new(), &options);
+    assert_eq!(said(&plan), ["create c"]);
+}
+
+#[test]
+fn drift_is_told_restored_or_left() {
+    let mut world = World::of(&checks(&["a"]));
+    let other = Wanted::of(&desired(&checks(&["z"]), Vec::new())).0.checks["z"].spec;
+    world.learn(&desired(&checks(&["z"]), Vec::new()));
+    let live = world.live.checks.get_mut("a").unwrap();
+    live.live = other;
+    live.drift = Some(Drift {
+        by: "ada".into(),
+        at: NOW,
+        reason: "the site moved".into(),
+    });
+    let plan = world.plan(&checks(&["a"]), Vec::new());
+    assert_eq!(said(&plan), ["update a"]);
+    assert_eq!(plan.summary().drifted, 1);
+    let left = Options {
+        leave_drift: true,
+        ..Options::default()
     };
-    let planned = plan(&desired(&wanted), &live);
-    insta::assert_snapshot!(text::human(&planned, "checks.d"), @r#"
-      + webhook.hook will be created                   checks.d/web.hcl:1
-      # check.homepage will be updated in place        checks.d/web.hcl:1
-      ~ every                 : "60s" -> "30s"
-      ~ headers.authorization : null -> "Bearer ${secret("tok")}"
-      ~ body                  : "" -> secret("form")
-      ~ labels.team           : null -> "web"
-      ~ notify.webhooks       : null -> [webhook.hook]
-      ~ assert.body_contains  : null -> ["</html>"]
-      ~ assert.json.ok        : null -> true
-      + check.shop will be created                     checks.d/web.hcl:2
-      - check.old will be deleted
-      - webhook.old_hook will be deleted
-    Plan: 2 to add, 1 to change, 2 to delete.
-    "#);
-    insta::assert_snapshot!(text::human(&Plan::default(), ""), @r#"No changes: what is live is what is declared."#);
+    assert!(
+        world
+            .plan_with(&checks(&["a"]), Vec::new(), &left)
+            .is_empty()
+    );
+    // The files say something new: that counts.
+    let mut wanted = State::default();
+    wanted
+        .checks
+        .insert("a".into(), check("http://new.example.com/"));
+    let plan = world.plan_with(&wanted, Vec::new(), &left);
+    assert_eq!(said(&plan), ["update a"]);
+    // The files now say what was done by hand.
+    wanted
+        .checks
+        .insert("a".into(), check("http://z.example.com/"));
+    let plan = world.plan(&wanted, Vec::new());
+    assert_eq!(said(&plan), ["update a"]);
+    assert_eq!(plan.changes[0].fields, []);
+}
+
+/// The guards that hold a change of `from` into `to`.
+fn held(from: &State, to: &State, allow: Allow) -> Vec<String> {
+    let plan = World::of(from).plan(to, Vec::new());
+    let all = guards(&plan.weight, &Origin::default(), &allow);
+    all.iter()
+        .map(|guard| format!("{}: {}", guard.name, guard.passes_with))
+        .collect()
+}
+
+fn many(n: usize) -> State {
+    let names: Vec<String> = (0..n).map(|n| format!("c{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut state = checks(&names);
+    for spec in state.checks.values_mut() {
+        spec.receivers = vec!["hook".parse().unwrap()];
+    }
+    let url = "http://hooks/".parse().unwrap();
+    let format = WebhookFormat::Json;
+    state
+        .webhooks
+        .insert("hook".into(), WebhookSpec { url, format });
+    state
+}
+
+/// The same with the first `n` checks changed.
+fn with(state: &State, n: usize, change: impl Fn(&mut CheckSpec)) -> State {
+    let mut state = state.clone();
+    state.checks.values_mut().take(n).for_each(change);
+    state
+}
+
+fn without(state: &State, n: usize) -> State {
+    let mut state = state.clone();
+    state.checks = state.checks.into_iter().skip(n).collect();
+    state
+}
+
+#[test]
+fn deletes_are_held_beyond_three_of_ten_and_between_three_and_twenty_five() {
+    for (live, most) in [(5, 3), (10, 3), (20, 6), (50, 15), (200, 25)] {
+        let from = many(live);
+        assert_eq!(
+            held(&from, &without(&from, most), Allow::default()),
+            [""; 0]
+        );
+        let more = most + 1;
+        assert_eq!(
+            held(&from, &without(&from, more), Allow::default()),
+            [format!("deletes: --allow-deletes {more}")]
+        );
+        let exact = Allow {
+            deletes: Some(more),
+            ..Allow::default()
+        };
+        assert_eq!(held(&from, &without(&from, more), exact), [""; 0]);
+        let another = Allow {
+            deletes: Some(more + 1),
+            ..Allow::default()
+        };
+        assert_eq!(held(&from, &without(&from, more), another).len(), 1);
+    }
+}
+
+#[test]
+fn nothing_at_all_is_no_wish() {
+    let from = many(2);
+    assert_eq!(
+        held(&from, &without(&from, 2), Allow::default()),
+        ["empty: --allow-empty"]
+    );
+    assert_eq!(
+        held(&State::default(), &State::default(), Allow::default()),
+        [""; 0]
+    );
+}
+
+#[test]
+fn silence_is_held_whether_disabled_or_without_receivers() {
+    let from = many(40);
+    let ways: [fn(&mut CheckSpec); 2] =
+        [|spec| spec.enabled = false, |spec| spec.receivers.clear()];
+    for way in ways {
+        assert_eq!(held(&from, &with(&from, 4, way), Allow::default()), [""; 0]);
+        assert_eq!(
+            held(&from, &with(&from, 40, way), Allow::default()),
+            ["silence: --allow-silence 40"]
+        );
+    }
+}
+
+#[test]
+fn other_hosts_and_assertions_everywhere_are_held() {
+    let from = many(80);
+    let ways: [fn(&mut CheckSpec); 2] = [
+        |spec| spec.url = "http://elsewhere.example.com/".parse().unwrap(),
+        |spec| spec.asserts[0].status = vec![StatusRange::new(200, 599).unwrap()],
+    ];
+    for way in ways {
+        assert_eq!(
+            held(&from, &with(&from, 25, way), Allow::default()),
+            [""; 0]
+        );
+        assert_eq!(
+            held(&from, &with(&from, 26, way), Allow::default()),
+            ["changes: --allow-changes 26"]
+        );
+    }
+    // Another path is an everyday edit.
+    let path = |spec: &mut CheckSpec| {
+        spec.url = format!("{}x", spec.url).parse().unwrap();
+    };
+    assert_eq!(
+        held(&from, &with(&from, 80, path), Allow::default()),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_protected_check_stays_whatever_is_allowed() {
+    let from = with(&many(5), 1, |spec| spec.prevent_destroy = true);
+    let all = Allow {
+        empty: true,
+        deletes: Some(1),
+        silence: Some(1),
+        changes: Some(1),
+        source_change: true,
+        rollback: true,
+    };
+    let held = held(&from, &without(&from, 1), all);
+    assert_eq!(held.len(), 1);
+    assert!(
+        held[0].starts_with("prevent_destroy: declaring"),
+        "{held:?}"
+    );
+}
+
+#[test]
+fn files_from_elsewhere_delete_nothing() {
+    let weight = Weight {
+        live: 9,
+        deletes: vec!["a".into()],
+        ..Weight::default()
+    };
+    let here = || Some(("https://git/ops".to_owned(), "checks.d".to_owned()));
+    let origin = |now: Option<(&str, &str)>, files_now| Origin {
+        before: here(),
+        now: now.map(|(remote, path)| (remote.to_owned(), path.to_owned())),
+        files_before: 10,
+        files_now,
+        newer: None,
+    };
+    let held = |origin: &Origin| guards(&weight, origin, &Allow::default()).len();
+    assert_eq!(held(&origin(Some(("https://git/ops", "checks.d")), 5)), 0);
+    assert_eq!(held(&origin(Some(("https://git/ops", "checks.d")), 4)), 1);
+    assert_eq!(held(&origin(Some(("https://git/ops", "other")), 10)), 1);
+    assert_eq!(held(&origin(Some(("https://git/fork", "checks.d")), 10)), 1);
+    let older = Origin {
+        newer: Some("3f2c1a9".into()),
+        ..Origin::default()
+    };
+    let allow = Allow {
+        rollback: true,
+        ..Allow::default()
+    };
+    assert_eq!(
+        guards(&Weight::default(), &older, &Allow::default()).len(),
+        1
+    );
+    assert_eq!(guards(&Weight::default(), &older, &allow).len(), 0);
+}
+
+#[test]
+fn how_a_plan_reads() {
+    let mut from = many(5);
+    from.checks.get_mut("c1").unwrap().prevent_destroy = true;
+    let mut world = World::of(&from);
+    let old = world.live.checks.get_mut("c2").unwrap();
+    old.drift = Some(Drift {
+        by: "ada".into(),
+        at: NOW,
+        reason: "too noisy".into(),
+    });
+    let mut to = with(&without(&from, 2), 1, |spec| {
+        spec.every = Every::from_seconds(30).unwrap();
+        spec.receivers.clear();
+        spec.body = Text::from("tok".parse::<SecretName>().unwrap());
+        spec.headers = vec![("accept".into(), Text::plain("text/html"))];
+    });
+    to.checks
+        .insert("home".into(), check("http://c0.example.com/"));
+    let mut spec = to.checks.remove("c3").unwrap();
+    spec.labels.insert("team".into(), "web".into());
+    to.checks.insert("front".into(), spec);
+    let plan = world.plan(&to, vec![moved("c3", "front")]);
+    let guards = guards(&plan.weight, &Origin::default(), &Allow::default());
+    let text = human(
+        &plan,
+        &Standing {
+            root: "checks.d",
+            revision: "main@3f2c1a9",
+            generation: 41,
+            guards: &guards,
+        },
+    );
+    insta::assert_snapshot!(text);
 }

@@ -1,74 +1,229 @@
-//! A plan as text, for a tired person in a pull request: what happens to what,
-//! and which line of which file causes it.
+//! A plan as text, for a tired person in a pull request: what happens to what, which line of
+//! which file causes it, what is lost and until when it can be brought back, who went past the
+//! files, and who is told of what differently from now on.
 
-use crate::model::change::{Action, Change};
-use crate::plan::{Plan, Summary};
+use std::fmt::Write as _;
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::model::change::{Action, Change, Kind, Summary};
+use crate::plan::Plan;
+use crate::plan::guard::Guard;
+use crate::plan::names::Names;
+use crate::plan::routing::{Audience, Routing};
 
 /// The longest value that is shown, in characters.
 const WIDTH: usize = 120;
+/// The widest column of what happens; what is longer pushes only its own line.
+const COLUMN: usize = 60;
+/// Where a plan stands, beside what it does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing<'a> {
+    /// Before the files' paths.
+    pub root: &'a str,
+    /// Reference and commit, as people say it; empty if unknown.
+    pub revision: &'a str,
+    /// The generation that is live.
+    pub generation: i64,
+    pub guards: &'a [Guard],
+}
 
-/// The plan, one line for each change and each attribute, and the summary as the
-/// last line. `root` stands before the files' paths.
-pub fn human(plan: &Plan, root: &str) -> String {
+/// The plan: a line for each change and each attribute, who is told differently, the summary,
+/// and what holds it.
+pub fn human(plan: &Plan, standing: &Standing<'_>) -> String {
     let mut out = String::new();
     let heads: Vec<String> = plan.changes.iter().map(head).collect();
-    let width = heads
-        .iter()
-        .map(|head| head.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = heads.iter().map(|head| head.chars().count());
+    let width = width.max().unwrap_or(0).min(COLUMN);
     for (change, head) in plan.changes.iter().zip(heads) {
-        out.push_str(&match change.source.file.as_str() {
-            "" => head,
-            file => format!(
-                "{head:width$}        {}:{}",
-                joined(root, file),
-                change.source.line
-            ),
-        });
-        out.push('\n');
-        let names = change.fields.iter().map(|field| field.path.chars().count());
-        let names = names.max().unwrap_or(0);
-        for field in &change.fields {
-            let line = format!(
-                "  ~ {:names$} : {} -> {}",
-                field.path,
-                cut(&field.before),
-                cut(&field.after)
-            );
-            out.push_str(&line);
-            out.push('\n');
+        let place = place(change, standing.root);
+        let line = match place.is_empty() {
+            true => head,
+            false => format!("{head:width$}        {place}"),
+        };
+        line_to(&mut out, &line);
+        details(&mut out, change);
+    }
+    if !plan.routing.is_empty() {
+        line_to(&mut out, "Who will be told of what differently:");
+        for routing in &plan.routing {
+            line_to(&mut out, &format!("  {}", told(routing)));
         }
     }
-    out.push_str(&summary(plan.summary()));
-    out.push('\n');
+    for (from, to) in &plan.suggestions {
+        let text = format!(
+            "hint: {to} is what {from} was. If it was renamed, keep its history: \
+             moved {{ from = {from}, to = {to} }}, each on a line of its own"
+        );
+        line_to(&mut out, &text);
+    }
+    for warning in &plan.warnings {
+        line_to(&mut out, &format!("warning: {warning}"));
+    }
+    line_to(&mut out, &last(plan, standing));
+    for guard in standing.guards {
+        line_to(&mut out, &held(guard));
+    }
     out
 }
 
-/// "Plan: 3 to add, 1 to change, 1 to delete."
+/// "Plan: 3 to add, 1 to change, 1 to delete, 1 to rename."
 pub fn summary(summary: Summary) -> String {
     let Summary {
-        add,
-        change,
+        create,
+        revive,
+        update,
+        rename,
+        adopt,
+        release,
         delete,
+        drifted: _,
     } = summary;
-    match add + change + delete {
-        0 => "No changes: what is live is what is declared.".into(),
-        _ => format!("Plan: {add} to add, {change} to change, {delete} to delete."),
+    if create + revive + update + rename + adopt + release + delete == 0 {
+        return "No changes: what is live is what is declared.".into();
     }
+    let mut text = format!(
+        "Plan: {} to add, {update} to change, {delete} to delete",
+        create + revive
+    );
+    for (count, what) in [
+        (rename, "to rename"),
+        (adopt, "to adopt"),
+        (release, "to release"),
+    ] {
+        if count > 0 {
+            write!(text, ", {count} {what}").unwrap_or_default();
+        }
+    }
+    text + "."
+}
+
+fn last(plan: &Plan, standing: &Standing<'_>) -> String {
+    let mut text = summary(plan.summary());
+    if plan.is_empty() {
+        return text;
+    }
+    if !standing.revision.is_empty() {
+        write!(text, "   {}", standing.revision).unwrap_or_default();
+    }
+    let now = standing.generation;
+    write!(text, "   generation {now} -> {}", now + 1).unwrap_or_default();
+    text
+}
+
+fn held(guard: &Guard) -> String {
+    let Guard {
+        message,
+        passes_with,
+        addresses,
+        ..
+    } = guard;
+    let names = match addresses.is_empty() {
+        true => String::new(),
+        false => format!("\n  {addresses}"),
+    };
+    format!("Held: {message}.{names}\n  It passes with {passes_with}")
 }
 
 fn head(change: &Change) -> String {
     let will = match change.action {
         Action::Create => "will be created",
+        Action::Revive => "will be brought back, with its history",
         Action::Update => "will be updated in place",
+        Action::Rename => "will be its name, with its history",
+        Action::Adopt => "will be declared here, with its history",
+        Action::Release => "will belong to the API",
         Action::Delete => "will be deleted",
     };
     let sign = match change.action {
-        Action::Update => '#',
+        Action::Update => "#",
         action => action.symbol(),
     };
-    format!("  {sign} {}.{} {will}", change.kind.name(), change.address)
+    let kind = change.kind.name();
+    let from = match (&change.from, change.action) {
+        (Some(from), Action::Rename) => format!("{kind}.{from} -> "),
+        (Some(from), Action::Adopt) => format!("{from} -> "),
+        _ => String::new(),
+    };
+    format!("  {sign} {from}{kind}.{} {will}", change.address)
+}
+
+fn place(change: &Change, root: &str) -> String {
+    let at = match change.source.file.as_str() {
+        "" => return String::new(),
+        file => format!("{}:{}", joined(root, file), change.source.line),
+    };
+    match change.action.keeps() {
+        true => at,
+        false => format!("(was {at})"),
+    }
+}
+
+fn details(out: &mut String, change: &Change) {
+    let names = change.fields.iter().map(|field| field.path.chars().count());
+    let names = names.max().unwrap_or(0);
+    for field in &change.fields {
+        let (path, before, after) = (&field.path, cut(&field.before), cut(&field.after));
+        line_to(out, &format!("  ~ {path:names$} : {before} -> {after}"));
+    }
+    if let Some(until) = change.restorable_until {
+        let what = match change.kind {
+            Kind::Check => "its probing stops, its history stays; it can be brought back",
+            Kind::Webhook | Kind::Project => "it can be brought back",
+        };
+        line_to(out, &format!("      {what} until {}", moment(until)));
+    }
+    if let Some(drift) = &change.drift {
+        let why = match drift.reason.as_str() {
+            "" => String::new(),
+            reason => format!(", because: {}", cut(reason)),
+        };
+        let what = match change.action {
+            Action::Revive => "deleted",
+            _ => "changed",
+        };
+        let at = moment(drift.at);
+        let by = &drift.by;
+        line_to(
+            out,
+            &format!("  ! {what} past the files by {by} at {at}{why}"),
+        );
+    }
+}
+
+fn told(routing: &Routing) -> String {
+    let (gains, loses) = (&routing.gains, &routing.loses);
+    let receiver = match &routing.receiver {
+        Audience::Nobody => return format!("nobody hears of {}", checks(gains)),
+        Audience::Webhook(name) => format!("webhook.{name}"),
+        Audience::Url(url) => cut(url),
+    };
+    let mut parts = Vec::new();
+    if !gains.is_empty() {
+        parts.push(format!("hears of {}", checks(gains)));
+    }
+    if !loses.is_empty() {
+        parts.push(format!("no longer hears of {}", checks(loses)));
+    }
+    if let Some(told_by) = routing.moved {
+        parts.push(format!("is somewhere else; {told_by} checks tell it"));
+    }
+    format!("{receiver} {}", parts.join("; "))
+}
+
+fn checks(names: &Names) -> String {
+    match names.count() {
+        1 => format!("1 check: {names}"),
+        n => format!("{n} checks: {names}"),
+    }
+}
+
+/// "2026-12-02 15:04 UTC".
+pub fn moment(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    let at = at.to_offset(time::UtcOffset::UTC);
+    at.format(format).unwrap_or_else(|_| at.to_string())
 }
 
 fn joined(root: &str, file: &str) -> String {
@@ -83,4 +238,9 @@ fn cut(text: &str) -> String {
         Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }
+}
+
+fn line_to(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
 }

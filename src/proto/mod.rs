@@ -12,6 +12,15 @@ pub mod admin {
     include!("gen/github.xe.lokahi.admin.rs");
 }
 
+/// Its text is for whoever asked for it alone.
+impl std::fmt::Debug for lokahi::NewToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewToken")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What our own programs say to each other, `github.xe.lokahi.internal`.
 pub mod internal {
     include!("gen/github.xe.lokahi.internal.rs");

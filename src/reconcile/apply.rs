@@ -1,331 +1,336 @@
-//! Brings a project to its desired state: the one way in which a declared
-//! object changes.
+//! Brings a project to its desired state: the one way in which a declared object changes.
 //!
-//! One transaction: lock the project, compare, write, remember. What the API
-//! made is neither read nor written here.
+//! One transaction: lock the project, plan again, require that it is what was shown, write,
+//! remember. What the API made is neither read nor written here, unless it is adopted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::error::ApplyError;
+use super::propose::{Proposal, Wish, propose};
 use crate::model::change::{Action, Change, Kind};
 use crate::model::check::CheckSpec;
-use crate::model::desired::{API_PROJECT, Actual, Desired, Revision, SourceLine};
+use crate::model::desired::{API_PROJECT, Ancestry, SourceLine};
 use crate::model::id::{CheckId, ReceiverId, SpecId};
 use crate::model::ownership::Owner;
-use crate::model::secret::{SecretName, colliding};
-use crate::plan;
-use crate::spec::{self, Digest, SpecError};
-use crate::store::check::{NewCheck, check_create, check_delete, check_update};
-use crate::store::error::StoreError;
-use crate::store::project::{
-    DeclaredRow, GenerationKind, LockedProject, Membership, NewGeneration, project_advance,
-    project_checks, project_lock, project_receivers, project_remember,
+use crate::plan::Plan;
+use crate::plan::guard;
+use crate::plan::state::{Live, Specs, Wanted};
+use crate::spec::Digest;
+use crate::store::check::{
+    NewCheck, check_adopt, check_create, check_delete, check_release, check_rename, check_revive,
+    check_update,
 };
+use crate::store::condition::project_suspend;
+use crate::store::error::StoreError;
+use crate::store::generation::{
+    GenerationKind, Membership, NewGeneration, generation_create, generation_list,
+    generation_remember, generation_source,
+};
+use crate::store::project::{Project, project_find, project_lock, project_settled, project_spec};
 use crate::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
-    receiver_update,
+    receiver_rename, receiver_revive, receiver_update,
 };
-use crate::store::spec::spec_put;
+use crate::store::spec::spec_find;
 use crate::store::{Connection, Store};
 
-/// What to apply, and for whom.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub desired: Desired,
-    pub revision: Revision,
-    /// The principal that asks.
-    pub actor: String,
-    pub kind: GenerationKind,
-    /// Compare only.
-    pub dry_run: bool,
-    /// The generation that the plan was made from; nothing is written if the
-    /// project has another by now.
-    pub expected_generation: Option<i64>,
-}
-
-/// What was done, or would be.
+/// What was done.
 #[derive(Clone, Debug)]
 pub struct Applied {
     /// The project's generation now.
     pub generation: i64,
-    pub changes: Vec<Change>,
+    pub plan: Plan,
+    /// The project's reconciler was suspended, or it would undo this.
+    pub suspended: bool,
 }
 
-/// Why nothing was applied.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The built-in project.
-    #[error("the project {API_PROJECT:?} belongs to the API; give yours another name")]
-    Reserved,
-    /// Somebody else applied in between.
-    #[error("the project is at generation {found} by now; the plan was made at {expected}")]
-    Stale { expected: i64, found: i64 },
-    /// A check tells a receiver that is not declared.
-    #[error("check {check:?} notifies webhook {receiver:?}, which is not declared")]
-    UnknownReceiver { check: String, receiver: String },
-    /// One environment variable would stand for both.
-    #[error("{0} and {1} are one variable, {variable}: give one of them another name", variable = .0.variable())]
-    SecretsCollide(SecretName, SecretName),
-    /// What is stored cannot be read.
-    #[error("the stored {kind} {address:?} cannot be read", kind = kind.name())]
-    Stored {
-        kind: Kind,
-        address: String,
-        #[source]
-        source: SpecError,
-    },
-    /// Postgres.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// What a wish must still come to, and what may pass beside what it allows itself.
+#[derive(Clone, Debug, Default)]
+pub struct Condition {
+    /// Digest and base generation of what was shown; nothing is written if it is another.
+    pub shown: Option<(Digest, i64)>,
+    pub allow: guard::Allow,
+    /// What the reconciler holds and a person has approved passes every guard but those that
+    /// only a mended file passes.
+    pub approved: bool,
 }
 
-/// Applies a project's desired state in one transaction. Without a difference
-/// nothing is written and the generation stays.
+/// Applies a wish in one transaction. Without a difference nothing is written and the
+/// generation stays. `seal` is called within the transaction with what was done.
 pub async fn apply(
     store: &Store,
-    request: &Request,
+    wish: &Wish,
+    condition: &Condition,
     now: OffsetDateTime,
+    seal: impl AsyncFnOnce(&mut Connection, &Applied) -> Result<(), StoreError>,
 ) -> Result<Applied, ApplyError> {
-    let desired = &request.desired;
-    if desired.project.as_str() == API_PROJECT {
+    let mut wish = wish.clone();
+    wish.allow = condition.allow.or(wish.allow);
+    if wish.wanted.project.as_str() == API_PROJECT {
         return Err(ApplyError::Reserved);
     }
-    check_receivers(desired)?;
-    check_secrets(desired)?;
     let mut tx = store.begin().await?;
-    let project = project_lock(&mut tx, desired.project.as_str()).await?;
-    if let Some(expected) = request.expected_generation
-        && expected != project.generation
+    let project = project_lock(&mut tx, wish.wanted.project.as_str()).await?;
+    yields(&wish, &project)?;
+    let proposal = propose(&mut tx, &wish, project, now).await?;
+    if let Some((digest, expected)) = condition.shown
+        && digest != proposal.digest
     {
-        let found = project.generation;
-        return Err(ApplyError::Stale { expected, found });
-    }
-    let live = Live::read(&mut tx, project).await?;
-    let plan = plan::plan(desired, &live.actual);
-    if plan.is_empty() || request.dry_run {
-        // A project that was made only to be looked at goes with the rollback.
-        return Ok(Applied {
-            generation: project.generation,
-            changes: plan.changes,
+        let by = newest(&mut tx, &proposal.project).await?;
+        let found = proposal.project.generation;
+        return Err(ApplyError::Stale {
+            expected,
+            found,
+            by,
         });
     }
-    let work = Work {
-        project,
-        generation: project.generation + 1,
-        desired,
-        live: &live,
-        now,
-    };
-    let specs = work.store_specs(&mut tx, &plan.changes).await?;
-    let receivers = work.write_receivers(&mut tx, &plan.changes, &specs).await?;
-    work.write_checks(&mut tx, &plan.changes, &specs, &receivers)
-        .await?;
-    let gone: Vec<ReceiverId> = addresses(&plan.changes, Kind::Webhook, Action::Delete)
-        .filter_map(|address| live.receivers.get(address).copied())
-        .collect();
-    receiver_delete(&mut tx, &gone, now).await?;
-    work.remember(&mut tx, request, &plan.changes, &specs)
-        .await?;
+    if proposal.plan.is_empty() {
+        // A project that was made only to be looked at goes with the rollback.
+        return Ok(Applied {
+            generation: proposal.project.generation,
+            plan: proposal.plan,
+            suspended: false,
+        });
+    }
+    let guards = proposal.guards.iter();
+    let holds = guards.filter(|guard| !(condition.approved && guard.can_be_approved()));
+    let holds: Vec<_> = holds.cloned().collect();
+    if !holds.is_empty() {
+        return Err(ApplyError::Held(holds));
+    }
+    let applied = write(&mut tx, &wish, proposal, now).await?;
+    seal(&mut tx, &applied).await?;
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit an apply",
         source,
     })?;
+    Ok(applied)
+}
+
+/// Whether the project is this wish's to change.
+fn yields(wish: &Wish, project: &Project) -> Result<(), ApplyError> {
+    let asks = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Restore);
+    match &project.reconciler {
+        Some(owner) if asks && project.suspended.is_none() => Err(ApplyError::Reconciled {
+            project: project.name.clone(),
+            owner: owner.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Who applied last, and when.
+async fn newest(
+    conn: &mut Connection,
+    project: &Project,
+) -> Result<Option<(String, OffsetDateTime)>, StoreError> {
+    let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
+    Ok(newest.map(|generation| (generation.actor, generation.at)))
+}
+
+async fn write(
+    conn: &mut Connection,
+    wish: &Wish,
+    proposal: Proposal,
+    now: OffsetDateTime,
+) -> Result<Applied, ApplyError> {
+    let Proposal {
+        project,
+        plan,
+        digest,
+        live,
+        specs,
+        ..
+    } = proposal;
+    let generation = project.generation + 1;
+    let mut work = Work {
+        project: &project,
+        generation,
+        wanted: &wish.wanted,
+        live: &live,
+        specs: &specs,
+        stored: spec_ids(conn, wish, &specs).await?,
+        objects: HashMap::new(),
+        quiet: wish.quiet_start,
+        now,
+    };
+    let receivers = work.write_receivers(conn, &plan.changes).await?;
+    work.write_checks(conn, &plan.changes, &receivers).await?;
+    work.end_receivers(conn, &plan.changes).await?;
+    work.write_project(conn, &plan.changes).await?;
+    work.remember(conn, &plan.changes).await?;
+    let new = NewGeneration {
+        n: generation,
+        kind: wish.kind,
+        actor: &wish.actor,
+        revision: &wish.revision,
+        summary: plan.summary(),
+        digest,
+        at: now,
+    };
+    generation_create(conn, project.id, &new).await?;
+    if matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile) {
+        let newest = !matches!(wish.revision.ancestry, Ancestry::Earlier);
+        generation_source(conn, project.id, &wish.revision, newest).await?;
+    }
+    let suspended = wish.kind == GenerationKind::Rollback
+        && project.reconciler.is_some()
+        && project.suspended.is_none();
+    if suspended {
+        let reason = format!("rolled back, generation {generation}");
+        project_suspend(conn, project.id, &wish.actor, &reason, now).await?;
+    }
     Ok(Applied {
-        generation: work.generation,
-        changes: plan.changes,
+        generation,
+        plan,
+        suspended,
     })
 }
 
-fn check_receivers(desired: &Desired) -> Result<(), ApplyError> {
-    for (address, check) in &desired.checks {
-        let unknown =
-            |name: &&crate::model::name::Name| !desired.webhooks.contains_key(name.as_str());
-        if let Some(receiver) = check.spec.receivers.iter().find(unknown) {
-            return Err(ApplyError::UnknownReceiver {
-                check: address.clone(),
-                receiver: receiver.to_string(),
-            });
-        }
-    }
-    Ok(())
+async fn spec_ids(
+    conn: &mut Connection,
+    wish: &Wish,
+    specs: &Specs,
+) -> Result<HashMap<Digest, SpecId>, StoreError> {
+    let known = specs.checks.keys().chain(specs.webhooks.keys());
+    let digests: Vec<Digest> = known.chain(&wish.wanted.project_spec).copied().collect();
+    spec_find(conn, &digests).await
 }
-
-/// One variable cannot hold two secrets.
-fn check_secrets(desired: &Desired) -> Result<(), ApplyError> {
-    let checks = desired.checks.values().map(|check| &check.spec);
-    let sent = checks.clone().flat_map(CheckSpec::secrets);
-    let implicit = checks.filter_map(|spec| spec.webhook.as_ref());
-    let declared = desired.webhooks.values().map(|webhook| &webhook.spec);
-    let urls = implicit.chain(declared).filter_map(|w| w.url.as_secret());
-    match colliding(sent.chain(urls)) {
-        Some((one, other)) => Err(ApplyError::SecretsCollide(one.clone(), other.clone())),
-        None => Ok(()),
-    }
-}
-
-/// What the project has now.
-struct Live {
-    actual: Actual,
-    checks: HashMap<String, CheckId>,
-    receivers: HashMap<String, ReceiverId>,
-}
-
-impl Live {
-    async fn read(conn: &mut Connection, project: LockedProject) -> Result<Self, ApplyError> {
-        let checks = project_checks(conn, project.id).await?;
-        let receivers = project_receivers(conn, project.id).await?;
-        let mut actual = Actual::default();
-        for row in &checks {
-            let spec = read(row, Kind::Check, spec::decode_check)?;
-            actual.checks.insert(row.address.clone(), spec);
-        }
-        for row in &receivers {
-            let spec = read(row, Kind::Webhook, spec::decode_webhook)?;
-            actual.webhooks.insert(row.address.clone(), spec);
-        }
-        Ok(Self {
-            actual,
-            checks: checks
-                .into_iter()
-                .map(|row| (row.address, row.id))
-                .collect(),
-            receivers: receivers
-                .into_iter()
-                .map(|row| (row.address, row.id))
-                .collect(),
-        })
-    }
-}
-
-fn read<Id, T>(
-    row: &DeclaredRow<Id>,
-    kind: Kind,
-    decode: fn(&[u8]) -> Result<T, SpecError>,
-) -> Result<T, ApplyError> {
-    decode(&row.bytes).map_err(|source| ApplyError::Stored {
-        kind,
-        address: row.address.clone(),
-        source,
-    })
-}
-
-/// Where the spec of each created or updated object is stored.
-type Specs = HashMap<(Kind, String), SpecId>;
 
 struct Work<'a> {
-    project: LockedProject,
+    project: &'a Project,
     generation: i64,
-    desired: &'a Desired,
+    wanted: &'a Wanted,
     live: &'a Live,
+    specs: &'a Specs,
+    /// Where specs are stored.
+    stored: HashMap<Digest, SpecId>,
+    /// The id of each object of the plan.
+    objects: HashMap<(Kind, String), Uuid>,
+    quiet: bool,
     now: OffsetDateTime,
 }
 
 impl Work<'_> {
-    async fn store_specs(
-        &self,
-        conn: &mut Connection,
-        changes: &[Change],
-    ) -> Result<Specs, StoreError> {
-        let encoded: Vec<((Kind, String), Vec<u8>)> = changes
-            .iter()
-            .filter(|change| change.action != Action::Delete)
-            .filter_map(|change| {
-                let bytes = match change.kind {
-                    Kind::Check => {
-                        spec::encode_check(&self.desired.checks.get(&change.address)?.spec)
-                    }
-                    Kind::Webhook => {
-                        spec::encode_webhook(&self.desired.webhooks.get(&change.address)?.spec)
-                    }
-                };
-                Some(((change.kind, change.address.clone()), bytes))
-            })
-            .collect();
-        let bytes: Vec<Vec<u8>> = encoded.iter().map(|(_, bytes)| bytes.clone()).collect();
-        let stored = spec_put(conn, &bytes).await?;
-        Ok(encoded
-            .into_iter()
-            .filter_map(|(key, bytes)| Some((key, *stored.get(&Digest::of(&bytes))?)))
-            .collect())
+    fn id(&mut self, change: &Change) -> Uuid {
+        let key = (change.kind, change.address.clone());
+        let new = || change.id.unwrap_or_else(Uuid::now_v7);
+        *self.objects.entry(key).or_insert_with(new)
     }
 
-    /// Creates and updates receivers; returns every declared one.
+    /// Creates, updates, renames and brings back receivers; returns every declared one.
     async fn write_receivers(
-        &self,
+        &mut self,
         conn: &mut Connection,
         changes: &[Change],
-        specs: &Specs,
     ) -> Result<HashMap<String, ReceiverId>, StoreError> {
-        let mut all = self.live.receivers.clone();
-        let mut row = |address: &str| {
-            let id = *all
-                .entry(address.to_owned())
-                .or_insert_with(|| ReceiverId(Uuid::now_v7()));
-            Some(NewReceiver {
-                id,
-                address: address.to_owned(),
-                spec_id: *specs.get(&(Kind::Webhook, address.to_owned()))?,
-                spec: self.desired.webhooks.get(address)?.spec.clone(),
-            })
-        };
-        let created: Vec<NewReceiver> = addresses(changes, Kind::Webhook, Action::Create)
-            .filter_map(&mut row)
-            .collect();
-        let updated: Vec<NewReceiver> = addresses(changes, Kind::Webhook, Action::Update)
-            .filter_map(&mut row)
-            .collect();
+        let living = self.live.webhooks.iter();
+        let living = living.map(|(address, object)| (address.clone(), ReceiverId(object.id)));
+        let mut all: HashMap<String, ReceiverId> = living.collect();
+        let (mut created, mut revived) = (Vec::new(), Vec::new());
+        let (mut updated, mut renamed) = (Vec::new(), Vec::new());
+        for change in changes.iter().filter(|change| change.kind == Kind::Webhook) {
+            let Some(new) = self.receiver(change) else {
+                continue;
+            };
+            match change.action {
+                Action::Create => created.push(new),
+                Action::Revive => revived.push(new),
+                Action::Update => updated.push(new),
+                Action::Rename => {
+                    renamed.push((new.id, new.address.clone()));
+                    updated.push(new);
+                }
+                Action::Adopt | Action::Release | Action::Delete => {}
+            }
+        }
+        let renamed_away =
+            |change: &&Change| change.kind == Kind::Webhook && change.action == Action::Rename;
+        for change in changes.iter().filter(renamed_away) {
+            change.from.as_ref().and_then(|address| all.remove(address));
+        }
+        let new = created.iter().chain(&revived).chain(&updated);
+        all.extend(new.map(|receiver| (receiver.address.clone(), receiver.id)));
+        receiver_rename(conn, &renamed).await?;
         receiver_create(conn, self.project.id, &created, self.now).await?;
+        receiver_revive(conn, &revived).await?;
         receiver_update(conn, &updated).await?;
         Ok(all)
     }
 
+    fn receiver(&mut self, change: &Change) -> Option<NewReceiver> {
+        let declared = self.wanted.webhooks.get(&change.address)?;
+        Some(NewReceiver {
+            id: ReceiverId(self.id(change)),
+            address: change.address.clone(),
+            spec_id: *self.stored.get(&declared.spec)?,
+            spec: self.specs.webhooks.get(&declared.spec)?.clone(),
+        })
+    }
+
+    fn check(&mut self, change: &Change) -> Option<NewCheck> {
+        let declared = self.wanted.checks.get(&change.address)?;
+        Some(NewCheck {
+            id: CheckId(self.id(change)),
+            address: change.address.clone(),
+            spec_id: *self.stored.get(&declared.spec)?,
+            spec: self.specs.checks.get(&declared.spec)?.clone(),
+            quiet: self.quiet && change.action == Action::Create,
+        })
+    }
+
     async fn write_checks(
-        &self,
+        &mut self,
         conn: &mut Connection,
         changes: &[Change],
-        specs: &Specs,
         receivers: &HashMap<String, ReceiverId>,
     ) -> Result<(), StoreError> {
-        let row = |address: &str| {
-            let known = self.live.checks.get(address).copied();
-            Some(NewCheck {
-                id: known.unwrap_or_else(|| CheckId(Uuid::now_v7())),
-                address: address.to_owned(),
-                spec_id: *specs.get(&(Kind::Check, address.to_owned()))?,
-                spec: self.desired.checks.get(address)?.spec.clone(),
-                quiet: false,
-            })
+        let checks = || changes.iter().filter(|change| change.kind == Kind::Check);
+        let ids = |action| -> Vec<CheckId> {
+            let of = checks().filter(|change| change.action == action);
+            of.filter_map(|change| change.id.map(CheckId)).collect()
         };
         // An address that is given up may be taken in the same apply.
-        let gone: Vec<CheckId> = addresses(changes, Kind::Check, Action::Delete)
-            .filter_map(|address| self.live.checks.get(address).copied())
-            .collect();
-        check_delete(conn, &gone, self.now).await?;
-        let created: Vec<NewCheck> = addresses(changes, Kind::Check, Action::Create)
-            .filter_map(row)
-            .collect();
-        let updated: Vec<NewCheck> = addresses(changes, Kind::Check, Action::Update)
-            .filter_map(row)
-            .collect();
-        check_create(conn, self.project.id, Owner::Declared, &created, self.now).await?;
-        check_update(conn, Owner::Declared, &updated).await?;
-        self.link(conn, created.iter().chain(&updated), receivers)
-            .await
+        check_delete(conn, &ids(Action::Delete), self.now).await?;
+        let released = ids(Action::Release);
+        if !released.is_empty()
+            && let Some(api) = project_find(conn, API_PROJECT).await?
+        {
+            check_release(conn, &released, api).await?;
+        }
+        let mut by: BTreeMap<Action, Vec<NewCheck>> = BTreeMap::new();
+        for change in checks() {
+            if let Some(new) = self.check(change) {
+                by.entry(change.action).or_default().push(new);
+            }
+        }
+        let of = |action| by.get(&action).map_or(&[][..], Vec::as_slice);
+        let renamed = of(Action::Rename).iter();
+        let names: Vec<_> = renamed.map(|new| (new.id, new.address.clone())).collect();
+        check_rename(conn, &names).await?;
+        check_adopt(conn, self.project.id, of(Action::Adopt)).await?;
+        check_revive(conn, of(Action::Revive), Owner::Declared, self.now).await?;
+        let created = of(Action::Create);
+        check_create(conn, self.project.id, Owner::Declared, created, self.now).await?;
+        check_update(conn, Owner::Declared, of(Action::Update)).await?;
+        check_update(conn, Owner::Declared, of(Action::Rename)).await?;
+        let all: Vec<&NewCheck> = by.values().flatten().collect();
+        let settled: Vec<Uuid> = all.iter().map(|new| new.id.0).collect();
+        project_settled(conn, &settled).await?;
+        self.link(conn, &all, receivers).await
     }
 
     async fn link(
         &self,
         conn: &mut Connection,
-        checks: impl Iterator<Item = &NewCheck>,
+        checks: &[&NewCheck],
         receivers: &HashMap<String, ReceiverId>,
     ) -> Result<(), StoreError> {
-        let checks: Vec<&NewCheck> = checks.collect();
-        let bare: Vec<_> = checks
-            .iter()
-            .filter_map(|c| c.spec.webhook.clone())
-            .collect();
+        let bare = checks.iter().filter_map(|c| c.spec.webhook.clone());
+        let bare: Vec<_> = bare.collect();
         let implicit = receiver_implicit(conn, self.project.id, &bare, self.now).await?;
         let of = |spec: &CheckSpec| -> Vec<ReceiverId> {
             let named = spec
@@ -345,49 +350,66 @@ impl Work<'_> {
         receiver_link(conn, &links).await
     }
 
-    async fn remember(
+    /// Last: no check refers to them any more.
+    async fn end_receivers(
         &self,
         conn: &mut Connection,
-        request: &Request,
         changes: &[Change],
-        specs: &Specs,
     ) -> Result<(), StoreError> {
-        let count = |action| {
-            changes
-                .iter()
-                .filter(|change| change.action == action)
-                .count()
-        };
-        let generation = NewGeneration {
-            n: self.generation,
-            kind: request.kind,
-            actor: &request.actor,
-            revision: &request.revision,
-            created: count(Action::Create),
-            updated: count(Action::Update),
-            deleted: count(Action::Delete),
-            at: self.now,
-        };
-        project_advance(conn, self.project.id, &generation).await?;
-        let members: Vec<Membership> = changes
+        let gone = changes
             .iter()
-            .map(|change| Membership {
+            .filter(|change| change.kind == Kind::Webhook && change.action == Action::Delete);
+        let gone: Vec<ReceiverId> = gone.filter_map(|c| c.id.map(ReceiverId)).collect();
+        receiver_delete(conn, &gone, self.now).await
+    }
+
+    async fn write_project(
+        &self,
+        conn: &mut Connection,
+        changes: &[Change],
+    ) -> Result<(), StoreError> {
+        let changed = changes.iter().any(|change| change.kind == Kind::Project);
+        let spec = self.wanted.project_spec.filter(|_| changed);
+        match spec.and_then(|digest| self.stored.get(&digest)) {
+            Some(spec) => project_spec(conn, self.project.id, *spec).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn remember(&self, conn: &mut Connection, changes: &[Change]) -> Result<(), StoreError> {
+        let keep = changes.iter().filter(|change| change.action.keeps());
+        let taken: HashSet<(Kind, &str)> = keep.map(|c| (c.kind, c.address.as_str())).collect();
+        let mut members = Vec::new();
+        for change in changes {
+            let digest = match change.kind {
+                Kind::Project => self.wanted.project_spec,
+                Kind::Webhook => self.wanted.webhooks.get(&change.address).map(|d| d.spec),
+                Kind::Check => self.wanted.checks.get(&change.address).map(|d| d.spec),
+            };
+            let digest = digest.filter(|_| change.action.keeps());
+            let key = (change.kind, change.address.clone());
+            members.push(Membership {
                 kind: change.kind,
                 address: change.address.clone(),
-                spec_id: specs.get(&(change.kind, change.address.clone())).copied(),
-                source: match change.action {
-                    Action::Delete => SourceLine::default(),
-                    Action::Create | Action::Update => change.source.clone(),
+                object: self.objects.get(&key).copied(),
+                spec_id: digest.and_then(|digest| self.stored.get(&digest).copied()),
+                source: match change.action.keeps() {
+                    true => change.source.clone(),
+                    false => SourceLine::default(),
                 },
-            })
-            .collect();
-        project_remember(conn, self.project.id, self.generation, &members).await
+            });
+            let renamed = change.action == Action::Rename;
+            let free = |from: &&String| renamed && !taken.contains(&(change.kind, from.as_str()));
+            if let Some(from) = change.from.as_ref().filter(free) {
+                members.push(Membership {
+                    kind: change.kind,
+                    address: from.clone(),
+                    object: None,
+                    spec_id: None,
+                    source: SourceLine::default(),
+                });
+            }
+        }
+        generation_remember(conn, self.project.id, self.generation, &members).await
     }
-}
-
-fn addresses(changes: &[Change], kind: Kind, action: Action) -> impl Iterator<Item = &str> {
-    changes
-        .iter()
-        .filter(move |change| change.kind == kind && change.action == action)
-        .map(|change| change.address.as_str())
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::files::folder::Folder;
-use crate::manifest::compile::{Compiled, Keep, compile, roots as roots_of};
+use crate::manifest::compile::{Compiled, Keep, compile, roots as roots_of, strays as strays_of};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::inputs::{Inputs, Missing, Strays};
 use crate::manifest::source::{Excerpt, whole_file};
-use crate::model::desired::{Declared, Desired, Move};
+use crate::model::desired::Desired;
 use crate::model::name::Name;
 
 /// What is to be applied, and warnings.
@@ -20,8 +20,7 @@ pub fn load(root: &Path, inputs: &Inputs, keep: Keep) -> Result<Compiled, Diagno
     compile(&Folder::new(root), inputs, keep)
 }
 
-/// What a root declares, complete: every variable has a value, and nothing is asked for that
-/// apply cannot do. Blocks on the disk.
+/// What a root declares, complete: every variable has a value. Blocks on the disk.
 pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted, Diagnostics> {
     let inputs = Inputs {
         missing: Missing::Refused,
@@ -35,16 +34,7 @@ pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted, Diagnostics> {
             ..at_line(Code::NoValue, ".", 0)
         }]));
     };
-    let refuse = |block: &Declared<Move>| Diagnostic {
-        message: "apply cannot act upon this block yet".to_owned(),
-        hint: Some("take it out; until then a new name is a new check".to_owned()),
-        ..at_line(Code::InvalidMove, &block.source.file, block.source.line)
-    };
-    let refused: Vec<_> = desired.moves.iter().map(refuse).collect();
-    match refused.is_empty() {
-        true => Ok((desired, compiled.warnings)),
-        false => Err(Diagnostics(refused)),
-    }
+    Ok((desired, compiled.warnings))
 }
 
 fn at_line(code: Code, file: &str, line: u32) -> Diagnostic {
@@ -72,12 +62,23 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 /// The roots at and below a path; the path itself where there is none, so that whoever reads
 /// it says what is missing.
 pub fn roots(path: &Path) -> Vec<PathBuf> {
-    let found = roots_of(&Folder::new(path));
+    below(path, &roots_of(&Folder::new(path)))
+}
+
+/// The same, and warnings of the check files that belong to none of them. Blocks on the disk.
+pub fn survey(path: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+    let folder = Folder::new(path);
+    let found = roots_of(&folder);
+    (below(path, &found), strays_of(&folder, &found))
+}
+
+fn below(path: &Path, found: &[String]) -> Vec<PathBuf> {
     if found.is_empty() {
         return vec![path.to_owned()];
     }
     let below = |folder: &String| match folder.as_str() {
         "" => path.to_owned(),
+        folder if path == Path::new(".") => PathBuf::from(folder),
         folder => path.join(folder),
     };
     found.iter().map(below).collect()
@@ -123,6 +124,14 @@ pub fn tree(path: &Path, inputs: &Inputs) -> Vec<(PathBuf, Result<Wanted, Diagno
         *wanted = Err(Diagnostics(vec![twice]));
     }
     loaded
+}
+
+/// That a value is given for a variable that no root has.
+pub fn undeclared(name: &str) -> Diagnostic {
+    Diagnostic {
+        message: format!("--var {name}: no root has a variable `{name}`"),
+        ..at_line(Code::UndeclaredVariable, ".", 0)
+    }
 }
 
 /// That another root declares the same project.

@@ -1,10 +1,17 @@
-//! Keeping what is live equal to what is declared: `watch` says when to look,
-//! `load` looks, `apply` writes, `root` does that for one project, and `run` for all of a
-//! folder, again and again.
+//! Keeping what is live equal to what is declared. `propose` says what an apply would do,
+//! `apply` does it, `history` makes wishes of a project's past. `load` reads check files,
+//! `source` where they come from, `watch` when to look; `root` brings one project to its files,
+//! and `run` all of a source, again and again.
+
+pub mod error;
+pub mod propose;
+pub mod apply;
+pub mod history;
 
 pub mod load;
 pub mod watch;
-
-pub mod apply;
+pub mod source;
+mod specs;
+mod event;
 mod root;
 pub mod run;

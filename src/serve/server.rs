@@ -3,12 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -32,6 +34,11 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long calls may go on after the wish to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Who is at the other end of the connection that a request came by: an
+/// extension of each request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer(pub IpAddr);
+
 /// Serves until the token is cancelled, then until the calls have finished;
 /// over TLS if there is any.
 pub async fn serve(
@@ -44,8 +51,8 @@ pub async fn serve(
     let mut open: VecDeque<Open> = VecDeque::new();
     let accepting = async {
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, address) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     rest(&error).await;
                     continue;
@@ -54,8 +61,12 @@ pub async fn serve(
             while connections.try_join_next().is_some() {}
             make_room(&mut open);
             let asks = Arc::new(AtomicUsize::new(0));
-            let (router, token) = (router.clone(), token.clone());
-            let connection = connection(stream, tls.clone(), (router, Arc::clone(&asks)), token);
+            let served = Served {
+                router: router.clone(),
+                peer: Peer(address.ip()),
+                asks: Arc::clone(&asks),
+            };
+            let connection = connection(stream, tls.clone(), served, token.clone());
             let task = connections.spawn(connection);
             open.push_back(Open { task, asks });
         }
@@ -105,10 +116,17 @@ impl Drop for Asking {
     }
 }
 
+/// What one connection is served with.
+struct Served {
+    router: Router,
+    peer: Peer,
+    asks: Arc<AtomicUsize>,
+}
+
 async fn connection(
     stream: TcpStream,
     tls: Option<Arc<Tls>>,
-    served: (Router, Arc<AtomicUsize>),
+    served: Served,
     token: CancellationToken,
 ) {
     // Answers are small and written whole.
@@ -127,12 +145,14 @@ async fn connection(
     }
 }
 
-async fn speak<S>(stream: S, (router, asks): (Router, Arc<AtomicUsize>), token: CancellationToken)
+async fn speak<S>(stream: S, served: Served, token: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let Served { router, peer, asks } = served;
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let asking = Asking::new(&asks);
         let answer = router.call(request);
         async move {

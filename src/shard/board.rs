@@ -11,11 +11,12 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use super::due::DueQueue;
+use super::ledger::Pending;
 use super::tally::Tally;
 use crate::cadence::{self, Micros};
 use crate::model::check::{Confirm, Every, Timeout};
 use crate::model::health::{Health, State};
-use crate::model::id::{CheckId, CheckNo, ShardNo, SpecId};
+use crate::model::id::{CheckId, CheckNo, ShardNo};
 use crate::model::observation::Observation;
 use crate::model::ownership::Owner;
 use crate::model::probe::{Probe, ProbeBatch};
@@ -44,6 +45,9 @@ pub(super) struct Entry {
     pub(super) timeout: Timeout,
     pub(super) confirm: Confirm,
     pub(super) last: Option<LastSeen>,
+    /// The last probe of the state that we have stored; `None` when we do not know that the
+    /// stored state is this one.
+    pub(super) stored: Option<OffsetDateTime>,
     /// When it became ours.
     taken: OffsetDateTime,
     due: Micros,
@@ -239,6 +243,7 @@ impl Board {
             timeout: spec.timeout,
             confirm: spec.confirm,
             last,
+            stored: None,
             taken,
             due,
             check,
@@ -376,26 +381,22 @@ impl Board {
     }
 
     /// Advances a check to what was committed. A suspect one is due again soon.
-    /// `spec` is what was asked: if that is another by now, streaks are over.
-    pub(super) fn advance(
-        &self,
-        check: CheckNo,
-        spec: SpecId,
-        mut health: Health,
-        last: LastSeen,
-        again: Option<Micros>,
-    ) {
+    /// Where another question is asked by now, streaks are over.
+    pub(super) fn advance(&self, check: CheckNo, pending: Pending) {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(entry) = inner.checks.get_mut(&check) else {
             return;
         };
-        if entry.check.spec_id != spec {
-            (health.failures, health.successes) = (0, 0);
+        if pending.stores {
+            entry.stored = pending.health.last_at;
         }
-        entry.check.health = health;
-        entry.last = Some(last);
-        if let Some(again) = again
+        entry.check.health = pending.health;
+        if entry.check.spec_id != pending.last.spec {
+            (entry.check.health.failures, entry.check.health.successes) = (0, 0);
+        }
+        entry.last = Some(pending.last.into_last_seen());
+        if let Some(again) = pending.again
             && again < entry.due
         {
             entry.due = again;
@@ -406,7 +407,7 @@ impl Board {
     /// Sets the health of a check to what was read back.
     pub(super) fn restore(&self, check: CheckNo, health: Health) {
         if let Some(entry) = self.lock().checks.get_mut(&check) {
-            entry.check.health = health;
+            (entry.check.health, entry.stored) = (health, None);
         }
     }
 

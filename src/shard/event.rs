@@ -57,6 +57,7 @@ pub(super) fn encode(story: &Story<'_>) -> Vec<u8> {
         evidence: story.witnesses.iter().map(evidence).collect(),
         generation: story.check.generation,
         revision: story.check.revision.clone(),
+        ..lokahi::CheckStatus::default()
     }
     .encode_to_vec()
 }

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::clock;
 use crate::store::error::StoreError;
-use crate::store::{Store, change, partition, request};
+use crate::store::{Store, change, partition, plan, request};
 
 /// How often, when all is well; partitions are made two days ahead.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -43,5 +43,6 @@ async fn keep_house(store: &Store) -> Result<(), StoreError> {
         info!(partitions = dropped.join(" "), "old observations dropped");
     }
     change::change_forget(&mut conn, now - time::Duration::hours(1)).await?;
+    plan::plan_forget(&mut conn, now - time::Duration::days(7)).await?;
     request::request_forget(&mut conn, now).await
 }

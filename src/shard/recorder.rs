@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::board::{Board, Entry, LastSeen};
+use super::board::{Board, Entry};
 use super::event::{self, Story};
 use super::ledger::{Draft, Ledger, Witness};
 use crate::backoff;
@@ -318,6 +318,7 @@ impl Recorder {
             .ledger
             .pending
             .iter()
+            .filter(|(_, pending)| pending.stores)
             .filter_map(|(number, pending)| {
                 let check = match drafts.contains(number) {
                     true => drafted.get(number)?.0.id,
@@ -331,6 +332,9 @@ impl Recorder {
                 })
             })
             .collect();
+        if states.is_empty() {
+            return Ok(());
+        }
         observation::state_update(conn, &mut states).await
     }
 
@@ -438,14 +442,7 @@ impl Recorder {
         }
         let pending: HashMap<_, _> = std::mem::take(&mut self.ledger.pending);
         for (number, pending) in pending {
-            let last: LastSeen = pending.last.last_seen();
-            self.board.advance(
-                number,
-                pending.last.spec,
-                pending.health,
-                last,
-                pending.again,
-            );
+            self.board.advance(number, pending);
         }
         self.ledger.clear();
         self.ending

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// Another live object has this address.
     #[error("{0:?} exists already")]
     AddressTaken(String),
+    /// Another live token has this name.
+    #[error("there is a token {0:?} already")]
+    NameTaken(String),
     /// A shard belongs to somebody else now: nothing was written.
     #[error("the shards {0:?} are no longer ours")]
     Fenced(Vec<i16>),

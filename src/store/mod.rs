@@ -7,6 +7,12 @@
 pub mod error;
 
 pub mod project;
+pub mod generation;
+pub mod plan;
+pub mod condition;
+pub mod tombstone;
+pub mod object;
+pub mod explain;
 pub mod spec;
 pub mod receiver;
 pub mod check;
@@ -18,6 +24,8 @@ pub mod transition;
 pub mod delivery;
 pub mod partition;
 pub mod request;
+pub mod token;
+pub mod audit;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -25,7 +33,7 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
 use self::error::{Doing as _, StoreError};
 
@@ -44,6 +52,9 @@ pub async fn bounded<T, E: From<StoreError>>(
 
 /// What the functions here work on: a connection, or a transaction of it.
 pub type Connection = sqlx::PgConnection;
+
+/// Several statements that happen together or not at all.
+pub type Transaction = sqlx::Transaction<'static, Postgres>;
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -106,7 +117,7 @@ impl Store {
     }
 
     /// A transaction.
-    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.pool.begin().await.doing("begin a transaction")
     }
 

@@ -52,6 +52,10 @@ pub async fn observation_insert(
     Ok(())
 }
 
+/// How old the last probe of a stored state may become while observations say more: readers
+/// look so far back, and no day of observations is dropped so soon.
+pub const STATE_AGE: time::Duration = time::Duration::hours(1);
+
 /// A check's state after its newest observation.
 #[derive(Clone, Debug)]
 pub struct StateRow<'a> {
@@ -63,6 +67,9 @@ pub struct StateRow<'a> {
 }
 
 /// Stores states, in the order of ids, so that two writers cannot deadlock.
+///
+/// A state that an observation leaves as it was need not be stored again within
+/// [`STATE_AGE`]: whoever reads a state takes its last probe from the observations since.
 pub async fn state_update(
     conn: &mut PgConnection,
     states: &mut [StateRow<'_>],

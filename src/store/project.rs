@@ -1,63 +1,121 @@
-//! Projects, what they declare, and their generations.
+//! Projects and what is live of them.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
-use crate::model::change::Kind;
-use crate::model::desired::{API_PROJECT, Revision, SourceLine};
-use crate::model::id::{CheckId, ReceiverId, SpecId};
+use crate::model::change::Drift;
+use crate::model::desired::{API_PROJECT, SourceLine};
+use crate::model::id::{CheckId, SpecId};
+use crate::spec::{self, Digest};
 
 /// A stored project.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ProjectId(pub i64);
 
-/// A project, locked until the transaction ends.
-#[derive(Clone, Copy, Debug)]
-pub struct LockedProject {
+/// A project as a plan is made from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Project {
     pub id: ProjectId,
+    pub name: String,
     pub generation: i64,
+    /// Counts the forced writes to declared objects.
+    pub live_version: i64,
+    /// Of its `ProjectSpec`.
+    pub spec: Option<Digest>,
+    /// Repository and folder, at the last apply that knew.
+    pub source: Option<(String, String)>,
+    pub files: usize,
+    pub max_revision: String,
+    pub suspended: Option<Suspension>,
+    /// The lokahid whose reconciler owns it now.
+    pub reconciler: Option<String>,
+    /// What the reconciler may do over a guard.
+    pub approved: Option<Vec<u8>>,
 }
 
-/// A live declared check or receiver.
+/// Since when a project's reconciler does nothing, who wants that, and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Suspension {
+    pub since: OffsetDateTime,
+    pub by: String,
+    pub reason: String,
+}
+
+/// A live object of a project, by digests.
 #[derive(Clone, Debug)]
-pub struct DeclaredRow<Id> {
-    pub id: Id,
+pub struct LiveRow {
+    pub id: Uuid,
     pub address: String,
-    pub spec_id: SpecId,
-    pub bytes: Vec<u8>,
-}
-
-/// What kind of write made a generation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum GenerationKind {
-    /// A person or CI.
-    Apply,
-    /// lokahid, from its folder.
-    Reconcile,
-}
-
-/// A generation to be written.
-#[derive(Clone, Debug)]
-pub struct NewGeneration<'a> {
-    pub n: i64,
-    pub kind: GenerationKind,
-    pub actor: &'a str,
-    pub revision: &'a Revision,
-    pub created: usize,
-    pub updated: usize,
-    pub deleted: usize,
-    pub at: OffsetDateTime,
-}
-
-/// Which spec an address has from now on; `None` when it is gone.
-#[derive(Clone, Debug)]
-pub struct Membership {
-    pub kind: Kind,
-    pub address: String,
-    pub spec_id: Option<SpecId>,
+    pub live: Digest,
+    pub declared: Option<Digest>,
     pub source: SourceLine,
+    pub drift: Option<Drift>,
+    /// Of a receiver: how many checks tell it.
+    pub told_by: i64,
+}
+
+struct Row {
+    id: i64,
+    name: String,
+    generation: i64,
+    live_version: i64,
+    spec: Option<Vec<u8>>,
+    source_remote: Option<String>,
+    source_path: String,
+    files: i32,
+    max_revision: String,
+    suspended_at: Option<OffsetDateTime>,
+    suspended_by: String,
+    suspended_reason: String,
+    reconciler: Option<String>,
+    approved: Option<Vec<u8>>,
+}
+
+impl Project {
+    /// One that nobody has applied yet.
+    pub fn new(name: &str) -> Self {
+        Self {
+            id: ProjectId(0),
+            name: name.to_owned(),
+            generation: 0,
+            live_version: 0,
+            spec: None,
+            source: None,
+            files: 0,
+            max_revision: String::new(),
+            suspended: None,
+            reconciler: None,
+            approved: None,
+        }
+    }
+}
+
+impl From<Row> for Project {
+    fn from(row: Row) -> Self {
+        Self {
+            id: ProjectId(row.id),
+            name: row.name,
+            generation: row.generation,
+            live_version: row.live_version,
+            spec: row.spec.and_then(digest),
+            source: row.source_remote.map(|remote| (remote, row.source_path)),
+            files: usize::try_from(row.files).unwrap_or(0),
+            max_revision: row.max_revision,
+            suspended: row.suspended_at.map(|since| Suspension {
+                since,
+                by: row.suspended_by,
+                reason: row.suspended_reason,
+            }),
+            reconciler: row.reconciler,
+            approved: row.approved,
+        }
+    }
+}
+
+pub(super) fn digest(bytes: Vec<u8>) -> Option<Digest> {
+    bytes.try_into().ok().map(Digest)
 }
 
 /// The project of this name, if there is one.
@@ -70,6 +128,30 @@ pub async fn project_find(
         .await
         .doing("find a project")?;
     Ok(id.map(ProjectId))
+}
+
+/// Every project but the API's own, or the one of this name.
+pub async fn project_list(
+    conn: &mut PgConnection,
+    name: Option<&str>,
+) -> Result<Vec<Project>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select p.id, p.name, p.generation, p.live_version, s.digest as "spec?",
+               p.source_remote, p.source_path, p.files, p.max_revision,
+               p.suspended_at, p.suspended_by, p.suspended_reason,
+               case when p.reconciler_until > now() then p.reconciler end as reconciler,
+               p.approved
+           from projects p left join specs s on s.id = p.spec_id
+           where p.name <> $1 and ($2::text is null or p.name = $2)
+           order by p.name"#,
+        API_PROJECT,
+        name,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("list projects")?;
+    Ok(rows.into_iter().map(Project::from).collect())
 }
 
 /// The project that declares something, if there is exactly one; what the API made is none.
@@ -92,10 +174,7 @@ pub async fn project_sole(conn: &mut PgConnection) -> Result<Option<String>, Sto
 }
 
 /// The project of this name, made if need be, and locked: one apply at a time.
-pub async fn project_lock(
-    conn: &mut PgConnection,
-    name: &str,
-) -> Result<LockedProject, StoreError> {
+pub async fn project_lock(conn: &mut PgConnection, name: &str) -> Result<Project, StoreError> {
     sqlx::query!(
         "insert into projects (name) values ($1) on conflict (name) do nothing",
         name
@@ -103,29 +182,40 @@ pub async fn project_lock(
     .execute(&mut *conn)
     .await
     .doing("create a project")?;
-    let row = sqlx::query!(
-        "select id, generation from projects where name = $1 for update",
+    let row = sqlx::query_as!(
+        Row,
+        r#"select p.id, p.name, p.generation, p.live_version,
+               (select s.digest from specs s where s.id = p.spec_id) as "spec?",
+               p.source_remote, p.source_path, p.files, p.max_revision,
+               p.suspended_at, p.suspended_by, p.suspended_reason,
+               case when p.reconciler_until > now() then p.reconciler end as reconciler,
+               p.approved
+           from projects p where p.name = $1 for update"#,
         name
     )
     .fetch_one(conn)
     .await
     .doing("lock a project")?;
-    Ok(LockedProject {
-        id: ProjectId(row.id),
-        generation: row.generation,
-    })
+    Ok(row.into())
 }
 
 /// The live declared checks of a project, by address.
 pub async fn project_checks(
     conn: &mut PgConnection,
     project: ProjectId,
-) -> Result<Vec<DeclaredRow<CheckId>>, StoreError> {
+) -> Result<Vec<LiveRow>, StoreError> {
     let rows = sqlx::query!(
-        "select c.id, c.address, s.id as spec_id, s.bytes from checks c
-         join specs s on s.id = c.live_spec_id
-         where c.project_id = $1 and c.owner = 'declared' and c.deleted_at is null
-         order by c.address",
+        r#"select c.id, c.address, s.digest, d.digest as "declared?",
+               m.file as "file?", m.line as "line?",
+               f.by_whom as "by?", f.at as "at?", f.reason as "reason?"
+           from checks c
+           join specs s on s.id = c.live_spec_id
+           left join specs d on d.id = c.declared_spec_id
+           left join memberships m on m.project_id = c.project_id and m.kind = 'check'
+               and m.address = c.address and m.to_gen is null
+           left join drifts f on f.check_id = c.id
+           where c.project_id = $1 and c.owner = 'declared' and c.deleted_at is null
+           order by c.address"#,
         project.0,
     )
     .fetch_all(conn)
@@ -133,11 +223,16 @@ pub async fn project_checks(
     .doing("read a project's checks")?;
     Ok(rows
         .into_iter()
-        .map(|row| DeclaredRow {
-            id: CheckId(row.id),
-            address: row.address,
-            spec_id: SpecId(row.spec_id),
-            bytes: row.bytes,
+        .filter_map(|row| {
+            Some(LiveRow {
+                id: row.id,
+                address: row.address,
+                live: digest(row.digest)?,
+                declared: row.declared.and_then(digest),
+                source: source(row.file, row.line),
+                drift: drift(row.by, row.at, row.reason),
+                told_by: 0,
+            })
         })
         .collect())
 }
@@ -146,10 +241,16 @@ pub async fn project_checks(
 pub async fn project_receivers(
     conn: &mut PgConnection,
     project: ProjectId,
-) -> Result<Vec<DeclaredRow<ReceiverId>>, StoreError> {
+) -> Result<Vec<LiveRow>, StoreError> {
     let rows = sqlx::query!(
-        r#"select r.id, r.address as "address!", s.id as spec_id, s.bytes from receivers r
+        r#"select r.id, r.address as "address!", s.digest,
+               m.file as "file?", m.line as "line?",
+               (select count(*) from check_receivers l join checks c on c.id = l.check_id
+                where l.receiver_id = r.id and c.deleted_at is null) as "told_by!"
+           from receivers r
            join specs s on s.id = r.spec_id
+           left join memberships m on m.project_id = r.project_id and m.kind = 'webhook'
+               and m.address = r.address and m.to_gen is null
            where r.project_id = $1 and r.address is not null and r.deleted_at is null
            order by r.address"#,
         project.0,
@@ -159,111 +260,40 @@ pub async fn project_receivers(
     .doing("read a project's receivers")?;
     Ok(rows
         .into_iter()
-        .map(|row| DeclaredRow {
-            id: ReceiverId(row.id),
-            address: row.address,
-            spec_id: SpecId(row.spec_id),
-            bytes: row.bytes,
+        .filter_map(|row| {
+            Some(LiveRow {
+                id: row.id,
+                address: row.address,
+                live: digest(row.digest)?,
+                declared: None,
+                source: source(row.file, row.line),
+                drift: None,
+                told_by: row.told_by,
+            })
         })
         .collect())
 }
 
-/// Writes a generation and makes it the project's newest.
-pub async fn project_advance(
-    conn: &mut PgConnection,
-    project: ProjectId,
-    new: &NewGeneration<'_>,
-) -> Result<(), StoreError> {
-    let kind = match new.kind {
-        GenerationKind::Apply => "apply",
-        GenerationKind::Reconcile => "reconcile",
-    };
-    let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-    sqlx::query!(
-        "insert into generations (project_id, n, kind, actor, reference, sha, dirty,
-             created, updated, deleted, at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        project.0,
-        new.n,
-        kind,
-        new.actor,
-        new.revision.reference,
-        new.revision.sha,
-        new.revision.dirty,
-        count(new.created),
-        count(new.updated),
-        count(new.deleted),
-        new.at,
-    )
-    .execute(&mut *conn)
-    .await
-    .doing("store a generation")?;
-    sqlx::query!(
-        "update projects set generation = $2 where id = $1",
-        project.0,
-        new.n
-    )
-    .execute(conn)
-    .await
-    .doing("advance a project")?;
-    Ok(())
+fn source(file: Option<String>, line: Option<i32>) -> SourceLine {
+    SourceLine {
+        file: file.unwrap_or_default(),
+        line: line.and_then(|line| u32::try_from(line).ok()).unwrap_or(0),
+    }
 }
 
-/// Ends what these addresses had until generation `n` and begins what they
-/// have from it on.
-pub async fn project_remember(
-    conn: &mut PgConnection,
-    project: ProjectId,
-    n: i64,
-    members: &[Membership],
-) -> Result<(), StoreError> {
-    let kinds: Vec<String> = members.iter().map(|m| m.kind.name().to_owned()).collect();
-    let addresses: Vec<String> = members.iter().map(|m| m.address.clone()).collect();
-    sqlx::query!(
-        "update memberships m set to_gen = $2::bigint - 1
-         from unnest($3::text[], $4::text[]) as n (kind, address)
-         where m.project_id = $1 and m.kind = n.kind and m.address = n.address
-             and m.to_gen is null",
-        project.0,
-        n,
-        &kinds,
-        &addresses,
-    )
-    .execute(&mut *conn)
-    .await
-    .doing("end memberships")?;
-    let alive = || {
-        members
-            .iter()
-            .filter_map(|m| m.spec_id.map(|spec_id| (m, spec_id)))
-    };
-    let kinds: Vec<String> = alive().map(|(m, _)| m.kind.name().to_owned()).collect();
-    let addresses: Vec<String> = alive().map(|(m, _)| m.address.clone()).collect();
-    let spec_ids: Vec<i64> = alive().map(|(_, spec_id)| spec_id.0).collect();
-    let files: Vec<String> = alive().map(|(m, _)| m.source.file.clone()).collect();
-    let lines: Vec<i32> = alive()
-        .map(|(m, _)| i32::try_from(m.source.line).unwrap_or(i32::MAX))
-        .collect();
-    sqlx::query!(
-        "insert into memberships (project_id, kind, address, spec_id, from_gen, file, line)
-         select $1, kind, address, spec_id, $2, file, line
-         from unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::integer[])
-             as m (kind, address, spec_id, file, line)",
-        project.0,
-        n,
-        &kinds,
-        &addresses,
-        &spec_ids,
-        &files,
-        &lines,
-    )
-    .execute(conn)
-    .await
-    .doing("begin memberships")?;
-    Ok(())
+pub(super) fn drift(
+    by: Option<String>,
+    at: Option<OffsetDateTime>,
+    reason: Option<String>,
+) -> Option<Drift> {
+    Some(Drift {
+        by: by?,
+        at: at?,
+        reason: reason.unwrap_or_default(),
+    })
 }
 
-/// Where a declared check stands: file, line, and the generation that says so.
+/// Where a declared check stands: project, file, line, and the generation that says so.
 pub async fn project_source(
     conn: &mut PgConnection,
     check: CheckId,
@@ -279,14 +309,114 @@ pub async fn project_source(
     .fetch_optional(conn)
     .await
     .doing("find where a check is declared")?;
-    Ok(row.map(|row| {
-        let line = u32::try_from(row.line).unwrap_or(0);
-        (
-            SourceLine {
-                file: row.file,
-                line,
-            },
-            row.from_gen,
-        )
-    }))
+    Ok(row.map(|row| (source(Some(row.file), Some(row.line)), row.from_gen)))
+}
+
+/// Notes a forced write to a declared check: the project's live version, which orders it
+/// with applies, and who made the two differ.
+pub async fn project_forced(
+    conn: &mut PgConnection,
+    project: &str,
+    check: CheckId,
+    drift: &Drift,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update projects set live_version = live_version + 1 where name = $1",
+        project
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("note a forced change")?;
+    sqlx::query!(
+        "insert into drifts (check_id, by_whom, at, reason) values ($1, $2, $3, $4)
+         on conflict (check_id) do update set by_whom = $2, at = $3, reason = $4",
+        check.0,
+        drift.by,
+        drift.at,
+        drift.reason,
+    )
+    .execute(conn)
+    .await
+    .doing("note who forced a change")?;
+    Ok(())
+}
+
+/// Forgets who made these differ: they do not any more.
+pub async fn project_settled(conn: &mut PgConnection, checks: &[Uuid]) -> Result<(), StoreError> {
+    sqlx::query!("delete from drifts where check_id = any($1)", checks)
+        .execute(conn)
+        .await
+        .doing("forget forced changes")?;
+    Ok(())
+}
+
+/// Makes this what the root says of the project itself.
+pub async fn project_spec(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    spec: SpecId,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update projects set spec_id = $2 where id = $1",
+        project.0,
+        spec.0
+    )
+    .execute(conn)
+    .await
+    .doing("store what a root says of its project")?;
+    Ok(())
+}
+
+/// How much a project has, and how that does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub checks: i64,
+    pub webhooks: i64,
+    pub disabled: i64,
+    /// Checks whose live spec is not what was declared.
+    pub drifted: i64,
+    pub up: i64,
+    /// DOWN or ERROR.
+    pub down: i64,
+}
+
+/// How much a project has now.
+pub async fn project_counts(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<Counts, StoreError> {
+    sqlx::query_as!(
+        Counts,
+        r#"select count(*) as "checks!",
+               (select count(*) from receivers r where r.project_id = $1
+                    and r.address is not null and r.deleted_at is null) as "webhooks!",
+               count(*) filter (where c.disabled) as "disabled!",
+               count(*) filter (where c.live_spec_id is distinct from c.declared_spec_id)
+                   as "drifted!",
+               count(*) filter (where t.state = 1 and not c.disabled) as "up!",
+               count(*) filter (where t.state in (2, 3) and not c.disabled) as "down!"
+           from checks c left join check_states t on t.check_id = c.id
+           where c.project_id = $1 and c.owner = 'declared' and c.deleted_at is null"#,
+        project.0,
+    )
+    .fetch_one(conn)
+    .await
+    .doing("count what a project has")
+}
+
+/// The names of the receivers that hear of a project, as far as they live.
+pub async fn project_operators(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<Vec<String>, StoreError> {
+    let bytes = sqlx::query_scalar!(
+        "select s.bytes from projects p join specs s on s.id = p.spec_id where p.id = $1",
+        project.0
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("read what a root says of its project")?;
+    let spec = bytes.and_then(|bytes| spec::decode_project(&bytes).ok());
+    let operators = spec.unwrap_or_default().operators;
+    Ok(operators.iter().map(ToString::to_string).collect())
 }

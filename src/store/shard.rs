@@ -62,6 +62,11 @@ pub struct LeaseOwner {
 }
 
 impl LeaseOwner {
+    /// The name that a restart keeps.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// This process, as an instance of that name.
     pub fn new(instance: &str) -> Self {
         // The sign parts the two in the column.
@@ -250,7 +255,10 @@ pub async fn shard_checks(
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
                c.disabled, t.quiet, t.spec_id as state_spec,
-               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id, t.last_at,
+               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id,
+               -- What followed the stored state and did not change it.
+               coalesce((select max(o.at) from observations o
+                         where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,
                coalesce(m.from_gen, 0) as "generation!", coalesce(g.sha, '') as "revision!"
            from check_states t
            join checks c on c.id = t.check_id
@@ -280,7 +288,10 @@ pub async fn shard_check_find(
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
                c.disabled, t.quiet, t.spec_id as state_spec,
-               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id, t.last_at,
+               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id,
+               -- What followed the stored state and did not change it.
+               coalesce((select max(o.at) from observations o
+                         where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,
                coalesce(m.from_gen, 0) as "generation!", coalesce(g.sha, '') as "revision!"
            from check_states t
            join checks c on c.id = t.check_id

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
+use super::project::ProjectId;
 use crate::model::health::{State, Told, Transition};
 use crate::model::id::{CheckId, EventId, SpecId};
 
@@ -108,6 +109,56 @@ pub async fn transition_insert(
     .execute(conn)
     .await
     .doing("store deliveries")?;
+    Ok(done.rows_affected())
+}
+
+/// An event that is about no check.
+#[derive(Clone, Debug)]
+pub struct NewEvent<'a> {
+    pub id: EventId,
+    pub kind: &'static str,
+    pub generation: i64,
+    pub revision: &'a str,
+    /// The encoded event.
+    pub payload: &'a [u8],
+    pub at: OffsetDateTime,
+}
+
+/// Stores an event about a project, with one delivery for each of these of its receivers;
+/// returns how many there are. A receiver of the original form does not know such events.
+pub async fn event_insert(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    receivers: &[String],
+    new: &NewEvent<'_>,
+) -> Result<u64, StoreError> {
+    sqlx::query!(
+        "insert into transitions (id, type, seq, previous, next, at, generation, revision, told,
+             payload)
+         values ($1, $2, 0, 0, 0, $3, $4, $5, true, $6)",
+        new.id.0,
+        new.kind,
+        new.at,
+        new.generation,
+        new.revision,
+        new.payload,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("store an event")?;
+    let done = sqlx::query!(
+        "insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at)
+         select gen_random_uuid(), $1, r.id, 0, $4, $4 from receivers r
+         where r.project_id = $2 and r.address = any($3) and r.deleted_at is null
+             and r.format <> 0",
+        new.id.0,
+        project.0,
+        receivers,
+        new.at,
+    )
+    .execute(conn)
+    .await
+    .doing("store the deliveries of an event")?;
     Ok(done.rows_affected())
 }
 

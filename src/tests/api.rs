@@ -4,4 +4,6 @@ mod access;
 mod checks;
 mod projects;
 mod run;
+mod scopes;
+mod tokens;
 mod wire;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{ArgAction, CommandFactory};
+use lokahi::api::{MethodRow, method_rows};
 use lokahi::daemon::settings::{Healthworker, Lokahid, Webhookworker};
 use lokahi::manifest::compile::{Keep, compile};
 use lokahi::manifest::format::format;
@@ -134,6 +135,24 @@ fn the_tables_of_settings_are_fresh() {
         fresh = with_part(&fresh, &format!("settings:{program}"), &table);
     }
     keep_fresh("README.md", &fresh);
+}
+
+#[test]
+fn the_table_of_calls_is_fresh() {
+    let mut table = "| path | from | to | scope |\n| --- | --- | --- | --- |\n".to_owned();
+    for row in method_rows() {
+        let MethodRow {
+            name,
+            request,
+            answer,
+            needs,
+        } = row;
+        table.push_str(&format!(
+            "| `/twirp/{name}` | {request} | {answer} | {needs} |\n"
+        ));
+    }
+    let path = "docs/wire.md";
+    keep_fresh(path, &with_part(&read(path), "calls", &table));
 }
 
 #[test]

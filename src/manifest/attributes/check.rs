@@ -13,7 +13,7 @@ use crate::model::value::InvalidValue;
 
 pub const CHECK: Block = Block {
     name: "check",
-    label: Label::Name,
+    label: Label::Instance,
     about: "A site that is probed.",
     attributes: &[
         Attribute {

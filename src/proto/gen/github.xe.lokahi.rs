@@ -53,6 +53,12 @@ pub struct CheckId {
     /// Refuse unless the check has this version. Absent: do not care.
     #[prost(int64, optional, tag = "16")]
     pub expected_version: ::core::option::Option<i64>,
+    /// Delete only: also if check files declare it. The next plan shows it.
+    #[prost(bool, tag = "17")]
+    pub force: bool,
+    /// Why, for the audit.
+    #[prost(string, tag = "18")]
+    pub reason: ::prost::alloc::string::String,
 }
 impl ::prost::Name for CheckId {
     const NAME: &'static str = "CheckID";
@@ -130,6 +136,12 @@ pub struct Check {
     /// Nobody probes it: its file says enabled = false.
     #[prost(bool, tag = "32")]
     pub disabled: bool,
+    /// Put only: also if check files declare it. The next plan shows it as drift.
+    #[prost(bool, tag = "33")]
+    pub force: bool,
+    /// Put only: why, for the audit.
+    #[prost(string, tag = "34")]
+    pub force_reason: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
@@ -218,6 +230,12 @@ pub struct CheckStatus {
     pub generation: i64,
     #[prost(string, tag = "24")]
     pub revision: ::prost::alloc::string::String,
+    /// Of an event about a project: project.held, project.failed, project.drifted.
+    #[prost(message, optional, tag = "25")]
+    pub project: ::core::option::Option<ProjectEvent>,
+    /// The end of what an event of this type began.
+    #[prost(bool, tag = "26")]
+    pub resolved: bool,
 }
 impl ::prost::Name for CheckStatus {
     const NAME: &'static str = "CheckStatus";
@@ -227,6 +245,31 @@ impl ::prost::Name for CheckStatus {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.CheckStatus".into()
+    }
+}
+/// ProjectEvent is what its operators are told of a project.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProjectEvent {
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    /// Of what is held.
+    #[prost(bytes = "vec", tag = "4")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "5")]
+    pub revision: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ProjectEvent {
+    const NAME: &'static str = "ProjectEvent";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProjectEvent".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProjectEvent".into()
     }
 }
 /// Evidence is one probe: what was seen, from where, and how long it took.
@@ -421,13 +464,15 @@ impl ::prost::Name for SpecDigests {
         "/github.xe.lokahi.SpecDigests".into()
     }
 }
-/// SpecUpload holds encoded CheckSpec and WebhookSpec messages.
+/// SpecUpload holds encoded CheckSpec, WebhookSpec and ProjectSpec messages.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpecUpload {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub checks: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub webhooks: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub projects: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 impl ::prost::Name for SpecUpload {
     const NAME: &'static str = "SpecUpload";
@@ -437,34 +482,6 @@ impl ::prost::Name for SpecUpload {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.SpecUpload".into()
-    }
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ApplyRequest {
-    #[prost(string, tag = "1")]
-    pub project: ::prost::alloc::string::String,
-    #[prost(message, repeated, tag = "2")]
-    pub checks: ::prost::alloc::vec::Vec<Declared>,
-    #[prost(message, repeated, tag = "3")]
-    pub webhooks: ::prost::alloc::vec::Vec<Declared>,
-    #[prost(message, optional, tag = "4")]
-    pub revision: ::core::option::Option<Revision>,
-    /// Compute and return the changes, write nothing.
-    #[prost(bool, tag = "5")]
-    pub dry_run: bool,
-    /// Refuse (aborted) unless the project is at this generation: what is applied
-    /// is then what was shown. Absent: do not care.
-    #[prost(int64, optional, tag = "6")]
-    pub expected_generation: ::core::option::Option<i64>,
-}
-impl ::prost::Name for ApplyRequest {
-    const NAME: &'static str = "ApplyRequest";
-    const PACKAGE: &'static str = "github.xe.lokahi";
-    fn full_name() -> ::prost::alloc::string::String {
-        "github.xe.lokahi.ApplyRequest".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/github.xe.lokahi.ApplyRequest".into()
     }
 }
 /// Declared is one object of the check files.
@@ -489,6 +506,108 @@ impl ::prost::Name for Declared {
         "/github.xe.lokahi.Declared".into()
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IndexPart {
+    /// Empty in the first part; the receipt says it.
+    #[prost(string, tag = "1")]
+    pub upload_id: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub checks: ::prost::alloc::vec::Vec<Declared>,
+    #[prost(message, repeated, tag = "3")]
+    pub webhooks: ::prost::alloc::vec::Vec<Declared>,
+}
+impl ::prost::Name for IndexPart {
+    const NAME: &'static str = "IndexPart";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.IndexPart".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.IndexPart".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IndexReceipt {
+    #[prost(string, tag = "1")]
+    pub upload_id: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub missing: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+impl ::prost::Name for IndexReceipt {
+    const NAME: &'static str = "IndexReceipt";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.IndexReceipt".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.IndexReceipt".into()
+    }
+}
+/// Move is a block that says what an address has to do with what is live.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Move {
+    #[prost(enumeration = "r#move::Kind", tag = "1")]
+    pub kind: i32,
+    #[prost(string, tag = "2")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub file: ::prost::alloc::string::String,
+    #[prost(int32, tag = "6")]
+    pub line: i32,
+}
+/// Nested message and enum types in `Move`.
+pub mod r#move {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Kind {
+        /// `from` is `to` by now.
+        Moved = 0,
+        /// `from` is declared no more, and deleted.
+        Removed = 1,
+        /// `from` is declared no more, and belongs to the API from now on.
+        Released = 2,
+        /// The API's check `id` is `to` from now on.
+        Import = 3,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Moved => "MOVED",
+                Self::Removed => "REMOVED",
+                Self::Released => "RELEASED",
+                Self::Import => "IMPORT",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "MOVED" => Some(Self::Moved),
+                "REMOVED" => Some(Self::Removed),
+                "RELEASED" => Some(Self::Released),
+                "IMPORT" => Some(Self::Import),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for Move {
+    const NAME: &'static str = "Move";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Move".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Move".into()
+    }
+}
 /// Revision is where the files came from; a claim of the client.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Revision {
@@ -498,6 +617,65 @@ pub struct Revision {
     pub sha: ::prost::alloc::string::String,
     #[prost(bool, tag = "3")]
     pub dirty: bool,
+    /// Without credentials.
+    #[prost(string, tag = "4")]
+    pub remote: ::prost::alloc::string::String,
+    /// Of the root below the repository.
+    #[prost(string, tag = "5")]
+    pub path: ::prost::alloc::string::String,
+    /// SHA-256 of the variables' values.
+    #[prost(bytes = "vec", tag = "6")]
+    pub variables: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "7")]
+    pub ci_url: ::prost::alloc::string::String,
+    /// Who the client says it is; the principal is what counts.
+    #[prost(string, tag = "8")]
+    pub claimed_by: ::prost::alloc::string::String,
+    #[prost(enumeration = "revision::Ancestry", tag = "9")]
+    pub ancestry: i32,
+    /// How many check files were read.
+    #[prost(int32, tag = "10")]
+    pub files: i32,
+}
+/// Nested message and enum types in `Revision`.
+pub mod revision {
+    /// Ancestry is how the commit relates to the highest that was ever applied.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Ancestry {
+        /// Nobody could say: no git, or a shallow clone.
+        Unknown = 0,
+        /// The same commit or a later one.
+        SameOrLater = 1,
+        /// One that the highest already contains.
+        Earlier = 2,
+        /// On another branch.
+        Diverged = 3,
+    }
+    impl Ancestry {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unknown => "UNKNOWN",
+                Self::SameOrLater => "SAME_OR_LATER",
+                Self::Earlier => "EARLIER",
+                Self::Diverged => "DIVERGED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNKNOWN" => Some(Self::Unknown),
+                "SAME_OR_LATER" => Some(Self::SameOrLater),
+                "EARLIER" => Some(Self::Earlier),
+                "DIVERGED" => Some(Self::Diverged),
+                _ => None,
+            }
+        }
+    }
 }
 impl ::prost::Name for Revision {
     const NAME: &'static str = "Revision";
@@ -510,13 +688,287 @@ impl ::prost::Name for Revision {
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PlanRequest {
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    /// One of these says what is wanted: an uploaded index, an earlier generation,
+    /// or what is live and what was deleted.
+    #[prost(string, tag = "2")]
+    pub upload_id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub rollback_to: i64,
+    #[prost(message, repeated, tag = "4")]
+    pub restore: ::prost::alloc::vec::Vec<Restore>,
+    /// Digest of the ProjectSpec, with an index.
+    #[prost(bytes = "vec", tag = "5")]
+    pub project_digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "6")]
+    pub moves: ::prost::alloc::vec::Vec<Move>,
+    #[prost(message, optional, tag = "7")]
+    pub revision: ::core::option::Option<Revision>,
+    /// Delete nothing that is not named by a `removed` block.
+    #[prost(bool, tag = "8")]
+    pub no_prune: bool,
+    /// Nothing but these checks, and the receivers that they need.
+    #[prost(string, repeated, tag = "9")]
+    pub targets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "10")]
+    pub allow: ::core::option::Option<Allowances>,
+    /// Checks that are made tell nobody that they were down from the start.
+    #[prost(bool, tag = "11")]
+    pub quiet_start: bool,
+}
+impl ::prost::Name for PlanRequest {
+    const NAME: &'static str = "PlanRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.PlanRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.PlanRequest".into()
+    }
+}
+/// Restore brings a deleted check or receiver back, with its history.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Restore {
+    /// "check.NAME" or "webhook.NAME".
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// Under another name; the same when empty.
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Restore {
+    const NAME: &'static str = "Restore";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Restore".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Restore".into()
+    }
+}
+/// Allowances let a plan pass the guards.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Allowances {
+    #[prost(bool, tag = "1")]
+    pub empty: bool,
+    /// Exactly so many.
+    #[prost(int32, optional, tag = "2")]
+    pub deletes: ::core::option::Option<i32>,
+    #[prost(int32, optional, tag = "3")]
+    pub silence: ::core::option::Option<i32>,
+    #[prost(int32, optional, tag = "4")]
+    pub changes: ::core::option::Option<i32>,
+    #[prost(bool, tag = "5")]
+    pub source_change: bool,
+    #[prost(bool, tag = "6")]
+    pub rollback: bool,
+}
+impl ::prost::Name for Allowances {
+    const NAME: &'static str = "Allowances";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Allowances".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Allowances".into()
+    }
+}
+/// Guard is a reason why a plan is not applied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Guard {
+    /// empty, deletes, prevent_destroy, silence, changes, source, rollback.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What it saw.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    /// What lets it pass.
+    #[prost(string, tag = "3")]
+    pub passes_with: ::prost::alloc::string::String,
+    /// What it is about, the first ones.
+    #[prost(string, repeated, tag = "4")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many that are.
+    #[prost(int32, tag = "5")]
+    pub count: i32,
+}
+impl ::prost::Name for Guard {
+    const NAME: &'static str = "Guard";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Guard".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Guard".into()
+    }
+}
+/// Routing says who is told of what differently.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Routing {
+    /// Name of a receiver; without one and without a URL: checks that tell nobody.
+    #[prost(string, tag = "1")]
+    pub receiver: ::prost::alloc::string::String,
+    /// The first names, and how many there are.
+    #[prost(string, repeated, tag = "2")]
+    pub gains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "3")]
+    pub loses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(int32, tag = "4")]
+    pub gained: i32,
+    #[prost(int32, tag = "5")]
+    pub lost: i32,
+    /// Of a receiver without a name.
+    #[prost(string, tag = "6")]
+    pub url: ::prost::alloc::string::String,
+    /// So many checks tell it, and it is somewhere else from now on.
+    #[prost(int32, optional, tag = "7")]
+    pub moved: ::core::option::Option<i32>,
+}
+impl ::prost::Name for Routing {
+    const NAME: &'static str = "Routing";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Routing".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Routing".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PlanResult {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// The base.
+    #[prost(int64, tag = "3")]
+    pub generation: i64,
+    #[prost(int64, tag = "4")]
+    pub live_version: i64,
+    /// SHA-256 of the changes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "6")]
+    pub summary: ::core::option::Option<Summary>,
+    /// The first page; PlanPage has the others.
+    #[prost(message, repeated, tag = "7")]
+    pub changes: ::prost::alloc::vec::Vec<Change>,
+    #[prost(int32, tag = "8")]
+    pub pages: i32,
+    #[prost(message, repeated, tag = "9")]
+    pub guards: ::prost::alloc::vec::Vec<Guard>,
+    #[prost(message, repeated, tag = "10")]
+    pub routing: ::prost::alloc::vec::Vec<Routing>,
+    /// moved blocks that may have been forgotten.
+    #[prost(message, repeated, tag = "11")]
+    pub suggestions: ::prost::alloc::vec::Vec<Move>,
+    #[prost(string, repeated, tag = "12")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for PlanResult {
+    const NAME: &'static str = "PlanResult";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.PlanResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.PlanResult".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Summary {
+    #[prost(int32, tag = "1")]
+    pub create: i32,
+    #[prost(int32, tag = "2")]
+    pub update: i32,
+    #[prost(int32, tag = "3")]
+    pub delete: i32,
+    #[prost(int32, tag = "4")]
+    pub rename: i32,
+    #[prost(int32, tag = "5")]
+    pub adopt: i32,
+    #[prost(int32, tag = "6")]
+    pub release: i32,
+    #[prost(int32, tag = "7")]
+    pub revive: i32,
+    #[prost(int32, tag = "8")]
+    pub drifted: i32,
+}
+impl ::prost::Name for Summary {
+    const NAME: &'static str = "Summary";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Summary".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Summary".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlanPageRequest {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// From 1; page 0 came with the plan.
+    #[prost(int32, tag = "2")]
+    pub page: i32,
+}
+impl ::prost::Name for PlanPageRequest {
+    const NAME: &'static str = "PlanPageRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.PlanPageRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.PlanPageRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PlanPageResult {
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<Change>,
+}
+impl ::prost::Name for PlanPageResult {
+    const NAME: &'static str = "PlanPageResult";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.PlanPageResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.PlanPageResult".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApplyRequest {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// Beside those of the plan.
+    #[prost(message, optional, tag = "2")]
+    pub allow: ::core::option::Option<Allowances>,
+}
+impl ::prost::Name for ApplyRequest {
+    const NAME: &'static str = "ApplyRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ApplyRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ApplyRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ApplyResult {
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
     #[prost(int64, tag = "2")]
     pub generation: i64,
-    #[prost(message, repeated, tag = "3")]
-    pub changes: ::prost::alloc::vec::Vec<Change>,
+    #[prost(message, optional, tag = "3")]
+    pub summary: ::core::option::Option<Summary>,
+    /// The reconciler of this project was suspended, or its next round would undo
+    /// what was done.
+    #[prost(bool, tag = "4")]
+    pub suspended: bool,
 }
 impl ::prost::Name for ApplyResult {
     const NAME: &'static str = "ApplyResult";
@@ -532,7 +984,7 @@ impl ::prost::Name for ApplyResult {
 pub struct Change {
     #[prost(enumeration = "change::Action", tag = "1")]
     pub action: i32,
-    /// "check" or "webhook".
+    /// "check", "webhook" or "project".
     #[prost(string, tag = "2")]
     pub kind: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
@@ -543,6 +995,18 @@ pub struct Change {
     pub line: i32,
     #[prost(message, repeated, tag = "6")]
     pub fields: ::prost::alloc::vec::Vec<FieldChange>,
+    /// Its id, if it has one already.
+    #[prost(string, tag = "7")]
+    pub id: ::prost::alloc::string::String,
+    /// The address before a rename; the id or name that is adopted.
+    #[prost(string, tag = "8")]
+    pub from: ::prost::alloc::string::String,
+    /// Somebody changed it beside the files.
+    #[prost(message, optional, tag = "9")]
+    pub drift: ::core::option::Option<Drift>,
+    /// Until when a deleted one can be brought back.
+    #[prost(message, optional, tag = "10")]
+    pub restorable_until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Nested message and enum types in `Change`.
 pub mod change {
@@ -552,6 +1016,13 @@ pub mod change {
         Create = 0,
         Update = 1,
         Delete = 2,
+        Rename = 3,
+        /// From the API into the project.
+        Adopt = 4,
+        /// From the project to the API.
+        Release = 5,
+        /// It was deleted, and comes back with its history.
+        Revive = 6,
     }
     impl Action {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -563,6 +1034,10 @@ pub mod change {
                 Self::Create => "CREATE",
                 Self::Update => "UPDATE",
                 Self::Delete => "DELETE",
+                Self::Rename => "RENAME",
+                Self::Adopt => "ADOPT",
+                Self::Release => "RELEASE",
+                Self::Revive => "REVIVE",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -571,6 +1046,10 @@ pub mod change {
                 "CREATE" => Some(Self::Create),
                 "UPDATE" => Some(Self::Update),
                 "DELETE" => Some(Self::Delete),
+                "RENAME" => Some(Self::Rename),
+                "ADOPT" => Some(Self::Adopt),
+                "RELEASE" => Some(Self::Release),
+                "REVIVE" => Some(Self::Revive),
                 _ => None,
             }
         }
@@ -584,6 +1063,26 @@ impl ::prost::Name for Change {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.Change".into()
+    }
+}
+/// Drift is a forced change of something that files declare.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Drift {
+    #[prost(string, tag = "1")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Drift {
+    const NAME: &'static str = "Drift";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Drift".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Drift".into()
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -603,6 +1102,654 @@ impl ::prost::Name for FieldChange {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.FieldChange".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProgressRequest {
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub generation: i64,
+}
+impl ::prost::Name for ProgressRequest {
+    const NAME: &'static str = "ProgressRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProgressRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProgressRequest".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProgressResult {
+    /// Every shard's scheduler has taken the generation over.
+    #[prost(bool, tag = "1")]
+    pub scheduled: bool,
+    /// Checks that the generation made and that were not probed yet.
+    #[prost(int32, tag = "2")]
+    pub unprobed: i32,
+}
+impl ::prost::Name for ProgressResult {
+    const NAME: &'static str = "ProgressResult";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProgressResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProgressResult".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProjectRequest {
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ProjectRequest {
+    const NAME: &'static str = "ProjectRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProjectRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProjectRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProjectsRequest {
+    /// Empty: all of them.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ProjectsRequest {
+    const NAME: &'static str = "ProjectsRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProjectsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProjectsRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProjectsResult {
+    #[prost(message, repeated, tag = "1")]
+    pub projects: ::prost::alloc::vec::Vec<ProjectStatus>,
+}
+impl ::prost::Name for ProjectsResult {
+    const NAME: &'static str = "ProjectsResult";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProjectsResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProjectsResult".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProjectStatus {
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub generation: i64,
+    #[prost(int64, tag = "3")]
+    pub live_version: i64,
+    #[prost(int32, tag = "4")]
+    pub checks: i32,
+    #[prost(int32, tag = "5")]
+    pub webhooks: i32,
+    #[prost(int32, tag = "6")]
+    pub disabled: i32,
+    #[prost(message, optional, tag = "7")]
+    pub revision: ::core::option::Option<Revision>,
+    #[prost(message, optional, tag = "8")]
+    pub applied_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "9")]
+    pub applied_by: ::prost::alloc::string::String,
+    /// The highest revision that was ever applied.
+    #[prost(string, tag = "10")]
+    pub max_revision: ::prost::alloc::string::String,
+    /// The lokahid whose reconciler owns it, if one does.
+    #[prost(string, tag = "11")]
+    pub reconciler: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "12")]
+    pub suspended: ::core::option::Option<Suspension>,
+    #[prost(message, repeated, tag = "13")]
+    pub conditions: ::prost::alloc::vec::Vec<Condition>,
+    #[prost(int32, tag = "14")]
+    pub drifted: i32,
+    #[prost(string, repeated, tag = "15")]
+    pub operators: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(int32, tag = "16")]
+    pub up: i32,
+    #[prost(int32, tag = "17")]
+    pub down: i32,
+}
+impl ::prost::Name for ProjectStatus {
+    const NAME: &'static str = "ProjectStatus";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProjectStatus".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProjectStatus".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Suspension {
+    #[prost(message, optional, tag = "1")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Suspension {
+    const NAME: &'static str = "Suspension";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Suspension".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Suspension".into()
+    }
+}
+/// Condition is one aspect of how a project stands.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Condition {
+    /// Ready, Reconciling, Held, Drifted.
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub status: bool,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(int64, tag = "5")]
+    pub observed_generation: i64,
+    #[prost(message, optional, tag = "6")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Of what is held; Approve wants it.
+    #[prost(bytes = "vec", tag = "7")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+}
+impl ::prost::Name for Condition {
+    const NAME: &'static str = "Condition";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Condition".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Condition".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryRequest {
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    /// 30 when absent, 1,000 at most.
+    #[prost(int32, tag = "2")]
+    pub count: i32,
+    /// Only generations below this one, if it is not 0.
+    #[prost(int64, tag = "3")]
+    pub before: i64,
+}
+impl ::prost::Name for HistoryRequest {
+    const NAME: &'static str = "HistoryRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.HistoryRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.HistoryRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HistoryResult {
+    #[prost(message, repeated, tag = "1")]
+    pub generations: ::prost::alloc::vec::Vec<Generation>,
+}
+impl ::prost::Name for HistoryResult {
+    const NAME: &'static str = "HistoryResult";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.HistoryResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.HistoryResult".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Generation {
+    #[prost(int64, tag = "1")]
+    pub generation: i64,
+    /// apply, reconcile, rollback or restore.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub actor: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub revision: ::core::option::Option<Revision>,
+    #[prost(message, optional, tag = "5")]
+    pub summary: ::core::option::Option<Summary>,
+    #[prost(message, optional, tag = "6")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Generation {
+    const NAME: &'static str = "Generation";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Generation".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Generation".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectsRequest {
+    /// Empty: of every project.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    /// "api", "declared", or empty for both.
+    #[prost(string, tag = "2")]
+    pub owner: ::prost::alloc::string::String,
+    /// Continue behind this number; 0 begins.
+    #[prost(int64, tag = "3")]
+    pub after: i64,
+    /// Only checks that differ from what was declared.
+    #[prost(bool, tag = "4")]
+    pub drifted: bool,
+    /// Only this address.
+    #[prost(string, tag = "5")]
+    pub address: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ObjectsRequest {
+    const NAME: &'static str = "ObjectsRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ObjectsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ObjectsRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObjectsResult {
+    #[prost(message, repeated, tag = "1")]
+    pub objects: ::prost::alloc::vec::Vec<Object>,
+    /// For `after`; 0 when this is the last page.
+    #[prost(int64, tag = "2")]
+    pub next: i64,
+}
+impl ::prost::Name for ObjectsResult {
+    const NAME: &'static str = "ObjectsResult";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ObjectsResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ObjectsResult".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Object {
+    /// "check" or "webhook".
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub owner: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "6")]
+    pub spec: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "7")]
+    pub file: ::prost::alloc::string::String,
+    #[prost(int32, tag = "8")]
+    pub line: i32,
+}
+impl ::prost::Name for Object {
+    const NAME: &'static str = "Object";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Object".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Object".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SuspendRequest {
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for SuspendRequest {
+    const NAME: &'static str = "SuspendRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.SuspendRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.SuspendRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApproveRequest {
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    /// What is approved: the digest that Status shows. Empty: what is held now.
+    #[prost(bytes = "vec", tag = "2")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+}
+impl ::prost::Name for ApproveRequest {
+    const NAME: &'static str = "ApproveRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ApproveRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ApproveRequest".into()
+    }
+}
+/// Explanation is what is known of one check.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Explanation {
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<CheckStatus>,
+    #[prost(string, tag = "2")]
+    pub file: ::prost::alloc::string::String,
+    #[prost(int32, tag = "3")]
+    pub line: i32,
+    /// The generation whose spec is live, and what it came from.
+    #[prost(message, optional, tag = "4")]
+    pub generation: ::core::option::Option<Generation>,
+    #[prost(message, optional, tag = "5")]
+    pub drift: ::core::option::Option<Drift>,
+    /// Its newest transitions, newest first.
+    #[prost(message, repeated, tag = "6")]
+    pub told: ::prost::alloc::vec::Vec<Told>,
+}
+impl ::prost::Name for Explanation {
+    const NAME: &'static str = "Explanation";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Explanation".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Explanation".into()
+    }
+}
+/// Told is a transition and who was told of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Told {
+    #[prost(string, tag = "1")]
+    pub event_id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub sequence: i64,
+    #[prost(enumeration = "check::State", tag = "3")]
+    pub previous: i32,
+    #[prost(enumeration = "check::State", tag = "4")]
+    pub next: i32,
+    #[prost(message, optional, tag = "5")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(int64, tag = "6")]
+    pub generation: i64,
+    #[prost(string, tag = "7")]
+    pub revision: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub incident: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "9")]
+    pub deliveries: ::prost::alloc::vec::Vec<DeliveryStatus>,
+}
+impl ::prost::Name for Told {
+    const NAME: &'static str = "Told";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Told".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Told".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliveryStatus {
+    /// A declared receiver's name, or the URL of a bare one.
+    #[prost(string, tag = "1")]
+    pub receiver: ::prost::alloc::string::String,
+    /// pending, delivered, dead, superseded, held.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(int32, tag = "3")]
+    pub attempts: i32,
+    #[prost(message, optional, tag = "4")]
+    pub next_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "5")]
+    pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why it is dead, or what went wrong last.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for DeliveryStatus {
+    const NAME: &'static str = "DeliveryStatus";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.DeliveryStatus".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.DeliveryStatus".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTokenOpts {
+    /// Unique among the tokens that can be used; by the rule of all names.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// read, plan, apply:PROJECT, operate, admin; at least one.
+    #[prost(string, repeated, tag = "2")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Seconds until it ends, ten years at most. Absent: never.
+    #[prost(int64, optional, tag = "3")]
+    pub expires_in_seconds: ::core::option::Option<i64>,
+}
+impl ::prost::Name for CreateTokenOpts {
+    const NAME: &'static str = "CreateTokenOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.CreateTokenOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.CreateTokenOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct NewToken {
+    #[prost(message, optional, tag = "1")]
+    pub token: ::core::option::Option<Token>,
+    /// What to send as `Authorization: Bearer`, or as the password of the user
+    /// `token`. It cannot be asked for again.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+impl ::prost::Name for NewToken {
+    const NAME: &'static str = "NewToken";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.NewToken".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.NewToken".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Token {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "4")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "5")]
+    pub created_by: ::prost::alloc::string::String,
+    /// Absent: never.
+    #[prost(message, optional, tag = "6")]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "7")]
+    pub revoked_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// To five minutes. Absent: never.
+    #[prost(message, optional, tag = "8")]
+    pub last_used_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Token {
+    const NAME: &'static str = "Token";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Token".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Token".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTokensOpts {
+    /// With the newest 1,000 of those that expired or were revoked.
+    #[prost(bool, tag = "1")]
+    pub include_ended: bool,
+}
+impl ::prost::Name for ListTokensOpts {
+    const NAME: &'static str = "ListTokensOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ListTokensOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ListTokensOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TokensPage {
+    #[prost(message, repeated, tag = "1")]
+    pub tokens: ::prost::alloc::vec::Vec<Token>,
+}
+impl ::prost::Name for TokensPage {
+    const NAME: &'static str = "TokensPage";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.TokensPage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.TokensPage".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TokenName {
+    /// An id, or the name of a token that is not revoked.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TokenName {
+    const NAME: &'static str = "TokenName";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.TokenName".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.TokenName".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAuditOpts {
+    /// 30 when absent, 1,000 at most.
+    #[prost(int32, tag = "1")]
+    pub count: i32,
+    /// Filters; all given ones must hold.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub principal: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub action: ::prost::alloc::string::String,
+    /// Only entries with a smaller id: the `id` of the last one of a page gives
+    /// the next page.
+    #[prost(int64, tag = "5")]
+    pub older_than: i64,
+}
+impl ::prost::Name for ListAuditOpts {
+    const NAME: &'static str = "ListAuditOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ListAuditOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ListAuditOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuditPage {
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<AuditEntry>,
+}
+impl ::prost::Name for AuditPage {
+    const NAME: &'static str = "AuditPage";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.AuditPage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.AuditPage".into()
+    }
+}
+/// AuditEntry is one thing that was done, or denied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditEntry {
+    #[prost(int64, tag = "1")]
+    pub id: i64,
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The user of USERPASS, `token:NAME`, or what lokahid calls itself.
+    #[prost(string, tag = "3")]
+    pub principal: ::prost::alloc::string::String,
+    /// The call, e.g. Checks/Put.
+    #[prost(string, tag = "4")]
+    pub action: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub project: ::prost::alloc::string::String,
+    /// SHA-256 digests of the encoded spec before and after; empty: there was or
+    /// is none.
+    #[prost(bytes = "vec", tag = "7")]
+    pub before: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "8")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    /// It went over a rule that would have refused it.
+    #[prost(bool, tag = "9")]
+    pub forced: bool,
+    #[prost(string, tag = "10")]
+    pub reason: ::prost::alloc::string::String,
+    /// done, denied. The same denial is written once a minute.
+    #[prost(string, tag = "11")]
+    pub outcome: ::prost::alloc::string::String,
+    /// Address and program of the caller.
+    #[prost(string, tag = "12")]
+    pub remote: ::prost::alloc::string::String,
+}
+impl ::prost::Name for AuditEntry {
+    const NAME: &'static str = "AuditEntry";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.AuditEntry".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.AuditEntry".into()
     }
 }
 /// WebhookFormat is how a receiver wants its events written.

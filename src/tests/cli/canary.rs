@@ -130,8 +130,14 @@ check "web" {
     );
 
     let server = Server::start().await;
-    let at = [("LOKAHI_SERVER", server.url.as_str())];
+    let token = server.token("ci", &["apply:shop"]).await;
+    let at = [
+        ("LOKAHI_SERVER", server.url.as_str()),
+        ("LOKAHI_TOKEN", &token),
+    ];
     let root = nest.root();
+    let (code, said) = nest.run(&["apply", &root], &at[..1]);
+    assert_eq!(code, 77, "the canary is no token: {said}");
     for output in ["human", "json"] {
         let (code, said) = nest.run(&["apply", "--output", output, &root], &at);
         assert_ne!(code, 0, "nobody said yes: {said}");
@@ -143,10 +149,11 @@ check "web" {
     assert_eq!(code, 0, "{said}");
 }
 
-/// Neither a secret nor a token can be asked for as a variable of the environment.
+/// Neither a secret, nor a token, nor a URL with a password can be asked for as a variable of
+/// the environment.
 #[test]
 fn the_environment_has_doors() {
-    for name in ["LOKAHI_SECRET_CANARY", "LOKAHI_TOKEN"] {
+    for name in ["LOKAHI_SECRET_CANARY", "LOKAHI_TOKEN", "LOKAHI_SERVER"] {
         let nest = Nest::new(&format!(
             "variable \"x\" {{\n  default = env(\"{name}\", \"none\")\n}}\ncheck \"web\" {{\n  url = \"https://web.example.com/${{var.x}}\"\n}}\n"
         ));

@@ -223,6 +223,28 @@ impl Fleet {
         PgConnection::connect(&self.database_url).await.unwrap()
     }
 
+    /// Every row of every table, as text.
+    pub(super) async fn dump(&self) -> String {
+        let mut database = self.database().await;
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select quote_ident(table_name) from information_schema.tables where table_schema = 'public'",
+        )
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
+        assert!(tables.len() > 15, "{tables:?}");
+        let mut all = String::new();
+        for table in tables {
+            let rows = format!("select coalesce(string_agg(t::text, chr(10)), '') from {table} t");
+            let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(rows))
+                .fetch_one(&mut database)
+                .await
+                .unwrap();
+            all.push_str(&rows);
+        }
+        all
+    }
+
     /// The page `/metrics`.
     pub(super) async fn metrics(&self) -> String {
         let page = crate::support::server::http()

@@ -11,3 +11,5 @@ mod shop;
 mod reconcile;
 mod schedule;
 mod secrets;
+mod settled;
+mod tokens;

@@ -136,28 +136,6 @@ async fn checks(fleet: &Fleet) -> Vec<Check> {
     page.results.into_iter().filter_map(|r| r.check).collect()
 }
 
-/// Every row of every table, as text.
-async fn dump(fleet: &Fleet) -> String {
-    let mut database = fleet.database().await;
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select quote_ident(table_name) from information_schema.tables where table_schema = 'public'",
-    )
-    .fetch_all(&mut database)
-    .await
-    .unwrap();
-    assert!(tables.len() > 15, "{tables:?}");
-    let mut all = String::new();
-    for table in tables {
-        let rows = format!("select coalesce(string_agg(t::text, chr(10)), '') from {table} t");
-        let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(rows))
-            .fetch_one(&mut database)
-            .await
-            .unwrap();
-        all.push_str(&rows);
-    }
-    all
-}
-
 /// Everything that is said on the bus from now on.
 #[expect(clippy::disallowed_methods, reason = "it ends with the story")]
 async fn listen() -> Arc<Mutex<Vec<u8>>> {
@@ -243,7 +221,7 @@ async fn a_secret_is_told_to_its_site_and_to_nobody_else() {
     assert!(ran.contains("body is not JSON"), "{ran}");
     let logs = [&fleet.lokahid, &fleet.healthworker, &fleet.webhookworker].map(|p| p.log());
     let places = [
-        ("the database", dump(&fleet).await),
+        ("the database", fleet.dump().await),
         ("an answer", format!("{:?}", fleet.status(&check.id).await)),
         ("a list", format!("{:?}", checks(&fleet).await)),
         ("a run", ran),
@@ -353,7 +331,8 @@ async fn with_two_projects_no_secret_is_used() {
     );
     let class = async || {
         let class = sqlx::query_scalar::<_, i16>(
-            "select last_class from check_states where check_id = $1::uuid",
+            "select o.class from observations o join checks c using (check_no)
+             where c.id = $1::uuid order by o.at desc limit 1",
         );
         let class = class.bind(id.parse::<uuid::Uuid>().unwrap());
         class.fetch_one(&mut fleet.database().await).await.unwrap()

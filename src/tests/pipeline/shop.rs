@@ -144,13 +144,16 @@ impl Shop {
         .await;
     }
 
-    /// When its newest probe that counts was due.
+    /// When its newest probe was due.
     pub(super) async fn newest(&self, check: CheckId) -> OffsetDateTime {
-        sqlx::query_scalar("select last_at from check_states where check_id = $1")
-            .bind(check.0)
-            .fetch_one(&mut self.fleet.database().await)
-            .await
-            .unwrap()
+        sqlx::query_scalar(
+            "select max(o.at) from observations o join checks c on c.check_no = o.check_no
+             where c.id = $1",
+        )
+        .bind(check.0)
+        .fetch_one(&mut self.fleet.database().await)
+        .await
+        .unwrap()
     }
 
     /// When its probes were due, from that one on.

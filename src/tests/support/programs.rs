@@ -19,12 +19,23 @@ pub(crate) struct Ended {
 
 /// Runs lokahictl against a server, without a terminal.
 pub(crate) async fn lokahictl(server: &str, arguments: &[&str]) -> Ended {
+    lokahictl_with(server, arguments, &[]).await
+}
+
+/// The same in an environment.
+pub(crate) async fn lokahictl_with(
+    server: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lokahictl"));
     command
         .args(arguments)
         .env("LOKAHI_SERVER", server)
         .env("HOME", "/nonexistent")
         .env("COLUMNS", "80")
+        .env_remove("LOKAHI_TOKEN")
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = timeout(GENEROUS, command.output()).await.unwrap().unwrap();

@@ -49,6 +49,15 @@ impl Answer {
 }
 
 impl Server {
+    /// One with the administrator `ada:se:cret`.
+    pub(crate) async fn guarded() -> Self {
+        let settings = ApiSettings {
+            userpass: Some("ada:se:cret".to_owned()),
+            ..ApiSettings::default()
+        };
+        Self::start_with(settings, &servers().nats_url).await
+    }
+
     /// One that asks for no password.
     pub(crate) async fn start() -> Self {
         Self::start_with(ApiSettings::default(), &servers().nats_url).await
@@ -97,6 +106,21 @@ impl Server {
             .http
             .post(url)
             .header("content-type", "application/json");
+        answer(call.body(body.to_owned())).await
+    }
+
+    /// A new token with these scopes.
+    pub(crate) async fn token(&self, name: &str, scopes: &[&str]) -> String {
+        let body = serde_json::json!({"name": name, "scopes": scopes}).to_string();
+        let made = self.good("Tokens/Create", &body).await;
+        made["text"].as_str().unwrap().to_owned()
+    }
+
+    /// The same as `json`, by whoever has a token.
+    pub(crate) async fn json_by(&self, token: &str, method: &str, body: &str) -> Answer {
+        let url = format!("{}/twirp/github.xe.lokahi.{method}", self.base);
+        let call = self.http.post(url).bearer_auth(token);
+        let call = call.header("content-type", "application/json");
         answer(call.body(body.to_owned())).await
     }
 

@@ -1,0 +1,103 @@
+//! What a file declares is changed in the file. Who must go past it says so: it is audited, and
+//! the next plan shows it as drift.
+
+use time::OffsetDateTime;
+
+use super::Call;
+use super::error::ApiError;
+use crate::model::change::Drift;
+use crate::model::check::CheckSpec;
+use crate::model::desired::SourceLine;
+use crate::model::id::ReceiverId;
+use crate::model::name::Name;
+use crate::model::scope::Scope;
+use crate::proto::twirp::{Code, TwirpError};
+use crate::store::Connection;
+use crate::store::check::StoredCheck;
+use crate::store::project::{
+    ProjectId, project_find, project_forced, project_receivers, project_source,
+};
+
+/// The longest reason, in bytes.
+const LONGEST_REASON: usize = 1024;
+
+/// Refuses to change a declared check, unless it is forced by whoever may apply its project.
+pub(super) async fn allowed(
+    call: &Call,
+    conn: &mut Connection,
+    check: &StoredCheck,
+    force: bool,
+    reason: &str,
+) -> Result<(), ApiError> {
+    if !force {
+        return Err(declared(check, project_source(conn, check.id).await?).into());
+    }
+    if reason.len() > LONGEST_REASON || reason.contains('\0') {
+        let why = format!("is longer than {LONGEST_REASON} bytes, or has a NUL");
+        return Err(TwirpError::argument("reason", why).into());
+    }
+    match check.project.parse::<Name>() {
+        Ok(project) => call.needs(&Scope::Apply(project)).await,
+        Err(_) => call.needs(&Scope::Admin).await,
+    }
+}
+
+/// Notes a forced change: first of all, since that orders it with applies.
+pub(super) async fn note(
+    call: &Call,
+    conn: &mut Connection,
+    check: &StoredCheck,
+    reason: &str,
+    now: OffsetDateTime,
+) -> Result<(), ApiError> {
+    let drift = Drift {
+        by: call.principal.name.clone(),
+        at: now,
+        reason: reason.to_owned(),
+    };
+    Ok(project_forced(conn, &check.project, check.id, &drift).await?)
+}
+
+/// The project of a check.
+pub(super) async fn project(
+    conn: &mut Connection,
+    check: &StoredCheck,
+) -> Result<ProjectId, ApiError> {
+    let found = project_find(conn, &check.project).await?;
+    found.ok_or(ApiError::SpecLost)
+}
+
+/// The declared receivers that a check names.
+pub(super) async fn declared_receivers(
+    conn: &mut Connection,
+    project: ProjectId,
+    spec: &CheckSpec,
+) -> Result<Vec<ReceiverId>, ApiError> {
+    if spec.receivers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = project_receivers(conn, project).await?.into_iter();
+    let named = all.filter(|row| {
+        spec.receivers
+            .iter()
+            .any(|name| name.as_str() == row.address)
+    });
+    Ok(named.map(|row| ReceiverId(row.id)).collect())
+}
+
+/// Where it is declared, and what to do.
+fn declared(check: &StoredCheck, source: Option<(SourceLine, i64)>) -> TwirpError {
+    let (place, generation) = source.unwrap_or_default();
+    let SourceLine { file, line } = place;
+    let text = format!(
+        "the check {} is declared in {file}:{line} of the project {}; edit it there and apply, or force it",
+        check.address, check.project
+    );
+    TwirpError::new(Code::FailedPrecondition, text)
+        .with("reason", "declared")
+        .with("project", &check.project)
+        .with("address", &check.address)
+        .with("file", file)
+        .with("line", line.to_string())
+        .with("generation", generation.to_string())
+}

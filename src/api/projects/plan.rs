@@ -1,0 +1,222 @@
+//! Plans, and applying one by its token.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use prost::Message as _;
+use uuid::Uuid;
+
+use super::super::error::ApiError;
+use super::super::{Call, edit};
+use super::refused;
+use super::wish::{allowances, wish};
+use crate::clock;
+use crate::model::name::Name;
+use crate::model::scope::Scope;
+use crate::plan::guard::Allow;
+use crate::plan::text;
+use crate::plan::wire;
+use crate::proto::lokahi::{
+    ApplyRequest, ApplyResult, Change, Move, PlanPageRequest, PlanPageResult, PlanRequest,
+    PlanResult, ProgressRequest, ProgressResult,
+};
+use crate::proto::twirp::{Code, TwirpError};
+use crate::reconcile::apply::{self, Applied, Condition};
+use crate::reconcile::propose::{Proposal, propose};
+use crate::spec::Digest;
+use crate::store::Connection;
+use crate::store::audit::{AuditEntry, audit_write};
+use crate::store::plan::{NewPlan, StoredPlan, plan_applied, plan_create, plan_find, plan_page};
+use crate::store::project::{Project, project_list};
+use crate::store::shard::generation_progress;
+
+/// The most bytes of changes on one page.
+const PAGE: usize = 1024 * 1024;
+
+/// Makes a plan and keeps it.
+pub(in crate::api) async fn plan(call: Call, asked: PlanRequest) -> Result<PlanResult, ApiError> {
+    let name: Name = edit::argument("project", &asked.project)?;
+    let request = asked.encode_to_vec();
+    let now = clock::now();
+    let mut tx = call.state.store.begin().await?;
+    let wish = wish(&mut tx, &call, asked).await?;
+    let found = project_list(&mut tx, Some(name.as_str())).await?.pop();
+    let project = found.unwrap_or_else(|| Project::new(name.as_str()));
+    let proposal = propose(&mut tx, &wish, project, now)
+        .await
+        .map_err(refused)?;
+    let changes = proposal.plan.changes.iter().map(wire::to_change).collect();
+    let mut pages = pages(changes);
+    let first = pages.remove(0);
+    let result = result(name.as_str(), &proposal, first, pages.len() + 1);
+    let encoded: Vec<Vec<u8>> = pages.iter().map(|page| page.encode_to_vec()).collect();
+    let new = NewPlan {
+        token: &result.token,
+        project: name.as_str(),
+        principal: &call.principal.name,
+        request: &request,
+        generation: proposal.project.generation,
+        live_version: proposal.project.live_version,
+        digest: &proposal.digest.0,
+        pages: &encoded,
+        at: now,
+    };
+    plan_create(&mut tx, &new).await?;
+    call.commit(tx, "keep a plan").await?;
+    Ok(result)
+}
+
+fn result(project: &str, proposal: &Proposal, first: PlanPageResult, pages: usize) -> PlanResult {
+    let plan = &proposal.plan;
+    let suggestion = |(from, to): &(String, String)| Move {
+        from: from.clone(),
+        to: to.clone(),
+        ..Move::default()
+    };
+    PlanResult {
+        token: token(),
+        project: project.to_owned(),
+        generation: proposal.project.generation,
+        live_version: proposal.project.live_version,
+        digest: proposal.digest.0.to_vec(),
+        summary: Some(wire::to_summary(plan.summary())),
+        changes: first.changes,
+        pages: i32::try_from(pages).unwrap_or(i32::MAX),
+        guards: proposal.guards.iter().map(wire::to_guard).collect(),
+        routing: plan.routing.iter().map(wire::to_routing).collect(),
+        suggestions: plan.suggestions.iter().map(suggestion).collect(),
+        warnings: plan.warnings.clone(),
+    }
+}
+
+/// Nobody guesses one: it lets whoever may apply do what it stands for.
+fn token() -> String {
+    let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
+    URL_SAFE_NO_PAD.encode([one.into_bytes(), other.into_bytes()].concat())
+}
+
+/// Changes in messages of a bounded size, at least one.
+fn pages(changes: Vec<Change>) -> Vec<PlanPageResult> {
+    let mut all = vec![PlanPageResult::default()];
+    let mut size = 0;
+    for change in changes {
+        let more = change.encoded_len() + 8;
+        if size + more > PAGE && size > 0 {
+            all.push(PlanPageResult::default());
+            size = 0;
+        }
+        size += more;
+        if let Some(page) = all.last_mut() {
+            page.changes.push(change);
+        }
+    }
+    all
+}
+
+/// A further page of a plan.
+pub(in crate::api) async fn page(
+    call: Call,
+    asked: PlanPageRequest,
+) -> Result<PlanPageResult, ApiError> {
+    let mut conn = call.state.store.acquire().await?;
+    let found = plan_page(&mut conn, &asked.token, asked.page).await?;
+    let bytes = found.ok_or_else(|| unknown("the plan has no such page"))?;
+    Ok(PlanPageResult::decode(&bytes[..])?)
+}
+
+/// Does what a plan showed.
+pub(in crate::api) async fn apply(
+    call: Call,
+    asked: ApplyRequest,
+) -> Result<ApplyResult, ApiError> {
+    let mut tx = call.state.store.begin().await?;
+    let found = plan_find(&mut tx, &asked.token).await?;
+    let why = "there is no such plan; plans are kept for seven days";
+    let stored = found.ok_or_else(|| unknown(why))?;
+    let name: Name = edit::argument("project", &stored.project)?;
+    call.needs(&Scope::Apply(name)).await?;
+    if let Some(result) = &stored.result {
+        return Ok(ApplyResult::decode(&result[..])?);
+    }
+    let request = PlanRequest::decode(&stored.request[..])?;
+    let revision = request.revision.clone();
+    let wish = wish(&mut tx, &call, request).await?;
+    drop(tx);
+    let condition = Condition {
+        shown: shown(&stored),
+        allow: allowances(asked.allow.unwrap_or_default())?,
+        approved: false,
+    };
+    let done = answer(&stored.project);
+    let store = &call.state.store;
+    let token = &asked.token;
+    let forced = wish.allow.or(condition.allow) != Allow::default();
+    let seal = async |conn: &mut Connection, applied: &Applied| {
+        let subject = format!(
+            "generation {}: {}",
+            applied.generation,
+            text::summary(applied.plan.summary())
+        );
+        let entry = AuditEntry {
+            project: &stored.project,
+            after: shown(&stored).map(|(digest, _)| digest),
+            forced,
+            reason: &wish.revision.sha,
+            ..call.entry(clock::now(), &subject)
+        };
+        audit_write(conn, &entry).await?;
+        plan_applied(conn, token, &done(applied).encode_to_vec()).await
+    };
+    let applied = apply::apply(store, &wish, &condition, clock::now(), seal).await;
+    let applied = match applied {
+        Ok(applied) => applied,
+        Err(error) => {
+            // The same token, meanwhile applied by a call that was thought lost.
+            let mut conn = store.acquire().await?;
+            let found = plan_find(&mut conn, &asked.token).await?;
+            if let Some(result) = found.and_then(|plan| plan.result) {
+                return Ok(ApplyResult::decode(&result[..])?);
+            }
+            return Err(refused(error));
+        }
+    };
+    if !applied.plan.is_empty() {
+        call.state.announce().await;
+        let sha = revision.map(|revision| revision.sha).unwrap_or_default();
+        let (project, generation) = (&stored.project, applied.generation);
+        tracing::info!(%project, generation, %sha, by = %call.principal.name, "applied");
+    }
+    Ok(done(&applied))
+}
+
+fn shown(stored: &StoredPlan) -> Option<(Digest, i64)> {
+    let digest = stored.digest.clone().try_into().ok()?;
+    Some((Digest(digest), stored.generation))
+}
+
+fn answer(project: &str) -> impl Fn(&Applied) -> ApplyResult {
+    let project = project.to_owned();
+    move |applied| ApplyResult {
+        project: project.clone(),
+        generation: applied.generation,
+        summary: Some(wire::to_summary(applied.plan.summary())),
+        suspended: applied.suspended,
+    }
+}
+
+/// How far the schedulers are.
+pub(in crate::api) async fn progress(
+    call: Call,
+    asked: ProgressRequest,
+) -> Result<ProgressResult, ApiError> {
+    let mut conn = call.state.store.acquire().await?;
+    let found = generation_progress(&mut conn, &asked.project, asked.generation).await?;
+    let progress = found.ok_or_else(|| unknown("there is no such generation"))?;
+    Ok(ProgressResult {
+        scheduled: progress.scheduled,
+        unprobed: i32::try_from(progress.unprobed).unwrap_or(i32::MAX),
+    })
+}
+
+fn unknown(why: &str) -> TwirpError {
+    TwirpError::new(Code::NotFound, why)
+}

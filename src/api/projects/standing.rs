@@ -1,0 +1,248 @@
+//! How projects stand, and what people say about their reconcilers.
+
+use super::super::error::ApiError;
+use super::super::{Call, edit};
+use super::short;
+use crate::clock;
+use crate::model::name::Name;
+use crate::model::scope::Scope;
+use crate::plan::wire;
+use crate::proto::lokahi::{
+    self, ApproveRequest, Generation, HistoryRequest, HistoryResult, ProjectRequest, ProjectStatus,
+    ProjectsRequest, ProjectsResult, SuspendRequest,
+};
+use crate::proto::moment::timestamp;
+use crate::proto::twirp::{Code, TwirpError};
+use crate::spec::Digest;
+use crate::store::Connection;
+use crate::store::audit::{AuditEntry, audit_write};
+use crate::store::condition::{
+    Aspect, Condition, condition_list, project_approve, project_resume, project_suspend,
+};
+use crate::store::generation::{self, generation_list};
+use crate::store::project::{Counts, Project, project_counts, project_list, project_operators};
+
+/// How many generations one answer has, when nothing is said and at most.
+const DEFAULT_COUNT: i32 = 30;
+const MOST_COUNT: i32 = 1000;
+
+/// How one project stands, or every one.
+pub(in crate::api) async fn status(
+    call: Call,
+    asked: ProjectsRequest,
+) -> Result<ProjectsResult, ApiError> {
+    let mut conn = call.state.store.acquire().await?;
+    let name = Some(asked.project.as_str()).filter(|name| !name.is_empty());
+    let projects = project_list(&mut conn, name).await?;
+    if let (Some(name), true) = (name, projects.is_empty()) {
+        return Err(no_project(name).into());
+    }
+    let mut all = Vec::new();
+    for project in projects {
+        all.push(standing(&mut conn, project).await?);
+    }
+    Ok(ProjectsResult { projects: all })
+}
+
+fn no_project(name: &str) -> TwirpError {
+    let name: String = name.chars().take(100).collect();
+    TwirpError::new(Code::NotFound, format!("there is no project {name:?}"))
+}
+
+async fn find(conn: &mut Connection, name: &str) -> Result<Project, ApiError> {
+    let name: Name = edit::argument("project", name)?;
+    let found = project_list(conn, Some(name.as_str())).await?.pop();
+    Ok(found.ok_or_else(|| no_project(name.as_str()))?)
+}
+
+async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStatus, ApiError> {
+    let Counts {
+        checks,
+        webhooks,
+        disabled,
+        drifted,
+        up,
+        down,
+    } = project_counts(conn, project.id).await?;
+    let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
+    let conditions = condition_list(conn, &[project.id]).await?;
+    let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
+    Ok(ProjectStatus {
+        operators: project_operators(conn, project.id).await?,
+        project: project.name,
+        generation: project.generation,
+        live_version: project.live_version,
+        checks: count(checks),
+        webhooks: count(webhooks),
+        disabled: count(disabled),
+        drifted: count(drifted),
+        up: count(up),
+        down: count(down),
+        revision: newest
+            .as_ref()
+            .map(|newest| wire::to_revision(&newest.revision)),
+        applied_at: newest.as_ref().map(|newest| timestamp(newest.at)),
+        applied_by: newest.map(|newest| newest.actor).unwrap_or_default(),
+        max_revision: project.max_revision,
+        reconciler: project.reconciler.unwrap_or_default(),
+        suspended: project.suspended.map(|suspended| lokahi::Suspension {
+            since: Some(timestamp(suspended.since)),
+            by: suspended.by,
+            reason: suspended.reason,
+        }),
+        conditions: conditions
+            .into_iter()
+            .map(|(_, it)| condition(it))
+            .collect(),
+    })
+}
+
+fn condition(condition: Condition) -> lokahi::Condition {
+    lokahi::Condition {
+        r#type: condition.aspect,
+        status: condition.status,
+        reason: condition.reason,
+        message: condition.message,
+        observed_generation: condition.observed_generation,
+        since: Some(timestamp(condition.since)),
+        digest: condition.digest.unwrap_or_default(),
+    }
+}
+
+/// A project's generations, newest first.
+pub(in crate::api) async fn history(
+    call: Call,
+    asked: HistoryRequest,
+) -> Result<HistoryResult, ApiError> {
+    let mut conn = call.state.store.acquire().await?;
+    let project = find(&mut conn, &asked.project).await?;
+    let count = match asked.count {
+        0 => DEFAULT_COUNT,
+        n if (1..=MOST_COUNT).contains(&n) => n,
+        n => {
+            let why = format!("{n} is not between 1 and {MOST_COUNT}");
+            return Err(TwirpError::argument("count", why).into());
+        }
+    };
+    let before = match asked.before {
+        0 => i64::MAX,
+        before => before,
+    };
+    let found = generation_list(&mut conn, project.id, before, count.into()).await?;
+    Ok(HistoryResult {
+        generations: found.iter().map(generation).collect(),
+    })
+}
+
+/// A generation as a message.
+pub(super) fn generation(generation: &generation::Generation) -> Generation {
+    Generation {
+        generation: generation.n,
+        kind: generation.kind.clone(),
+        actor: generation.actor.clone(),
+        revision: Some(wire::to_revision(&generation.revision)),
+        summary: Some(wire::to_summary(generation.summary)),
+        at: Some(timestamp(generation.at)),
+    }
+}
+
+/// Stops a project's reconciler.
+pub(in crate::api) async fn suspend(
+    call: Call,
+    asked: SuspendRequest,
+) -> Result<ProjectStatus, ApiError> {
+    let reason = short("reason", asked.reason)?;
+    if reason.trim().is_empty() {
+        let why = "is needed: whoever finds it suspended wants to know";
+        return Err(TwirpError::argument("reason", why).into());
+    }
+    let mut tx = call.state.store.begin().await?;
+    let project = find(&mut tx, &asked.project).await?;
+    let by = &call.principal.name;
+    let now = clock::now();
+    project_suspend(&mut tx, project.id, by, &reason, now).await?;
+    let entry = AuditEntry {
+        project: &project.name,
+        reason: &reason,
+        ..call.entry(now, "")
+    };
+    audit_write(&mut tx, &entry).await?;
+    call.commit(tx, "suspend a project").await?;
+    told(&call, &asked.project).await
+}
+
+/// Lets it go on.
+pub(in crate::api) async fn resume(
+    call: Call,
+    asked: ProjectRequest,
+) -> Result<ProjectStatus, ApiError> {
+    let mut tx = call.state.store.begin().await?;
+    let project = find(&mut tx, &asked.project).await?;
+    project_resume(&mut tx, project.id).await?;
+    let entry = AuditEntry {
+        project: &project.name,
+        ..call.entry(clock::now(), "")
+    };
+    audit_write(&mut tx, &entry).await?;
+    call.commit(tx, "resume a project").await?;
+    told(&call, &asked.project).await
+}
+
+/// Lets it do what it holds.
+pub(in crate::api) async fn approve(
+    call: Call,
+    asked: ApproveRequest,
+) -> Result<ProjectStatus, ApiError> {
+    let name: Name = edit::argument("project", &asked.project)?;
+    call.needs(&Scope::Apply(name)).await?;
+    let mut tx = call.state.store.begin().await?;
+    let project = find(&mut tx, &asked.project).await?;
+    let conditions = condition_list(&mut tx, &[project.id]).await?;
+    let mut held = conditions.into_iter().map(|(_, condition)| condition);
+    let held = held.find(|condition| condition.aspect == Aspect::Held.name() && condition.status);
+    let digest = held.and_then(|condition| condition.digest);
+    let Some(digest) = digest else {
+        let text = format!("nothing of {} is held", project.name);
+        return Err(TwirpError::new(Code::FailedPrecondition, text).into());
+    };
+    if !asked.digest.is_empty() && asked.digest != digest {
+        let text = "something else is held by now; look at it again";
+        return Err(TwirpError::new(Code::Aborted, text).into());
+    }
+    project_approve(&mut tx, project.id, &digest, &call.principal.name).await?;
+    let entry = AuditEntry {
+        project: &project.name,
+        after: digest.try_into().ok().map(Digest),
+        forced: true,
+        ..call.entry(clock::now(), "what is held")
+    };
+    audit_write(&mut tx, &entry).await?;
+    call.commit(tx, "approve what is held").await?;
+    told(&call, &asked.project).await
+}
+
+/// Makes it look now.
+pub(in crate::api) async fn reconcile(
+    call: Call,
+    asked: ProjectRequest,
+) -> Result<ProjectStatus, ApiError> {
+    let mut conn = call.state.store.acquire().await?;
+    let project = find(&mut conn, &asked.project).await?;
+    if project.reconciler.is_none() {
+        let text = format!(
+            "no lokahid reconciles {}: CHECKS_DIR or CHECKS_GIT make one do that",
+            project.name
+        );
+        return Err(TwirpError::new(Code::FailedPrecondition, text).into());
+    }
+    drop(conn);
+    told(&call, &asked.project).await
+}
+
+/// Wakes the reconciler, and says how the project stands.
+async fn told(call: &Call, name: &str) -> Result<ProjectStatus, ApiError> {
+    call.state.wake_reconcilers().await;
+    let mut conn = call.state.store.acquire().await?;
+    let project = find(&mut conn, name).await?;
+    standing(&mut conn, project).await
+}

@@ -1,0 +1,93 @@
+//! `apply` and `adopt`: from a folder, or from a saved plan, to the server. The plan is shown
+//! first, and only the word `yes` goes on.
+
+use std::path::{Path, PathBuf};
+
+use super::doing::{apply as apply_token, confirm, finish, show_and_do};
+use super::plan::worse;
+use super::roots::{allowances, roots};
+use super::saved;
+use crate::cli::arguments::TextOutput;
+use crate::cli::arguments::projects::{Adopt, Allow, Apply, Scope};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::Console;
+use crate::client::Client;
+
+/// Applies every project at and below the folder, each by itself: what is wrong with one stops
+/// only that one.
+pub(in crate::cli) async fn apply(
+    client: &Client,
+    what: &Apply,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    if let Some(file) = &what.plan {
+        return apply_saved(client, file, what, console).await;
+    }
+    let path = what
+        .path
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("checks.d"));
+    let output = what.doing.output;
+    let roots = roots(&path, &what.inputs, output, console)?;
+    let several = roots.len() > 1;
+    let mut worst = Exit::Ok;
+    for root in roots {
+        let form = ("apply", output);
+        let clean = what.require_clean;
+        let planned = root.plan(client, &what.scope, clean, form, console).await;
+        let done = match planned {
+            Ok(planned) => show_and_do(client, planned, &what.doing, "apply", console).await,
+            Err(failure) => Err(failure),
+        };
+        match done {
+            Err(failure) if several => worst = worse(worst, failure.report(console.words)),
+            other => worst = worse(worst, other?),
+        }
+    }
+    Ok(worst)
+}
+
+async fn apply_saved(
+    client: &Client,
+    file: &Path,
+    what: &Apply,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let saved = saved::read(file)?;
+    if what.doing.output == TextOutput::Human {
+        console.out.write_all(saved.text.as_bytes())?;
+    }
+    if saved.is_empty {
+        return Ok(Exit::Ok);
+    }
+    confirm(&saved.document, &what.doing, console).await?;
+    let result = apply_token(client, &saved.token, allowances(&what.scope.allow)).await;
+    let result = result.map_err(|failure| match failure.exit {
+        Exit::Stale => failure.hint(format!("plan {} again, and look at it", saved.project)),
+        _ => failure,
+    })?;
+    finish(client, &saved.document, result, &what.doing, console).await
+}
+
+/// Brings checks of the API under the files, and touches nothing else.
+pub(in crate::cli) async fn adopt(
+    client: &Client,
+    what: &Adopt,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let scope = Scope {
+        no_prune: true,
+        targets: what.pairs.iter().map(|(name, _)| name.clone()).collect(),
+        adopt: what.pairs.clone(),
+        quiet_start: false,
+        allow: Allow::default(),
+    };
+    let mut roots = roots(&what.path, &what.inputs, what.doing.output, console)?;
+    let (Some(root), true) = (roots.pop(), roots.is_empty()) else {
+        let message = format!("{} holds several projects", what.path.display());
+        return Err(Failure::new(Exit::Usage, message).hint("name the folder of one with --path"));
+    };
+    let form = ("adopt", what.doing.output);
+    let planned = root.plan(client, &scope, false, form, console).await?;
+    show_and_do(client, planned, &what.doing, "adopt", console).await
+}

@@ -1,0 +1,162 @@
+//! `export`: what is live as check files. What is written is read back as the same checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cli::arguments::projects::Export;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::Console;
+use crate::client::Client;
+use crate::manifest::written::{check_text, webhook_text};
+use crate::model::desired::API_PROJECT;
+use crate::model::id::CheckId;
+use crate::model::name::Name;
+use crate::proto::lokahi::{Object, ObjectsRequest, ProjectsRequest};
+use crate::runtime::chain::chain;
+use crate::spec::{decode_check, decode_webhook};
+
+/// Writes what is live as check files.
+pub(in crate::cli) async fn export(
+    client: &Client,
+    what: &Export,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let objects = match &what.drift {
+        Some(name) => drifted(client, name).await?,
+        None => objects(client, filter(&what.owner)).await?,
+    };
+    if what.drift.is_some() {
+        if objects.is_empty() {
+            writeln!(console.words, "nothing was changed past the files")?;
+        }
+        for object in &objects {
+            writeln!(console.out, "# {}:{}", object.file, object.line)?;
+            writeln!(console.out, "{}", block(object, &object.address)?)?;
+        }
+        return Ok(Exit::Ok);
+    }
+    let project = match objects
+        .iter()
+        .map(|it| it.project.as_str())
+        .collect::<BTreeSet<_>>()
+    {
+        owners if owners.len() == 1 && !owners.contains(API_PROJECT) => what.owner.clone(),
+        _ => what.project.clone(),
+    };
+    let project: Name = project
+        .parse()
+        .map_err(|error| Failure::new(Exit::Usage, format!("--project: {error}")))?;
+    let operators = match project.as_str() == what.owner {
+        true => operators(client, &project).await?,
+        false => String::new(),
+    };
+    writeln!(
+        console.out,
+        "lokahi {{\n  project = \"{project}\"\n{operators}}}\n"
+    )?;
+    for (name, object) in named(&objects) {
+        writeln!(console.out)?;
+        write!(console.out, "{}", block(object, &name)?)?;
+        if object.owner == "api" && object.kind == "check" {
+            // Its history comes along, and it is not made a second time.
+            let id = &object.id;
+            writeln!(
+                console.out,
+                "import {{\n  id = \"{id}\"\n  to = check.{name}\n}}\n"
+            )?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// The line that says who hears of a project, if somebody does.
+async fn operators(client: &Client, project: &Name) -> Result<String, Failure> {
+    let asked = ProjectsRequest {
+        project: project.to_string(),
+    };
+    let found = client.projects(&asked).await?.projects.into_iter().next();
+    let names = found.map(|project| project.operators).unwrap_or_default();
+    let names = names.iter().map(|name| format!("webhook.{name}"));
+    let names: Vec<String> = names.collect();
+    Ok(match names.is_empty() {
+        true => String::new(),
+        false => format!("  operators = [{}]\n", names.join(", ")),
+    })
+}
+
+fn filter(owner: &str) -> ObjectsRequest {
+    match owner {
+        "all" => ObjectsRequest::default(),
+        "api" => ObjectsRequest {
+            owner: "api".to_owned(),
+            ..ObjectsRequest::default()
+        },
+        project => ObjectsRequest {
+            project: project.to_owned(),
+            ..ObjectsRequest::default()
+        },
+    }
+}
+
+/// What of a project, or which check of any, was changed past the files.
+async fn drifted(client: &Client, name: &str) -> Result<Vec<Object>, Failure> {
+    let all = ObjectsRequest {
+        drifted: true,
+        ..ObjectsRequest::default()
+    };
+    let found = objects(client, all).await?;
+    let meant = |object: &Object| object.address == name || object.project == name;
+    Ok(found.into_iter().filter(meant).collect())
+}
+
+async fn objects(client: &Client, mut asked: ObjectsRequest) -> Result<Vec<Object>, Failure> {
+    let mut all = Vec::new();
+    loop {
+        let page = client.objects(&asked).await?;
+        all.extend(page.objects);
+        match page.next {
+            0 => return Ok(all),
+            next => asked.after = next,
+        }
+    }
+}
+
+/// Each object under a name that files can declare: its own, one made of its id where it has
+/// none, and with its project's where another one has the name.
+fn named(objects: &[Object]) -> Vec<(String, &Object)> {
+    let mut taken: BTreeMap<(String, String), ()> = BTreeMap::new();
+    let mut all = Vec::new();
+    for object in objects {
+        let own = match object.address.parse::<CheckId>() {
+            Ok(_) => format!("check-{}", object.address),
+            Err(_) => object.address.clone(),
+        };
+        let mut name = own.clone();
+        let mut number = 2;
+        while taken
+            .insert((object.kind.clone(), name.clone()), ())
+            .is_some()
+        {
+            name = format!("{own}-{number}");
+            number += 1;
+        }
+        all.push((name, object));
+    }
+    all
+}
+
+fn block(object: &Object, name: &str) -> Result<String, Failure> {
+    let unreadable = |error: &dyn std::error::Error| {
+        let message = format!("{}.{} cannot be read: {}", object.kind, name, chain(error));
+        Failure::new(Exit::Server, message).hint("the server may be newer than this lokahictl")
+    };
+    match object.kind.as_str() {
+        "webhook" => {
+            let spec = decode_webhook(&object.spec).map_err(|error| unreadable(&error))?;
+            Ok(webhook_text(name, &spec))
+        }
+        _ => {
+            let spec = decode_check(&object.spec).map_err(|error| unreadable(&error))?;
+            Ok(check_text(name, &spec, &BTreeMap::new(), ""))
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The commands about projects. `roots` reads check files, `upload` brings them to the server,
+//! `planned` asks for the plan; `show` prints it, `doing` asks the user and applies it; the
+//! other files have a command or two each.
+
+mod roots;
+mod upload;
+mod planned;
+mod document;
+mod saved;
+mod doing;
+
+pub(super) mod plan;
+pub(super) mod apply;
+pub(super) mod past;
+pub(super) mod standing;
+pub(super) mod export;
+pub(super) mod explain;
+pub(super) mod watch;

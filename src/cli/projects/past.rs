@@ -1,0 +1,56 @@
+//! `rollback` and `restore`: what a project was, again.
+
+use super::doing::show_and_do;
+use super::planned::Planned;
+use super::roots::allowances;
+use crate::cli::arguments::projects::{Restore, Rollback};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::Console;
+use crate::client::Client;
+use crate::proto::lokahi::{self, PlanRequest};
+
+/// Makes a project what it was at an earlier generation.
+pub(in crate::cli) async fn rollback(
+    client: &Client,
+    what: &Rollback,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    if what.generation < 1 {
+        return Err(Failure::new(Exit::Usage, "generations begin at 1")
+            .hint(format!("lokahictl history {} lists them", what.project)));
+    }
+    let request = PlanRequest {
+        project: what.project.clone(),
+        rollback_to: what.generation,
+        allow: Some(allowances(&what.allow)),
+        ..PlanRequest::default()
+    };
+    let planned = Planned::ask(client, request, "").await?;
+    show_and_do(client, planned, &what.doing, "rollback", console).await
+}
+
+/// Brings back what was deleted.
+pub(in crate::cli) async fn restore(
+    client: &Client,
+    what: &Restore,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    if what.to.is_some() && what.names.len() > 1 {
+        return Err(Failure::new(Exit::Usage, "--as is for one name at a time"));
+    }
+    let to = what.to.clone().unwrap_or_default();
+    let restore = what.names.iter().map(|name| lokahi::Restore {
+        address: match name.starts_with("webhook.") || name.starts_with("check.") {
+            true => name.clone(),
+            false => format!("check.{name}"),
+        },
+        to: to.clone(),
+    });
+    let request = PlanRequest {
+        project: what.project.clone(),
+        restore: restore.collect(),
+        ..PlanRequest::default()
+    };
+    let planned = Planned::ask(client, request, "").await?;
+    show_and_do(client, planned, &what.doing, "restore", console).await
+}

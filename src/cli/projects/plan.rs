@@ -1,0 +1,111 @@
+//! `plan`: what an apply would do, and who would be told of what differently.
+
+use super::document::document;
+use super::planned::Planned;
+use super::roots::roots;
+use super::saved::save;
+use crate::cli::arguments::TextOutput;
+use crate::cli::arguments::projects::{Finding, Plan};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::Console;
+use crate::client::Client;
+use crate::plan::routing::Audience;
+
+/// Plans every project at and below the folder, each by itself.
+pub(in crate::cli) async fn plan(
+    client: &Client,
+    what: &Plan,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let roots = roots(&what.path, &what.inputs, what.output, console)?;
+    if roots.len() > 1 && what.save.is_some() {
+        let message = format!("{} holds {} projects", what.path.display(), roots.len());
+        return Err(Failure::new(Exit::Usage, message).hint("--save is for one: name its folder"));
+    }
+    let several = roots.len() > 1;
+    let mut worst = Exit::Ok;
+    for root in roots {
+        let shown = root.shown();
+        let form = ("plan", what.output);
+        let planned = root.plan(client, &what.scope, false, form, console).await;
+        let exit = match planned {
+            Ok(planned) => {
+                if several {
+                    writeln!(console.out, "{shown}: project {}", planned.project)?;
+                }
+                show(&planned, what, console)?
+            }
+            Err(failure) if several => failure.report(console.words),
+            Err(failure) => return Err(failure),
+        };
+        worst = worse(worst, exit);
+    }
+    Ok(worst)
+}
+
+fn show(planned: &Planned, what: &Plan, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    match what.output {
+        TextOutput::Human => console.out.write_all(planned.human().as_bytes())?,
+        TextOutput::Json => writeln!(console.out, "{:#}", document(planned, "plan"))?,
+    }
+    if let Some(file) = &what.save {
+        save(planned, file)?;
+        writeln!(
+            console.words,
+            "saved: lokahictl apply --plan {} does exactly this",
+            file.display()
+        )?;
+    }
+    let found: Vec<&Finding> = what
+        .fail_on
+        .iter()
+        .filter(|it| has(planned, **it))
+        .collect();
+    if let Some(finding) = found.first() {
+        writeln!(
+            console.words,
+            "error: the plan has what --fail-on names: {finding:?}"
+        )?;
+        return Ok(Exit::Findings);
+    }
+    if planned.is_held() {
+        return Ok(Exit::Held);
+    }
+    match what.detailed_exitcode && !planned.plan.is_empty() {
+        true => Ok(Exit::Changes),
+        false => Ok(Exit::Ok),
+    }
+}
+
+fn has(planned: &Planned, finding: Finding) -> bool {
+    let silent = || {
+        planned
+            .plan
+            .routing
+            .iter()
+            .any(|it| it.receiver == Audience::Nobody)
+    };
+    match finding {
+        Finding::Delete => planned.summary().delete > 0,
+        Finding::Silence => silent(),
+        Finding::Guard => planned.is_held(),
+        Finding::Drift => planned.summary().drifted > 0,
+        Finding::Warning => !planned.plan.warnings.is_empty(),
+    }
+}
+
+/// Of several projects the one that wants the most attention decides: invalid files first.
+pub(super) fn worse(one: Exit, other: Exit) -> Exit {
+    let weight = |exit: Exit| match exit {
+        Exit::Ok => 0,
+        Exit::Changes => 1,
+        Exit::Findings => 2,
+        Exit::Held => 3,
+        _ => 4,
+    };
+    if weight(other) > weight(one) {
+        other
+    } else {
+        one
+    }
+}

@@ -1,0 +1,97 @@
+//! A plan that the server made, as lokahictl shows and saves it.
+
+use crate::cli::exit::Failure;
+use crate::client::Client;
+use crate::model::change::{Change, Summary};
+use crate::plan::Plan;
+use crate::plan::guard::{Guard, Weight};
+use crate::plan::text::{Standing, human};
+use crate::plan::wire;
+use crate::proto::lokahi::{self, PlanPageRequest, PlanRequest, PlanResult, Revision};
+
+/// A plan, and what it was made of.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    pub(super) project: String,
+    pub(super) token: String,
+    pub(super) generation: i64,
+    pub(super) digest: Vec<u8>,
+    pub(super) revision: Revision,
+    pub(super) plan: Plan,
+    pub(super) guards: Vec<Guard>,
+    /// Before the files' paths.
+    pub(super) root: String,
+}
+
+impl Planned {
+    /// Asks the server for a plan, with all of its pages.
+    pub(super) async fn ask(
+        client: &Client,
+        request: PlanRequest,
+        root: &str,
+    ) -> Result<Self, Failure> {
+        let revision = request.revision.clone().unwrap_or_default();
+        let mut result = client.plan(&request).await?;
+        for page in 1..result.pages {
+            let token = result.token.clone();
+            let more = client.plan_page(&PlanPageRequest { token, page }).await?;
+            result.changes.extend(more.changes);
+        }
+        Ok(Self::from_result(result, revision, root))
+    }
+
+    fn from_result(result: PlanResult, revision: Revision, root: &str) -> Self {
+        let suggestion = |it: lokahi::Move| (it.from, it.to);
+        let changes: Vec<Change> = result.changes.into_iter().map(wire::from_change).collect();
+        Self {
+            project: result.project,
+            token: result.token,
+            generation: result.generation,
+            digest: result.digest,
+            revision,
+            plan: Plan {
+                changes,
+                routing: result.routing.into_iter().map(wire::from_routing).collect(),
+                suggestions: result.suggestions.into_iter().map(suggestion).collect(),
+                warnings: result.warnings,
+                weight: Weight::default(),
+            },
+            guards: result.guards.into_iter().map(wire::from_guard).collect(),
+            root: root.to_owned(),
+        }
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        self.plan.summary()
+    }
+
+    /// As people read it.
+    pub(super) fn human(&self) -> String {
+        let revision = revision(&self.revision);
+        human(
+            &self.plan,
+            &Standing {
+                root: &self.root,
+                revision: &revision,
+                generation: self.generation,
+                guards: &self.guards,
+            },
+        )
+    }
+
+    /// Nothing may be written before a person has looked.
+    pub(super) fn is_held(&self) -> bool {
+        !self.guards.is_empty()
+    }
+}
+
+/// "main@3f2c1a9", with a star where files differ from the commit.
+pub(in crate::cli) fn revision(revision: &Revision) -> String {
+    let sha: String = revision.sha.chars().take(7).collect();
+    let dirty = if revision.dirty { "*" } else { "" };
+    match (revision.r#ref.as_str(), sha.as_str()) {
+        (_, "") => String::new(),
+        ("", sha) => format!("{sha}{dirty}"),
+        (reference, sha) => format!("{reference}@{sha}{dirty}"),
+    }
+}

@@ -1,0 +1,249 @@
+//! How projects stand, their generations, and what people say about their reconcilers.
+
+use time::OffsetDateTime;
+
+use super::document::hex;
+use super::planned::revision;
+use crate::cli::arguments::ListOutput;
+use crate::cli::arguments::projects::{Approve, History, Status, Suspend};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::Console;
+use crate::cli::table::{age, printable, table};
+use crate::client::Client;
+use crate::clock;
+use crate::plan::text::moment;
+use crate::plan::wire;
+use crate::proto::json::{self, JsonStyle};
+use crate::proto::lokahi::{
+    ApproveRequest, Condition, Generation, HistoryRequest, ProjectRequest, ProjectStatus,
+    ProjectsRequest, SuspendRequest,
+};
+
+/// How one project stands, or every one.
+pub(in crate::cli) async fn status(
+    client: &Client,
+    what: &Status,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let asked = ProjectsRequest {
+        project: what.project.clone().unwrap_or_default(),
+    };
+    let found = client.projects(&asked).await?;
+    if form(what.output, console) == ListOutput::Json {
+        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Cli)?)?;
+        return Ok(Exit::Ok);
+    }
+    if found.projects.is_empty() {
+        writeln!(console.words, "no project was applied yet: lokahictl apply")?;
+    }
+    let now = clock::now();
+    for (number, project) in found.projects.iter().enumerate() {
+        if number > 0 {
+            writeln!(console.out)?;
+        }
+        console.out.write_all(standing(project, now).as_bytes())?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
+    let mut lines = vec![format!("{}", project.project)];
+    let mut line = |name: &str, text: String| {
+        lines.push(format!("  {name:<12} {}", printable(&text)));
+    };
+    let from = project.revision.as_ref().map(revision).unwrap_or_default();
+    let applied = match project.generation {
+        0 => "0: nothing was applied yet".to_owned(),
+        n => {
+            let by = &project.applied_by;
+            let ago = age(project.applied_at, now);
+            format!("{n}, applied by {by} {ago} ago  {from}")
+                .trim_end()
+                .to_owned()
+        }
+    };
+    line("generation", applied);
+    let (checks, webhooks) = (project.checks, project.webhooks);
+    let (up, down, disabled) = (project.up, project.down, project.disabled);
+    line(
+        "declares",
+        format!("{checks} checks ({up} up, {down} down, {disabled} disabled), {webhooks} webhooks"),
+    );
+    if project.drifted > 0 {
+        line(
+            "drift",
+            format!("{} checks were changed past the files", project.drifted),
+        );
+    }
+    if !project.operators.is_empty() {
+        line("operators", project.operators.join(", "));
+    }
+    if !project.reconciler.is_empty() {
+        line("reconciler", project.reconciler.clone());
+    }
+    if let Some(suspended) = &project.suspended {
+        let ago = age(suspended.since, now);
+        let (by, why) = (&suspended.by, &suspended.reason);
+        line("suspended", format!("since {ago}, by {by}: {why}"));
+    }
+    for condition in &project.conditions {
+        if shown(condition) {
+            let ago = age(condition.since, now);
+            let status = if condition.status { "yes" } else { "no" };
+            let reason = &condition.reason;
+            line(
+                &condition.r#type,
+                format!("{status}, since {ago}: {reason}"),
+            );
+            let message = condition.message.trim_end();
+            let held = !condition.digest.is_empty();
+            if held {
+                line("", format!("digest {}", hex(&condition.digest)));
+            }
+            let repeated = condition.r#type == "Ready" && reason == "Held";
+            for text in message.lines().filter(|_| !repeated) {
+                line("", text.to_owned());
+            }
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// What is as it should be needs no line, but that it is ready.
+fn shown(condition: &Condition) -> bool {
+    condition.status || condition.r#type == "Ready"
+}
+
+/// A project's generations, newest first.
+pub(in crate::cli) async fn history(
+    client: &Client,
+    what: &History,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let asked = HistoryRequest {
+        project: what.project.clone(),
+        count: what.count,
+        before: 0,
+    };
+    let found = client.history(&asked).await?;
+    if form(what.output, console) == ListOutput::Json {
+        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Cli)?)?;
+        return Ok(Exit::Ok);
+    }
+    let heading = ["GENERATION", "KIND", "AT", "BY", "REVISION", "CHANGES"];
+    let rows = found.generations.iter().map(row);
+    let rows: Vec<Vec<String>> = rows.collect();
+    console.out.write_all(table(&heading, &rows).as_bytes())?;
+    Ok(Exit::Ok)
+}
+
+fn row(generation: &Generation) -> Vec<String> {
+    let summary = generation.summary.unwrap_or_default();
+    let mut changes = vec![
+        format!("+{}", summary.create + summary.revive),
+        format!("~{}", summary.update),
+        format!("-{}", summary.delete),
+    ];
+    for (sign, count) in [
+        (">", summary.rename),
+        ("<=", summary.adopt),
+        (".", summary.release),
+        ("!", summary.drifted),
+    ] {
+        if count > 0 {
+            changes.push(format!("{sign}{count}"));
+        }
+    }
+    vec![
+        generation.generation.to_string(),
+        generation.kind.clone(),
+        generation
+            .at
+            .as_ref()
+            .map(|at| moment(wire::moment(at)))
+            .unwrap_or_default(),
+        generation.actor.clone(),
+        generation
+            .revision
+            .as_ref()
+            .map(revision)
+            .unwrap_or_default(),
+        changes.join(" "),
+    ]
+}
+
+/// Stops a project's reconciler.
+pub(in crate::cli) async fn suspend(
+    client: &Client,
+    what: &Suspend,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let asked = SuspendRequest {
+        project: what.project.clone(),
+        reason: what.reason.clone(),
+    };
+    told(&client.suspend(&asked).await?, console)
+}
+
+/// Lets it go on.
+pub(in crate::cli) async fn resume(
+    client: &Client,
+    project: String,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    told(&client.resume(&ProjectRequest { project }).await?, console)
+}
+
+/// Makes it look now.
+pub(in crate::cli) async fn reconcile(
+    client: &Client,
+    project: String,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    told(
+        &client.reconcile(&ProjectRequest { project }).await?,
+        console,
+    )
+}
+
+/// Lets it do what it holds.
+pub(in crate::cli) async fn approve(
+    client: &Client,
+    what: &Approve,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let project = what.project.clone();
+    let asked = ProjectsRequest {
+        project: project.clone(),
+    };
+    let found = client.projects(&asked).await?.projects.into_iter().next();
+    let conditions = found.map(|project| project.conditions).unwrap_or_default();
+    let held = conditions
+        .into_iter()
+        .find(|it| it.r#type == "Held" && it.status);
+    let digest = held.map(|condition| condition.digest).unwrap_or_default();
+    if let Some(wanted) = &what.digest
+        && !hex(&digest).starts_with(&wanted.to_lowercase())
+    {
+        let message = format!("what is held of {project} has another digest");
+        return Err(Failure::new(Exit::Stale, message).hint(format!(
+            "lokahictl status {project} shows it; look at it again"
+        )));
+    }
+    let asked = ApproveRequest { project, digest };
+    told(&client.approve(&asked).await?, console)
+}
+
+fn told(project: &ProjectStatus, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    console
+        .out
+        .write_all(standing(project, clock::now()).as_bytes())?;
+    Ok(Exit::Ok)
+}
+
+fn form(output: Option<ListOutput>, console: &Console<'_>) -> ListOutput {
+    output.unwrap_or(match console.out_is_terminal {
+        true => ListOutput::Table,
+        false => ListOutput::Json,
+    })
+}

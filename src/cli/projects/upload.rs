@@ -1,0 +1,93 @@
+//! Brings what files declare to the server: the index, and the specs that it lacks.
+
+use std::collections::BTreeMap;
+
+use crate::cli::exit::Failure;
+use crate::client::Client;
+use crate::model::change::Kind;
+use crate::model::desired::{Declared, Desired};
+use crate::plan::state::Wanted;
+use crate::plan::wire;
+use crate::proto::lokahi::{
+    Declared as WireDeclared, IndexPart, PlanRequest, SpecDigests, SpecUpload,
+};
+use crate::spec::Digest;
+
+/// How much one upload of specs holds, in bytes; the server takes 4 MiB.
+const UPLOAD: usize = 2 * 1024 * 1024;
+/// How many objects one part of the index has.
+const PART: usize = 15_000;
+
+/// Uploads, and gives the request that asks for the plan.
+pub(super) async fn upload(client: &Client, desired: &Desired) -> Result<PlanRequest, Failure> {
+    let (wanted, mut specs) = Wanted::of(desired);
+    let declared = |all: &BTreeMap<String, Declared<Digest>>| -> Vec<WireDeclared> {
+        all.iter()
+            .map(|(address, it)| wire_declared(address, it))
+            .collect()
+    };
+    let (checks, webhooks) = (declared(&wanted.checks), declared(&wanted.webhooks));
+    let mut missing = Vec::new();
+    let mut upload_id = String::new();
+    let mut parts: Vec<IndexPart> = checks
+        .chunks(PART)
+        .map(|checks| IndexPart {
+            checks: checks.to_vec(),
+            ..IndexPart::default()
+        })
+        .collect();
+    parts.push(IndexPart {
+        webhooks,
+        ..IndexPart::default()
+    });
+    for part in parts {
+        let part = IndexPart { upload_id, ..part };
+        let receipt = client.upload_index(&part).await?;
+        upload_id = receipt.upload_id;
+        missing.extend(receipt.missing);
+    }
+    let project = wanted.project_spec.map(|digest| digest.0.to_vec());
+    let project = project.unwrap_or_default();
+    let asked = SpecDigests {
+        digests: vec![project.clone()],
+    };
+    missing.extend(client.missing_specs(&asked).await?.digests);
+    let (mut upload, mut size) = (SpecUpload::default(), 0);
+    for digest in missing {
+        let Ok(digest) = digest.try_into().map(Digest) else {
+            continue;
+        };
+        let Some((kind, bytes)) = specs.remove(&digest) else {
+            continue;
+        };
+        if size + bytes.len() > UPLOAD {
+            client.upload_specs(&std::mem::take(&mut upload)).await?;
+            size = 0;
+        }
+        size += bytes.len() + 8;
+        match kind {
+            Kind::Check => upload.checks.push(bytes),
+            Kind::Webhook => upload.webhooks.push(bytes),
+            Kind::Project => upload.projects.push(bytes),
+        }
+    }
+    if size > 0 {
+        client.upload_specs(&upload).await?;
+    }
+    Ok(PlanRequest {
+        project: desired.project.to_string(),
+        upload_id,
+        project_digest: project,
+        moves: wanted.moves.iter().map(wire::to_move).collect(),
+        ..PlanRequest::default()
+    })
+}
+
+fn wire_declared(address: &str, declared: &Declared<Digest>) -> WireDeclared {
+    WireDeclared {
+        address: address.to_owned(),
+        digest: declared.spec.0.to_vec(),
+        file: declared.source.file.clone(),
+        line: i32::try_from(declared.source.line).unwrap_or(i32::MAX),
+    }
+}

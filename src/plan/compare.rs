@@ -1,0 +1,303 @@
+//! What differs between what is wanted and what is live, object by object, by digest.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::RESTORABLE;
+use super::moves::{Names, names};
+use super::state::{Live, LiveObject, Options, Specs, Wanted};
+use crate::manifest::difference::{check_fields, project_fields, webhook_fields};
+use crate::model::change::{Action, Change, Drift, FieldChange, Kind};
+use crate::model::check::CheckSpec;
+use crate::model::desired::{ProjectSpec, SourceLine};
+use crate::spec::Digest;
+
+/// One object that something is done to.
+#[derive(Clone, Debug)]
+pub(super) struct Step<'a> {
+    pub(super) kind: Kind,
+    pub(super) address: &'a str,
+    pub(super) action: Action,
+    pub(super) id: Option<Uuid>,
+    pub(super) from: Option<String>,
+    pub(super) before: Option<Digest>,
+    pub(super) after: Option<Digest>,
+    source: SourceLine,
+    drift: Option<Drift>,
+    /// Of a webhook: how many checks tell it.
+    pub(super) told_by: usize,
+}
+
+impl Step<'_> {
+    /// Whether a webhook is not the project's any more.
+    pub(super) fn ends_webhook(&self) -> bool {
+        self.kind == Kind::Webhook && !self.action.keeps()
+    }
+
+    /// The check before and after; `None` where there was or will be none in the project.
+    pub(super) fn checks<'s>(
+        &self,
+        specs: &'s Specs,
+    ) -> (Option<&'s CheckSpec>, Option<&'s CheckSpec>) {
+        let find = |digest: Option<Digest>| specs.checks.get(&digest?);
+        let lived = !matches!(self.action, Action::Create | Action::Revive);
+        let before = lived.then(|| find(self.before)).flatten();
+        (before, find(self.after))
+    }
+
+    /// What people see of it.
+    pub(super) fn change(&self, specs: &Specs, now: OffsetDateTime) -> Change {
+        Change {
+            kind: self.kind,
+            address: self.address.to_owned(),
+            action: self.action,
+            id: self.id,
+            from: self.from.clone(),
+            source: self.source.clone(),
+            fields: self.fields(specs),
+            drift: self.drift.clone(),
+            restorable_until: (self.action == Action::Delete).then(|| until(now)),
+        }
+    }
+
+    fn fields(&self, specs: &Specs) -> Vec<FieldChange> {
+        let digests = match (self.kind, self.before, self.after) {
+            (Kind::Project, None, Some(after)) => {
+                let found = specs.projects.get(&after);
+                let before = ProjectSpec::default();
+                return found.map_or_else(Vec::new, |after| project_fields(&before, after));
+            }
+            (_, Some(before), Some(after)) => (before, after),
+            _ => return Vec::new(),
+        };
+        match self.kind {
+            Kind::Project => between(&specs.projects, digests, project_fields),
+            Kind::Webhook => between(&specs.webhooks, digests, webhook_fields),
+            Kind::Check => between(&specs.checks, digests, check_fields),
+        }
+    }
+}
+
+/// To the minute, so that the same plan made a second later is the same.
+fn until(now: OffsetDateTime) -> OffsetDateTime {
+    let at = now + RESTORABLE;
+    at.replace_nanosecond(0)
+        .and_then(|at| at.replace_second(0))
+        .unwrap_or(at)
+}
+
+fn between<T>(
+    specs: &HashMap<Digest, T>,
+    (before, after): (Digest, Digest),
+    fields: fn(&T, &T) -> Vec<FieldChange>,
+) -> Vec<FieldChange> {
+    match (specs.get(&before), specs.get(&after)) {
+        (Some(before), Some(after)) => fields(before, after),
+        _ => Vec::new(),
+    }
+}
+
+/// Everything that is done, in the order in which it can be done.
+pub(super) fn steps<'a>(
+    wanted: &'a Wanted,
+    live: &'a Live,
+    options: &Options,
+) -> (Vec<Step<'a>>, Vec<String>) {
+    let mut warnings = Vec::new();
+    let mut of = |kind| {
+        let names = names(kind, wanted, live);
+        warnings.extend(names.warnings.iter().cloned());
+        kept_and_gone(kind, wanted, live, options, &names)
+    };
+    let (mut steps, gone_webhooks) = of(Kind::Webhook);
+    let (checks, gone_checks) = of(Kind::Check);
+    steps.extend(project(wanted, live, options));
+    steps.extend(checks);
+    steps.extend(gone_checks);
+    steps.extend(gone_webhooks);
+    (steps, warnings)
+}
+
+/// What the root says of the project itself.
+fn project<'a>(wanted: &'a Wanted, live: &Live, options: &Options) -> Option<Step<'a>> {
+    let after = wanted.project_spec?;
+    let nothing = Digest::of(&crate::spec::encode_project(&ProjectSpec::default()));
+    if live.project_spec.unwrap_or(nothing) == after || !options.targets.is_empty() {
+        return None;
+    }
+    Some(Step {
+        kind: Kind::Project,
+        address: wanted.project.as_str(),
+        action: Action::Update,
+        id: None,
+        from: None,
+        before: live.project_spec,
+        after: Some(after),
+        source: SourceLine::default(),
+        drift: None,
+        told_by: 0,
+    })
+}
+
+/// What stays or comes, and what goes, each by address.
+fn kept_and_gone<'a>(
+    kind: Kind,
+    wanted: &'a Wanted,
+    live: &'a Live,
+    options: &Options,
+    names: &Names,
+) -> (Vec<Step<'a>>, Vec<Step<'a>>) {
+    let (Some(declared), Some(living), Some(dead)) = (
+        wanted.of_kind(kind),
+        live.of_kind(kind),
+        live.dead_of_kind(kind),
+    ) else {
+        return (Vec::new(), Vec::new());
+    };
+    let covered = |address: &str| kind == Kind::Webhook || options.covers(address);
+    let old: BTreeSet<&str> = names.renamed.values().map(String::as_str).collect();
+    let mut kept = Vec::new();
+    for (address, declared) in declared {
+        if !covered(address) {
+            continue;
+        }
+        let mut step = Step {
+            kind,
+            address,
+            action: Action::Create,
+            id: None,
+            from: None,
+            before: None,
+            after: Some(declared.spec),
+            source: declared.source.clone(),
+            drift: None,
+            told_by: 0,
+        };
+        let from = names.renamed.get(address);
+        // What lives at an address that is renamed away is another object.
+        let here = living
+            .get(from.unwrap_or(address))
+            .filter(|_| from.is_some() || !old.contains(address.as_str()));
+        if let Some(object) = here {
+            step.id = Some(object.id);
+            step.before = Some(object.live);
+            step.drift.clone_from(&object.drift);
+            step.told_by = object.told_by;
+            step.from = from.cloned();
+            step.action = match from {
+                Some(_) => Action::Rename,
+                None => Action::Update,
+            };
+            let drifted = object.declared.is_some_and(|digest| digest != object.live);
+            let said = object.declared == Some(declared.spec);
+            let left = options.leave_drift && drifted && said;
+            if from.is_none() && (object.live == declared.spec && !drifted || left) {
+                continue;
+            }
+        } else if let Some(object) = adopted(address, live, names) {
+            step.id = Some(object.id);
+            step.before = Some(object.live);
+            step.from = names.adopted.get(address).cloned();
+            step.action = Action::Adopt;
+        } else if let Some(tombstone) = dead.get(address) {
+            if options.leave_drift && tombstone.drift.is_some() {
+                continue;
+            }
+            step.id = Some(tombstone.id);
+            step.before = Some(tombstone.live);
+            step.drift.clone_from(&tombstone.drift);
+            step.action = Action::Revive;
+        }
+        kept.push(step);
+    }
+    let stays = |address: &str| {
+        let renamed_away = old.contains(address);
+        let declared_here = declared.contains_key(address) && !renamed_away;
+        declared_here || renamed_away || !covered(address)
+    };
+    let gone = living.iter().filter(|(address, _)| !stays(address));
+    let gone =
+        gone.filter_map(|(address, object)| gone_step(kind, address, object, options, names));
+    (kept, gone.collect())
+}
+
+fn adopted<'a>(address: &str, live: &'a Live, names: &Names) -> Option<&'a LiveObject> {
+    live.api.get(names.adopted.get(address)?)
+}
+
+fn gone_step<'a>(
+    kind: Kind,
+    address: &'a str,
+    object: &'a LiveObject,
+    options: &Options,
+    names: &Names,
+) -> Option<Step<'a>> {
+    let action = match names.released.contains(address) {
+        true => Action::Release,
+        false => Action::Delete,
+    };
+    let named = action == Action::Release || names.removed.contains(address);
+    if !named && (options.no_prune || !options.targets.is_empty()) {
+        return None;
+    }
+    Some(Step {
+        kind,
+        address,
+        action,
+        id: Some(object.id),
+        from: None,
+        before: Some(object.live),
+        after: None,
+        source: object.source.clone(),
+        drift: object.drift.clone(),
+        told_by: object.told_by,
+    })
+}
+
+/// With targets, only the receivers that these need, and nothing of the others.
+pub(super) fn narrow<'a>(steps: Vec<Step<'a>>, options: &Options, specs: &Specs) -> Vec<Step<'a>> {
+    if options.targets.is_empty() {
+        return steps;
+    }
+    let mut told = BTreeSet::new();
+    for step in &steps {
+        if let (_, Some(spec)) = step.checks(specs) {
+            told.extend(spec.receivers.iter().map(|name| name.as_str().to_owned()));
+        }
+    }
+    let needed = |step: &Step<'_>| match step.kind {
+        Kind::Check => true,
+        Kind::Project => false,
+        Kind::Webhook => {
+            let comes = !matches!(step.action, Action::Update | Action::Delete);
+            options.names_webhook(step.address) || comes && told.contains(step.address)
+        }
+    };
+    steps.into_iter().filter(needed).collect()
+}
+
+/// A delete and a create of one spec, where there is exactly one of each: most likely somebody
+/// renamed the check and forgot to say so.
+pub(super) fn suggestions(steps: &[Step<'_>], specs: &Specs) -> Vec<(String, String)> {
+    let mut pairs: BTreeMap<Digest, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for step in steps.iter().filter(|step| step.kind == Kind::Check) {
+        match (step.action, step.before, step.after) {
+            (Action::Delete, Some(digest), _) => {
+                pairs.entry(digest).or_default().0.push(step.address);
+            }
+            (Action::Create, _, Some(digest)) => {
+                pairs.entry(digest).or_default().1.push(step.address);
+            }
+            _ => {}
+        }
+    }
+    let one = |(gone, come): (Vec<&str>, Vec<&str>)| match (gone.as_slice(), come.as_slice()) {
+        ([from], [to]) => Some((format!("check.{from}"), format!("check.{to}"))),
+        _ => None,
+    };
+    let known = |digest: &Digest| specs.checks.contains_key(digest);
+    let pairs = pairs.into_iter().filter(|(digest, _)| known(digest));
+    pairs.filter_map(|(_, pair)| one(pair)).collect()
+}

@@ -1,0 +1,237 @@
+//! What must not happen by accident. A guard says what it saw and which flag or edit lets it
+//! pass; it never changes a plan.
+
+use std::borrow::Cow;
+
+use super::compare::Step;
+use super::names::Names;
+use super::routing::audience;
+use super::state::{Live, Options, Specs, Wanted};
+use crate::model::change::{Action, Kind};
+use crate::model::check::CheckSpec;
+
+/// How much of a project a plan touches.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Weight {
+    /// Live checks before.
+    pub live: usize,
+    /// The files declare no check at all.
+    pub empty: bool,
+    /// Checks that are deleted.
+    pub deletes: Vec<String>,
+    /// Those of them that must not be.
+    pub protected: Vec<String>,
+    /// Checks that were watched and told somebody, and will not any more.
+    pub silent: Vec<String>,
+    /// Checks that will look at another host, or for something else.
+    pub retargeted: Vec<String>,
+}
+
+/// What is known of where the files came from.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Origin {
+    /// Repository and folder in it, at the last apply that knew, and now.
+    pub before: Option<(String, String)>,
+    pub now: Option<(String, String)>,
+    /// How many files there were, and are.
+    pub files_before: usize,
+    pub files_now: usize,
+    /// The highest revision that was applied, if what is applied now is older.
+    pub newer: Option<String>,
+}
+
+/// What whoever applies has allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Allow {
+    pub empty: bool,
+    /// Exactly so many.
+    pub deletes: Option<usize>,
+    pub silence: Option<usize>,
+    pub changes: Option<usize>,
+    pub source_change: bool,
+    pub rollback: bool,
+}
+
+impl Allow {
+    /// What one of both allows; `self` where both name a number.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            empty: self.empty || other.empty,
+            deletes: self.deletes.or(other.deletes),
+            silence: self.silence.or(other.silence),
+            changes: self.changes.or(other.changes),
+            source_change: self.source_change || other.source_change,
+            rollback: self.rollback || other.rollback,
+        }
+    }
+}
+
+/// A reason not to apply.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Guard {
+    pub name: Cow<'static, str>,
+    /// What it saw.
+    pub message: String,
+    /// What lets it pass.
+    pub passes_with: String,
+    /// What it is about.
+    pub addresses: Names,
+}
+
+impl Guard {
+    /// Whether a person may let the reconciler pass it. Not so where only another file does.
+    pub fn can_be_approved(&self) -> bool {
+        !matches!(&*self.name, "prevent_destroy" | "empty")
+    }
+}
+
+/// Weighs what a plan does.
+pub(super) fn weigh(
+    steps: &[Step<'_>],
+    wanted: &Wanted,
+    live: &Live,
+    options: &Options,
+    specs: &Specs,
+) -> Weight {
+    let whole = !options.no_prune && options.targets.is_empty();
+    let mut weight = Weight {
+        live: live.checks.len(),
+        empty: whole && wanted.checks.is_empty() && !live.checks.is_empty(),
+        ..Weight::default()
+    };
+    for step in steps.iter().filter(|step| step.kind == Kind::Check) {
+        let (before, after) = step.checks(specs);
+        let address = || step.address.to_owned();
+        if step.action == Action::Delete {
+            weight.deletes.push(address());
+            if before.is_some_and(|spec| spec.prevent_destroy) {
+                weight.protected.push(address());
+            }
+        }
+        if let (Some(before), Some(after)) = (before, after) {
+            if !audience(before).is_empty() && audience(after).is_empty() {
+                weight.silent.push(address());
+            }
+            if host(before) != host(after) || before.asserts != after.asserts {
+                weight.retargeted.push(address());
+            }
+        }
+    }
+    weight
+}
+
+fn host(spec: &CheckSpec) -> Option<String> {
+    spec.url.parse().host_str().map(str::to_owned)
+}
+
+/// The reasons not to apply a plan of this weight.
+pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
+    let mut all = Vec::new();
+    let live = weight.live;
+    if weight.empty && !allow.empty {
+        all.push(Guard {
+            name: "empty".into(),
+            message: format!("the files declare no check, and {live} are live"),
+            passes_with: "--allow-empty".to_owned(),
+            addresses: weight.deletes.as_slice().into(),
+        });
+    }
+    let deletes = weight.deletes.len();
+    let most = (live * 3 / 10).clamp(3, 25);
+    if deletes > most && allow.deletes != Some(deletes) {
+        all.push(Guard {
+            name: "deletes".into(),
+            message: format!("{deletes} of {live} checks would be deleted; {most} may be at once")
+                + &exactly(allow.deletes),
+            passes_with: format!("--allow-deletes {deletes}"),
+            addresses: weight.deletes.as_slice().into(),
+        });
+    }
+    if !weight.protected.is_empty() {
+        let protected = weight.protected.len();
+        all.push(Guard {
+            name: "prevent_destroy".into(),
+            message: format!("{protected} of the checks to be deleted have prevent_destroy"),
+            passes_with: "declaring prevent_destroy = false, applying that, and deleting later"
+                .to_owned(),
+            addresses: weight.protected.as_slice().into(),
+        });
+    }
+    let silent = weight.silent.len();
+    let most = (live / 10).clamp(3, 25);
+    if silent > most && allow.silence != Some(silent) {
+        all.push(Guard {
+            name: "silence".into(),
+            message: format!(
+                "{silent} of {live} checks would be disabled or tell nobody; {most} may at once"
+            ) + &exactly(allow.silence),
+            passes_with: format!("--allow-silence {silent}"),
+            addresses: weight.silent.as_slice().into(),
+        });
+    }
+    let changed = weight.retargeted.len();
+    if changed > 25 && changed * 10 > live * 3 && allow.changes != Some(changed) {
+        all.push(Guard {
+            name: "changes".into(),
+            message: format!(
+                "{changed} of {live} checks would look at another host or for something else"
+            ) + &exactly(allow.changes),
+            passes_with: format!("--allow-changes {changed}"),
+            addresses: weight.retargeted.as_slice().into(),
+        });
+    }
+    all.extend(source(weight, origin, allow));
+    if let Some(newer) = &origin.newer
+        && !allow.rollback
+    {
+        let short: String = newer.chars().take(10).collect();
+        all.push(Guard {
+            name: "rollback".into(),
+            message: format!("{short}, which was applied before, is newer than this commit"),
+            passes_with: "--allow-rollback".to_owned(),
+            addresses: Names::default(),
+        });
+    }
+    all
+}
+
+/// Another source that deletes is most likely the wrong folder.
+fn source(weight: &Weight, origin: &Origin, allow: &Allow) -> Option<Guard> {
+    if weight.deletes.is_empty() || allow.source_change {
+        return None;
+    }
+    let message = match (&origin.before, &origin.now) {
+        (Some(before), now) if now.as_ref() != Some(before) => {
+            let now = now.as_ref().map_or("no repository".to_owned(), place);
+            format!(
+                "the checks came from {}, and these files come from {now}",
+                place(before)
+            )
+        }
+        _ if origin.files_now * 2 < origin.files_before => format!(
+            "there are {} check files where there were {}",
+            origin.files_now, origin.files_before
+        ),
+        _ => return None,
+    };
+    Some(Guard {
+        name: "source".into(),
+        message: format!("{message}, and the plan deletes"),
+        passes_with: "--accept-source-change".to_owned(),
+        addresses: weight.deletes.as_slice().into(),
+    })
+}
+
+fn place((remote, path): &(String, String)) -> String {
+    match (remote.as_str(), path.as_str()) {
+        ("", "") => "no repository".to_owned(),
+        (remote, "") => remote.to_owned(),
+        ("", path) => path.to_owned(),
+        (remote, path) => format!("{remote} ({path})"),
+    }
+}
+
+/// That a number was given, and another.
+fn exactly(allowed: Option<usize>) -> String {
+    allowed.map_or(String::new(), |n| format!(" ({n} were allowed)"))
+}

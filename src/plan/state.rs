@@ -1,0 +1,170 @@
+//! What a plan is made from: what is wanted and what is live, both by digest, so that most
+//! of what stays as it is need not be decoded.
+
+use std::collections::{BTreeMap, HashMap};
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::model::change::{Drift, Kind};
+use crate::model::check::CheckSpec;
+use crate::model::desired::{Declared, Desired, Move, ProjectSpec, SourceLine};
+use crate::model::name::Name;
+use crate::model::webhook::WebhookSpec;
+use crate::spec::{Digest, encode_check, encode_project, encode_webhook};
+
+/// What a project is to be, by address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    pub project: Name,
+    /// Of its `ProjectSpec`; absent: leave it as it is.
+    pub project_spec: Option<Digest>,
+    pub checks: BTreeMap<String, Declared<Digest>>,
+    pub webhooks: BTreeMap<String, Declared<Digest>>,
+    pub moves: Vec<Declared<Move>>,
+}
+
+impl Wanted {
+    /// The index of a desired state, and its encoded specs, each once.
+    pub fn of(desired: &Desired) -> (Self, BTreeMap<Digest, (Kind, Vec<u8>)>) {
+        let mut specs = BTreeMap::new();
+        let mut put = |kind, bytes: Vec<u8>| {
+            let digest = Digest::of(&bytes);
+            specs.entry(digest).or_insert((kind, bytes));
+            digest
+        };
+        let mut checks = BTreeMap::new();
+        for (address, Declared { spec, source }) in &desired.checks {
+            let spec = put(Kind::Check, encode_check(spec));
+            let source = source.clone();
+            checks.insert(address.clone(), Declared { spec, source });
+        }
+        let mut webhooks = BTreeMap::new();
+        for (address, Declared { spec, source }) in &desired.webhooks {
+            let spec = put(Kind::Webhook, encode_webhook(spec));
+            let source = source.clone();
+            webhooks.insert(address.clone(), Declared { spec, source });
+        }
+        let project = ProjectSpec {
+            operators: desired.operators.clone(),
+        };
+        let wanted = Self {
+            project: desired.project.clone(),
+            project_spec: Some(put(Kind::Project, encode_project(&project))),
+            checks,
+            webhooks,
+            moves: desired.moves.clone(),
+        };
+        (wanted, specs)
+    }
+
+    /// The declared objects of a kind.
+    pub(super) fn of_kind(&self, kind: Kind) -> Option<&BTreeMap<String, Declared<Digest>>> {
+        match kind {
+            Kind::Check => Some(&self.checks),
+            Kind::Webhook => Some(&self.webhooks),
+            Kind::Project => None,
+        }
+    }
+}
+
+/// An object that lives, or one that the API has and the project takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LiveObject {
+    pub id: Uuid,
+    /// What is in force.
+    pub live: Digest,
+    /// What the files said last; differs after a forced change.
+    pub declared: Option<Digest>,
+    /// Where that stood.
+    pub source: SourceLine,
+    /// Who made the two differ.
+    pub drift: Option<Drift>,
+    /// Of a webhook: how many checks tell it.
+    pub told_by: usize,
+}
+
+/// A deleted object that can come back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tombstone {
+    pub id: Uuid,
+    /// What it was.
+    pub live: Digest,
+    pub deleted_at: OffsetDateTime,
+    /// Who deleted it past the files, if somebody did.
+    pub drift: Option<Drift>,
+}
+
+/// What a project is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Live {
+    pub project_spec: Option<Digest>,
+    pub checks: BTreeMap<String, LiveObject>,
+    pub webhooks: BTreeMap<String, LiveObject>,
+    /// By address, those of the last seven days.
+    pub dead_checks: BTreeMap<String, Tombstone>,
+    pub dead_webhooks: BTreeMap<String, Tombstone>,
+    /// What the API has of what is to be adopted, by id and by name.
+    pub api: BTreeMap<String, LiveObject>,
+}
+
+impl Live {
+    pub(super) fn of_kind(&self, kind: Kind) -> Option<&BTreeMap<String, LiveObject>> {
+        match kind {
+            Kind::Check => Some(&self.checks),
+            Kind::Webhook => Some(&self.webhooks),
+            Kind::Project => None,
+        }
+    }
+
+    pub(super) fn dead_of_kind(&self, kind: Kind) -> Option<&BTreeMap<String, Tombstone>> {
+        match kind {
+            Kind::Check => Some(&self.dead_checks),
+            Kind::Webhook => Some(&self.dead_webhooks),
+            Kind::Project => None,
+        }
+    }
+}
+
+/// Decoded specs, as far as a plan needs them.
+#[derive(Clone, Debug, Default)]
+pub struct Specs {
+    pub checks: HashMap<Digest, CheckSpec>,
+    pub webhooks: HashMap<Digest, WebhookSpec>,
+    pub projects: HashMap<Digest, ProjectSpec>,
+}
+
+/// What else whoever asks for a plan says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Delete nothing but what a `removed` block names.
+    pub no_prune: bool,
+    /// Nothing but these, `check.NAME` (also one or all of a `for_each`) or `webhook.NAME`, and
+    /// the receivers that the checks need. Empty: everything.
+    pub targets: Vec<String>,
+    /// Leave what somebody changed past the files as it is, while the files say nothing new
+    /// of it.
+    pub leave_drift: bool,
+}
+
+impl Options {
+    /// Whether this check is looked at.
+    pub(super) fn covers(&self, address: &str) -> bool {
+        let is = |target: &String| {
+            let target = target.strip_prefix("check.").unwrap_or(target);
+            target == address || Some(target) == base(address)
+        };
+        self.targets.is_empty() || self.targets.iter().any(is)
+    }
+
+    /// Whether this receiver is asked for by its name.
+    pub(super) fn names_webhook(&self, address: &str) -> bool {
+        let is = |target: &String| target.strip_prefix("webhook.") == Some(address);
+        self.targets.iter().any(is)
+    }
+}
+
+/// The name before `["key"]`, if there is one.
+pub(super) fn base(address: &str) -> Option<&str> {
+    address.split_once('[').map(|(base, _)| base)
+}

@@ -1,0 +1,90 @@
+//! Why nothing was applied.
+
+use time::OffsetDateTime;
+
+use crate::model::desired::API_PROJECT;
+use crate::model::secret::SecretName;
+use crate::plan::guard::Guard;
+use crate::plan::text::moment;
+use crate::spec::{Digest, SpecError};
+use crate::store::error::StoreError;
+
+/// Why nothing was applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The built-in project.
+    #[error("the project {API_PROJECT:?} belongs to the API; give yours another name")]
+    Reserved,
+    /// Something else would be done by now.
+    #[error("{}", stale(.expected, .found, .by))]
+    Stale {
+        /// The generation that the plan was made at.
+        expected: i64,
+        found: i64,
+        /// Who changed what is live since, and when.
+        by: Option<(String, OffsetDateTime)>,
+    },
+    /// A guard holds it.
+    #[error("{}", held(.0))]
+    Held(Vec<Guard>),
+    /// A reconciler brings the project to its source by itself.
+    #[error(
+        "the reconciler of {owner} brings {project} to its own source, and would undo this; \
+         suspend it first: lokahictl suspend {project} --reason WHY"
+    )]
+    Reconciled { project: String, owner: String },
+    /// Something tells a receiver that is not declared.
+    #[error("{what} notifies webhook {receiver:?}, which is not declared")]
+    UnknownReceiver { what: String, receiver: String },
+    /// One environment variable would stand for both.
+    #[error("{0} and {1} are one variable, {variable}: give one of them another name", variable = .0.variable())]
+    SecretsCollide(SecretName, SecretName),
+    /// The client has not uploaded it.
+    #[error("the spec of {0} is not stored; upload it first")]
+    NotStored(String),
+    /// There is no such check among those of the API.
+    #[error("the API has no check {id:?} that could become check.{to}")]
+    NothingToAdopt { id: String, to: String },
+    /// What is adopted must be declared.
+    #[error("check.{to} is to adopt a check, and is not declared")]
+    AdoptedUndeclared { to: String },
+    /// The API has no receivers of its own.
+    #[error("{from} cannot be released: the API has no webhooks of its own; delete it")]
+    CannotRelease { from: String },
+    /// No such generation.
+    #[error("{project} has no generation {n}")]
+    NoGeneration { project: String, n: i64 },
+    /// Nothing of this name was deleted lately.
+    #[error("{address} was not deleted within the last seven days, or lives")]
+    NothingToRestore { address: String },
+    /// What is stored cannot be read.
+    #[error("a stored spec cannot be read")]
+    Stored {
+        digest: Digest,
+        #[source]
+        source: SpecError,
+    },
+    /// Postgres.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn stale(expected: &i64, found: &i64, by: &Option<(String, OffsetDateTime)>) -> String {
+    let who = match by {
+        Some((who, at)) => format!(" by {who} at {}", moment(*at)),
+        None => String::new(),
+    };
+    match expected == found {
+        true => format!("what is live was changed{who} since the plan was made; plan again"),
+        false => format!(
+            "the project is at generation {found} by now, applied{who}; the plan was made at \
+             {expected}; plan again"
+        ),
+    }
+}
+
+fn held(guards: &[Guard]) -> String {
+    let each = |guard: &Guard| format!("{} (passes with {})", guard.message, guard.passes_with);
+    let all: Vec<String> = guards.iter().map(each).collect();
+    format!("held: {}", all.join("; "))
+}

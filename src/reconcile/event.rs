@@ -1,0 +1,98 @@
+//! What the operators of a project are told: what is held, what failed, what drifted, and the
+//! end of each.
+
+use prost::Message as _;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::model::id::EventId;
+use crate::proto::lokahi::{CheckStatus, ProjectEvent};
+use crate::proto::moment::timestamp;
+use crate::store::Connection;
+use crate::store::condition::{Aspect, Condition, NewCondition, condition_list, condition_set};
+use crate::store::error::StoreError;
+use crate::store::project::{Project, project_operators};
+use crate::store::transition::{NewEvent, event_insert};
+
+/// The type of the event that tells of an aspect, and whether it is told while the aspect
+/// holds or while it does not.
+fn kind(aspect: Aspect) -> Option<(&'static str, bool)> {
+    match aspect {
+        Aspect::Ready => Some(("project.failed", false)),
+        Aspect::Held => Some(("project.held", true)),
+        Aspect::Drifted => Some(("project.drifted", true)),
+        Aspect::Reconciling => None,
+    }
+}
+
+/// Says how an aspect of a project is, and tells its operators when that is news. Returns the
+/// events that deliveries wait for.
+pub(super) async fn say(
+    conn: &mut Connection,
+    project: &Project,
+    new: &NewCondition<'_>,
+    revision: &str,
+    now: OffsetDateTime,
+) -> Result<Option<EventId>, StoreError> {
+    let before = condition_list(conn, &[project.id]).await?;
+    let before = before.into_iter().map(|(_, condition)| condition);
+    let before = before.into_iter().find(|it| it.aspect == new.aspect.name());
+    if !condition_set(conn, project.id, new, now).await? {
+        return Ok(None);
+    }
+    let Some((kind, told_while)) = kind(new.aspect) else {
+        return Ok(None);
+    };
+    let opens = new.status == told_while && is_fault(new);
+    let ends = before.is_some_and(|it| it.status == told_while && was_fault(new.aspect, &it));
+    if !opens && !ends {
+        return Ok(None);
+    }
+    let operators = project_operators(conn, project.id).await?;
+    if operators.is_empty() {
+        return Ok(None);
+    }
+    let id = EventId(Uuid::now_v7());
+    let event = CheckStatus {
+        r#type: kind.to_owned(),
+        event_id: id.to_string(),
+        at: Some(timestamp(now)),
+        generation: new.observed_generation,
+        revision: revision.to_owned(),
+        resolved: !opens,
+        project: Some(ProjectEvent {
+            project: project.name.clone(),
+            reason: new.reason.to_owned(),
+            message: new.message.to_owned(),
+            digest: new.digest.unwrap_or_default().to_vec(),
+            revision: revision.to_owned(),
+        }),
+        ..CheckStatus::default()
+    };
+    let new = NewEvent {
+        id,
+        kind,
+        generation: new.observed_generation,
+        revision,
+        payload: &event.encode_to_vec(),
+        at: now,
+    };
+    let deliveries = event_insert(conn, project.id, &operators, &new).await?;
+    Ok((deliveries > 0).then_some(id))
+}
+
+/// What waits or is suspended is not ready either, and nobody's fault.
+fn is_fault(new: &NewCondition<'_>) -> bool {
+    new.aspect != Aspect::Ready || is_failure(new.reason)
+}
+
+fn was_fault(aspect: Aspect, before: &Condition) -> bool {
+    aspect != Aspect::Ready || is_failure(&before.reason)
+}
+
+fn is_failure(reason: &str) -> bool {
+    !matches!(
+        reason,
+        "Held" | "Waiting" | "Suspended" | "Observing" | "Applied"
+    )
+}

@@ -1,0 +1,147 @@
+//! Wishes that come from a project's own past: an earlier generation again, and what was
+//! deleted.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::error::ApplyError;
+use super::propose::Wish;
+use crate::clock;
+use crate::model::change::Kind;
+use crate::model::desired::{Declared, Move, ProjectSpec, SourceLine};
+use crate::model::name::{Address, Name};
+use crate::plan::RESTORABLE;
+use crate::spec::{Digest, encode_project};
+use crate::store::Connection;
+use crate::store::generation::generation_members;
+use crate::store::project::{Project, ProjectId, project_checks, project_list, project_receivers};
+use crate::store::spec::spec_put;
+use crate::store::tombstone::tombstone_find;
+
+/// Makes a wish for what the project was at generation `n`. What has another name by now is
+/// found by its id.
+pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result<(), ApplyError> {
+    let project = find(conn, wish).await?;
+    if n < 1 || n > project.generation {
+        return Err(ApplyError::NoGeneration {
+            project: project.name,
+            n,
+        });
+    }
+    let now = now_called(conn, project.id).await?;
+    for member in generation_members(conn, project.id, n).await? {
+        let source = member.source;
+        let spec = member.digest;
+        let declared = Declared { spec, source };
+        let all = match member.kind {
+            Kind::Project => {
+                wish.wanted.project_spec = Some(spec);
+                continue;
+            }
+            Kind::Check => &mut wish.wanted.checks,
+            Kind::Webhook => &mut wish.wanted.webhooks,
+        };
+        let name = |address: &str| format!("{}.{address}", member.kind.name());
+        let called = member.object.and_then(|id| now.get(&(member.kind, id)));
+        if let Some(called) = called.filter(|called| **called != member.address) {
+            wish.wanted.moves.push(Declared {
+                spec: Move::Moved {
+                    from: name(called),
+                    to: name(&member.address),
+                },
+                source: SourceLine::default(),
+            });
+        }
+        all.insert(member.address, declared);
+    }
+    if wish.wanted.project_spec.is_none() {
+        let nothing = encode_project(&ProjectSpec::default());
+        wish.wanted.project_spec = Some(Digest::of(&nothing));
+        spec_put(conn, &[nothing]).await?;
+    }
+    Ok(())
+}
+
+/// What every live object is called.
+async fn now_called(
+    conn: &mut Connection,
+    project: ProjectId,
+) -> Result<HashMap<(Kind, Uuid), String>, ApplyError> {
+    let checks = project_checks(conn, project).await?.into_iter();
+    let checks = checks.map(|row| ((Kind::Check, row.id), row.address));
+    let receivers = project_receivers(conn, project).await?.into_iter();
+    let receivers = receivers.map(|row| ((Kind::Webhook, row.id), row.address));
+    Ok(checks.chain(receivers).collect())
+}
+
+/// Makes a wish for what is live and these deleted objects, `check.NAME` or `webhook.NAME`,
+/// each under another name where one is given.
+pub async fn restore(
+    conn: &mut Connection,
+    wish: &mut Wish,
+    restored: &[(String, String)],
+) -> Result<(), ApplyError> {
+    let project = find(conn, wish).await?;
+    let since = clock::now() - RESTORABLE;
+    for row in project_receivers(conn, project.id).await? {
+        let (spec, source) = (row.live, row.source);
+        let declared = Declared { spec, source };
+        wish.wanted.webhooks.insert(row.address, declared);
+    }
+    let live = project_checks(conn, project.id).await?;
+    let live: HashSet<String> = live.into_iter().map(|row| row.address).collect();
+    for (reference, to) in restored {
+        let (kind, address) = match reference.split_once('.') {
+            Some(("webhook", address)) => (Kind::Webhook, address),
+            Some(("check", address)) => (Kind::Check, address),
+            _ => (Kind::Check, reference.as_str()),
+        };
+        let shown = format!("{}.{address}", kind.name());
+        let nothing = || ApplyError::NothingToRestore {
+            address: shown.clone(),
+        };
+        let to = match to.as_str() {
+            "" => address,
+            to => to.strip_prefix("check.").unwrap_or(to),
+        };
+        let valid = match kind {
+            Kind::Check => to.parse::<Address>().is_ok(),
+            _ => to.parse::<Name>().is_ok(),
+        };
+        let asked = [address.to_owned()];
+        let found = tombstone_find(conn, project.id, kind, &asked, since).await?;
+        let row = found
+            .into_iter()
+            .next()
+            .filter(|_| valid)
+            .ok_or_else(nothing)?;
+        let declared = Declared {
+            spec: row.live,
+            source: SourceLine::default(),
+        };
+        let all = match kind {
+            Kind::Webhook => &mut wish.wanted.webhooks,
+            _ => &mut wish.wanted.checks,
+        };
+        let taken = kind == Kind::Check && live.contains(to);
+        if taken || all.insert(to.to_owned(), declared).is_some() {
+            return Err(nothing());
+        }
+        if to != address {
+            let key = (kind, to.to_owned());
+            wish.restored.insert(key, address.to_owned());
+        }
+        wish.options.targets.push(format!("{}.{to}", kind.name()));
+    }
+    Ok(())
+}
+
+async fn find(conn: &mut Connection, wish: &Wish) -> Result<Project, ApplyError> {
+    let name = wish.wanted.project.as_str();
+    let found = project_list(conn, Some(name)).await?.pop();
+    found.ok_or_else(|| ApplyError::NoGeneration {
+        project: name.to_owned(),
+        n: 0,
+    })
+}

@@ -1,0 +1,333 @@
+//! What an apply would do: reads what is live, plans, and asks the guards. Everything that
+//! decides is pure and in `plan`; here it gets what it needs out of the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
+
+use super::error::ApplyError;
+use crate::model::change::Kind;
+use crate::model::check::CheckSpec;
+use crate::model::desired::{API_PROJECT, Ancestry, Move, Removal, Revision};
+use crate::model::secret::{SecretName, colliding};
+use crate::plan::guard::{self, Allow, Guard, Origin};
+use crate::plan::state::{Live, LiveObject, Options, Specs, Tombstone, Wanted};
+use crate::plan::{self, Plan, RESTORABLE, wire};
+use crate::spec::{self, Digest};
+use crate::store::Connection;
+use crate::store::generation::GenerationKind;
+use crate::store::project::{LiveRow, Project, project_checks, project_receivers};
+use crate::store::spec::spec_bytes;
+use crate::store::tombstone::{DeadRow, api_checks_lock, tombstone_find};
+
+/// What is wanted, by whom, and how.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub wanted: Wanted,
+    pub revision: Revision,
+    /// The principal that asks.
+    pub actor: String,
+    pub kind: GenerationKind,
+    pub options: Options,
+    pub allow: Allow,
+    /// Checks that are made tell nobody that they were down from the start.
+    pub quiet_start: bool,
+    /// Deleted objects that come back under another address: new address to old one.
+    pub restored: BTreeMap<(Kind, String), String>,
+}
+
+/// What would be done.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    pub project: Project,
+    pub plan: Plan,
+    pub guards: Vec<Guard>,
+    /// Of what is shown.
+    pub digest: Digest,
+    pub(super) live: Live,
+    pub(super) specs: Specs,
+}
+
+/// Compares a wish with a project as it is in this transaction.
+pub async fn propose(
+    conn: &mut Connection,
+    wish: &Wish,
+    project: Project,
+    now: OffsetDateTime,
+) -> Result<Proposal, ApplyError> {
+    if wish.wanted.project.as_str() == API_PROJECT {
+        return Err(ApplyError::Reserved);
+    }
+    let live = live(conn, wish, &project, now).await?;
+    adoptable(wish, &live)?;
+    let draft = plan::draft(&wish.wanted, &live, &wish.options);
+    let mut needed = draft.needed();
+    if draft.ends_webhooks() {
+        needed.extend(declared(&wish.wanted));
+    }
+    let mut specs = load(conn, &wish.wanted, &live, &needed).await?;
+    if specs
+        .checks
+        .values()
+        .any(|spec| spec.secrets().next().is_some())
+    {
+        // One variable cannot stand for two secrets, be they in what changes or not.
+        needed.extend(declared(&wish.wanted));
+        specs = load(conn, &wish.wanted, &live, &needed).await?;
+    }
+    check_receivers(&wish.wanted, &specs)?;
+    check_secrets(&wish.wanted, &specs)?;
+    let mut plan = draft.plan(&specs, now);
+    if wish.revision.ancestry == Ancestry::Unknown && !project.max_revision.is_empty() {
+        let warning = "whether this commit is newer than what was applied before is not known: \
+                       there is no git history here, or only the end of it";
+        plan.warnings.push(warning.to_owned());
+    }
+    let guards = match wish.kind {
+        // A person names what comes back; nothing is lost by it.
+        GenerationKind::Restore => Vec::new(),
+        _ => guard::guards(&plan.weight, &origin(wish, &project), &wish.allow),
+    };
+    Ok(Proposal {
+        digest: wire::digest(&plan.changes),
+        project,
+        plan,
+        guards,
+        live,
+        specs,
+    })
+}
+
+fn declared(wanted: &Wanted) -> impl Iterator<Item = Digest> {
+    let checks = wanted.checks.values().map(|declared| declared.spec);
+    checks.chain(wanted.webhooks.values().map(|declared| declared.spec))
+}
+
+fn origin(wish: &Wish, project: &Project) -> Origin {
+    let revision = &wish.revision;
+    let now = Some((revision.remote.clone(), revision.path.clone()));
+    let rollback = wish.kind == GenerationKind::Rollback;
+    let earlier = revision.ancestry == Ancestry::Earlier && !rollback;
+    Origin {
+        before: project.source.clone().filter(|_| !rollback),
+        now,
+        files_before: if rollback { 0 } else { project.files },
+        files_now: revision.files,
+        newer: earlier.then(|| project.max_revision.clone()),
+    }
+}
+
+async fn live(
+    conn: &mut Connection,
+    wish: &Wish,
+    project: &Project,
+    now: OffsetDateTime,
+) -> Result<Live, ApplyError> {
+    let wanted = &wish.wanted;
+    let mut live = Live {
+        project_spec: project.spec,
+        checks: objects(project_checks(conn, project.id).await?),
+        webhooks: objects(project_receivers(conn, project.id).await?),
+        ..Live::default()
+    };
+    for (kind, declared, living) in [
+        (Kind::Check, &wanted.checks, &live.checks),
+        (Kind::Webhook, &wanted.webhooks, &live.webhooks),
+    ] {
+        let missing = declared
+            .keys()
+            .filter(|address| !living.contains_key(*address));
+        let at = |address: &String| {
+            let old = wish.restored.get(&(kind, address.clone()));
+            old.unwrap_or(address).clone()
+        };
+        let olds: BTreeMap<String, String> = missing
+            .map(|address| (at(address), address.clone()))
+            .collect();
+        let addresses: Vec<String> = olds.keys().cloned().collect();
+        let since = now - RESTORABLE;
+        let found = tombstone_find(conn, project.id, kind, &addresses, since).await?;
+        let dead = found.into_iter().filter_map(|row| {
+            let address = olds.get(&row.address)?.clone();
+            Some((address, tombstone(row)))
+        });
+        match kind {
+            Kind::Webhook => live.dead_webhooks = dead.collect(),
+            _ => live.dead_checks = dead.collect(),
+        }
+    }
+    let imports = wanted.moves.iter().filter_map(|block| match &block.spec {
+        Move::Import { id, .. } => Some(id.clone()),
+        _ => None,
+    });
+    let imports: Vec<String> = imports.collect();
+    for (name, id, digest) in api_checks_lock(conn, &imports).await? {
+        let object = LiveObject {
+            id,
+            live: digest,
+            declared: None,
+            source: Default::default(),
+            drift: None,
+            told_by: 0,
+        };
+        live.api.insert(name, object);
+    }
+    Ok(live)
+}
+
+fn objects(rows: Vec<LiveRow>) -> BTreeMap<String, LiveObject> {
+    let object = |row: LiveRow| {
+        let object = LiveObject {
+            id: row.id,
+            live: row.live,
+            declared: row.declared,
+            source: row.source,
+            drift: row.drift,
+            told_by: usize::try_from(row.told_by).unwrap_or(0),
+        };
+        (row.address, object)
+    };
+    rows.into_iter().map(object).collect()
+}
+
+fn tombstone(row: DeadRow) -> Tombstone {
+    Tombstone {
+        id: row.id,
+        live: row.live,
+        deleted_at: row.deleted_at,
+        drift: row.drift,
+    }
+}
+
+/// Whether the blocks speak of what there is.
+fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
+    for block in &wish.wanted.moves {
+        match &block.spec {
+            Move::Import { id, to } => {
+                let to = to.strip_prefix("check.").unwrap_or(to);
+                if !wish.wanted.checks.contains_key(to) {
+                    let to = to.to_owned();
+                    return Err(ApplyError::AdoptedUndeclared { to });
+                }
+                if !live.checks.contains_key(to) && !live.api.contains_key(id) {
+                    let (id, to) = (id.clone(), to.to_owned());
+                    return Err(ApplyError::NothingToAdopt { id, to });
+                }
+            }
+            Move::Removed {
+                from,
+                action: Removal::Release,
+            } if from.starts_with("webhook.") => {
+                let from = from.clone();
+                return Err(ApplyError::CannotRelease { from });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads and decodes these specs.
+async fn load(
+    conn: &mut Connection,
+    wanted: &Wanted,
+    live: &Live,
+    needed: &BTreeSet<Digest>,
+) -> Result<Specs, ApplyError> {
+    let digests: Vec<Digest> = needed.iter().copied().collect();
+    let bytes = spec_bytes(conn, &digests).await?;
+    let mut specs = Specs::default();
+    let projects = wanted.project_spec.into_iter().chain(live.project_spec);
+    for digest in projects {
+        if let Some(bytes) = bytes.get(&digest) {
+            let spec = read(bytes, digest, spec::decode_project)?;
+            specs.projects.insert(digest, spec);
+        } else if needed.contains(&digest) {
+            return Err(ApplyError::NotStored("the project".to_owned()));
+        }
+    }
+    let webhooks = wanted.webhooks.iter().map(|(a, d)| (a, d.spec));
+    let living = live.webhooks.iter().map(|(a, o)| (a, o.live));
+    let dead = live.dead_webhooks.iter().map(|(a, o)| (a, o.live));
+    for (address, digest) in webhooks.chain(living).chain(dead) {
+        let Some(bytes) = bytes.get(&digest) else {
+            if needed.contains(&digest) {
+                return Err(ApplyError::NotStored(format!("webhook.{address}")));
+            }
+            continue;
+        };
+        let spec = read(bytes, digest, spec::decode_webhook)?;
+        specs.webhooks.insert(digest, spec);
+    }
+    let checks = wanted.checks.iter().map(|(a, d)| (a, d.spec));
+    let living = live.checks.iter().chain(&live.api);
+    let living = living.map(|(a, o)| (a, o.live));
+    let dead = live.dead_checks.iter().map(|(a, o)| (a, o.live));
+    for (address, digest) in checks.chain(living).chain(dead) {
+        if specs.checks.contains_key(&digest) {
+            continue;
+        }
+        let Some(bytes) = bytes.get(&digest) else {
+            if needed.contains(&digest) {
+                return Err(ApplyError::NotStored(format!("check.{address}")));
+            }
+            continue;
+        };
+        let spec = read(bytes, digest, spec::decode_check)?;
+        specs.checks.insert(digest, spec);
+    }
+    Ok(specs)
+}
+
+fn read<T>(
+    bytes: &[u8],
+    digest: Digest,
+    decode: fn(&[u8]) -> Result<T, spec::SpecError>,
+) -> Result<T, ApplyError> {
+    decode(bytes).map_err(|source| ApplyError::Stored { digest, source })
+}
+
+/// Every receiver that a check names must be declared.
+fn check_receivers(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
+    for (address, declared) in &wanted.checks {
+        let Some(spec) = specs.checks.get(&declared.spec) else {
+            continue;
+        };
+        let mut names = spec.receivers.iter();
+        if let Some(name) = names.find(|name| !wanted.webhooks.contains_key(name.as_str())) {
+            return Err(ApplyError::UnknownReceiver {
+                what: format!("check.{address}"),
+                receiver: name.to_string(),
+            });
+        }
+    }
+    let spec = wanted.project_spec.and_then(|d| specs.projects.get(&d));
+    let mut operators = spec.iter().flat_map(|spec| &spec.operators);
+    match operators.find(|name| !wanted.webhooks.contains_key(name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(ApplyError::UnknownReceiver {
+            what: "the project".to_owned(),
+            receiver: name.to_string(),
+        }),
+    }
+}
+
+/// One variable cannot hold two secrets.
+fn check_secrets(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
+    let of = |digest: &Digest| specs.checks.get(digest);
+    let checks: Vec<&CheckSpec> = wanted
+        .checks
+        .values()
+        .filter_map(|declared| of(&declared.spec))
+        .collect();
+    let sent = checks.iter().flat_map(|spec| spec.secrets());
+    let implicit = checks.iter().filter_map(|spec| spec.webhook.as_ref());
+    let webhooks = wanted.webhooks.values();
+    let webhooks = webhooks.filter_map(|declared| specs.webhooks.get(&declared.spec));
+    let urls = implicit.chain(webhooks).filter_map(|w| w.url.as_secret());
+    let all: Vec<&SecretName> = sent.chain(urls).collect();
+    match colliding(all.into_iter()) {
+        Some((one, other)) => Err(ApplyError::SecretsCollide(one.clone(), other.clone())),
+        None => Ok(()),
+    }
+}

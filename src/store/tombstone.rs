@@ -1,0 +1,138 @@
+//! What was deleted and can come back, and what the API has that a project may take.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::error::{Doing as _, StoreError};
+use super::project::{ProjectId, digest, drift};
+use crate::model::change::{Drift, Kind};
+use crate::model::desired::API_PROJECT;
+use crate::spec::Digest;
+
+/// A deleted object of a project.
+#[derive(Clone, Debug)]
+pub struct DeadRow {
+    pub id: Uuid,
+    pub address: String,
+    pub live: Digest,
+    pub deleted_at: OffsetDateTime,
+    /// Who deleted it past the files, if somebody did.
+    pub drift: Option<Drift>,
+}
+
+/// The newest tombstone of each of these addresses that was made after `since`.
+pub async fn tombstone_find(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    kind: Kind,
+    addresses: &[String],
+    since: OffsetDateTime,
+) -> Result<Vec<DeadRow>, StoreError> {
+    if addresses.is_empty() {
+        return Ok(Vec::new());
+    }
+    match kind {
+        Kind::Project => Ok(Vec::new()),
+        Kind::Webhook => dead_receivers(conn, project, addresses, since).await,
+        Kind::Check => dead_checks(conn, project, addresses, since).await,
+    }
+}
+
+async fn dead_checks(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    addresses: &[String],
+    since: OffsetDateTime,
+) -> Result<Vec<DeadRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select distinct on (c.address) c.id, c.address, s.digest,
+               c.deleted_at as "deleted_at!",
+               f.by_whom as "by?", f.at as "at?", f.reason as "reason?"
+           from checks c
+           join specs s on s.id = c.live_spec_id
+           left join drifts f on f.check_id = c.id
+           where c.project_id = $1 and c.address = any($2) and c.deleted_at > $3
+           order by c.address, c.deleted_at desc"#,
+        project.0,
+        addresses,
+        since,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find deleted checks")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(DeadRow {
+                id: row.id,
+                address: row.address,
+                live: digest(row.digest)?,
+                deleted_at: row.deleted_at,
+                drift: drift(row.by, row.at, row.reason),
+            })
+        })
+        .collect())
+}
+
+async fn dead_receivers(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    addresses: &[String],
+    since: OffsetDateTime,
+) -> Result<Vec<DeadRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select distinct on (r.address) r.id, r.address as "address!", s.digest,
+               r.deleted_at as "deleted_at!"
+           from receivers r join specs s on s.id = r.spec_id
+           where r.project_id = $1 and r.address = any($2) and r.deleted_at > $3
+           order by r.address, r.deleted_at desc"#,
+        project.0,
+        addresses,
+        since,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find deleted receivers")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(DeadRow {
+                id: row.id,
+                address: row.address,
+                live: digest(row.digest)?,
+                deleted_at: row.deleted_at,
+                drift: None,
+            })
+        })
+        .collect())
+}
+
+/// The API's checks that have these ids or names, locked until the transaction ends, each
+/// with its name or id as it was asked for.
+pub async fn api_checks_lock(
+    conn: &mut PgConnection,
+    wanted: &[String],
+) -> Result<Vec<(String, Uuid, Digest)>, StoreError> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"select w.name as "name!", c.id, s.digest
+           from checks c
+           join projects p on p.id = c.project_id
+           join specs s on s.id = c.live_spec_id
+           join unnest($2::text[]) as w (name) on w.name = c.address or w.name = c.id::text
+           where p.name = $1 and c.owner = 'api' and c.deleted_at is null
+           for update of c"#,
+        API_PROJECT,
+        wanted,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find the API's checks")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((row.name, row.id, digest(row.digest)?)))
+        .collect())
+}

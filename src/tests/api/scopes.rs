@@ -1,0 +1,209 @@
+//! What each scope lets through and what it does not, for every method that is
+//! served: a new one fails here until somebody has said who may call it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lokahi::api::method_rows;
+use serde_json::json;
+
+use crate::support::server::{Server, answer};
+
+const SCOPES: [&str; 7] = [
+    "read",
+    "plan",
+    "apply:api",
+    "apply:shop",
+    "apply:blog",
+    "operate",
+    "admin",
+];
+
+const READ: &[&str] = &SCOPES;
+const PLAN: &[&str] = &["plan", "apply:api", "apply:shop", "apply:blog", "admin"];
+const API: &[&str] = &["apply:api", "admin"];
+const SHOP: &[&str] = &["apply:shop", "admin"];
+const OPERATE: &[&str] = &["operate", "admin"];
+const ADMIN: &[&str] = &["admin"];
+
+/// The method, a request that changes nothing that matters, and who may.
+const METHODS: &[(&str, &str, &[&str])] = &[
+    ("Audit/List", "{}", OPERATE),
+    ("Checks/Create", r#"{"url":"ftp://x/"}"#, API),
+    ("Checks/Delete", r#"{"id":"x"}"#, API),
+    ("Checks/Get", r#"{"id":"x"}"#, READ),
+    ("Checks/List", "{}", READ),
+    ("Checks/Put", r#"{"id":"x"}"#, API),
+    ("Checks/Status", r#"{"id":"x"}"#, READ),
+    ("Projects/Apply", r#"{"project":"shop"}"#, SHOP),
+    (
+        "Projects/Apply",
+        r#"{"project":"shop","dry_run":true}"#,
+        PLAN,
+    ),
+    ("Projects/MissingSpecs", "{}", PLAN),
+    ("Projects/UploadSpecs", "{}", PLAN),
+    ("Tokens/Create", "{}", ADMIN),
+    ("Tokens/List", "{}", ADMIN),
+    ("Tokens/Revoke", r#"{"token":"x"}"#, ADMIN),
+    ("admin.RunLocal/Checks", "{}", OPERATE),
+    ("admin.RunLocal/Stats", "{}", READ),
+];
+
+#[tokio::test]
+async fn each_scope_allows_what_it_should_of_every_method() {
+    let served = method_rows().into_iter().map(|row| row.name);
+    let classified = METHODS.iter().map(|(method, _, _)| *method);
+    assert_eq!(
+        classified
+            .map(|method| format!("github.xe.lokahi.{method}"))
+            .collect::<BTreeSet<_>>(),
+        served.map(str::to_owned).collect::<BTreeSet<_>>(),
+        "each method stands in METHODS with who may call it"
+    );
+
+    let server = Server::guarded().await;
+    let mut tokens = BTreeMap::new();
+    for scope in SCOPES {
+        let name = scope.replace(':', "-");
+        tokens.insert(scope, server.token(&name, &[scope]).await);
+    }
+    for (method, body, allowed) in METHODS {
+        for (scope, token) in &tokens {
+            let answer = server.json_by(token, method, body).await;
+            let denied = answer.status == 403;
+            assert_ne!(
+                denied,
+                allowed.contains(scope),
+                "{method} {body} by {scope}"
+            );
+            assert_ne!(answer.status, 401, "{method} by {scope}");
+            assert_ne!(answer.status, 500, "{method} by {scope}");
+        }
+        let anybody = server
+            .http
+            .post(format!("{}/twirp/github.xe.lokahi.{method}", server.base));
+        let anybody = anybody
+            .header("content-type", "application/json")
+            .body("{}");
+        assert_eq!(answer(anybody).await.status, 401, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_for_whoever_reads() {
+    let server = Server::guarded().await;
+    let page = async |token: &str| {
+        let call = server.http.get(format!("{}/metrics", server.base));
+        answer(call.bearer_auth(token)).await.status
+    };
+    let reader = server.token("prometheus", &["read"]).await;
+    assert_eq!(page(&reader).await, 200);
+    let nobody = format!("lokahi_{}", "0".repeat(64));
+    assert_eq!(page(&nobody).await, 401);
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_scope_and_is_written_down_once() {
+    let server = Server::guarded().await;
+    let token = server.token("ci", &["plan", "apply:blog"]).await;
+    let ask = async || {
+        let request = r#"{"project":"shop"}"#;
+        server.json_by(&token, "Projects/Apply", request).await
+    };
+    let refused = ask().await;
+    assert_eq!((refused.status, ask().await.status), (403, 403));
+    insta::assert_snapshot!(refused.json(), @r#"{"code":"permission_denied","meta":{"scope":"apply:shop"},"msg":"Projects/Apply needs the scope apply:shop; token:ci has plan, apply:blog"}"#);
+    let of_another = server.json_by(&token, "Tokens/List", "{}").await;
+    assert_eq!(of_another.refusal(), "403 permission_denied -");
+    let denied = server
+        .good("Audit/List", r#"{"principal":"token:ci"}"#)
+        .await;
+    let entries = denied["entries"].as_array().unwrap();
+    let shown = entries.iter().map(|entry| {
+        let of = |field: &str| entry[field].as_str().unwrap_or("-").to_owned();
+        let fields = ["action", "project", "outcome", "reason"].map(of);
+        format!("{}\n", fields.join(" | "))
+    });
+    insta::assert_snapshot!(shown.collect::<String>(), @r"
+    Tokens/List | - | denied | needs admin, has plan, apply:blog
+    Projects/Apply | shop | denied | needs apply:shop, has plan, apply:blog
+    ");
+    assert_eq!(entries[1]["remote"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn what_the_api_does_to_a_check_is_in_the_audit() {
+    let server = Server::guarded().await;
+    let token = server.token("ci", &["apply:api"]).await;
+    let ask = async |method: &str, body: serde_json::Value| {
+        let answer = server.json_by(&token, method, &body.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        answer.json()
+    };
+    let made = json!({"url": "http://a.example.com/", "name": "front"});
+    let id = ask("Checks/Create", made).await["id"].clone();
+    ask("Checks/Put", json!({"id": id, "every": 30})).await;
+    ask("Checks/Put", json!({"id": id, "every": 30})).await;
+    ask("Checks/Delete", json!({"id": id})).await;
+    let refused = json!({"url": "ftp://a.example.com/"}).to_string();
+    server.json_by(&token, "Checks/Create", &refused).await;
+
+    let all = server.good("Audit/List", r#"{"project":"api"}"#).await;
+    let entries = all["entries"].as_array().unwrap();
+    let digest = |entry: usize, side: &str| entries[entry][side].as_str().map(str::to_owned);
+    let actions: Vec<_> = entries.iter().map(|entry| &entry["action"]).collect();
+    assert_eq!(actions, ["Checks/Delete", "Checks/Put", "Checks/Create"]);
+    assert_eq!(digest(2, "before"), None);
+    assert_eq!(digest(2, "after"), digest(1, "before"));
+    assert_eq!(digest(1, "after"), digest(0, "before"));
+    assert_ne!(digest(1, "before"), digest(1, "after"));
+    assert_eq!(digest(0, "after"), None);
+    for entry in entries {
+        let subject = format!("check front {}", id.as_str().unwrap());
+        assert_eq!(
+            (&entry["principal"], &entry["subject"]),
+            (&json!("token:ci"), &json!(subject))
+        );
+        assert_eq!(entry["outcome"], "done");
+    }
+}
+
+#[tokio::test]
+async fn the_audit_is_read_in_pages_and_never_changed() {
+    let server = Server::guarded().await;
+    for number in 0..5 {
+        server.token(&format!("ci-{number}"), &["read"]).await;
+    }
+    let mut seen = Vec::new();
+    let mut older_than = "0".to_owned();
+    loop {
+        let body = json!({"count": 2, "older_than": older_than, "action": "Tokens/Create"});
+        let page = server.good("Audit/List", &body.to_string()).await;
+        let Some(entries) = page["entries"].as_array() else {
+            break;
+        };
+        for entry in entries {
+            assert_eq!(entry["principal"], "ada");
+            let subject = entry["subject"].as_str().unwrap();
+            seen.push(subject.split(' ').nth(1).unwrap().to_owned());
+            older_than = entry["id"].as_str().unwrap().to_owned();
+        }
+    }
+    assert_eq!(seen, ["ci-4", "ci-3", "ci-2", "ci-1", "ci-0"]);
+    for count in ["-1", "1001"] {
+        let body = format!(r#"{{"count":{count}}}"#);
+        let refused = server.json("Audit/List", &body).await;
+        assert_eq!(refused.refusal(), "400 invalid_argument count");
+    }
+
+    let mut conn = server.store.acquire().await.unwrap();
+    for statement in [
+        "delete from audit",
+        "update audit set principal = 'eve'",
+        "truncate audit",
+    ] {
+        let error = sqlx::query(statement).execute(&mut *conn).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("append-only"), "{statement}: {error}");
+    }
+}
