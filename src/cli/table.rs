@@ -105,8 +105,11 @@ fn reason(check: &Check, class: &str) -> String {
         .to_owned()
 }
 
-/// The state, and whether it is old.
+/// The state, and whether it is old. Of what nobody probes there is none.
 fn state(check: &Check) -> String {
+    if check.disabled {
+        return "DISABLED".to_owned();
+    }
     let name = check.state().as_str_name();
     if check.stale {
         format!("{name} (stale)")

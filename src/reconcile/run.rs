@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::root::{BACK_OFF, Ground, Root, Settled};
 use super::source::{Scan, Source};
@@ -76,6 +76,8 @@ pub struct Reconciler {
     status: Arc<ReconcileStatus>,
     /// What was ever a root since the start.
     roots: BTreeMap<String, Root>,
+    /// What was said of files that belong to no root.
+    last_strays: String,
 }
 
 impl Reconciler {
@@ -91,6 +93,7 @@ impl Reconciler {
             settings,
             status,
             roots: BTreeMap::new(),
+            last_strays: String::new(),
         }
     }
 
@@ -149,6 +152,10 @@ impl Reconciler {
                 all.failed = true;
             }
             Ok(scan) => {
+                if scan.strays != self.last_strays && !scan.strays.is_empty() {
+                    warn!("{}", scan.strays.trim_end());
+                }
+                self.last_strays.clone_from(&scan.strays);
                 ground.whole = scan.whole;
                 for (key, root) in &mut self.roots {
                     if !scan.roots.iter().any(|seen| seen.key == *key) {

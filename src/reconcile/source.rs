@@ -1,7 +1,7 @@
 //! Where check files come from: a folder, which changes under our hands, or a repository,
 //! whose trees are whole and have a name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::watch::{Pace, Watch};
 use crate::files::git::{self, GitError, Mirror, Place};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::inputs::Inputs;
+use crate::manifest::report;
 use crate::model::desired::{Ancestry, Revision};
 
 /// A source, by its settings.
@@ -34,6 +35,8 @@ pub(super) struct Seen {
 /// A source as it was in one moment.
 pub(super) struct Scan {
     pub(super) roots: Vec<Seen>,
+    /// Warnings of the check files that belong to none of them.
+    pub(super) strays: String,
     /// Nothing can be half written: what it lacks was taken away.
     pub(super) whole: bool,
 }
@@ -71,6 +74,7 @@ impl Source {
                 });
                 Ok(Scan {
                     roots: roots.collect(),
+                    strays: strays(folder, &self.shown()),
                     whole: false,
                 })
             }
@@ -99,6 +103,7 @@ impl Source {
                 });
                 Ok(Scan {
                     roots: roots.collect(),
+                    strays: strays(&tree.folder, &self.shown()),
                     whole: true,
                 })
             }
@@ -114,6 +119,11 @@ impl Source {
             }
         }
     }
+}
+
+fn strays(folder: &Path, shown: &str) -> String {
+    let (_, strays) = load::survey(folder);
+    report::human(&strays, shown, report::Style::default())
 }
 
 /// A revision with what only whoever read the files knows.

@@ -40,15 +40,15 @@ pub struct ShardSettings {
 pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -> Arc<Board> {
     let board = Arc::new(Board::default());
     let reply_to = Bus::report_subject();
-    // A buried check waits here for the recorder to write its end.
-    let (buried, burials) = mpsc::channel(1024);
+    // A check that is watched no more waits here for the recorder to write it.
+    let (ended, ends) = mpsc::channel(1024);
     let loaded = Arc::new(Notify::new());
     let lease = lease::Lease {
         store: store.clone(),
         bus: bus.clone(),
         board: Arc::clone(&board),
         settings: settings.clone(),
-        buried,
+        ended,
         loaded: Arc::clone(&loaded),
     };
     let scheduler = scheduler::Scheduler {
@@ -63,7 +63,7 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
         bus.clone(),
         Arc::clone(&board),
         settings.owner,
-        burials,
+        ends,
     );
     tasks.spawn("lease", lease.run(tasks.token()));
     tasks.spawn("scheduler", scheduler.run(tasks.token()));

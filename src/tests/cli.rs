@@ -3,6 +3,7 @@
 mod fmt;
 mod canary;
 mod token;
+mod validate;
 
 use std::fs;
 

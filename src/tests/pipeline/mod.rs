@@ -9,4 +9,5 @@ mod events;
 mod reconcile;
 mod schedule;
 mod secrets;
+mod settled;
 mod tokens;

@@ -313,7 +313,8 @@ async fn with_two_projects_no_secret_is_used() {
     );
     let class = async || {
         let class = sqlx::query_scalar::<_, i16>(
-            "select last_class from check_states where check_id = $1::uuid",
+            "select o.class from observations o join checks c using (check_no)
+             where c.id = $1::uuid order by o.at desc limit 1",
         );
         let class = class.bind(id.parse::<uuid::Uuid>().unwrap());
         class.fetch_one(&mut fleet.database().await).await.unwrap()
