@@ -86,9 +86,9 @@ fn failures(ledger: &Ledger, board: &Board) -> u8 {
 
 /// What a commit does.
 fn commit(ledger: &mut Ledger, board: &Board) {
-    for (number, pending) in std::mem::take(&mut ledger.pending) {
-        let last = pending.last.last_seen();
-        board.advance(number, pending.last.spec, pending.health, last, None);
+    for (number, mut pending) in std::mem::take(&mut ledger.pending) {
+        pending.again = None;
+        board.advance(number, pending);
     }
     ledger.clear();
 }
