@@ -1,16 +1,16 @@
 //! The whole way: read, declare, evaluate, expand, check. One error in a root means no
 //! desired state for it; all problems of all files are told in one pass.
 
+mod project;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Block, Item, Kind};
-use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
 use crate::manifest::eval::scope::{Doors, Members, NO_EACH, Root, Scope, Work};
-use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::expand::{Called, Expansion, Ground, Known, expand, stacked};
 use crate::manifest::fill::{Filled, Filling};
 use crate::manifest::inputs::Inputs;
@@ -27,7 +27,7 @@ use crate::manifest::variables::Variables;
 use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::secret::{SecretName, colliding};
-use crate::model::webhook::{WebhookFormat, WebhookSpec};
+use crate::model::webhook::WebhookSpec;
 
 pub use crate::manifest::expand::{Keep, MAX_KEY};
 pub use crate::manifest::strays::{roots, strays};
@@ -258,18 +258,6 @@ fn unused(declared: &Declarations, uses: &Uses, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Where a list names a receiver.
-fn place(list: Option<&Node>, receiver: &Name) -> Option<Span> {
-    let (Value::List(items) | Value::Set(items)) = &list?.value else {
-        return None;
-    };
-    let named = |item: &&Node| match &item.value {
-        Value::Reference(parts) => parts.last().is_some_and(|name| *name == *receiver.as_str()),
-        _ => false,
-    };
-    items.iter().find(named).map(|item| item.span)
-}
-
 struct Compiling<'a> {
     sources: &'a Sources,
     gaps: &'a mut Gaps,
@@ -452,71 +440,6 @@ impl<'a> Compiling<'a> {
         layer
     }
 
-    /// What the project is called, and its operators with where they are named.
-    fn project(&mut self, names: &BTreeSet<Name>) -> Option<(Name, BTreeMap<Name, Span>)> {
-        let Some(block) = &self.declared.root else {
-            if !self.gaps.may_hold(LOKAHI.name, None) {
-                let problem = Problem {
-                    span: None,
-                    ..Problem::new(
-                        Code::NoProject,
-                        Span::START,
-                        "no file of this folder has a `lokahi` block",
-                    )
-                };
-                self.problems
-                    .push(problem.hint("write `lokahi { project = \"name\" }` into one of them"));
-            }
-            return None;
-        };
-        self.version(block);
-        let layer = self.layer(block, &LOKAHI, names);
-        let filling = Filling::new(self.gaps, &mut self.problems);
-        match filling.draft(&LOKAHI, &layer, block.span) {
-            Filled::Good(draft) => {
-                let row = LOKAHI.attribute("operators").map(|(row, _)| row);
-                let node = row.and_then(|row| layer.get(row));
-                let span = |name: &Name| place(node, name).unwrap_or(block.span);
-                let operators = draft.operators.into_iter();
-                let placed = operators.map(|name| (name.clone(), span(&name)));
-                Some((draft.project?, placed.collect()))
-            }
-            Filled::Unknown | Filled::Bad => None,
-        }
-    }
-
-    /// Whether this is a version that the root asks for.
-    fn version(&mut self, block: &Block) {
-        let attributes = block.body.items.iter().filter_map(|item| match item {
-            Item::Attribute(attribute) if attribute.name == "required_version" => Some(attribute),
-            _ => None,
-        });
-        for attribute in attributes {
-            let span = attribute.value.span;
-            let Kind::String(text) = &attribute.value.kind else {
-                let message = "`required_version` is a string, written out";
-                self.problems
-                    .push(Problem::new(Code::NotLiteral, span, message));
-                continue;
-            };
-            let own = env!("CARGO_PKG_VERSION");
-            let (wanted, have) = (semver::VersionReq::parse(text), semver::Version::parse(own));
-            match (wanted, have) {
-                (Ok(wanted), Ok(have)) if !wanted.matches(&have) => {
-                    let message = format!("these files want lokahi {text}, and this is {own}");
-                    self.problems
-                        .push(Problem::new(Code::WrongVersion, span, message));
-                }
-                (Err(error), _) => {
-                    let message = format!("`required_version`: {error}");
-                    let problem = Problem::new(Code::InvalidValue, span, message);
-                    self.problems.push(problem.hint("write \">= 0.1, < 1.0\""));
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// The receivers, and whether all of them are known.
     fn webhooks(
         &mut self,
@@ -543,29 +466,6 @@ impl<'a> Compiling<'a> {
             }
         }
         (webhooks, all_known)
-    }
-
-    /// Tells operators that cannot read what they would be told.
-    fn operators(
-        &mut self,
-        operators: &BTreeMap<Name, Span>,
-        webhooks: &BTreeMap<String, Declared<WebhookSpec>>,
-    ) {
-        for (name, span) in operators {
-            let format = webhooks.get(name.as_str()).map(|known| known.spec.format);
-            if let (Some(WebhookFormat::Protobuf), Some(block)) =
-                (format, self.declared.webhooks.get(name))
-            {
-                let message = format!(
-                    "`operators`: webhook.{name} has the format protobuf, which knows checks \
-                     that are up, down or in error, and no projects"
-                );
-                let problem = Problem::new(Code::InvalidValue, *span, message)
-                    .also(block.span, "the webhook is here");
-                self.problems
-                    .push(problem.hint(format!("write format = \"json\" in webhook.{name}")));
-            }
-        }
     }
 
     /// Tells secrets that one variable of the environment would stand for.

@@ -86,7 +86,8 @@ fn failures(ledger: &Ledger, board: &Board) -> u8 {
 
 /// What a commit does.
 fn commit(ledger: &mut Ledger, board: &Board) {
-    for (number, pending) in std::mem::take(&mut ledger.pending) {
+    for (number, mut pending) in std::mem::take(&mut ledger.pending) {
+        pending.again = None;
         board.advance(number, pending);
     }
     ledger.clear();
