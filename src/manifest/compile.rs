@@ -29,7 +29,7 @@ use crate::model::secret::{SecretName, colliding};
 use crate::model::webhook::WebhookSpec;
 
 pub use crate::manifest::expand::{Keep, MAX_KEY};
-pub use crate::manifest::read::roots;
+pub use crate::manifest::read::{project_by_words, roots};
 
 /// A root that has no error.
 #[derive(Debug)]
