@@ -4,8 +4,11 @@
 -- Of the live spec: nobody probes it.
 alter table checks add column disabled boolean not null default false;
 
--- Nobody is told of it until it was UP once.
-alter table check_states add column quiet boolean not null default false;
+alter table check_states
+    -- Nobody is told of it until it was UP once.
+    add column quiet boolean not null default false,
+    -- What the streaks were counted of: another spec begins them anew.
+    add column spec_id bigint;
 
 -- How far its owner has read the feed of changes: all that is below is on its board.
 alter table shards add column seen xid8;

@@ -46,7 +46,8 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         timeout_nanoseconds: i64::from(spec.timeout.milliseconds()) * 1_000_000,
         last_probe: seen.map(timestamp),
         reason: reason(stored),
-        stale: is_stale(since, spec.every, spec.timeout, now),
+        stale: spec.enabled && is_stale(since, spec.every, spec.timeout, now),
+        disabled: !spec.enabled,
         ..lokahi::Check::default()
     }
 }

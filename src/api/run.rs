@@ -100,7 +100,15 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
     }
     let ids: Vec<CheckId> = names.keys().copied().collect();
     let mut conn = call.state.store.acquire().await?;
-    let found = check_find(&mut conn, &ids).await?;
+    let (found, disabled): (Vec<_>, Vec<_>) = check_find(&mut conn, &ids)
+        .await?
+        .into_iter()
+        .partition(|check| check.spec.enabled);
+    for check in &disabled {
+        if let Some(name) = names.get(&check.id) {
+            results.insert(name.clone(), refused(&is_disabled(check)));
+        }
+    }
     let encoded: Vec<Vec<u8>> = found.iter().map(|c| encode_check(&c.spec)).collect();
     let digests: Vec<Digest> = encoded.iter().map(|bytes| Digest::of(bytes)).collect();
     let specs = spec_find(&mut conn, &digests).await?;
@@ -239,6 +247,12 @@ fn health(seen: &Observation) -> Health {
         healthy: seen.outcome == Outcome::Up,
         ..Health::default()
     }
+}
+
+fn is_disabled(check: &StoredCheck) -> TwirpError {
+    let name = &check.address;
+    let text = format!("check {name} is disabled: nobody probes it before it is enabled again");
+    TwirpError::new(Code::FailedPrecondition, text)
 }
 
 fn refused(error: &TwirpError) -> Health {

@@ -263,7 +263,7 @@ pub(super) async fn run(
         };
         let message = match health.code.as_str() {
             // They name the check themselves.
-            "not_found" => health.error.clone(),
+            "not_found" | "failed_precondition" => health.error.clone(),
             _ => format!("{id}: {}", health.error),
         };
         let failure = Failure::new(why, message).report(console.words);

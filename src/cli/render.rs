@@ -9,7 +9,7 @@ use super::validate::{diagnostic, style};
 use crate::manifest::compile::{Compiled, Keep, OriginLine};
 use crate::manifest::inputs::{Inputs, Missing};
 use crate::manifest::report;
-use crate::manifest::written::{check_text, webhook_text};
+use crate::manifest::written::{check_text, comment, project_text, webhook_text};
 use crate::model::desired::Desired;
 use crate::reconcile::load;
 
@@ -19,7 +19,7 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
         missing: Missing::Refused,
         ..load::for_roots(&what.inputs.read()?, roots.len())
     };
-    let mut found = false;
+    let (mut found, mut begun) = (false, false);
     let mut documents = Vec::new();
     for root in &roots {
         let shown = root.display().to_string();
@@ -36,7 +36,8 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
                     let text = report::human(&problems.0, &shown, style(console));
                     console.words.write_all(text.as_bytes())?;
                 }
-                return Err(Failure::new(Exit::Refused, report::counts(&problems.0)));
+                let message = format!("nothing is rendered: {}", report::counts(&problems.0));
+                return Err(Failure::new(Exit::Refused, message));
             }
         };
         let Some(desired) = &compiled.desired else {
@@ -44,7 +45,7 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
         };
         found |= desired.checks.keys().any(|address| wanted(what, address));
         match what.output {
-            RenderOutput::Hcl => hcl(what, &shown, desired, &compiled, console)?,
+            RenderOutput::Hcl => hcl(what, &shown, desired, &compiled, &mut begun, console)?,
             RenderOutput::Json => documents.push(document(what, desired, &compiled)),
         }
     }
@@ -73,17 +74,29 @@ fn wanted(what: &Render, address: &str) -> bool {
     })
 }
 
+/// Writes a root as files have it, so that it can be one again: blocks with an empty line
+/// between them. `begun` says whether something stands above it.
 fn hcl(
     what: &Render,
     root: &str,
     desired: &Desired,
     compiled: &Compiled,
+    begun: &mut bool,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
+    let mut write = |text: String| {
+        let above = if std::mem::replace(begun, true) {
+            "\n"
+        } else {
+            ""
+        };
+        write!(console.out, "{above}{text}")
+    };
     if what.check.is_none() {
-        writeln!(console.out, "# {root}: project {}\n", desired.project)?;
+        let project = project_text(&desired.project);
+        write(format!("# {}\n\n{project}", comment(root)))?;
         for (name, webhook) in &desired.webhooks {
-            writeln!(console.out, "{}", webhook_text(name, &webhook.spec))?;
+            write(webhook_text(name, &webhook.spec))?;
         }
     }
     let none = Vec::new();
@@ -97,13 +110,9 @@ fn hcl(
             true => origins.iter().map(note).collect(),
             false => BTreeMap::new(),
         };
-        writeln!(console.out, "# {place}")?;
         let default = if what.explain { "default" } else { "" };
-        writeln!(
-            console.out,
-            "{}",
-            check_text(address, &check.spec, &notes, default)
-        )?;
+        let text = check_text(address, &check.spec, &notes, default);
+        write(format!("# {}\n{text}", comment(&place)))?;
     }
     Ok(())
 }

@@ -105,8 +105,11 @@ fn reason(check: &Check, class: &str) -> String {
         .to_owned()
 }
 
-/// The state, and whether it is old.
+/// The state, and whether it is old. Of what nobody probes there is none.
 fn state(check: &Check) -> String {
+    if check.disabled {
+        return "DISABLED".to_owned();
+    }
     let name = check.state().as_str_name();
     if check.stale {
         format!("{name} (stale)")
@@ -143,6 +146,17 @@ mod tests {
     use super::*;
     use crate::proto::lokahi::HistogramData;
     use crate::proto::lokahi::check::State;
+
+    #[test]
+    fn what_nobody_probes_has_no_state() {
+        let check = Check {
+            state: State::Down.into(),
+            stale: true,
+            disabled: true,
+            ..Check::default()
+        };
+        assert_eq!(state(&check), "DISABLED");
+    }
 
     #[test]
     fn a_table() {

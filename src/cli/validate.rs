@@ -1,10 +1,14 @@
 //! `validate`: the check files of every project at and below some folders, without a server.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use super::arguments::{ReportOutput, Validate};
 use super::exit::{Exit, Failure};
 use super::output::Console;
 use crate::manifest::compile::{Compiled, Keep};
 use crate::manifest::diagnostic::{Diagnostic, Severity};
+use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
 use crate::reconcile::load;
 
@@ -12,17 +16,16 @@ use crate::reconcile::load;
 struct Validated {
     /// As the user would write it.
     root: String,
-    /// `None` if it has errors.
+    /// `None` if it has errors, and for what belongs to no root.
     compiled: Option<Compiled>,
     problems: Vec<Diagnostic>,
+    /// Problems that are left out, as another root told them: of a library, most likely.
+    errors_elsewhere: bool,
 }
 
 pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let roots: Vec<_> = what
-        .paths
-        .iter()
-        .flat_map(|path| load::roots(path))
-        .collect();
+    let surveyed: Vec<_> = what.paths.iter().map(|path| load::survey(path)).collect();
+    let roots = once(surveyed.iter().flat_map(|(roots, _)| roots.clone()));
     let inputs = load::for_roots(&what.inputs.read()?, roots.len());
     let validated: Vec<Validated> = roots
         .into_iter()
@@ -33,16 +36,35 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
                     root: shown,
                     problems: std::mem::take(&mut compiled.warnings),
                     compiled: Some(compiled),
+                    errors_elsewhere: false,
                 },
                 Err(problems) => Validated {
                     root: shown,
                     compiled: None,
                     problems: problems.0,
+                    errors_elsewhere: false,
                 },
             }
         })
         .collect();
-    let validated = apart(validated);
+    let mut validated = apart(validated);
+    let strangers = strangers(&inputs, &validated);
+    if let (false, Some(first)) = (strangers.is_empty(), validated.first_mut()) {
+        first.problems.extend(strangers);
+    }
+    for (path, (_, strays)) in what.paths.iter().zip(surveyed) {
+        if !strays.is_empty() {
+            validated.push(Validated {
+                root: path.display().to_string(),
+                compiled: None,
+                problems: strays,
+                errors_elsewhere: false,
+            });
+        }
+    }
+    if matches!(what.output, ReportOutput::Human | ReportOutput::Github) {
+        told_once(&mut validated);
+    }
     match what.output {
         ReportOutput::Json => writeln!(console.out, "{:#}", document(&validated))?,
         ReportOutput::Human => human(&validated, what.max_errors, console)?,
@@ -63,13 +85,60 @@ pub(super) fn validate(what: &Validate, console: &mut Console<'_>) -> Result<Exi
                 .write_all(report::junit(roots, what.max_errors).as_bytes())?;
         }
     }
-    let invalid = validated.iter().any(|one| one.compiled.is_none());
+    let invalid = !validated.iter().all(Validated::is_valid);
     let warned = validated.iter().any(|one| !one.problems.is_empty());
     Ok(match (invalid, warned && what.deny_warnings) {
         (true, _) => Exit::Refused,
         (false, true) => Exit::Findings,
         (false, false) => Exit::Ok,
     })
+}
+
+/// Each root once, however often and by whatever name it is asked for.
+fn once(roots: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    let real = |root: &PathBuf| root.canonicalize().unwrap_or_else(|_| root.clone());
+    roots.filter(|root| seen.insert(real(root))).collect()
+}
+
+impl Validated {
+    fn is_valid(&self) -> bool {
+        let error = |problem: &Diagnostic| problem.severity == Severity::Error;
+        !self.errors_elsewhere && !self.problems.iter().any(error)
+    }
+}
+
+/// Leaves out what another root has told before: forty that include a library would tell each of
+/// its mistakes forty times.
+fn told_once(validated: &mut [Validated]) {
+    let mut told = BTreeSet::new();
+    for one in validated {
+        let before = one.is_valid();
+        let root = &one.root;
+        one.problems.retain(|problem| {
+            let place = report::file_path(&problem.at, root);
+            let at = (problem.at.line, problem.at.column, problem.code);
+            problem.at.line == 0 || told.insert((place, at, problem.message.clone()))
+        });
+        one.errors_elsewhere = one.is_valid() != before;
+    }
+}
+
+/// Values that are given for variables that no root has, if all of them could be read. A single
+/// root tells by itself.
+fn strangers(inputs: &Inputs, validated: &[Validated]) -> Vec<Diagnostic> {
+    let compiled: Option<Vec<&Compiled>> =
+        validated.iter().map(|one| one.compiled.as_ref()).collect();
+    let Some(compiled) = compiled.filter(|all| all.len() > 1) else {
+        return Vec::new();
+    };
+    let declared = |name: &str| {
+        let mut all = compiled.iter().flat_map(|one| &one.variables);
+        all.any(|variable| variable == name)
+    };
+    let given = inputs.flags.iter().map(|(name, _)| name);
+    let unknown = given.filter(|name| !declared(name));
+    unknown.map(|name| load::undeclared(name)).collect()
 }
 
 /// The same, with roots of one project refused: each would delete the other's checks.
@@ -171,7 +240,7 @@ fn document(validated: &[Validated]) -> serde_json::Value {
             .and_then(|compiled| compiled.project.as_ref());
         serde_json::json!({
             "path": one.root,
-            "valid": one.compiled.is_some(),
+            "valid": one.is_valid(),
             "project": project.map(ToString::to_string),
             "checks": one.compiled.as_ref().map_or(0, |compiled| compiled.checks),
             "webhooks": one.compiled.as_ref().map_or(0, |compiled| compiled.webhooks),
@@ -182,7 +251,7 @@ fn document(validated: &[Validated]) -> serde_json::Value {
     serde_json::json!({
         "format_version": 1,
         "kind": "validate",
-        "valid": validated.iter().all(|one| one.compiled.is_some()),
+        "valid": validated.iter().all(Validated::is_valid),
         "errors": count(validated, Severity::Error),
         "warnings": count(validated, Severity::Warning),
         "roots": validated.iter().map(root).collect::<Vec<_>>(),

@@ -2,12 +2,14 @@
 //! asks for. What is read and what it means is `manifest`'s.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use crate::manifest::source::{Files, MAX_FILE, Unreadable, ignored};
+use crate::manifest::source::{Files, MAX_FILE, Unreadable, ignored, is_check_file};
 
 /// The most files and folders below a root.
 pub const MAX_ENTRIES: usize = 100_000;
@@ -17,11 +19,15 @@ const ATTEMPTS: usize = 3;
 /// A folder on disk. Its files are read when they are asked for.
 pub struct Folder {
     root: PathBuf,
+    /// The same with every link followed; what lies below it is the folder's own.
+    home: OnceLock<Option<PathBuf>>,
 }
 
 /// What a walk found.
 #[derive(Default)]
 struct Walk {
+    /// The folder that is walked, with every link followed.
+    home: PathBuf,
     files: Vec<String>,
     unreadable: Vec<Unreadable>,
     /// Real paths of what was seen: a second link to it adds nothing, and a link
@@ -32,14 +38,17 @@ struct Walk {
 impl Folder {
     /// The folder at this path.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let (root, home) = (root.into(), OnceLock::new());
+        Self { root, home }
     }
 }
 
 impl Files for Folder {
     fn list(&self) -> (Vec<String>, Vec<Unreadable>) {
-        let mut walk = Walk::default();
-        if let Err(error) = walk.folder(&self.root, "") {
+        let mut walk = Walk::of(self.home());
+        if self.root.is_file() {
+            walk.refuse(".", "it is a file, and a root is a folder".into());
+        } else if let Err(error) = walk.folder(&self.root, "") {
             walk.refuse(".", why(&error));
         }
         (walk.files, walk.unreadable)
@@ -61,12 +70,23 @@ impl Files for Folder {
         Err(unreadable("it changes while it is read".into()))
     }
 
+    fn quotable(&self, path: &str) -> bool {
+        let Some(home) = self.home() else {
+            return false;
+        };
+        let Ok(real) = self.root.join(path).canonicalize() else {
+            return false;
+        };
+        let library = path.starts_with("../");
+        real.starts_with(home) || library && real.starts_with(tree_of(home))
+    }
+
     fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String> {
         let full = self.inside_tree(folder)?;
         if !full.is_dir() {
             return Err("there is no such folder".to_owned());
         }
-        let mut walk = Walk::default();
+        let mut walk = Walk::of(Some(&full));
         let below = format!("{}/", folder.trim_end_matches('/'));
         if let Err(error) = walk.folder(&full, &below) {
             walk.refuse(folder, why(&error));
@@ -100,6 +120,11 @@ impl Files for Folder {
 }
 
 impl Folder {
+    fn home(&self) -> Option<&PathBuf> {
+        let follow = || self.root.canonicalize().ok();
+        self.home.get_or_init(follow).as_ref()
+    }
+
     /// A path below the root, with every link followed; or why it leads elsewhere.
     fn inside_root(&self, path: &str) -> Result<PathBuf, String> {
         let root = self.root.canonicalize().map_err(|error| why(&error))?;
@@ -124,9 +149,7 @@ impl Folder {
             .join(path)
             .canonicalize()
             .map_err(|error| why(&error))?;
-        let work_tree = root.ancestors().find(|folder| folder.join(".git").exists());
-        let tree = work_tree.or(root.parent()).unwrap_or(&root);
-        if !full.starts_with(tree) {
+        if !full.starts_with(tree_of(&root)) {
             return Err("it lies outside of the tree that the root belongs to".to_owned());
         }
         match full.starts_with(&root) || root.starts_with(&full) {
@@ -134,6 +157,12 @@ impl Folder {
             false => Ok(full),
         }
     }
+}
+
+/// The tree that a root belongs to: the git work tree, or without one the folder above the root.
+fn tree_of(root: &Path) -> &Path {
+    let work_tree = root.ancestors().find(|folder| folder.join(".git").exists());
+    work_tree.or(root.parent()).unwrap_or(root)
 }
 
 /// Adds the paths of all files below a folder, without following links to folders.
@@ -159,6 +188,22 @@ fn every_file(folder: &Path, below: &str, paths: &mut Vec<String>) -> io::Result
 }
 
 impl Walk {
+    /// A walk of a folder, of which the real path is given.
+    fn of(home: Option<&PathBuf>) -> Self {
+        Self {
+            home: home.cloned().unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a link may be followed to there: to what lies in the folder, or is a check file
+    /// by its own name. Anything else is somebody else's, and what is wrong with it would say
+    /// what is in it.
+    fn may_read(&self, real: &Path) -> bool {
+        let name = real.file_name().and_then(|name| name.to_str());
+        real.starts_with(&self.home) || name.is_some_and(is_check_file)
+    }
+
     fn refuse(&mut self, path: &str, why: String) {
         let path = path.to_owned();
         self.unreadable.push(Unreadable { path, why });
@@ -179,15 +224,19 @@ impl Walk {
                 self.refuse(".", format!("more than {MAX_ENTRIES} files and folders"));
                 return Ok(());
             }
-            let Some(text) = name.to_str() else {
-                if name.to_string_lossy().ends_with(".hcl") {
-                    let shown = format!("{below}{}", name.to_string_lossy());
-                    self.refuse(&shown, "its name is not UTF-8".into());
+            let full = folder.join(&name);
+            let text = match readable(&name) {
+                Ok(text) => text,
+                Err(why) => {
+                    let shown = name.to_string_lossy().replace(char::is_control, "\u{fffd}");
+                    if !ignored(&shown) && (shown.ends_with(".hcl") || full.is_dir()) {
+                        self.refuse(&format!("{below}{shown}"), why.into());
+                    }
+                    continue;
                 }
-                continue;
             };
             if !ignored(text) {
-                self.entry(&folder.join(&name), &format!("{below}{text}"));
+                self.entry(&full, &format!("{below}{text}"));
             }
         }
         Ok(())
@@ -204,7 +253,13 @@ impl Walk {
             }
             if !meta.is_file() {
                 self.refuse(path, "not a regular file".into());
-            } else if self.seen.insert(full.canonicalize()?) {
+                return Ok(());
+            }
+            let real = full.canonicalize()?;
+            if !self.may_read(&real) {
+                let why = "it is a link out of the folder, to something that is no check file";
+                self.refuse(path, why.into());
+            } else if self.seen.insert(real) {
                 self.files.push(path.to_owned());
             }
             Ok(())
@@ -217,6 +272,15 @@ impl Walk {
         if there && may_matter {
             self.refuse(path, why(&error));
         }
+    }
+}
+
+/// The name of a file or folder, if it can stand in a line; or why not.
+fn readable(name: &OsStr) -> Result<&str, &'static str> {
+    match name.to_str() {
+        None => Err("its name is not UTF-8"),
+        Some(name) if name.contains(char::is_control) => Err("its name has control characters"),
+        Some(name) => Ok(name),
     }
 }
 
@@ -307,6 +371,34 @@ mod tests {
         assert_eq!(
             Folder::new(&root).read("a.hcl").unwrap().len(),
             MAX_FILE + 1
+        );
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn names_that_cannot_stand_in_a_line() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let root = fresh("names");
+        let named = |name: &[u8]| root.join(OsStr::from_bytes(name));
+        for name in [
+            &b"a\x1b[31m\n.hcl"[..],
+            b"b\xff.hcl",
+            b"c\xff.txt",
+            b"_\xff.hcl",
+        ] {
+            fs::write(named(name), "").unwrap();
+        }
+        fs::create_dir(named(b"folder\xff")).unwrap();
+        let (files, unreadable) = Folder::new(&root).list();
+        assert!(files.is_empty());
+        let told: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "cannot read a\u{fffd}[31m\u{fffd}.hcl: its name has control characters",
+                "cannot read b\u{fffd}.hcl: its name is not UTF-8",
+                "cannot read folder\u{fffd}: its name is not UTF-8",
+            ]
         );
         fs::remove_dir_all(&root).unwrap();
     }

@@ -9,7 +9,9 @@ use std::path::Path;
 
 /// Writes `bytes` with mode 0600 beside `path`, syncs, and renames into place.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    // The parent of a bare name is no folder that can be opened.
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = parent.unwrap_or_else(|| Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let draft = folder.join(name);

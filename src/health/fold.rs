@@ -20,7 +20,8 @@ pub struct Step {
 ///
 /// `at` is when the probe was due and `incident` the id that an incident gets
 /// if this step opens one. Failures and successes count in a row only. The
-/// first success of a new check needs no confirmation: nobody is told of it.
+/// first success of a new check needs no confirmation: nobody is told of it. Of
+/// a check that began quietly nobody is told until after that.
 pub fn fold(
     health: &Health,
     outcome: Outcome,
@@ -84,11 +85,14 @@ fn enter(
 ) -> Transition {
     let previous = health.state;
     let told = match (previous, state) {
+        _ if health.quiet => Told::No,
         (State::Init, State::Up) => Told::No,
         // Within one incident a change of kind is news once; then it is noise.
         (State::Down | State::Error, State::Down | State::Error) if health.retold => Told::No,
         _ => Told::Yes,
     };
+    // What was well once is like any other from then on.
+    health.quiet &= state != State::Up;
     health.state = state;
     health.since = at;
     (health.failures, health.successes) = (0, 0);
@@ -139,7 +143,10 @@ mod tests {
     /// the state's first letter, `?` while suspect, `!` for a told and `.` for an
     /// untold transition.
     fn run(outcomes: &str, confirm: Confirm) -> String {
-        let mut health = Health::new(START);
+        run_from(Health::new(START), outcomes, confirm)
+    }
+
+    fn run_from(mut health: Health, outcomes: &str, confirm: Confirm) -> String {
         let mut shown = Vec::new();
         for (n, letter) in outcomes.chars().enumerate() {
             let outcome = match letter {
@@ -186,6 +193,38 @@ mod tests {
         ] {
             assert_eq!(run(outcomes, policy), expected, "{outcomes}");
         }
+    }
+
+    #[test]
+    fn of_a_check_that_begins_quietly_nobody_is_told_until_it_was_up() {
+        let quiet = Health {
+            quiet: true,
+            ..Health::new(START)
+        };
+        for (outcomes, expected) in [
+            ("u", "U."),
+            ("uddu", "U. U? D! U!"),
+            ("dd", "I? D."),
+            // The end of what nobody was told of is told to nobody.
+            ("ddeeu", "I? D. D? E. U."),
+            ("ddudd", "I? D. U. U? D!"),
+            ("dd?dd", "I? D. D D D"),
+        ] {
+            let shown = run_from(quiet.clone(), outcomes, confirm(2, 1));
+            assert_eq!(shown, expected, "{outcomes}");
+        }
+    }
+
+    #[test]
+    fn an_incident_that_begins_quietly_is_an_incident() {
+        let health = Health {
+            quiet: true,
+            ..Health::new(START)
+        };
+        let id = IncidentId(uuid::Uuid::from_u128(1));
+        let step = fold(&health, Outcome::Down, START, confirm(1, 1), id);
+        assert_eq!(step.health.incident, Some(id));
+        assert_eq!(step.transition.unwrap().incident, Some(id));
     }
 
     #[test]

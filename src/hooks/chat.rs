@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use futures_util::FutureExt as _;
 
-use super::event::Told;
+use super::event;
 use super::listen::{Listen, parse};
 use super::receiver;
 use crate::egress::policy::AddressPolicy;
@@ -77,9 +77,9 @@ pub(super) async fn run(service: Service) -> anyhow::Result<()> {
 }
 
 impl Service {
-    /// What the chat is sent; nothing for an event that is not of a check.
+    /// What the chat is sent; nothing for an event that nobody here knows.
     fn body(self, event: &CheckStatus) -> Option<String> {
-        let message = Told::new(event, event.check.as_ref()?).message();
+        let message = event::message(event)?;
         let json = match self {
             // https://api.slack.com/reference/surfaces/formatting#escaping
             Self::Slack => {

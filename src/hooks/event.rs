@@ -1,9 +1,44 @@
 //! Events as one line for people.
 
-use crate::proto::lokahi::{Check, CheckStatus};
+use crate::proto::lokahi::{Check, CheckStatus, ProjectEvent};
+
+/// The longest message of a project that stands in a line, in characters.
+const LONGEST: usize = 500;
+
+/// The line of an event, if it is about something that people know.
+pub(super) fn line(event: &CheckStatus) -> Option<String> {
+    match (&event.check, &event.project) {
+        (Some(check), _) => Some(Told::new(event, check).line()),
+        (None, Some(project)) => Some(of_project(event, project)),
+        (None, None) => None,
+    }
+}
+
+/// Its message in a chat.
+pub(super) fn message(event: &CheckStatus) -> Option<String> {
+    match (&event.check, &event.project) {
+        (Some(check), _) => Some(Told::new(event, check).message()),
+        (None, Some(project)) => Some(of_project(event, project)),
+        (None, None) => None,
+    }
+}
+
+/// `project.held shop: deletes: 40 of 50 checks would be deleted`.
+fn of_project(event: &CheckStatus, project: &ProjectEvent) -> String {
+    let ended = if event.resolved { " (resolved)" } else { "" };
+    let mut text = format!("{}{ended} {}", event.r#type, project.project);
+    for part in [&project.reason, &project.message] {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        if !words.is_empty() {
+            text.push_str(": ");
+            text.extend(words.join(" ").chars().take(LONGEST));
+        }
+    }
+    printable(&text)
+}
 
 /// What the lines say of an event.
-pub(super) struct Told<'a> {
+struct Told<'a> {
     check: &'a Check,
     latency: String,
     status: i32,
@@ -12,7 +47,7 @@ pub(super) struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    pub(super) fn new(event: &'a CheckStatus, check: &'a Check) -> Self {
+    fn new(event: &'a CheckStatus, check: &'a Check) -> Self {
         Self {
             check,
             latency: go_duration(event.last_response_time_nanoseconds),
@@ -26,7 +61,7 @@ impl<'a> Told<'a> {
     }
 
     /// The line of the original's sample_hook, and what it did not know.
-    pub(super) fn line(&self) -> String {
+    fn line(&self) -> String {
         let mut line = format!(
             "check id: {}, state: {}, latency: {}, status code: {}, playbook url: {}",
             printable(&self.check.id),
@@ -47,7 +82,7 @@ impl<'a> Told<'a> {
     }
 
     /// A message in a chat: what is the matter with which, and what to do.
-    pub(super) fn message(&self) -> String {
+    fn message(&self) -> String {
         let state = self.check.state().as_str_name();
         let url = printable(&self.check.url);
         let named = !self.check.name.is_empty();
@@ -132,6 +167,28 @@ mod tests {
         ] {
             assert_eq!(go_duration(nanoseconds), text);
         }
+    }
+
+    #[test]
+    fn an_event_of_a_project_is_one_line_too() {
+        let mut event = CheckStatus {
+            r#type: "project.held".into(),
+            project: Some(ProjectEvent {
+                project: "shop".into(),
+                reason: "deletes".into(),
+                message: "40 of 50 checks\n  would be deleted\n".into(),
+                ..ProjectEvent::default()
+            }),
+            ..CheckStatus::default()
+        };
+        insta::assert_snapshot!(line(&event).unwrap(), @"project.held shop: deletes: 40 of 50 checks would be deleted");
+        event.resolved = true;
+        assert!(
+            message(&event)
+                .unwrap()
+                .starts_with("project.held (resolved) shop")
+        );
+        assert_eq!(line(&CheckStatus::default()), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Parser;
 use futures_util::FutureExt as _;
 
-use super::event::Told;
+use super::event;
 use super::listen::{Listen, parse};
 use super::receiver;
 use crate::proto::lokahi::CheckStatus;
@@ -29,12 +29,12 @@ pub(super) async fn run() -> anyhow::Result<()> {
 }
 
 fn print(event: &CheckStatus) -> Result<(), String> {
-    let Some(check) = &event.check else {
-        // Not every event is of a check.
+    let Some(line) = event::line(event) else {
+        // One that a later lokahi sends.
         return Ok(());
     };
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", Told::new(event, check).line())
+    writeln!(out, "{line}")
         .and_then(|()| out.flush())
         .map_err(|error| format!("printing: {error}"))
 }

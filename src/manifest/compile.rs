@@ -10,7 +10,8 @@ use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Problem, Severity};
 use crate::manifest::eval::scope::{Doors, Members, NO_EACH, Root, Scope, Work};
-use crate::manifest::expand::{Expansion, Ground, Known, expand, stacked};
+use crate::manifest::eval::value::{Node, Value};
+use crate::manifest::expand::{Called, Expansion, Ground, Known, expand, stacked};
 use crate::manifest::fill::{Filled, Filling};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::layer::Layer;
@@ -26,10 +27,10 @@ use crate::manifest::variables::Variables;
 use crate::model::desired::{Declared, Desired, SourceLine};
 use crate::model::name::Name;
 use crate::model::secret::{SecretName, colliding};
-use crate::model::webhook::WebhookSpec;
+use crate::model::webhook::{WebhookFormat, WebhookSpec};
 
 pub use crate::manifest::expand::{Keep, MAX_KEY};
-pub use crate::manifest::read::{project_by_words, roots};
+pub use crate::manifest::strays::{project_by_words, roots, strays};
 
 /// A root that has no error.
 #[derive(Debug)]
@@ -39,7 +40,9 @@ pub struct Compiled {
     /// `None` while something hangs on a variable that has no value, or if it was not to be
     /// kept.
     pub desired: Option<Desired>,
-    /// The variables that have no value.
+    /// The variables that are declared.
+    pub variables: Vec<String>,
+    /// Those that have no value.
     pub unknown: Vec<String>,
     pub checks: usize,
     pub webhooks: usize,
@@ -79,10 +82,17 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
         work: &outside.work,
         sources: &mut reading.sources,
         problems: &mut problems,
+        gaps: &reading.gaps,
         hidden: false,
     }
     .values(&declared.variables);
-    let locals = locals::values(&declared.locals, &variables, &outside, &mut problems);
+    let locals = locals::values(
+        &declared.locals,
+        &reading.gaps,
+        &variables,
+        &outside,
+        &mut problems,
+    );
     let mut root = Compiling {
         sources: &reading.sources,
         gaps: &mut reading.gaps,
@@ -96,7 +106,9 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
     };
     let compiled = root.compile();
     let (mut problems, uses) = (root.problems, root.uses);
-    unused(&declared, &uses, &mut problems);
+    if reading.problems.is_empty() && reading.refused.is_empty() {
+        unused(&declared, &uses, &mut problems);
+    }
     if outside.work.is_too_much() {
         // How far it came is chance.
         let message = "these files take too much work to evaluate";
@@ -122,25 +134,21 @@ fn include(reading: &mut Reading<'_>, declared: &mut Declarations) {
         if attribute.name != "include" {
             continue;
         }
-        let literal = |items: &Vec<crate::manifest::ast::Expression>| {
-            let text = |item: &crate::manifest::ast::Expression| match &item.kind {
-                Kind::String(text) => Some((text.to_string(), item.span)),
-                _ => None,
-            };
-            items.iter().map(text).collect::<Option<Vec<_>>>()
+        let items = match &attribute.value.kind {
+            Kind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(&attribute.value),
         };
-        let found = match &attribute.value.kind {
-            Kind::List(items) => literal(items),
-            _ => None,
-        };
-        match found {
-            Some(found) => folders.extend(found),
-            None => {
-                let message = "`include` is a list of strings, written out: it says what is read";
-                let problem = Problem::new(Code::NotLiteral, attribute.value.span, message);
-                declared
-                    .problems
-                    .push(problem.hint("write `include = [\"../shared\"]`"));
+        for item in items {
+            match (&item.kind, &attribute.value.kind) {
+                (Kind::String(text), Kind::List(_)) => folders.push((text.to_string(), item.span)),
+                _ => {
+                    let message =
+                        "`include` is a list of strings, written out: it says what is read";
+                    let problem = Problem::new(Code::NotLiteral, item.span, message);
+                    declared
+                        .problems
+                        .push(problem.hint("write `include = [\"../shared\"]`"));
+                }
             }
         }
     }
@@ -182,7 +190,13 @@ fn finish(
     problems.extend(silence.useless());
     problems.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
     problems.dedup_by(|a, b| a.span.is_some() && a.span == b.span && a.code == b.code);
+    let is_error = |problem: &Problem| problem.code.severity() == Severity::Error;
     let more = problems.len() > Diagnostics::MAX;
+    let wrong = problems.iter().any(is_error) || !refused.is_empty();
+    if more {
+        // Whatever is not listed, it must not be what makes the files wrong.
+        problems.sort_by_key(|problem| !is_error(problem));
+    }
     let listed = problems.into_iter().take(Diagnostics::MAX);
     let mut list = refused;
     list.extend(listed.map(|problem| problem.resolve(sources)));
@@ -191,7 +205,15 @@ fn finish(
             "more than {} problems; the others are not listed",
             Diagnostics::MAX
         );
-        list.push(whole(".".into(), Code::TooMuch, message));
+        list.push(Diagnostic {
+            // So many warnings are still warnings.
+            severity: if wrong {
+                Severity::Error
+            } else {
+                Severity::Warning
+            },
+            ..whole(".".into(), Code::TooMuch, message)
+        });
     }
     let Diagnostics(list) = Diagnostics::sorted(list);
     match list.iter().any(|one| one.severity == Severity::Error) {
@@ -236,6 +258,18 @@ fn unused(declared: &Declarations, uses: &Uses, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Where a list names a receiver.
+fn place(list: Option<&Node>, receiver: &Name) -> Option<Span> {
+    let (Value::List(items) | Value::Set(items)) = &list?.value else {
+        return None;
+    };
+    let named = |item: &&Node| match &item.value {
+        Value::Reference(parts) => parts.last().is_some_and(|name| *name == *receiver.as_str()),
+        _ => false,
+    };
+    items.iter().find(named).map(|item| item.span)
+}
+
 struct Compiling<'a> {
     sources: &'a Sources,
     gaps: &'a mut Gaps,
@@ -256,6 +290,10 @@ impl<'a> Compiling<'a> {
         }
         let project = self.project(&names);
         let (webhooks, all_known) = self.webhooks(&names);
+        let project = project.map(|(project, operators)| {
+            self.operators(&operators, &webhooks);
+            (project, operators.into_keys().collect())
+        });
         let defaults: BTreeMap<String, Layer> = self
             .declared
             .defaults
@@ -268,6 +306,14 @@ impl<'a> Compiling<'a> {
             .iter()
             .map(|(name, block)| (name.clone(), self.layer(block, &TEMPLATE, &names)))
             .collect();
+        for block in &self.declared.nameless {
+            let schema = if block.kind == TEMPLATE.name {
+                &TEMPLATE
+            } else {
+                &WEBHOOK
+            };
+            self.layer(block, schema, &names);
+        }
         let expansion = expand(
             &Ground {
                 sources: self.sources,
@@ -289,7 +335,7 @@ impl<'a> Compiling<'a> {
 
     fn finish(
         &mut self,
-        project: Option<Name>,
+        project: Option<(Name, Vec<Name>)>,
         webhooks: BTreeMap<String, Declared<WebhookSpec>>,
         all_known: bool,
         mut expansion: Expansion,
@@ -348,19 +394,21 @@ impl<'a> Compiling<'a> {
             .filter(|(_, known)| crate::manifest::eval::convert::has_unknown(&known.node.value));
         let unknown = unknown.map(|(name, _)| name.clone()).collect();
         let receivers = self.declared.webhooks.len();
-        let desired = match (project.clone(), known && self.keep != Keep::Nothing) {
-            (Some(project), true) => Some(Desired {
+        let name = project.as_ref().map(|(name, _)| name.clone());
+        let desired = match (project, known && self.keep != Keep::Nothing) {
+            (Some((project, operators)), true) => Some(Desired {
                 project,
                 checks,
                 webhooks,
-                operators: Vec::new(),
+                operators,
                 moves: moves.moves,
             }),
             _ => None,
         };
         Compiled {
-            project,
+            project: name,
             desired,
+            variables: self.variables.keys().cloned().collect(),
             unknown,
             checks: count,
             webhooks: receivers,
@@ -404,7 +452,8 @@ impl<'a> Compiling<'a> {
         layer
     }
 
-    fn project(&mut self, names: &BTreeSet<Name>) -> Option<Name> {
+    /// What the project is called, and its operators with where they are named.
+    fn project(&mut self, names: &BTreeSet<Name>) -> Option<(Name, BTreeMap<Name, Span>)> {
         let Some(block) = &self.declared.root else {
             if !self.gaps.may_hold(LOKAHI.name, None) {
                 let problem = Problem {
@@ -424,7 +473,14 @@ impl<'a> Compiling<'a> {
         let layer = self.layer(block, &LOKAHI, names);
         let filling = Filling::new(self.gaps, &mut self.problems);
         match filling.draft(&LOKAHI, &layer, block.span) {
-            Filled::Good(draft) => draft.project,
+            Filled::Good(draft) => {
+                let row = LOKAHI.attribute("operators").map(|(row, _)| row);
+                let node = row.and_then(|row| layer.get(row));
+                let span = |name: &Name| place(node, name).unwrap_or(block.span);
+                let operators = draft.operators.into_iter();
+                let placed = operators.map(|name| (name.clone(), span(&name)));
+                Some((draft.project?, placed.collect()))
+            }
             Filled::Unknown | Filled::Bad => None,
         }
     }
@@ -477,6 +533,7 @@ impl<'a> Compiling<'a> {
                     let Some(url) = draft.webhook_url else {
                         continue;
                     };
+                    lint::webhook(&layer, &mut self.problems);
                     let spec = WebhookSpec { url, format };
                     let source = self.line(block.span);
                     webhooks.insert(name.to_string(), Declared { spec, source });
@@ -486,6 +543,29 @@ impl<'a> Compiling<'a> {
             }
         }
         (webhooks, all_known)
+    }
+
+    /// Tells operators that cannot read what they would be told.
+    fn operators(
+        &mut self,
+        operators: &BTreeMap<Name, Span>,
+        webhooks: &BTreeMap<String, Declared<WebhookSpec>>,
+    ) {
+        for (name, span) in operators {
+            let format = webhooks.get(name.as_str()).map(|known| known.spec.format);
+            if let (Some(WebhookFormat::Protobuf), Some(block)) =
+                (format, self.declared.webhooks.get(name))
+            {
+                let message = format!(
+                    "`operators`: webhook.{name} has the format protobuf, which knows checks \
+                     that are up, down or in error, and no projects"
+                );
+                let problem = Problem::new(Code::InvalidValue, *span, message)
+                    .also(block.span, "the webhook is here");
+                self.problems
+                    .push(problem.hint(format!("write format = \"json\" in webhook.{name}")));
+            }
+        }
     }
 
     /// Tells secrets that one variable of the environment would stand for.
@@ -506,19 +586,29 @@ impl<'a> Compiling<'a> {
         }
     }
 
-    /// Tells checks of the same name.
-    fn names(&mut self, names: &[(Name, Span)]) {
-        let mut first: BTreeMap<&Name, Span> = BTreeMap::new();
+    /// Tells checks of the same name, or of the same name and key.
+    fn names(&mut self, names: &[Called]) {
+        let mut first: BTreeMap<(&Name, Option<&str>), Span> = BTreeMap::new();
         let mut sorted: Vec<_> = names.iter().collect();
-        sorted.sort_by_key(|(_, span)| *span);
-        for (name, span) in sorted {
-            match first.get(name) {
+        sorted.sort_by_key(|called| called.span);
+        for Called { name, key, span } in sorted {
+            // One without a key may have every key, by `for_each`.
+            let whole = (name, None);
+            let same = match key.as_deref() {
+                Some(key) => first.get(&(name, Some(key))).or(first.get(&whole)),
+                None => {
+                    let next = first.range(whole..).next();
+                    next.filter(|((other, _), _)| *other == name)
+                        .map(|(_, span)| span)
+                }
+            };
+            match same {
                 Some(before) => {
                     let message = format!("check `{name}` is declared twice");
                     self.problems.push(declared_twice(*span, *before, message));
                 }
                 None => {
-                    first.insert(name, *span);
+                    first.insert((name, key.as_deref()), *span);
                 }
             }
         }
@@ -527,13 +617,13 @@ impl<'a> Compiling<'a> {
     /// Everything that is declared, as it is referred to.
     fn addresses(
         &self,
-        names: &[(Name, Span)],
+        names: &[Called],
         checks: &[crate::manifest::expand::Expanded],
     ) -> BTreeSet<String> {
         if self.declared.moves.is_empty() {
             return BTreeSet::new();
         }
-        let named = names.iter().map(|(name, _)| format!("check.{name}"));
+        let named = names.iter().map(|called| format!("check.{}", called.name));
         let checks = checks
             .iter()
             .map(|check| format!("check.{}", check.address));

@@ -48,10 +48,16 @@ pub(super) fn fold(
     scope: &Scope<'_>,
 ) -> Result<Option<String>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let (mut residual, mut known) = residual::residual(expression, scope, &mut problems);
+    let response = ("response", Root::Value(Value::Unknown(response_type())));
+    let others = || scope.roots.iter().filter(|(name, _)| *name != "response");
+    let around = Scope {
+        roots: others().cloned().chain([response.clone()]).collect(),
+        ..*scope
+    };
+    let (mut residual, mut known) = residual::residual(expression, &around, &mut problems);
     // What became a constant may leave more that no longer hangs on the response.
     for _again in 0..MAX_ROUNDS {
-        let (next, still) = residual::residual(&residual, scope, &mut problems);
+        let (next, still) = residual::residual(&residual, &around, &mut problems);
         let settled = print::text(&next) == print::text(&residual);
         (residual, known) = (next, still);
         if settled || !problems.is_empty() {
@@ -62,12 +68,10 @@ pub(super) fn fold(
         let told = |problem| with_values(problem, expression, scope);
         return Err(problems.into_iter().map(told).collect());
     }
-    let response = ("response", Root::Value(Value::Unknown(response_type())));
     let mut roots = vec![response];
     if known == Known::No {
         // What could not be worked in still stands there by its name.
-        let others = scope.roots.iter().filter(|(name, _)| *name != "response");
-        roots.extend(others.cloned());
+        roots.extend(others().cloned());
     }
     let inside = Scope {
         roots,
@@ -134,10 +138,4 @@ fn patterns(expression: &Expression, problems: &mut Vec<Problem>) {
         problems.push(Problem::new(Code::InvalidPattern, *span, message));
     }
     children(expression, &mut |inner| patterns(inner, problems));
-}
-
-/// What a condition comes to whatever the response is; `None` if that depends on it.
-pub(super) fn always(text: &str) -> Option<bool> {
-    let condition = Condition::parse(text).ok()?;
-    condition.always()
 }

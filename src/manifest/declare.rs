@@ -12,7 +12,7 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::parse::{Lost, Part, parse};
 use crate::manifest::read::Outlined;
 use crate::manifest::source::{Sources, Span};
-use crate::manifest::suggest::did_you_mean;
+use crate::manifest::suggest::{as_name, did_you_mean};
 use crate::manifest::table::{self, Label};
 use crate::model::name::Name;
 
@@ -67,6 +67,9 @@ pub(super) struct Declarations {
     pub(super) defaults: BTreeMap<String, Block>,
     /// `moved`, `removed` and `import`, in the order of the files.
     pub(super) moves: Vec<Block>,
+    /// Receivers and templates whose names are none: nothing can use them, and mistakes in them
+    /// are told all the same.
+    pub(super) nameless: Vec<Block>,
     /// Checks that did not stand where they were looked for.
     pub(super) early: Vec<Block>,
     /// Parts that begin with a check, in the order of the files.
@@ -125,7 +128,13 @@ impl Declarations {
         }
         let label = match label(&block, schema) {
             Ok(label) => label,
-            Err(problem) => return self.problems.push(problem),
+            Err(problem) => {
+                self.problems.push(problem);
+                if [WEBHOOK.name, TEMPLATE.name].contains(&kind) {
+                    self.nameless.push(block);
+                }
+                return;
+            }
         };
         let (span, twice) = (block.span, |first: Option<&Block>| {
             first.map(|first| first.span)
@@ -234,22 +243,30 @@ pub(super) fn label(block: &Block, schema: &table::Block) -> Result<Option<Name>
     let kind = schema.name;
     Err(match (schema.label, block.labels.as_slice()) {
         (Label::None | Label::Optional, []) => return Ok(None),
-        (Label::Optional | Label::Name, [(text, span)]) => match text.parse() {
+        (Label::Optional | Label::Name | Label::Instance, [(text, span)])
+        | (Label::Instance, [(text, span), _]) => match text.parse() {
             Ok(name) => return Ok(Some(name)),
             Err(error) => {
                 let error: crate::model::name::InvalidName = error;
-                Problem::new(Code::InvalidName, *span, error.to_string())
+                let problem = Problem::new(Code::InvalidName, *span, error.to_string());
+                let better = as_name(text).map(|name| format!("call it \"{name}\""));
+                problem.maybe_hint(better)
             }
         },
         (Label::None, [(_, span), ..]) => {
             Problem::new(Code::WrongLabels, *span, format!("`{kind}` has no label"))
         }
-        (Label::Name, []) => Problem::new(
+        (Label::Name | Label::Instance, []) => Problem::new(
             Code::WrongLabels,
             block.span,
             format!("`{kind}` needs a name"),
         )
         .hint(format!("write `{kind} \"name\" {{`")),
+        (Label::Instance, [_, _, (_, span), ..]) => Problem::new(
+            Code::WrongLabels,
+            *span,
+            format!("`{kind}` has a name, and one key at most"),
+        ),
         (_, [_, (_, span), ..]) => Problem::new(
             Code::WrongLabels,
             *span,
@@ -288,6 +305,45 @@ pub(super) fn unknown_block(block: &Block, schema: &'static table::Block) -> Pro
     Problem::new(Code::UnknownBlock, block.span, message).maybe_hint(unknown(kind, schema))
 }
 
+/// What checks are called elsewhere, too far from the name here to be taken for a slip.
+const HABITS: &[(&str, &str)] = &[
+    (
+        "count",
+        "there is no `count`: write `for_each = toset([\"a\", \"b\"])`, and each.key where they differ",
+    ),
+    (
+        "dynamic",
+        "blocks are written out; what differs in them can hang on each.value",
+    ),
+    (
+        "depends_on",
+        "checks do not wait for one another: take it out",
+    ),
+    ("frequency", "write `every = \"60s\"`"),
+    ("interval", "write `every = \"60s\"`"),
+    ("period", "write `every = \"60s\"`"),
+    ("tags", "write `labels = { team = \"web\" }`"),
+];
+
+/// Blocks of Terraform, and what does their work here.
+const OUTER_HABITS: &[(&str, &str)] = &[
+    (
+        "data",
+        "there is none here: `file`, variables and locals have the values",
+    ),
+    (
+        "module",
+        "write `include = [\"../shared\"]` in `lokahi`, or a `template`",
+    ),
+    (
+        "output",
+        "`lokahictl render --output json` has every value: take it out",
+    ),
+    ("provider", "the server is lokahictl's to know: take it out"),
+    ("resource", "write `check \"name\" { ... }`"),
+    ("terraform", "write `lokahi { project = \"name\" }`"),
+];
+
 /// A hint for a name that the block does not have.
 fn unknown(name: &str, schema: &'static table::Block) -> Option<String> {
     let place = match schema.name {
@@ -296,6 +352,14 @@ fn unknown(name: &str, schema: &'static table::Block) -> Option<String> {
     };
     if place == CHECK.name && schema.name != CHECK.name && CHECK.meta(name).is_some() {
         return Some(format!("`{name}` stands in a check itself"));
+    }
+    let habits = match place {
+        "" => OUTER_HABITS,
+        place if place == CHECK.name => HABITS,
+        _ => &[],
+    };
+    if let Some((_, here)) = habits.iter().find(|(habit, _)| *habit == name) {
+        return Some((*here).to_owned());
     }
     let mut later = LATER.iter().filter(|(block, _)| *block == place);
     if later.any(|(_, names)| names.contains(&name)) {

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, NOTIFY};
+use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
+use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Block, Show};
@@ -16,7 +17,13 @@ use crate::model::webhook::WebhookSpec;
 /// What differs between two checks; empty if they are equal.
 pub fn check_fields(before: &CheckSpec, after: &CheckSpec) -> Vec<FieldChange> {
     let mut fields = Vec::new();
-    for (block, prefix) in [(&CHECK, ""), (&CONFIRM, "confirm."), (&NOTIFY, "notify.")] {
+    let blocks = [
+        (&CHECK, ""),
+        (&CONFIRM, "confirm."),
+        (&NOTIFY, "notify."),
+        (&LIFECYCLE, "lifecycle."),
+    ];
+    for (block, prefix) in blocks {
         for attribute in block.attributes {
             if let Show::Check(show) = attribute.show {
                 let path = format!("{prefix}{}", attribute.name);
@@ -41,6 +48,22 @@ pub fn check_fields(before: &CheckSpec, after: &CheckSpec) -> Vec<FieldChange> {
     fields
 }
 
+/// What differs in what two roots say of their project; empty if nothing does.
+pub fn project_fields(before: &ProjectSpec, after: &ProjectSpec) -> Vec<FieldChange> {
+    let mut fields = Vec::new();
+    for attribute in LOKAHI.attributes {
+        if let Show::Project(show) = attribute.show {
+            compare(
+                &mut fields,
+                attribute.name.to_owned(),
+                show(before),
+                show(after),
+            );
+        }
+    }
+    fields
+}
+
 /// What differs between two receivers; empty if they are equal.
 pub fn webhook_fields(before: &WebhookSpec, after: &WebhookSpec) -> Vec<FieldChange> {
     let mut fields = Vec::new();
@@ -54,26 +77,6 @@ pub fn webhook_fields(before: &WebhookSpec, after: &WebhookSpec) -> Vec<FieldCha
             );
         }
     }
-    fields
-}
-
-/// What differs between two statements about a project; empty if they are equal.
-pub fn project_fields(before: &ProjectSpec, after: &ProjectSpec) -> Vec<FieldChange> {
-    let shown = |spec: &ProjectSpec| {
-        let names = spec.operators.iter();
-        Literal::List(
-            names
-                .map(|name| Literal::Reference(format!("webhook.{name}")))
-                .collect(),
-        )
-    };
-    let mut fields = Vec::new();
-    compare(
-        &mut fields,
-        "operators".to_owned(),
-        shown(before),
-        shown(after),
-    );
     fields
 }
 

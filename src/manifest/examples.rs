@@ -321,4 +321,9 @@ pub static EXAMPLES: &[Example] = &[
         "check \"web\" {\n  # lokahi-ignore: LK0901 it redirects\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n}\n",
         "check \"web\" {\n  # lokahi-ignore: LK0901 it redirects\n  url         = \"http://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n}\n",
     ),
+    described(
+        Code::Stray,
+        "`checks.d/old/web.hcl`, where `checks.d/shop` and `checks.d/blog` are roots and neither includes `../old`.",
+        FINE,
+    ),
 ];

@@ -9,7 +9,7 @@ use crate::manifest::ast::{Attribute, Block, Item};
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::{DEFAULTS, FILE};
 use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
-use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::diagnostic::{Code, Problem, Severity};
 use crate::manifest::eval::scope::{Doors, Members, NO_EACH, Root, Scope, Work};
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Type, Value};
@@ -88,7 +88,7 @@ pub(super) struct Expanded {
 pub(super) struct Expansion {
     pub(super) checks: Vec<Expanded>,
     /// The blocks' names, in the order of the files; also of those that came to nothing.
-    pub(super) names: Vec<(Name, Span)>,
+    pub(super) names: Vec<Called>,
     pub(super) uses: Uses,
     pub(super) lost: Vec<Lost>,
     pub(super) problems: Vec<Problem>,
@@ -102,6 +102,15 @@ impl Expansion {
         self.lost.extend(other.lost);
         self.problems.extend(other.problems);
     }
+}
+
+/// What a block is called.
+#[derive(Debug)]
+pub(super) struct Called {
+    pub(super) name: Name,
+    /// Of an instance that is written out.
+    pub(super) key: Option<Arc<str>>,
+    pub(super) span: Span,
 }
 
 /// Expands all blocks, on as many threads as are worth it. The order of the result is that of
@@ -171,9 +180,20 @@ impl Ground<'_> {
         let name = match label(block, &CHECK) {
             Ok(Some(name)) => name,
             Ok(None) => return,
-            Err(problem) => return expansion.problems.push(problem),
+            Err(problem) => {
+                expansion.problems.push(problem);
+                return self.nameless(block, expansion);
+            }
         };
-        expansion.names.push((name.clone(), block.span));
+        let key = block
+            .labels
+            .get(1)
+            .map(|(key, span)| (Arc::from(key.as_str()), *span));
+        expansion.names.push(Called {
+            name: name.clone(),
+            key: key.as_ref().map(|(key, _)| Arc::clone(key)),
+            span: block.span,
+        });
         let meta = |wanted: &str| {
             block.body.items.iter().find_map(|item| match item {
                 Item::Attribute(attribute) if attribute.name == wanted => Some(attribute),
@@ -188,10 +208,26 @@ impl Ground<'_> {
             None => self.base(block.span, &[]),
         };
         let Some(for_each) = meta("for_each") else {
+            let address = match &key {
+                None => name.to_string(),
+                Some((key, span)) => match invalid_key(key) {
+                    None => instance(&name, key),
+                    Some(message) => {
+                        let problem = Problem::new(Code::InvalidName, *span, message);
+                        return expansion.problems.push(problem);
+                    }
+                },
+            };
             let scope = self.scope(NO_EACH);
-            let address = name.to_string();
             return self.one(block, address, &scope, base, expansion);
         };
+        if let Some((_, span)) = key {
+            let message = "a check with `for_each` has no key of its own";
+            let problem = Problem::new(Code::WrongLabels, span, message);
+            return expansion
+                .problems
+                .push(problem.hint("take out the second label, or `for_each`"));
+        }
         let Some(entries) = self.entries(for_each, expansion) else {
             return;
         };
@@ -214,13 +250,33 @@ impl Ground<'_> {
             }
             let (key, address) = match key {
                 Some(key) => {
-                    let address = format!("{name}[{}]", Literal::text(&key));
+                    let address = instance(&name, &key);
                     (Value::String(key), address)
                 }
                 None => (Value::Unknown(Type::String), name.to_string()),
             };
             self.one(block, address, &scope(key, value), base.clone(), expansion);
         }
+    }
+
+    /// A check whose name is none: what else is wrong with it is told, and nothing comes of it.
+    fn nameless(&self, block: &Block, expansion: &mut Expansion) {
+        let each = Value::object(
+            [
+                ("key", Value::Unknown(Type::String)),
+                ("value", Value::Unknown(Type::Any)),
+            ],
+            block.span,
+        );
+        let scope = self.scope(Root::Value(each));
+        let base = self.base(block.span, &[]);
+        let (checks, problems) = (expansion.checks.len(), expansion.problems.len());
+        self.one(block, String::new(), &scope, base, expansion);
+        expansion.checks.truncate(checks);
+        // A lint would speak of what is not there.
+        let found = expansion.problems.split_off(problems);
+        let error = |problem: &Problem| problem.code.severity() == Severity::Error;
+        expansion.problems.extend(found.into_iter().filter(error));
     }
 
     /// What lies under a check: the defaults of its folder, then its templates.
@@ -332,6 +388,7 @@ impl Ground<'_> {
                 .collect(),
             Value::Set(items) => {
                 let mut entries = Vec::with_capacity(items.len());
+                let mut good = true;
                 for item in items.iter() {
                     match &item.value {
                         Value::String(text) => {
@@ -341,9 +398,12 @@ impl Ground<'_> {
                             let message =
                                 format!("`for_each`: a set of strings, not of {}", other.kind());
                             refuse(item.span, message, None);
-                            return None;
+                            good = false;
                         }
                     }
+                }
+                if !good {
+                    return None;
                 }
                 entries
             }
@@ -370,14 +430,15 @@ impl Ground<'_> {
             refuse(node.span, message, None);
             return None;
         }
-        let most = MAX_KEY;
+        let mut good = true;
         for (key, _, span) in &entries {
-            if key.is_empty() || key.len() > most || key.chars().any(char::is_control) {
-                let message =
-                    format!("{key:?}: a key is 1 to {most} bytes without control characters");
+            if let Some(message) = invalid_key(key) {
                 refuse(*span, message, None);
-                return None;
+                good = false;
             }
+        }
+        if !good {
+            return None;
         }
         let entry = |(key, value, _)| (Some(key), value);
         Some(entries.into_iter().map(entry).collect())
@@ -410,9 +471,10 @@ impl Ground<'_> {
         };
         let row = CHECK.attribute("url").map_or(0, |(row, _)| row);
         let url = base.get(row).map_or(block.span, |node| node.span);
-        let question = spec.as_ref().map(|spec| {
+        let question = spec.as_ref().and_then(|spec| {
             lint::check(spec, &base, block.span, &mut expansion.problems);
-            Question::of(spec, url)
+            // One that is disabled asks nothing.
+            spec.enabled.then(|| Question::of(spec, url))
         });
         let origins = match self.keep {
             Keep::Origins => origin::origins(&base, &CHECK),
@@ -431,6 +493,17 @@ impl Ground<'_> {
             origins,
         });
     }
+}
+
+/// What one of several checks of a name is called.
+fn instance(name: &Name, key: &str) -> String {
+    format!("{name}[{}]", Literal::text(key))
+}
+
+/// Why a text is no key, if it is none.
+fn invalid_key(key: &str) -> Option<String> {
+    let bad = key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control);
+    bad.then(|| format!("{key:?}: a key is 1 to {MAX_KEY} bytes without control characters"))
 }
 
 fn no_template(item: &Node) -> Problem {

@@ -1,12 +1,15 @@
 //! From a merged layer to a spec that cannot be wrong.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::manifest::attributes::DEFAULTS;
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, NOTIFY};
+use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
-use crate::manifest::eval::value::{Node, Value};
+use crate::manifest::eval::value::{Key, Node, Object, Value};
 use crate::manifest::layer::Layer;
 use crate::manifest::source::Span;
 use crate::manifest::table::{Attribute, Block, Draft};
@@ -45,7 +48,7 @@ impl<'a> Filling<'a> {
         let before = self.problems.len();
         let mut draft = Draft::new();
         let good = self.fill(&CHECK, layer, &mut draft, span) && !layer.invalid();
-        for kind in [&CONFIRM, &NOTIFY] {
+        for kind in [&CONFIRM, &NOTIFY, &LIFECYCLE] {
             if let Some(inner) = layer.block(kind.name, "") {
                 self.fill(kind, &inner.layer, &mut draft, inner.span);
             }
@@ -108,9 +111,11 @@ impl<'a> Filling<'a> {
                 ..Assert::default()
             };
             let unknown = std::mem::take(&mut self.unknown);
-            self.fill(&ASSERT, &inner.layer, draft, inner.span);
+            let good = self.fill(&ASSERT, &inner.layer, draft, inner.span);
             let assert = std::mem::take(&mut draft.assert);
-            if assert.is_empty() && !self.unknown {
+            if !good {
+                // What could not be read may have said it.
+            } else if assert.is_empty() && !self.unknown {
                 let message = "this `assert` asserts nothing";
                 self.problems
                     .push(Problem::new(Code::Missing, inner.span, message));
@@ -160,7 +165,7 @@ impl<'a> Filling<'a> {
                 }) => good = false,
                 Some(node) if convert::has_unknown(&node.value) => self.unknown(attribute, node),
                 Some(node) if !matches!(node.value, Value::Null) => {
-                    if let Err(problem) = (attribute.set)(draft, node) {
+                    for problem in mistakes(attribute, draft, node) {
                         let message = format!("`{}`: {}", attribute.name, problem.message);
                         let mut problem = Problem { message, ..problem };
                         let every = schema
@@ -199,4 +204,48 @@ impl<'a> Filling<'a> {
                 .push(Problem::new(Code::WrongType, node.span, message));
         }
     }
+}
+
+/// Reads a value into the draft; every mistake of a list or object, not only the one that the
+/// row stumbles over: what is wrong is taken out, and the rest read again.
+pub(super) fn mistakes(attribute: &Attribute, draft: &mut Draft, node: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut rest = Cow::Borrowed(node);
+    while let Err(problem) = (attribute.set)(draft, &rest) {
+        let less = problem.span.and_then(|span| without(&rest, span));
+        problems.push(problem);
+        match less {
+            Some(less) => rest = Cow::Owned(less),
+            None => break,
+        }
+    }
+    problems
+}
+
+/// A list or object without what stands at a span; `None` if nothing does, or nothing is left.
+fn without(node: &Node, span: Span) -> Option<Node> {
+    let (value, before, left) = match &node.value {
+        Value::List(items) | Value::Set(items) => {
+            let kept: Vec<Node> = items
+                .iter()
+                .filter(|item| item.span != span)
+                .cloned()
+                .collect();
+            let left = kept.len();
+            (Value::List(kept.into()), items.len(), left)
+        }
+        Value::Object(object) => {
+            let stays = |(key, value): &&(Key, Node)| key.span != span && value.span != span;
+            let kept: Vec<_> = object.entries().iter().filter(stays).cloned().collect();
+            let left = kept.len();
+            (
+                Value::Object(Arc::new(Object::new(kept))),
+                object.entries().len(),
+                left,
+            )
+        }
+        _ => return None,
+    };
+    let span = node.span;
+    (left > 0 && left < before).then_some(Node { span, value })
 }

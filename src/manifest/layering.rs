@@ -10,6 +10,7 @@ use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::Scope;
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Piece, Type, Value};
+use crate::manifest::fill::mistakes;
 use crate::manifest::layer::{Inner, Layer};
 use crate::manifest::locals::references;
 use crate::manifest::source::Span;
@@ -128,9 +129,9 @@ impl Layering<'_> {
             if !known {
                 return;
             }
-            let read = (attribute.set)(&mut draft, node);
+            let found = mistakes(attribute, &mut draft, node);
             draft.check.every = every;
-            if let Err(problem) = read {
+            for problem in found {
                 let message = format!("`{}`: {}", attribute.name, problem.message);
                 problems.push(Problem { message, ..problem });
                 node.value = Value::Invalid;
@@ -162,6 +163,12 @@ impl Layering<'_> {
             };
         }
         let before = self.problems.len();
+        if known.kind == "list of receivers" {
+            self.bare_receivers(&attribute.value);
+            if self.problems.len() > before {
+                return invalid;
+            }
+        }
         let (node, sensitivity) = evaluate(&attribute.value, self.scope, self.problems);
         if self.problems.len() > before || convert::has_invalid(&node.value) {
             return invalid;
@@ -187,6 +194,25 @@ impl Layering<'_> {
         match self.resolve(&node) {
             true => node,
             false => invalid,
+        }
+    }
+
+    /// Tells receivers that are named without what they are.
+    fn bare_receivers(&mut self, value: &Expression) {
+        let items = match &value.kind {
+            Kind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        for item in items {
+            if let Kind::Variable(name) = &item.kind
+                && name.parse().is_ok_and(|name| self.webhooks.contains(&name))
+                && self.scope.root(name).is_none()
+            {
+                let message = format!("nothing is called `{name}` here");
+                let problem = Problem::new(Code::UnknownReference, item.span, message);
+                self.problems
+                    .push(problem.hint(format!("write webhook.{name}")));
+            }
         }
     }
 

@@ -1,17 +1,18 @@
 //! Lints: what is allowed and most likely not meant. Each can be silenced where it stands, by
 //! a comment `# lokahi-ignore: CODE reason` in its line or above it.
 
+mod expectations;
+mod secrets;
+
 use std::collections::{BTreeMap, HashMap};
 
-use crate::manifest::attributes::assert::ASSERT;
 use crate::manifest::attributes::check::CHECK;
-use crate::manifest::condition;
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::value::{Node, Value};
+use crate::manifest::eval::value::Node;
 use crate::manifest::expand::Expanded;
 use crate::manifest::layer::Layer;
 use crate::manifest::source::{Sources, Span};
-use crate::model::check::{CheckSpec, Method};
+use crate::model::check::CheckSpec;
 use url::Host;
 
 /// A host is asked often from here on, in seconds.
@@ -27,7 +28,8 @@ pub(super) fn check(spec: &CheckSpec, layer: &Layer, span: Span, problems: &mut 
     if let Some(url) = row("url") {
         plain_http(spec, url, problems);
     }
-    if spec.receivers.is_empty() && spec.webhook.is_none() {
+    // Of a check that nobody probes there is nothing to hear.
+    if spec.enabled && spec.receivers.is_empty() && spec.webhook.is_none() {
         let problem = Problem::new(
             Code::NobodyNotified,
             span,
@@ -37,16 +39,13 @@ pub(super) fn check(spec: &CheckSpec, layer: &Layer, span: Span, problems: &mut 
             problem.hint("write `notify { webhooks = [webhook.NAME] }`, here or in `defaults`"),
         );
     }
-    if let Some(headers) = row("headers") {
-        secret_headers(headers, problems);
-    }
-    for inner in layer
-        .blocks
-        .iter()
-        .filter(|inner| inner.kind == ASSERT.name)
-    {
-        assertions(spec, &inner.layer, problems);
-    }
+    secrets::check(layer, problems);
+    expectations::check(spec, layer, problems);
+}
+
+/// What is to be said of one receiver.
+pub(super) fn webhook(layer: &Layer, problems: &mut Vec<Problem>) {
+    secrets::webhook(layer, problems);
 }
 
 fn plain_http(spec: &CheckSpec, url: &Node, problems: &mut Vec<Problem>) {
@@ -80,97 +79,6 @@ fn plain_http(spec: &CheckSpec, url: &Node, problems: &mut Vec<Problem>) {
                 "write https://, or say why not: `# lokahi-ignore: LK0901 redirects to https`",
             ),
         );
-    }
-}
-
-fn secret_headers(headers: &Node, problems: &mut Vec<Problem>) {
-    let Value::Object(object) = &headers.value else {
-        return;
-    };
-    for (key, node) in object.entries() {
-        let Value::String(text) = &node.value else {
-            continue;
-        };
-        let name = key.text.to_ascii_lowercase();
-        let named = [
-            "authorization",
-            "proxy-authorization",
-            "cookie",
-            "x-api-key",
-            "x-auth-token",
-            "private-token",
-        ];
-        let telling =
-            named.contains(&name.as_str()) || name.ends_with("-token") || name.ends_with("-secret");
-        if (telling && text.len() >= 8) || looks_secret(text) {
-            let message = format!(
-                "the value of `{}` looks like a password or token: everyone who reads the files or lists the checks sees it",
-                key.text
-            );
-            let problem = Problem::new(Code::SecretLike, node.span, message);
-            problems.push(problem.hint("let the worker look it up: secret(\"name\")"));
-        }
-    }
-}
-
-/// Whether a text begins as the tokens of well-known services do.
-fn looks_secret(text: &str) -> bool {
-    let known = [
-        "ghp_",
-        "gho_",
-        "github_pat_",
-        "glpat-",
-        "sk_live_",
-        "rk_live_",
-        "xoxb-",
-        "xoxp-",
-        "AKIA",
-        "eyJhbGciOi",
-        "-----BEGIN",
-        "dckr_pat_",
-        "npm_",
-        "hvs.",
-    ];
-    let words = text.split([' ', '"', ':', '=']);
-    words
-        .filter(|word| word.len() >= 12)
-        .any(|word| known.iter().any(|start| word.starts_with(start)))
-}
-
-fn assertions(spec: &CheckSpec, layer: &Layer, problems: &mut Vec<Problem>) {
-    for (name, node) in layer.rows(&ASSERT) {
-        match (name, &node.value) {
-            ("condition", Value::String(text)) => match condition::always(text) {
-                Some(false) => problems.push(Problem::new(
-                    Code::NeverHolds,
-                    node.span,
-                    "this condition never holds, so that the check is always down",
-                )),
-                Some(true) => problems.push(Problem::new(
-                    Code::AlwaysHolds,
-                    node.span,
-                    "this condition always holds, whatever the response is",
-                )),
-                None => {}
-            },
-            ("body_contains" | "body_matches" | "json", _) if spec.method == Method::Head => {
-                let message = format!("`{name}` never holds: the answer to HEAD has no body");
-                problems.push(Problem::new(Code::NeverHolds, node.span, message));
-            }
-            _ => {}
-        }
-    }
-    let latency = layer.rows(&ASSERT).find(|(name, _)| *name == "max_latency");
-    let longest = spec
-        .asserts
-        .iter()
-        .filter_map(|assert| assert.max_latency)
-        .max();
-    if let (Some((_, node)), Some(longest)) = (latency, longest)
-        && longest >= spec.timeout.duration()
-    {
-        let message = "this latency is never exceeded: the probe is over when its `timeout` is";
-        problems.push(Problem::new(Code::AlwaysHolds, node.span, message));
     }
 }
 

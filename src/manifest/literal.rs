@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::json::Scalar;
+use crate::model::name::Name;
 use crate::model::secret::{Piece, Text};
 use crate::model::webhook::ReceiverUrl;
 
@@ -54,6 +55,15 @@ impl Literal {
             (None, [Piece::Secret(name)]) => Self::Reference(name.to_string()),
             (None, pieces) => Self::Reference(Template(pieces).to_string()),
         }
+    }
+
+    /// References to receivers.
+    pub fn receivers(names: &[Name]) -> Self {
+        Self::items(
+            names
+                .iter()
+                .map(|name| Self::Reference(format!("webhook.{name}"))),
+        )
     }
 
     /// Where a receiver is.

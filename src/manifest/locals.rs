@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Expression, Kind, Part};
+use crate::manifest::attributes::root::LOCALS;
+use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::scope::{Known, Members, NO_EACH, Scope};
 use crate::manifest::eval::show::{Sensitivity, evaluate};
@@ -13,11 +15,13 @@ use crate::manifest::source::Span;
 /// The values of locals, by name.
 pub(super) fn values(
     locals: &BTreeMap<String, (Span, Expression)>,
+    gaps: &Gaps,
     variables: &Members,
     outside: &Outside<'_>,
     problems: &mut Vec<Problem>,
 ) -> Members {
     let mut members = Members::new();
+    members.torn = gaps.may_hold(LOCALS.name, None);
     let ordered = order(locals, problems);
     // Those in a circle, which is reported, and those that hang on one.
     let known: BTreeSet<&str> = ordered.iter().copied().collect();

@@ -22,6 +22,7 @@ pub mod table;
 
 pub mod inputs;
 mod read;
+mod strays;
 mod declare;
 mod types;
 mod variables;

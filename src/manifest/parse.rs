@@ -164,24 +164,79 @@ fn syntax(file: u32, text: &str, offset: usize, at: usize, message: &str) -> Pro
     };
     let line = text.get(..at).and_then(|before| before.lines().last());
     let bare = line.is_some_and(|line| line.contains('=') && !line.contains('"'));
+    let code = if message.contains("; found redefined") {
+        Code::Repeated
+    } else {
+        Code::Syntax
+    };
+    if let Some((range, hint)) = habit(text, at) {
+        let place = span(file, offset + range.start..offset + range.end);
+        return Problem::new(code, place, message).hint(hint);
+    }
     let hint = match here.chars().next() {
         _ if bare && here.starts_with("//") => Some("a text stands in quotes"),
         Some(':' | '/' | '.') if bare => Some("a text stands in quotes"),
         Some('\'') => Some("strings stand in double quotes"),
+        Some('\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}') => {
+            Some("these are not the quotes of a string: write `\"`")
+        }
         Some(';') => Some("no `;`: each attribute stands in a line of its own"),
+        Some(',') if message.contains("newline") => Some("no comma at the end of an attribute"),
+        Some(':') if message.contains("structure") => {
+            Some("an attribute is written with `=`: `url = \"https://example.com/\"`")
+        }
+        Some('=') => Some("to compare, write `==`"),
+        Some('\n' | '\r') if message == "expected `{`" => {
+            Some("an attribute has `=` behind its name, a block `{` at the end of its line")
+        }
         _ if message.contains("unique") => Some("each name can stand once"),
         _ if message.contains("newline") => {
             Some("each attribute and each block stands in a line of its own")
         }
         _ => None,
     };
-    let code = if message.contains("; found redefined") {
-        Code::Repeated
-    } else {
-        Code::Syntax
-    };
     Problem::new(code, span(file, offset + at..offset + at + width), message)
         .maybe_hint(hint.map(str::to_owned))
+}
+
+/// What comes from another language or from hurry, at the place where the parser stumbled over
+/// it, and how it is written here.
+fn habit(text: &str, at: usize) -> Option<(Range<usize>, String)> {
+    let before = text.get(..at)?;
+    let word = text.get(word_at(text, at))?;
+    let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    // A word that begins with digits, `30s` or `0x1f`, is read as a number and a rest.
+    let start = at - before.bytes().rev().take_while(is_word).count();
+    let whole = text.get(start..at + word.len())?;
+    if start < at && whole.starts_with(|c: char| c.is_ascii_digit()) {
+        let hint = match whole.get(..2).unwrap_or_default() {
+            "0x" | "0X" => match i64::from_str_radix(whole.get(2..)?, 16) {
+                Ok(number) => format!("numbers are decimal: {number}"),
+                Err(_) => format!("a text stands in quotes: \"{whole}\""),
+            },
+            _ if crate::manifest::values::duration(whole).is_some() => {
+                format!("a duration stands in quotes: \"{whole}\"")
+            }
+            _ => format!("a text stands in quotes: \"{whole}\""),
+        };
+        return Some((start..at + word.len(), hint));
+    }
+    let here = at..at + word.len().max(1);
+    let last = before
+        .trim_ascii_end()
+        .rsplit(|c: char| !c.is_ascii_alphabetic())
+        .next();
+    let hint = match (word, last) {
+        ("and", _) => "write `&&` for \"and\"",
+        ("or", _) => "write `||` for \"or\"",
+        (_, Some("not")) => "write `!` for \"not\": `!condition`",
+        _ => return None,
+    };
+    let here = match last {
+        Some("not") => before.trim_ascii_end().len() - 3..before.trim_ascii_end().len(),
+        _ => here,
+    };
+    Some((here, hint.to_owned()))
 }
 
 /// The ASCII word at an offset, without the quote it may start with.

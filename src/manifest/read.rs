@@ -7,10 +7,7 @@ use crate::manifest::attributes::{FILE, LATER};
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Diagnostic, Problem, Severity};
 use crate::manifest::parse::{Part, outline};
-use crate::manifest::source::{
-    Files, MAX_FILE, MAX_TOTAL, Sources, Unreadable, is_check_file, whole_file,
-};
-use crate::model::name::Name;
+use crate::manifest::source::{Files, MAX_FILE, MAX_TOTAL, Sources, Unreadable, whole_file};
 
 /// A file of a root, or of a library.
 #[derive(Debug)]
@@ -92,7 +89,11 @@ impl<'f> Reading<'f> {
         for error in unreadable {
             self.gaps.blind = true;
             let message = format!("cannot be read: {}", error.why);
+            let itself = error.path == ".";
             self.refuse(error.path, Code::Unreadable, message);
+            if let (true, Some(last)) = (itself, self.refused.last_mut()) {
+                last.hint = Some("name the folder that has the check files".to_owned());
+            }
         }
         paths.sort();
         paths.dedup();
@@ -103,7 +104,10 @@ impl<'f> Reading<'f> {
                 continue;
             };
             self.room = self.room.saturating_sub(text.len());
-            let file = self.sources.add(path, text);
+            let file = match self.files.quotable(&path) {
+                true => self.sources.add(path, text),
+                false => self.sources.add_foreign(path, text),
+            };
             let found = outline(file, self.sources.text(file), &block_types);
             self.problems.extend(found.problems);
             found.lost.into_iter().for_each(|lost| self.gaps.lose(lost));
@@ -144,54 +148,6 @@ impl<'f> Reading<'f> {
     }
 }
 
-/// The folders of a tree that are roots, ascending; the tree itself is the empty one.
-pub fn roots(files: &dyn Files) -> Vec<String> {
-    let mut roots = BTreeSet::new();
-    for path in files.list().0.iter().filter(|path| is_check_file(path)) {
-        let folder = crate::manifest::source::folder(path);
-        if roots.contains(folder) {
-            continue;
-        }
-        let Ok(bytes) = files.read(path) else {
-            continue;
-        };
-        if bytes.split(|byte| *byte == b'\n').any(opens) {
-            roots.insert(folder.to_owned());
-        }
-    }
-    roots.into_iter().collect()
-}
-
-/// Whether a line opens the block of a root.
-fn opens(line: &[u8]) -> bool {
-    let rest = line.trim_ascii_start().strip_prefix(b"lokahi");
-    rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
-}
-
-/// In how many lines of its block a root says which project it is.
-const BLOCK: usize = 50;
-
-/// The project of a root by its words alone: for one whose files cannot be compiled.
-pub fn project_by_words(files: &dyn Files) -> Option<Name> {
-    let (paths, _) = files.list();
-    let own = |path: &&String| !path.contains('/') && is_check_file(path);
-    let texts = paths.iter().filter(own);
-    let texts = texts.filter_map(|path| files.read(path).ok());
-    texts.into_iter().find_map(|bytes| {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let mut lines = text.lines().skip_while(|line| !opens(line.as_bytes()));
-        let block: Vec<&str> = lines.by_ref().take(BLOCK).collect();
-        let block = block.join("\n");
-        let (_, block) = block.split_once('{')?;
-        let value = block.split(['\n', '}']).find_map(|line| {
-            let value = line.trim().strip_prefix("project")?.trim_start();
-            value.strip_prefix('=')
-        })?;
-        let (name, _) = value.trim_start().strip_prefix('"')?.split_once('"')?;
-        name.parse().ok()
-    })
-}
-
 /// A problem of a whole file.
 pub(super) fn whole(path: String, code: Code, message: String) -> Diagnostic {
     Diagnostic {
@@ -206,7 +162,7 @@ pub(super) fn whole(path: String, code: Code, message: String) -> Diagnostic {
 }
 
 /// The bytes without a byte order mark.
-fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
     }

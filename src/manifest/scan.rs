@@ -4,6 +4,8 @@
 //! away what the parser would not survive in time: it tries a chain of operators
 //! twice when what follows is wrong, so nested chains cost 2 to their depth.
 
+mod texts;
+
 use std::ops::Range;
 
 use crate::manifest::diagnostic::Code;
@@ -36,20 +38,19 @@ pub struct Scan {
 /// What is open.
 enum Open {
     /// A bracket that `close` closes.
-    Bracket {
-        at: usize,
-        close: u8,
-    },
+    Bracket { at: usize, close: u8 },
     /// `${` or `%{` in a string or heredoc.
-    Template {
-        at: usize,
-    },
+    Template { at: usize },
     Quote {
         at: usize,
+        /// Something inserted into it that goes over the end of a line.
+        across: Option<usize>,
     },
     Heredoc {
         at: usize,
         end: Range<usize>,
+        /// Something inserted into it that goes over a line with its end.
+        across: Option<usize>,
     },
 }
 
@@ -59,6 +60,17 @@ struct Frame {
     operators: bool,
     /// How many `=` and `:` stood in it.
     entries: usize,
+    /// In a text: the `%{ if }` and `%{ for }` that nothing has ended yet.
+    directives: Vec<Directive>,
+}
+
+/// A directive that wants an end.
+#[derive(Clone, Copy)]
+struct Directive {
+    at: usize,
+    /// `if` or `for`.
+    word: &'static str,
+    end: &'static str,
 }
 
 struct Scanner<'a> {
@@ -113,11 +125,14 @@ impl Scanner<'_> {
         });
     }
 
-    /// Reports the outermost thing that is still open, and forgets all.
+    /// Reports the outermost thing that is still open, and forgets all. Something inserted into a
+    /// text is what was forgotten, whatever that keeps open around it.
     fn close_all(&mut self) {
         let open = std::mem::take(&mut self.open);
         let heredoc = |frame: &&Frame| matches!(frame.open, Open::Heredoc { .. });
-        let worst = open.iter().find(heredoc).or(open.first());
+        let template = |frame: &&Frame| matches!(frame.open, Open::Template { .. });
+        let worst = open.iter().find(template);
+        let worst = worst.or(open.iter().find(heredoc)).or(open.first());
         match worst.map(|frame| &frame.open) {
             None => {}
             Some(Open::Bracket { at, .. }) => {
@@ -129,20 +144,21 @@ impl Scanner<'_> {
                 );
             }
             Some(Open::Template { at }) => {
-                self.fault(
-                    Code::OpenBracket,
-                    *at..*at + 2,
-                    "this interpolation is never closed",
-                );
+                self.open_template(*at);
             }
-            Some(Open::Quote { at }) => {
+            Some(Open::Quote { at, .. }) => {
                 self.fault(
                     Code::OpenString,
                     *at..*at + 1,
                     "this string is never closed",
                 );
             }
-            Some(Open::Heredoc { at, end }) => {
+            Some(Open::Heredoc {
+                across: Some(at), ..
+            }) => {
+                self.open_template(*at);
+            }
+            Some(Open::Heredoc { at, end, .. }) => {
                 let word = self.text.get(end.clone()).unwrap_or_default();
                 let message = format!("this heredoc is never closed: no line consists of {word}");
                 self.fault(Code::OpenString, *at..end.end, message);
@@ -172,6 +188,7 @@ impl Scanner<'_> {
             open,
             operators: false,
             entries: 0,
+            directives: Vec::new(),
         });
     }
 
@@ -229,7 +246,7 @@ impl Scanner<'_> {
             b'#' => return self.skip_line(),
             b'/' if self.starts_with("//") => return self.skip_line(),
             b'/' if self.starts_with("/*") => return self.skip_comment(),
-            b'"' => return self.push(Open::Quote { at }, at, 1),
+            b'"' => return self.push(Open::Quote { at, across: None }, at, 1),
             b'<' if self.starts_with("<<") => return self.heredoc(),
             b'{' => return self.push(Open::Bracket { at, close: b'}' }, at, 1),
             b'[' => return self.push(Open::Bracket { at, close: b']' }, at, 1),
@@ -270,7 +287,9 @@ impl Scanner<'_> {
         self.at += 1;
         match self.open.pop().map(|frame| frame.open) {
             Some(Open::Bracket { close, .. }) if close == byte => {}
-            Some(Open::Template { .. }) if byte == b'}' => {}
+            Some(Open::Template { at: opened }) if byte == b'}' => {
+                self.closed_template(opened, at);
+            }
             Some(Open::Bracket { at: opened, .. }) => {
                 let bracket = self.bytes[opened] as char;
                 let message = format!("`{}` does not close this `{bracket}`", byte as char);
@@ -321,88 +340,15 @@ impl Scanner<'_> {
         }
         let width = end.end - at;
         self.at = at;
-        self.push(Open::Heredoc { at, end }, at, width);
-    }
-
-    fn in_quote(&mut self, byte: u8) {
-        let at = self.at;
-        match byte {
-            b'"' => {
-                self.open.pop();
-                self.at += 1;
-            }
-            b'\n' => {
-                let start = match self.open.pop().map(|frame| frame.open) {
-                    Some(Open::Quote { at }) => at,
-                    _ => at,
-                };
-                self.found.faults.push(Fault {
-                    code: Code::OpenString,
-                    at: start..at,
-                    message: "a quoted string must end in its line".into(),
-                    hint: Some("close it with `\"`, write the line end as `\\n`, or use a heredoc"),
-                });
-                // Whatever the string stood in is most likely closed further down.
-                while self.open.last().is_some_and(|frame| {
-                    matches!(frame.open, Open::Template { .. } | Open::Quote { .. })
-                }) {
-                    self.open.pop();
-                }
-            }
-            b'\\' => self.at += 2,
-            _ => self.in_template(byte),
-        }
-    }
-
-    fn in_heredoc(&mut self, byte: u8) {
-        if byte != b'\n' {
-            return self.in_template(byte);
-        }
-        self.at += 1;
-        let Some(Open::Heredoc { at, end }) = self.open.last().map(|frame| &frame.open) else {
-            return;
-        };
-        let (begin, end) = (*at, end.clone());
-        let word = &self.bytes[end.clone()];
-        let line = self.bytes.get(self.at..).unwrap_or_default();
-        let indent = line
-            .iter()
-            .take_while(|b| matches!(b, b' ' | b'\t'))
-            .count();
-        let line = line.get(indent..).unwrap_or_default();
-        let ends = line.strip_prefix(word).is_some_and(|rest| {
-            !rest
-                .first()
-                .is_some_and(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
-        });
-        if ends {
-            let between = self.bytes.get(end.end..self.at).unwrap_or_default();
-            if between.iter().filter(|byte| **byte == b'\n').count() < 2 {
-                // The parser takes it for one that goes on to the next such line.
-                self.found.faults.push(Fault {
-                    code: Code::Syntax,
-                    at: begin..end.end,
-                    message: "this heredoc has no line".into(),
-                    hint: Some("write an empty string: \"\""),
-                });
-            }
-            self.at += indent + word.len();
-            self.open.pop();
-        }
-    }
-
-    /// A byte of a string or heredoc: `$${` is text, `${` opens.
-    fn in_template(&mut self, byte: u8) {
-        let at = self.at;
-        if (byte == b'$' && self.starts_with("$${")) || (byte == b'%' && self.starts_with("%%{")) {
-            self.at += 3;
-        } else if (byte == b'$' && self.starts_with("${"))
-            || (byte == b'%' && self.starts_with("%{"))
-        {
-            self.push(Open::Template { at }, at, 2);
-        } else {
-            self.at += 1;
-        }
+        self.push(
+            Open::Heredoc {
+                at,
+                end,
+                across: None,
+            },
+            at,
+            width,
+        );
     }
 }
 

@@ -1,5 +1,7 @@
 //! "Did you mean": the name that is nearest to what was written.
 
+use crate::model::name::Name;
+
 /// The nearest candidate, if it is near enough to be what was meant.
 pub fn nearest<'a>(
     written: &str,
@@ -24,6 +26,16 @@ pub fn did_you_mean<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
     nearest(written, candidates).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// The name that a text was to be, if there is one: `home_page` for `Home Page`.
+pub fn as_name(written: &str) -> Option<Name> {
+    let plain = |c: char| match c.to_ascii_lowercase() {
+        c if c.is_ascii_alphanumeric() || c == '-' => c,
+        _ => '_',
+    };
+    let name: String = written.chars().take(Name::MAX + 1).map(plain).collect();
+    name.trim_matches('_').parse().ok()
 }
 
 /// Letters to change, add, drop or swap with their neighbour, and 1 for case.

@@ -6,12 +6,14 @@ use crate::manifest::eval::value::{Node, Type};
 use crate::manifest::literal::Literal;
 use crate::manifest::values::Read;
 use crate::model::check::{Assert, CheckSpec, Every};
+use crate::model::desired::ProjectSpec;
 use crate::model::name::Name;
 use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 
 /// What the rows fill in: one object while it is built.
 pub struct Draft {
     pub project: Option<Name>,
+    pub operators: Vec<Name>,
     /// A receiver's URL; in a check that of its implicit one.
     pub webhook_url: Option<ReceiverUrl>,
     pub webhook_format: WebhookFormat,
@@ -35,6 +37,7 @@ pub enum Merge {
 /// How a plan shows the attribute.
 pub enum Show {
     Nowhere,
+    Project(fn(&ProjectSpec) -> Literal),
     Webhook(fn(&WebhookSpec) -> Literal),
     Check(fn(&CheckSpec) -> Literal),
     Assert(fn(&Assert) -> Literal),
@@ -66,6 +69,8 @@ pub enum Label {
     Optional,
     /// One, a name.
     Name,
+    /// A name; and a second one, the key of an instance that is written out.
+    Instance,
 }
 
 /// An attribute that says something about the block instead of going into what it
@@ -145,6 +150,7 @@ impl Draft {
         let url = "http://localhost/".parse().expect("a URL");
         Self {
             project: None,
+            operators: Vec::new(),
             webhook_url: None,
             webhook_format: WebhookFormat::default(),
             check: CheckSpec {

@@ -63,7 +63,11 @@ pub(super) fn type_of(expression: &Expression) -> Result<Type, Problem> {
                         Kind::Call(call) if call.name == "optional" => {
                             match call.arguments.as_slice() {
                                 [of] => (type_of(of)?, Presence::Optional),
-                                _ => return Err(wrong("`optional` takes one type")),
+                                _ => {
+                                    return Err(wrong(
+                                        "`optional` takes one type and no default: what is left out is null",
+                                    ));
+                                }
                             }
                         }
                         _ => (type_of(value)?, Presence::Required),

@@ -75,6 +75,17 @@ pub fn integer(node: &Node, least: i64, most: i64) -> Read<i64> {
     }
 }
 
+/// `true` or `false`.
+pub fn boolean(node: &Node) -> Read<bool> {
+    match &node.value {
+        Value::Bool(truth) => Ok(*truth),
+        Value::String(text) if matches!(&**text, "true" | "false") => {
+            Err(wrong_type(node, "a bool").hint(format!("write {text}, without quotes")))
+        }
+        _ => Err(wrong_type(node, "a bool")),
+    }
+}
+
 /// A list of at most `most` values.
 pub fn list(node: &Node, most: usize) -> Read<&[Node]> {
     match &node.value {
@@ -108,6 +119,9 @@ fn entries(node: &Node, most: usize) -> Read<&[(Key, Node)]> {
 
 /// That the value of a key is no string.
 fn no_text(key: &Key, value: &Node) -> Problem {
+    if matches!(value.value, Value::Secret(_)) {
+        return wrong_type(value, "a string");
+    }
     wrong_type(value, "a string").hint(format!("the value of `{}`", cut(&key.text)))
 }
 
@@ -225,7 +239,7 @@ pub fn bounded(node: &Node, least: i64, most: i64) -> Read<Duration> {
 }
 
 /// `(\d+(ms|s|m|h|d|w))+` in milliseconds.
-fn duration(text: &str) -> Option<i64> {
+pub(super) fn duration(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut total = 0_i64;
     while !rest.is_empty() || text.is_empty() {
@@ -331,6 +345,15 @@ pub fn receiver(node: &Node) -> Read<Name> {
         }
         _ => Err(wrong_type(node, wanted)),
     }
+}
+
+/// References to at most `most` receivers: sorted, each once.
+pub fn receivers(node: &Node, most: usize) -> Read<Vec<Name>> {
+    let items = list(node, most)?;
+    let mut names = items.iter().map(receiver).collect::<Read<Vec<_>>>()?;
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
 fn unknown(node: &Node) -> Problem {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
 use crate::manifest::attributes::root::{VALIDATION, VARIABLE};
-use crate::manifest::declare::{unknown_attribute, unknown_block};
+use crate::manifest::declare::{Gaps, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope, Work};
@@ -17,6 +17,9 @@ use crate::manifest::source::{Sources, Span};
 use crate::manifest::suggest::did_you_mean;
 use crate::manifest::types::type_of;
 
+/// How many mistakes of one value are listed.
+const MOST_LISTED: usize = 8;
+
 /// The variables of a root while their values are looked for.
 pub(super) struct Variables<'a> {
     pub(super) inputs: &'a Inputs,
@@ -24,6 +27,7 @@ pub(super) struct Variables<'a> {
     pub(super) work: &'a Work,
     pub(super) sources: &'a mut Sources,
     pub(super) problems: &'a mut Vec<Problem>,
+    pub(super) gaps: &'a Gaps,
     /// Whether what is given is not shown.
     pub(super) hidden: bool,
 }
@@ -43,6 +47,7 @@ impl Variables<'_> {
         self.hidden = blocks.values().any(is_sensitive);
         let given = self.given(blocks);
         let mut members = Members::new();
+        members.torn = self.gaps.may_hold(VARIABLE.name, None);
         for (name, block) in blocks {
             let declared = self.declared(block);
             let node = match given.get(name.as_str()) {
@@ -54,7 +59,7 @@ impl Variables<'_> {
                 Err(why) => {
                     let why = match declared.sensitive {
                         true => format!("wanted {}", declared.wanted),
-                        false => why,
+                        false => listed(&why),
                     };
                     let message = format!("the value of the variable `{name}`: {why}");
                     let problem = Problem::new(Code::WrongType, node.span, message);
@@ -113,7 +118,10 @@ impl Variables<'_> {
             }
         }
         for (name, text) in &self.inputs.flags {
-            if self.inputs.strays == Strays::Refused && !blocks.contains_key(name) {
+            if self.inputs.strays == Strays::Refused
+                && !blocks.contains_key(name)
+                && !self.gaps.may_hold(VARIABLE.name, Some(name))
+            {
                 let message = format!("--var {name}: no variable is called `{name}`");
                 let hint = did_you_mean(name, blocks.keys().map(String::as_str));
                 let problem = Problem {
@@ -375,4 +383,12 @@ fn nowhere() -> Span {
         start: 0,
         end: 0,
     }
+}
+
+/// The first of several mistakes, and how many there are besides.
+fn listed(mistakes: &[String]) -> String {
+    let shown = mistakes.iter().take(MOST_LISTED).cloned();
+    let more = mistakes.len().saturating_sub(MOST_LISTED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    shown.chain(more).collect::<Vec<_>>().join("; ")
 }

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, NOTIFY};
+use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
+use crate::manifest::source::harmless;
 use crate::manifest::table::{Attribute, Show};
 use crate::model::check::{Assert, CheckSpec};
+use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
 /// Every value of a check by its path, in the order of the table.
@@ -36,6 +38,7 @@ pub fn check_fields(spec: &CheckSpec) -> Vec<(String, Literal)> {
     }
     add("confirm.", CONFIRM.attributes, None);
     add("notify.", NOTIFY.attributes, None);
+    add("lifecycle.", LIFECYCLE.attributes, None);
     fields
 }
 
@@ -55,9 +58,7 @@ pub fn check_text(
     notes: &BTreeMap<&str, String>,
     default: &str,
 ) -> String {
-    // A check of a `for_each` has a name that no label can hold.
-    let label = Literal::text(address);
-    let mut out = format!("check {label} {{\n");
+    let mut out = format!("check {} {{\n", labels(address));
     let mut blocks: Vec<(String, Vec<Line>)> = Vec::new();
     let mut own: Vec<Line> = Vec::new();
     for (path, value) in check_fields(spec) {
@@ -88,6 +89,28 @@ pub fn check_text(
     }
     out.push_str("}\n");
     out
+}
+
+/// The labels of a check: its name, and the key of one of a `for_each`, which the address
+/// quotes as a label does.
+fn labels(address: &str) -> String {
+    match address
+        .strip_suffix(']')
+        .and_then(|open| open.split_once('['))
+    {
+        Some((name, key)) => format!("{} {key}", Literal::text(name)),
+        None => Literal::text(address).to_string(),
+    }
+}
+
+/// The block that makes a root of a file.
+pub fn project_text(project: &Name) -> String {
+    format!("lokahi {{\n  project = {}\n}}\n", Literal::text(project))
+}
+
+/// A text as the rest of a line of a comment, whatever is in it.
+pub fn comment(text: &str) -> String {
+    text.chars().map(harmless).collect()
 }
 
 struct Line {
@@ -135,7 +158,7 @@ fn lines(out: &mut String, indent: &str, lines: &[Line]) {
             "" => out.push_str(&text),
             note => {
                 let whole = width(indent) + names + 3 + values;
-                out.push_str(&format!("{text:whole$} # {note}"));
+                out.push_str(&format!("{text:whole$} # {}", comment(note)));
             }
         }
         out.push('\n');

@@ -78,6 +78,8 @@ pub struct Health {
     pub retold: bool,
     /// The newest probe that was folded.
     pub last_at: Option<OffsetDateTime>,
+    /// Nobody is told of it until it was UP once.
+    pub quiet: bool,
 }
 
 impl Health {
@@ -92,7 +94,16 @@ impl Health {
             incident: None,
             retold: false,
             last_at: None,
+            quiet: false,
         }
+    }
+
+    /// Whether the other one is the same but for the newest probe.
+    pub fn differs_in_time_only(&self, other: &Self) -> bool {
+        Self {
+            last_at: self.last_at,
+            ..other.clone()
+        } == *self
     }
 }
 
@@ -114,6 +125,7 @@ pub struct Transition {
 pub enum Told {
     /// Every receiver does.
     Yes,
-    /// It is recorded only: the first UP of a new check.
+    /// It is recorded only: the first UP of a new check, and what a check does
+    /// before it that began quietly.
     No,
 }

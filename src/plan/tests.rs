@@ -40,6 +40,7 @@ fn spec() -> impl Strategy<Value = CheckSpec> {
         .prop_map(|(every, method, receivers, labels, playbook, asserts)| {
             let mut spec = CheckSpec::new("http://example.com/".parse().unwrap());
             spec.every = Every::from_seconds(every * 10).unwrap();
+            spec.timeout = spec.every.default_timeout();
             spec.method = Method::ALL[method].0;
             spec.receivers = receivers.iter().map(|name| name.parse().unwrap()).collect();
             let header = |(k, v): (&String, &String)| (k.clone(), Text::plain(v));
@@ -271,10 +272,9 @@ fn check(url: &str) -> CheckSpec {
 
 fn checks(names: &[&str]) -> State {
     let each = |name: &&str| {
-        (
-            (*name).to_owned(),
-            check(&format!("http://{name}.example.com/")),
-        )
+        let host: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let url = format!("http://{host}.example.com/");
+        ((*name).to_owned(), check(&url))
     };
     State {
         checks: names.iter().map(each).collect(),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::files::folder::Folder;
-use crate::manifest::compile::{Compiled, Keep, compile, project_by_words, roots as roots_of};
+use crate::manifest::compile::{
+    Compiled, Keep, compile, project_by_words, roots as roots_of, strays as strays_of,
+};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::inputs::{Inputs, Missing, Strays};
 use crate::manifest::source::{Excerpt, whole_file};
@@ -62,12 +64,23 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 /// The roots at and below a path; the path itself where there is none, so that whoever reads
 /// it says what is missing.
 pub fn roots(path: &Path) -> Vec<PathBuf> {
-    let found = roots_of(&Folder::new(path));
+    below(path, &roots_of(&Folder::new(path)))
+}
+
+/// The same, and warnings of the check files that belong to none of them. Blocks on the disk.
+pub fn survey(path: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+    let folder = Folder::new(path);
+    let found = roots_of(&folder);
+    (below(path, &found), strays_of(&folder, &found))
+}
+
+fn below(path: &Path, found: &[String]) -> Vec<PathBuf> {
     if found.is_empty() {
         return vec![path.to_owned()];
     }
     let below = |folder: &String| match folder.as_str() {
         "" => path.to_owned(),
+        folder if path == Path::new(".") => PathBuf::from(folder),
         folder => path.join(folder),
     };
     found.iter().map(below).collect()
@@ -118,6 +131,14 @@ pub fn tree(path: &Path, inputs: &Inputs) -> Vec<(PathBuf, Result<Wanted, Diagno
         *wanted = Err(Diagnostics(vec![twice]));
     }
     loaded
+}
+
+/// That a value is given for a variable that no root has.
+pub fn undeclared(name: &str) -> Diagnostic {
+    Diagnostic {
+        message: format!("--var {name}: no root has a variable `{name}`"),
+        ..at_line(Code::UndeclaredVariable, ".", 0)
+    }
 }
 
 /// That another root declares the same project.

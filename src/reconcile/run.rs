@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::root::{BACK_OFF, Ground, Root, Settled, TWICE};
 use super::source::{Scan, Source};
@@ -123,6 +123,8 @@ pub struct Reconciler {
     remembered: bool,
     /// Since when some root of a folder is missing.
     missing: Option<Instant>,
+    /// What was said of files that belong to no root.
+    last_strays: String,
 }
 
 impl Reconciler {
@@ -141,6 +143,7 @@ impl Reconciler {
             orphans: BTreeMap::new(),
             remembered: false,
             missing: None,
+            last_strays: String::new(),
         }
     }
 
@@ -214,6 +217,10 @@ impl Reconciler {
                 all.failed = true;
             }
             Ok(scan) => {
+                if scan.strays != self.last_strays && !scan.strays.is_empty() {
+                    warn!("{}", scan.strays.trim_end());
+                }
+                self.last_strays.clone_from(&scan.strays);
                 ground.whole = scan.whole;
                 let (roots, orphans) = (&mut self.roots, &mut self.orphans);
                 let waits = missing(&scan, roots, &mut self.missing);

@@ -12,6 +12,7 @@ use super::watch::{Pace, Watch};
 use crate::files::git::{self, GitError, Mirror, Place};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::inputs::Inputs;
+use crate::manifest::report;
 use crate::model::desired::{Ancestry, Revision};
 
 /// How often a folder is read anew because git changed it meanwhile.
@@ -44,6 +45,8 @@ pub(super) struct Seen {
 /// A source as it was in one moment.
 pub(super) struct Scan {
     pub(super) roots: Vec<Seen>,
+    /// Warnings of the check files that belong to none of them.
+    pub(super) strays: String,
     /// Nothing can be half written: what it lacks was taken away.
     pub(super) whole: bool,
 }
@@ -84,6 +87,7 @@ impl Source {
                 fs::read_dir(folder).map_err(SourceError::Folder)?;
                 Ok(Scan {
                     roots: settled(folder, inputs)?,
+                    strays: strays(folder, &self.shown()),
                     whole: false,
                 })
             }
@@ -113,6 +117,7 @@ impl Source {
                 });
                 Ok(Scan {
                     roots: roots.collect(),
+                    strays: strays(&tree.folder, &self.shown()),
                     whole: true,
                 })
             }
@@ -171,6 +176,11 @@ fn project(path: &Path, wanted: &Result<Wanted, Diagnostics>) -> Option<String> 
         Err(_) => load::named(path),
     };
     name.map(|name| name.to_string())
+}
+
+fn strays(folder: &Path, shown: &str) -> String {
+    let (_, strays) = load::survey(folder);
+    report::human(&strays, shown, report::Style::default())
 }
 
 /// A revision with what only whoever read the files knows.

@@ -11,10 +11,11 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use super::due::DueQueue;
+use super::ledger::Pending;
 use super::tally::Tally;
 use crate::cadence::{self, Micros};
 use crate::model::check::{Confirm, Every, Timeout};
-use crate::model::health::Health;
+use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, ShardNo};
 use crate::model::observation::Observation;
 use crate::model::ownership::Owner;
@@ -31,7 +32,7 @@ const BATCH_BYTES: usize = 512 * 1024;
 const BATCH_EXPIRES: Duration = Duration::from_secs(2);
 /// How long after a probe's own deadline its report may still come.
 const REPORT_GRACE: Duration = Duration::from_secs(3);
-/// A check that was never probed is due within this time.
+/// A check that is new to whoever waits for it is due within this time.
 const FIRST_PROBE_SPREAD: i64 = 10_000_000;
 
 /// A check of ours.
@@ -44,6 +45,9 @@ pub(super) struct Entry {
     pub(super) timeout: Timeout,
     pub(super) confirm: Confirm,
     pub(super) last: Option<LastSeen>,
+    /// The last probe of the state that we have stored; `None` when we do not know that the
+    /// stored state is this one.
+    pub(super) stored: Option<OffsetDateTime>,
     /// When it became ours.
     taken: OffsetDateTime,
     due: Micros,
@@ -72,6 +76,15 @@ pub struct Silence {
 pub struct LastSeen {
     pub observation: Observation,
     pub location: Arc<str>,
+}
+
+/// How a check comes to the board.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Arrival {
+    /// With its shard: it was probed before, by whoever had that.
+    Loaded,
+    /// With the feed: it is new, or was changed, brought back or enabled.
+    Changed,
 }
 
 /// A check, for whoever reads the board.
@@ -186,7 +199,7 @@ impl Board {
     }
 
     /// Takes a check as it is stored, whether it is new or changed.
-    pub(super) fn put(&self, mut check: ShardCheck, now: OffsetDateTime) {
+    pub(super) fn put(&self, mut check: ShardCheck, arrival: Arrival, now: OffsetDateTime) {
         let spec = match spec::decode_check(&check.spec) {
             Ok(spec) => spec,
             Err(fault) => {
@@ -219,7 +232,7 @@ impl Board {
                     cadence::next_due(check.id, spec.every, now)
                 }
             }
-            None => first_due(&check, spec.every, now),
+            None => first_due(&check, arrival, spec.every, now),
         };
         inner.due.push(due, check.check_no);
         inner.numbers.insert(check.id, check.check_no);
@@ -230,6 +243,7 @@ impl Board {
             timeout: spec.timeout,
             confirm: spec.confirm,
             last,
+            stored: None,
             taken,
             due,
             check,
@@ -237,12 +251,11 @@ impl Board {
         inner.checks.insert(entry.check.check_no, entry);
     }
 
-    /// Forgets one check.
-    pub(super) fn remove(&self, id: CheckId) {
+    /// Forgets one check; whether it was there.
+    pub(super) fn remove(&self, id: CheckId) -> bool {
         let mut inner = self.lock();
-        if let Some(number) = inner.numbers.remove(&id) {
-            inner.checks.remove(&number);
-        }
+        let number = inner.numbers.remove(&id);
+        number.is_some_and(|number| inner.checks.remove(&number).is_some())
     }
 
     /// When the next check is due.
@@ -368,21 +381,22 @@ impl Board {
     }
 
     /// Advances a check to what was committed. A suspect one is due again soon.
-    pub(super) fn advance(
-        &self,
-        check: CheckNo,
-        health: Health,
-        last: LastSeen,
-        again: Option<Micros>,
-    ) {
+    /// Where another question is asked by now, streaks are over.
+    pub(super) fn advance(&self, check: CheckNo, pending: Pending) {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(entry) = inner.checks.get_mut(&check) else {
             return;
         };
-        entry.check.health = health;
-        entry.last = Some(last);
-        if let Some(again) = again
+        if pending.stores {
+            entry.stored = pending.health.last_at;
+        }
+        entry.check.health = pending.health;
+        if entry.check.spec_id != pending.last.spec {
+            (entry.check.health.failures, entry.check.health.successes) = (0, 0);
+        }
+        entry.last = Some(pending.last.into_last_seen());
+        if let Some(again) = pending.again
             && again < entry.due
         {
             entry.due = again;
@@ -393,7 +407,7 @@ impl Board {
     /// Sets the health of a check to what was read back.
     pub(super) fn restore(&self, check: CheckNo, health: Health) {
         if let Some(entry) = self.lock().checks.get_mut(&check) {
-            entry.check.health = health;
+            (entry.check.health, entry.stored) = (health, None);
         }
     }
 
@@ -417,11 +431,12 @@ impl Board {
     }
 }
 
-fn first_due(check: &ShardCheck, every: Every, now: Micros) -> Micros {
-    if check.health.last_at.is_some() {
+fn first_due(check: &ShardCheck, arrival: Arrival, every: Every, now: Micros) -> Micros {
+    if arrival == Arrival::Loaded && check.health.state != State::Init {
         return cadence::next_due(check.id, every, now);
     }
-    // Whoever has just declared a check wants to see it live, not after a month.
+    // Whoever has just declared a check, or enabled it, wants to see it live,
+    // not after a month.
     let spread = FIRST_PROBE_SPREAD.min(i64::from(every.seconds()) * 1_000_000);
     Micros(now.0 + (check.id.hash() % spread.unsigned_abs()) as i64)
 }

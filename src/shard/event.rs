@@ -20,7 +20,7 @@ pub(super) fn kind(transition: &Transition) -> &'static str {
         State::Up => "check.up",
         State::Down => "check.down",
         State::Error => "check.error",
-        // A state is never left for INIT but by the end of the check itself.
+        // A state is left for INIT only when nobody watches the check any more.
         State::Init => "check.deleted",
     }
 }
@@ -100,6 +100,7 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         since: Some(timestamp(story.transition.at)),
         method: spec.method.name().to_owned(),
         timeout_nanoseconds: nanoseconds(spec.timeout.duration()),
+        disabled: !spec.enabled,
         id,
         ..lokahi::Check::default()
     }

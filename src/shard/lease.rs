@@ -1,15 +1,16 @@
 //! Keeps our shards, loads their checks, and follows the change feed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::ShardSettings;
-use super::board::Board;
+use super::board::{Arrival, Board};
 use crate::bus::{self, Bus};
 use crate::clock;
 use crate::model::id::{CheckId, ShardNo};
@@ -26,12 +27,21 @@ const POLL: Duration = Duration::from_secs(1);
 /// The most changes that are read at once.
 const CHANGES: i64 = 5000;
 
+/// How far the feed was read.
+#[derive(Default)]
+struct Reading {
+    /// `None` before shards were taken for the first time.
+    cursor: Option<Cursor>,
+    /// Shards whose owner, us, has not noted it yet.
+    unnoted: BTreeSet<ShardNo>,
+}
+
 pub(super) struct Lease {
     pub(super) store: Store,
     pub(super) bus: Bus,
     pub(super) board: Arc<Board>,
     pub(super) settings: ShardSettings,
-    pub(super) buried: mpsc::Sender<ShardCheck>,
+    pub(super) ended: mpsc::Sender<ShardCheck>,
     pub(super) loaded: Arc<Notify>,
 }
 
@@ -43,14 +53,14 @@ impl Lease {
         for interval in [&mut renew, &mut poll] {
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         }
-        let mut cursor = None;
+        let mut reading = Reading::default();
         let mut away = false;
         loop {
             let step = tokio::select! {
                 () = token.cancelled() => break,
-                _ = renew.tick() => bounded(self.renew(&mut cursor)).await,
-                _ = poll.tick() => bounded(self.follow(&mut cursor)).await,
-                () = bus::woken(&mut hints) => bounded(self.follow(&mut cursor)).await,
+                _ = renew.tick() => bounded(self.renew(&mut reading)).await,
+                _ = poll.tick() => bounded(self.follow(&mut reading)).await,
+                () = bus::woken(&mut hints) => bounded(self.follow(&mut reading)).await,
             };
             match step {
                 Ok(()) if away => {
@@ -69,11 +79,11 @@ impl Lease {
         }
     }
 
-    async fn renew(&self, cursor: &mut Option<Cursor>) -> Result<(), StoreError> {
+    async fn renew(&self, reading: &mut Reading) -> Result<(), StoreError> {
         let mut conn = self.store.acquire().await?;
-        if cursor.is_none() {
+        if reading.cursor.is_none() {
             // What changes while we load is read again from here.
-            *cursor = Some(change::change_horizon(&mut conn).await?);
+            reading.cursor = Some(change::change_horizon(&mut conn).await?);
             let own = shard::shard_take(&mut conn, &self.settings.owner, true).await?;
             return self.load(&mut conn, &own).await;
         }
@@ -106,15 +116,12 @@ impl Lease {
         let shards: Vec<ShardNo> = gained.iter().map(|held| held.shard).collect();
         self.board.hold(gained);
         self.board.set_sole(project_sole(conn).await?);
-        let mut buried = Vec::new();
+        let horizon = change::change_horizon(conn).await?;
+        let mut ended = Vec::new();
         let mut checks = 0;
         let loaded = shard::shard_checks(conn, &shards, |check| {
             checks += 1;
-            if check.deleted {
-                buried.push(check)
-            } else {
-                self.board.put(check, now)
-            }
+            self.sort(check, Arrival::Loaded, &mut ended, now);
         })
         .await;
         if let Err(error) = loaded {
@@ -123,20 +130,20 @@ impl Lease {
             return Err(error);
         }
         info!(shards = shards.len(), checks, "shards taken over");
-        self.bury(buried).await;
+        self.end(ended).await;
         self.loaded.notify_one();
-        Ok(())
+        shard::shard_seen(conn, &self.settings.owner, &shards, horizon).await
     }
 
-    async fn follow(&self, cursor: &mut Option<Cursor>) -> Result<(), StoreError> {
-        let Some(mut after) = *cursor else {
+    async fn follow(&self, reading: &mut Reading) -> Result<(), StoreError> {
+        let Some(mut after) = reading.cursor else {
             return Ok(());
         };
         let mut conn = self.store.acquire().await?;
         loop {
             let changes = change::change_list(&mut conn, after, CHANGES).await?;
             let Some(newest) = changes.last() else {
-                return Ok(());
+                return self.note(&mut conn, reading, after).await;
             };
             let mut ids: Vec<CheckId> = changes
                 .iter()
@@ -147,30 +154,60 @@ impl Lease {
             ids.dedup();
             let now = clock::now();
             self.board.set_sole(project_sole(&mut conn).await?);
-            let mut buried = Vec::new();
+            let mut ended = Vec::new();
             let found = shard::shard_check_find(&mut conn, &ids).await?;
             let exist: HashSet<CheckId> = found.iter().map(|check| check.id).collect();
             for gone in ids.iter().filter(|id| !exist.contains(id)) {
                 self.board.remove(*gone);
             }
             for check in found {
-                if check.deleted {
-                    self.board.remove(check.id);
-                    buried.push(check);
-                } else {
-                    self.board.put(check, now);
-                }
+                self.sort(check, Arrival::Changed, &mut ended, now);
             }
-            self.bury(buried).await;
+            self.end(ended).await;
             self.loaded.notify_one();
+            reading.unnoted.extend(ids.iter().map(|id| id.shard()));
             after = newest.cursor;
-            *cursor = Some(after);
+            reading.cursor = Some(after);
         }
     }
 
-    async fn bury(&self, checks: Vec<ShardCheck>) {
+    /// Notes that all of the feed up to there is on the board.
+    async fn note(
+        &self,
+        conn: &mut Connection,
+        reading: &mut Reading,
+        until: Cursor,
+    ) -> Result<(), StoreError> {
+        if reading.unnoted.is_empty() {
+            return Ok(());
+        }
+        let shards: Vec<ShardNo> = reading.unnoted.iter().copied().collect();
+        shard::shard_seen(conn, &self.settings.owner, &shards, until).await?;
+        reading.unnoted.clear();
+        Ok(())
+    }
+
+    /// Puts a check on the board, or takes it off if nobody watches it.
+    fn sort(
+        &self,
+        check: ShardCheck,
+        arrival: Arrival,
+        ended: &mut Vec<ShardCheck>,
+        now: OffsetDateTime,
+    ) {
+        if check.is_watched() {
+            return self.board.put(check, arrival, now);
+        }
+        // Before its end is written: a report that comes now is too late.
+        let was_here = self.board.remove(check.id);
+        if was_here || check.is_to_end() {
+            ended.push(check);
+        }
+    }
+
+    async fn end(&self, checks: Vec<ShardCheck>) {
         for check in checks {
-            if self.buried.send(check).await.is_err() {
+            if self.ended.send(check).await.is_err() {
                 // The recorder has ended, and so does the process; whoever
                 // takes the shard over finds the check again.
                 return;

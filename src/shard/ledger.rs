@@ -17,6 +17,7 @@ use crate::model::health::{Health, Transition};
 use crate::model::id::{CheckNo, IncidentId, SpecId};
 use crate::model::observation::{Observation, Outcome};
 use crate::model::probe::Report;
+use crate::store::observation::STATE_AGE;
 
 /// The most failed probes that an event shows.
 const WITNESSES: usize = 10;
@@ -42,10 +43,10 @@ impl Witness {
         }
     }
 
-    pub(super) fn last_seen(&self) -> LastSeen {
+    pub(super) fn into_last_seen(self) -> LastSeen {
         LastSeen {
-            observation: self.observation.clone(),
-            location: Arc::clone(&self.location),
+            observation: self.observation,
+            location: self.location,
         }
     }
 }
@@ -57,6 +58,8 @@ pub(super) struct Pending {
     pub(super) last: Witness,
     /// When a suspect check is probed again.
     pub(super) again: Option<Micros>,
+    /// Whether the state must be stored; if not, the observation says it all.
+    pub(super) stores: bool,
 }
 
 /// A transition that will be committed.
@@ -135,25 +138,34 @@ impl Ledger {
     fn fold(&mut self, board: &Board, witness: &Witness) {
         let number = witness.check;
         let at = witness.observation.scheduled_at;
-        let Some((committed, confirm, current)) = board.with(number, |entry| {
+        let Some((committed, confirm, current, stored)) = board.with(number, |entry| {
             (
                 entry.check.health.clone(),
                 entry.confirm,
                 entry.check.spec_id == witness.spec,
+                entry.stored,
             )
         }) else {
             return;
         };
-        let health = self
-            .pending
-            .get(&number)
-            .map_or(committed, |pending| pending.health.clone());
+        let before = self.pending.get(&number);
+        let mut health = before.map_or_else(|| committed.clone(), |pending| pending.health.clone());
         // A question that is no longer asked, or an answer that came out of
         // order, is recorded but says nothing of the state.
         if !current || health.last_at.is_some_and(|last| last >= at) {
             return;
         }
-        let incident = IncidentId(Uuid::now_v7());
+        let asked = before.map(|pending| pending.last.spec);
+        if asked.is_some_and(|asked| asked != witness.spec) {
+            // What was counted of the question before is not committed yet.
+            (health.failures, health.successes) = (0, 0);
+            self.suspicions.remove(&number);
+        }
+        // A success opens no incident, and random numbers are not free.
+        let incident = IncidentId(match witness.observation.outcome {
+            Outcome::Up => Uuid::nil(),
+            _ => Uuid::now_v7(),
+        });
         let step = health::fold(&health, witness.observation.outcome, at, confirm, incident);
         if step.transition.is_none() && !step.suspect {
             // Nothing is under way: what was suspected did not come true.
@@ -181,7 +193,9 @@ impl Ledger {
             });
         }
         let again = step.suspect.then(|| retry_at(confirm.retry));
+        let recent = stored.is_some_and(|stored| at - stored < STATE_AGE);
         let pending = Pending {
+            stores: !recent || !step.health.differs_in_time_only(&committed),
             health: step.health,
             last: witness.clone(),
             again,

@@ -18,6 +18,9 @@ mod lease;
 mod recorder;
 mod scheduler;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
@@ -40,15 +43,15 @@ pub struct ShardSettings {
 pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -> Arc<Board> {
     let board = Arc::new(Board::default());
     let reply_to = Bus::report_subject();
-    // A buried check waits here for the recorder to write its end.
-    let (buried, burials) = mpsc::channel(1024);
+    // A check that is watched no more waits here for the recorder to write it.
+    let (ended, ends) = mpsc::channel(1024);
     let loaded = Arc::new(Notify::new());
     let lease = lease::Lease {
         store: store.clone(),
         bus: bus.clone(),
         board: Arc::clone(&board),
         settings: settings.clone(),
-        buried,
+        ended,
         loaded: Arc::clone(&loaded),
     };
     let scheduler = scheduler::Scheduler {
@@ -63,7 +66,7 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
         bus.clone(),
         Arc::clone(&board),
         settings.owner,
-        burials,
+        ends,
     );
     tasks.spawn("lease", lease.run(tasks.token()));
     tasks.spawn("scheduler", scheduler.run(tasks.token()));

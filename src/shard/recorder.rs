@@ -4,7 +4,7 @@
 //! A flush that holds a transition goes at once. While Postgres is away
 //! reports are kept up to a bound; beyond it they are counted as lost.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::board::{Board, LastSeen};
+use super::board::{Board, Entry};
 use super::event::{self, Story};
 use super::ledger::{Draft, Ledger, Witness};
 use crate::backoff;
@@ -46,16 +46,21 @@ pub(super) struct Recorder {
     bus: Bus,
     board: Arc<Board>,
     owner: LeaseOwner,
-    burials: mpsc::Receiver<ShardCheck>,
+    ends: mpsc::Receiver<ShardCheck>,
     ledger: Ledger,
-    waiting_to_be_buried: Vec<ShardCheck>,
+    ending: Vec<ShardCheck>,
     failures: u32,
     refusals: u32,
 }
 
+/// The checks that have drafts, with their specs.
+type Drafted = HashMap<CheckNo, (ShardCheck, Arc<[u8]>)>;
+
 /// What a committed flush is told of.
 #[derive(Default)]
 struct Flushed {
+    /// Checks whose end was written, or that are watched again.
+    ended: HashSet<CheckId>,
     events: Vec<EventId>,
     errors: Vec<Vec<u8>>,
     deliveries: u64,
@@ -67,16 +72,16 @@ impl Recorder {
         bus: Bus,
         board: Arc<Board>,
         owner: LeaseOwner,
-        burials: mpsc::Receiver<ShardCheck>,
+        ends: mpsc::Receiver<ShardCheck>,
     ) -> Self {
         Self {
             store,
             bus,
             board,
             owner,
-            burials,
+            ends,
             ledger: Ledger::default(),
-            waiting_to_be_buried: Vec::new(),
+            ending: Vec::new(),
             failures: 0,
             refusals: 0,
         }
@@ -98,8 +103,8 @@ impl Recorder {
             let wait = due.saturating_duration_since(clock::monotonic());
             tokio::select! {
                 () = token.cancelled() => break,
-                Some(check) = self.burials.recv() => {
-                    self.waiting_to_be_buried.push(check);
+                Some(check) = self.ends.recv() => {
+                    self.ending.push(check);
                     self.drain(&mut feed);
                 }
                 Some(reports) = feed.next() => {
@@ -131,8 +136,8 @@ impl Recorder {
         while let Some(reports) = feed.take_ready() {
             self.take(reports);
         }
-        while let Ok(check) = self.burials.try_recv() {
-            self.waiting_to_be_buried.push(check);
+        while let Ok(check) = self.ends.try_recv() {
+            self.ending.push(check);
         }
     }
 
@@ -156,7 +161,7 @@ impl Recorder {
     }
 
     async fn flush(&mut self) {
-        if self.ledger.is_empty() && self.waiting_to_be_buried.is_empty() {
+        if self.ledger.is_empty() && self.ending.is_empty() {
             return;
         }
         match bounded(self.write()).await {
@@ -168,7 +173,7 @@ impl Recorder {
                     "another lokahid has taken shards over; their reports are dropped"
                 );
                 self.board.drop_shards(&shards);
-                self.waiting_to_be_buried
+                self.ending
                     .retain(|check| !shards.contains(&check.id.shard()));
                 let lost = self.ledger.retain_ours(&self.board);
                 self.board.tally.lost.add(lost as u64);
@@ -205,7 +210,7 @@ impl Recorder {
         );
         self.board.tally.lost.add(self.ledger.reports.len() as u64);
         self.ledger.clear();
-        self.waiting_to_be_buried.clear();
+        self.ending.clear();
         self.refusals = 0;
     }
 
@@ -218,10 +223,11 @@ impl Recorder {
         }
         let mut flushed = Flushed::default();
         if !self.ledger.is_empty() {
-            self.write_reports(&mut tx).await?;
-            flushed = self.write_transitions(&mut tx).await?;
+            let drafted = self.drafted();
+            self.write_reports(&mut tx, &drafted).await?;
+            flushed = self.write_transitions(&mut tx, &drafted).await?;
         }
-        self.write_burials(&mut tx, &mut flushed).await?;
+        self.write_ends(&mut tx, &mut flushed).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
             doing: "commit reports",
             source,
@@ -240,11 +246,7 @@ impl Recorder {
                     .with(witness.check, |entry| entry.check.id.shard())
             })
             .collect();
-        shards.extend(
-            self.waiting_to_be_buried
-                .iter()
-                .map(|check| check.id.shard()),
-        );
+        shards.extend(self.ending.iter().map(|check| check.id.shard()));
         shards
             .into_iter()
             // An epoch that is not ours fails the fence, as it should.
@@ -272,7 +274,22 @@ impl Recorder {
         Ok(())
     }
 
-    async fn write_reports(&self, conn: &mut Connection) -> Result<(), StoreError> {
+    /// The checks of the drafts as they are now: one may leave the board at any
+    /// moment, and then neither its state nor its transition is to be written.
+    fn drafted(&self) -> Drafted {
+        let numbers = self.ledger.drafts.iter().map(|draft| draft.check);
+        let known = numbers.filter_map(|number| {
+            let read = |entry: &Entry| (entry.check.clone(), Arc::clone(&entry.spec));
+            Some((number, self.board.with(number, read)?))
+        });
+        known.collect()
+    }
+
+    async fn write_reports(
+        &self,
+        conn: &mut Connection,
+        drafted: &Drafted,
+    ) -> Result<(), StoreError> {
         let seen: Vec<_> = self
             .ledger
             .reports
@@ -296,23 +313,36 @@ impl Recorder {
         if !evidence.is_empty() {
             observation::evidence_insert(conn, &evidence).await?;
         }
+        let drafts: HashSet<CheckNo> = self.ledger.drafts.iter().map(|d| d.check).collect();
         let mut states: Vec<StateRow<'_>> = self
             .ledger
             .pending
             .iter()
+            .filter(|(_, pending)| pending.stores)
             .filter_map(|(number, pending)| {
-                let check = self.board.with(*number, |entry| entry.check.id)?;
+                let check = match drafts.contains(number) {
+                    true => drafted.get(number)?.0.id,
+                    false => self.board.with(*number, |entry| entry.check.id)?,
+                };
                 Some(StateRow {
                     check,
+                    spec: pending.last.spec,
                     health: &pending.health,
                     last: &pending.last.observation,
                 })
             })
             .collect();
+        if states.is_empty() {
+            return Ok(());
+        }
         observation::state_update(conn, &mut states).await
     }
 
-    async fn write_transitions(&self, conn: &mut Connection) -> Result<Flushed, StoreError> {
+    async fn write_transitions(
+        &self,
+        conn: &mut Connection,
+        drafted: &Drafted,
+    ) -> Result<Flushed, StoreError> {
         let drafts = &self.ledger.drafts;
         if drafts.is_empty() {
             return Ok(Flushed::default());
@@ -328,7 +358,10 @@ impl Recorder {
             let latency = latencies
                 .remove(&draft.check)
                 .and_then(histogram::summarise);
-            let Some(row) = self.row(draft, latency) else {
+            let row = drafted.get(&draft.check).and_then(|(check, spec)| {
+                new_transition(check, spec, &draft.transition, &draft.witnesses, latency)
+            });
+            let Some(row) = row else {
                 continue;
             };
             if row.transition.told == Told::Yes {
@@ -343,37 +376,26 @@ impl Recorder {
         Ok(flushed)
     }
 
-    fn row(&self, draft: &Draft, latency: Option<histogram::Summary>) -> Option<NewTransition> {
-        self.board.with(draft.check, |entry| {
-            new_transition(
-                &entry.check,
-                &entry.spec,
-                &draft.transition,
-                &draft.witnesses,
-                latency,
-            )
-        })?
-    }
-
-    async fn write_burials(
+    /// Writes that checks are watched no more, because they were deleted or
+    /// disabled: the end of an incident, and that nothing is believed of them.
+    /// One that is watched again by now is left alone; one that somebody else
+    /// changes at this moment waits.
+    async fn write_ends(
         &self,
         conn: &mut Connection,
         flushed: &mut Flushed,
     ) -> Result<(), StoreError> {
-        if self.waiting_to_be_buried.is_empty() {
+        if self.ending.is_empty() {
             return Ok(());
         }
-        let ids: Vec<CheckId> = self
-            .waiting_to_be_buried
-            .iter()
-            .map(|check| check.id)
-            .collect();
+        let ids: Vec<CheckId> = self.ending.iter().map(|check| check.id).collect();
+        let held = shard::shard_check_hold(conn, &ids).await?;
         // As it is now: reports may have come in since it was read.
+        let ends = shard::shard_check_find(conn, &held).await?;
         let now = clock::now();
-        let rows: Vec<NewTransition> = shard::shard_check_find(conn, &ids)
-            .await?
+        let rows: Vec<NewTransition> = ends
             .iter()
-            .filter(|check| check.health.incident.is_some())
+            .filter(|check| !check.is_watched() && check.health.incident.is_some())
             .filter_map(|check| {
                 let end = Transition {
                     previous: check.health.state,
@@ -381,16 +403,27 @@ impl Recorder {
                     at: now,
                     seq: check.health.seq + 1,
                     incident: check.health.incident,
-                    told: Told::Yes,
+                    told: match check.health.quiet {
+                        true => Told::No,
+                        false => Told::Yes,
+                    },
                 };
                 new_transition(check, &check.spec, &end, &[], None)
             })
             .collect();
         if !rows.is_empty() {
             flushed.deliveries += transition::transition_insert(conn, &rows, now).await?;
-            flushed.events.extend(rows.iter().map(|row| row.id));
+            let told = rows.iter().filter(|row| row.transition.told == Told::Yes);
+            flushed.events.extend(told.map(|row| row.id));
         }
-        observation::state_delete(conn, &ids).await
+        let of = |chosen: fn(&&ShardCheck) -> bool| -> Vec<CheckId> {
+            ends.iter().filter(chosen).map(|check| check.id).collect()
+        };
+        observation::state_delete(conn, &of(|check| check.deleted)).await?;
+        let disabled = of(|check| check.disabled && check.is_to_end() && !check.deleted);
+        observation::state_reset(conn, &disabled, now).await?;
+        flushed.ended = held.into_iter().collect();
+        Ok(())
     }
 
     async fn committed(&mut self, flushed: Flushed) {
@@ -409,12 +442,11 @@ impl Recorder {
         }
         let pending: HashMap<_, _> = std::mem::take(&mut self.ledger.pending);
         for (number, pending) in pending {
-            let last: LastSeen = pending.last.last_seen();
-            self.board
-                .advance(number, pending.health, last, pending.again);
+            self.board.advance(number, pending);
         }
         self.ledger.clear();
-        self.waiting_to_be_buried.clear();
+        self.ending
+            .retain(|check| !flushed.ended.contains(&check.id));
         // Hints only: workers look by themselves, too.
         let told =
             flushed.events.is_empty() || self.bus.hint_publish(&flushed.events).await.is_ok();

@@ -221,7 +221,7 @@ mod tests {
             .take(6)
             .map(|b| format!("{b:02x}"))
             .collect();
-        assert_eq!(hex, "d20a945b8178");
+        assert_eq!(hex, "0f6c0e6da67a");
     }
 
     #[test]

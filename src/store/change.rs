@@ -14,6 +14,14 @@ pub struct Cursor {
     seq: i64,
 }
 
+impl Cursor {
+    /// The first transaction whose entries may lie after it.
+    pub(super) fn below(self) -> i64 {
+        // The horizon comes before every entry of its transaction.
+        self.xid + i64::from(self.seq > 0)
+    }
+}
+
 /// One entry of the feed.
 #[derive(Clone, Copy, Debug)]
 pub struct Changed {

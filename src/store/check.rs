@@ -48,7 +48,7 @@ impl StoredCheck {
 }
 
 /// The newest probe of a check.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LastProbe {
     pub at: OffsetDateTime,
     pub outcome: i16,
@@ -152,17 +152,24 @@ pub async fn check_find(
     sqlx::query_as!(
         Row,
         r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
-               c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq, t.last_at,
-               t.last_outcome, t.last_class, t.last_status, t.last_total_us,
+               c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq,
+               coalesce(o.at, t.last_at) as last_at,
+               coalesce(o.outcome, t.last_outcome) as "last_outcome!",
+               coalesce(o.class, t.last_class) as "last_class!",
+               coalesce(o.status, t.last_status) as "last_status!",
+               coalesce(o.total_us, t.last_total_us) as "last_total_us!",
                coalesce((select max(l.response_nanoseconds) from check_receivers l
                          where l.check_id = c.id), 0) as "response!",
-               case when t.state in (2, 3) or t.last_outcome > 1 then
+               case when t.state in (2, 3) or coalesce(o.outcome, t.last_outcome) > 1 then
                    (select e.bytes from evidence e where e.check_no = c.check_no
                     order by e.at desc limit 1) end as failure
            from checks c
            join projects p on p.id = c.project_id
            join specs s on s.id = c.live_spec_id
            join check_states t on t.check_id = c.id
+           -- What followed the stored state and did not change it.
+           left join lateral (select at, outcome, class, status, total_us from observations
+               where check_no = c.check_no and at > t.last_at order by at desc limit 1) o on true
            where c.id = any($1) and c.deleted_at is null"#,
         &ids,
     )
@@ -201,17 +208,24 @@ pub async fn check_list(
     sqlx::query_as!(
         Row,
         r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
-               c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq, t.last_at,
-               t.last_outcome, t.last_class, t.last_status, t.last_total_us,
+               c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq,
+               coalesce(o.at, t.last_at) as last_at,
+               coalesce(o.outcome, t.last_outcome) as "last_outcome!",
+               coalesce(o.class, t.last_class) as "last_class!",
+               coalesce(o.status, t.last_status) as "last_status!",
+               coalesce(o.total_us, t.last_total_us) as "last_total_us!",
                coalesce((select max(l.response_nanoseconds) from check_receivers l
                          where l.check_id = c.id), 0) as "response!",
-               case when t.state in (2, 3) or t.last_outcome > 1 then
+               case when t.state in (2, 3) or coalesce(o.outcome, t.last_outcome) > 1 then
                    (select e.bytes from evidence e where e.check_no = c.check_no
                     order by e.at desc limit 1) end as failure
            from checks c
            join projects p on p.id = c.project_id
            join specs s on s.id = c.live_spec_id
            join check_states t on t.check_id = c.id
+           -- What followed the stored state and did not change it.
+           left join lateral (select at, outcome, class, status, total_us from observations
+               where check_no = c.check_no and at > t.last_at order by at desc limit 1) o on true
            where c.deleted_at is null
                and c.labels @> $1
                and ($2::smallint[] = '{}' or t.state = any($2))

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use crate::model::health::Health;
-use crate::model::id::{CheckId, CheckNo};
+use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::{Observation, Outcome};
 
 /// Stores what probes saw, in one statement.
@@ -52,15 +52,24 @@ pub async fn observation_insert(
     Ok(())
 }
 
+/// How old the last probe of a stored state may become while observations say more: readers
+/// look so far back, and no day of observations is dropped so soon.
+pub const STATE_AGE: time::Duration = time::Duration::hours(1);
+
 /// A check's state after its newest observation.
 #[derive(Clone, Debug)]
 pub struct StateRow<'a> {
     pub check: CheckId,
+    /// What was asked.
+    pub spec: SpecId,
     pub health: &'a Health,
     pub last: &'a Observation,
 }
 
 /// Stores states, in the order of ids, so that two writers cannot deadlock.
+///
+/// A state that an observation leaves as it was need not be stored again within
+/// [`STATE_AGE`]: whoever reads a state takes its last probe from the observations since.
 pub async fn state_update(
     conn: &mut PgConnection,
     states: &mut [StateRow<'_>],
@@ -77,6 +86,8 @@ pub async fn state_update(
         .iter()
         .map(|s| s.health.incident.map(|id| id.0))
         .collect();
+    let quiet: Vec<bool> = states.iter().map(|s| s.health.quiet).collect();
+    let specs: Vec<i64> = states.iter().map(|s| s.spec.0).collect();
     let last_at: Vec<Option<OffsetDateTime>> = states.iter().map(|s| s.health.last_at).collect();
     let outcomes: Vec<i16> = states.iter().map(|s| s.last.outcome.number()).collect();
     let classes: Vec<i16> = states
@@ -92,12 +103,14 @@ pub async fn state_update(
         "update check_states t set state = n.state, since = n.since, failures = n.failures,
              successes = n.successes, retold = n.retold, seq = n.seq,
              incident_id = n.incident_id, last_at = n.last_at, last_outcome = n.outcome,
-             last_class = n.class, last_status = n.status, last_total_us = n.total_us
+             last_class = n.class, last_status = n.status, last_total_us = n.total_us,
+             quiet = n.quiet, spec_id = n.spec_id
          from unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::smallint[],
              $5::smallint[], $6::boolean[], $7::bigint[], $8::uuid[], $9::timestamptz[],
-             $10::smallint[], $11::smallint[], $12::smallint[], $13::integer[])
+             $10::smallint[], $11::smallint[], $12::smallint[], $13::integer[], $14::boolean[],
+             $15::bigint[])
              as n (check_id, state, since, failures, successes, retold, seq, incident_id, last_at,
-                 outcome, class, status, total_us)
+                 outcome, class, status, total_us, quiet, spec_id)
          where t.check_id = n.check_id",
         &ids,
         &numbers,
@@ -112,10 +125,34 @@ pub async fn state_update(
         &classes,
         &statuses,
         &totals,
+        &quiet,
+        &specs,
     )
     .execute(conn)
     .await
     .doing("store states")?;
+    Ok(())
+}
+
+/// Nothing is believed of these checks any more: nobody watches them. The end of
+/// an incident, which is written elsewhere, is counted.
+pub async fn state_reset(
+    conn: &mut PgConnection,
+    checks: &[CheckId],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "update check_states set state = 0, since = $2, failures = 0, successes = 0,
+             retold = false, seq = seq + case when incident_id is null then 0 else 1 end,
+             incident_id = null
+         where check_id = any($1)",
+        &ids,
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("reset the states of disabled checks")?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::change::Cursor;
 use super::error::{Doing as _, StoreError};
 use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, IncidentId, ShardNo, SpecId};
@@ -31,10 +32,24 @@ pub struct ShardCheck {
     pub owner: String,
     pub version: i64,
     pub deleted: bool,
+    pub disabled: bool,
     pub health: Health,
     /// The generation and git revision that its spec came with.
     pub generation: i64,
     pub revision: String,
+}
+
+impl ShardCheck {
+    /// Whether anybody probes it.
+    pub fn is_watched(&self) -> bool {
+        !self.deleted && !self.disabled
+    }
+
+    /// Whether the end of its being watched is still to be written.
+    pub fn is_to_end(&self) -> bool {
+        let told = self.health.state == State::Init && self.health.incident.is_none();
+        self.deleted || (self.disabled && !told)
+    }
 }
 
 /// A lokahid to the others: its instance's name, which a restart keeps, and
@@ -173,6 +188,7 @@ struct Row {
     owner: String,
     version: i64,
     deleted: bool,
+    disabled: bool,
     state: i16,
     since: OffsetDateTime,
     failures: i16,
@@ -181,6 +197,8 @@ struct Row {
     seq: i64,
     incident_id: Option<Uuid>,
     last_at: Option<OffsetDateTime>,
+    quiet: bool,
+    state_spec: Option<i64>,
     generation: i64,
     revision: String,
 }
@@ -189,7 +207,11 @@ impl TryFrom<Row> for ShardCheck {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let count = |n: i16| u8::try_from(n).unwrap_or(u8::MAX);
+        // Streaks of a question that is no longer asked count for nothing.
+        let count = |n: i16| match row.state_spec {
+            Some(spec) if spec != row.spec_id => 0,
+            _ => u8::try_from(n).unwrap_or(u8::MAX),
+        };
         Ok(Self {
             id: CheckId(row.id),
             check_no: CheckNo(row.check_no),
@@ -200,6 +222,7 @@ impl TryFrom<Row> for ShardCheck {
             owner: row.owner,
             version: row.version,
             deleted: row.deleted,
+            disabled: row.disabled,
             health: Health {
                 state: State::from_number(row.state).ok_or(StoreError::Number {
                     what: "state",
@@ -212,6 +235,7 @@ impl TryFrom<Row> for ShardCheck {
                 incident: row.incident_id.map(IncidentId),
                 retold: row.retold,
                 last_at: row.last_at,
+                quiet: row.quiet,
             },
             generation: row.generation,
             revision: row.revision,
@@ -230,7 +254,11 @@ pub async fn shard_checks(
         Row,
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
-               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id, t.last_at,
+               c.disabled, t.quiet, t.spec_id as state_spec,
+               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id,
+               -- What followed the stored state and did not change it.
+               coalesce((select max(o.at) from observations o
+                         where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,
                coalesce(m.from_gen, 0) as "generation!", coalesce(g.sha, '') as "revision!"
            from check_states t
            join checks c on c.id = t.check_id
@@ -259,7 +287,11 @@ pub async fn shard_check_find(
         Row,
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
-               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id, t.last_at,
+               c.disabled, t.quiet, t.spec_id as state_spec,
+               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id,
+               -- What followed the stored state and did not change it.
+               coalesce((select max(o.at) from observations o
+                         where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,
                coalesce(m.from_gen, 0) as "generation!", coalesce(g.sha, '') as "revision!"
            from check_states t
            join checks c on c.id = t.check_id
@@ -277,4 +309,84 @@ pub async fn shard_check_find(
     .into_iter()
     .map(ShardCheck::try_from)
     .collect()
+}
+
+/// Holds checks as they are until the transaction ends, so that none is brought
+/// back or deleted meanwhile; returns those that nobody else holds.
+pub async fn shard_check_hold(
+    conn: &mut PgConnection,
+    checks: &[CheckId],
+) -> Result<Vec<CheckId>, StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    let held = sqlx::query_scalar!(
+        "select id from checks where id = any($1) for no key update skip locked",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("hold checks")?;
+    Ok(held.into_iter().map(CheckId).collect())
+}
+
+/// Notes how far the owner of these shards has read the feed: what is up to there
+/// is on its board.
+pub async fn shard_seen(
+    conn: &mut PgConnection,
+    owner: &LeaseOwner,
+    shards: &[ShardNo],
+    cursor: Cursor,
+) -> Result<(), StoreError> {
+    let shards: Vec<i16> = shards.iter().map(|shard| shard.0).collect();
+    sqlx::query!(
+        "update shards set seen = $3::bigint::text::xid8
+         where owner = $1 and shard_no = any($2)
+             and (seen is null or seen < $3::bigint::text::xid8)",
+        owner.owner,
+        &shards,
+        cursor.below(),
+    )
+    .execute(conn)
+    .await
+    .doing("note how far the change feed was read")?;
+    Ok(())
+}
+
+/// What became of a generation after it was applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Every shard that it concerns is owned by somebody who knows of it.
+    pub scheduled: bool,
+    /// How many of the checks that it made were never probed, but should be.
+    pub unprobed: i64,
+}
+
+/// How far generation `n` of a project has come; `None` if there is no such one.
+pub async fn generation_progress(
+    conn: &mut PgConnection,
+    project: &str,
+    n: i64,
+) -> Result<Option<Progress>, StoreError> {
+    let row = sqlx::query!(
+        r#"select not exists (select from changes f
+                   join shards s on s.shard_no = f.shard
+                   where f.xid = g.xid
+                       and (s.owner = '' or s.seen is null or s.seen <= f.xid)) as "scheduled!",
+               (select count(*) from memberships m
+                   join checks c on c.project_id = m.project_id and c.address = m.address
+                   join check_states t on t.check_id = c.id
+                   where m.project_id = g.project_id and m.kind = 'check' and m.from_gen = g.n
+                       and c.created_at = g.at and c.deleted_at is null and not c.disabled
+                       and t.last_at is null) as "unprobed!"
+           from generations g join projects p on p.id = g.project_id
+           where p.name = $1 and g.n = $2"#,
+        project,
+        n,
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("see how far a generation has come")?;
+    Ok(row.map(|row| Progress {
+        scheduled: row.scheduled,
+        unprobed: row.unprobed,
+    }))
 }

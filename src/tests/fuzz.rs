@@ -24,6 +24,8 @@ use run::{Target, run};
 
 const ROOT: &str = "lokahi {\n  project = \"shop\"\n}\n";
 
+const INCLUDES: &str = "lokahi {\n  project = \"shop\"\n  include = [\"../shared\"]\n}\n";
+
 /// What files give: their desired state and the lints, or the problems.
 type Said = (Option<Desired>, Vec<Diagnostic>);
 
@@ -133,9 +135,21 @@ fn compiled(files: &[(&str, &str)]) -> Result<Compiled, Diagnostics> {
     compile(&files, &Inputs::default(), Keep::Specs)
 }
 
-/// What a root with this file gives.
+/// What a root with this file gives. What stands behind [`generate::LIBRARY`] is a file of a
+/// library that the root includes.
 fn said(text: &str) -> Result<Said, Diagnostics> {
-    let compiled = compiled(&[("lokahi.hcl", ROOT), ("web.hcl", text)])?;
+    match text.split_once(generate::LIBRARY) {
+        Some((own, shared)) => said_of(&[
+            ("lokahi.hcl", INCLUDES),
+            ("web.hcl", own),
+            ("../shared/web.hcl", shared),
+        ]),
+        None => said_of(&[("lokahi.hcl", ROOT), ("web.hcl", text)]),
+    }
+}
+
+fn said_of(files: &[(&str, &str)]) -> Result<Said, Diagnostics> {
+    let compiled = compiled(files)?;
     Ok((compiled.desired, compiled.warnings))
 }
 
@@ -143,7 +157,7 @@ fn said(text: &str) -> Result<Said, Diagnostics> {
 fn meaning(text: &str) -> Result<Option<Vec<String>>, Vec<String>> {
     // A mark before the first line is none of the file's.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match said(text) {
+    match said_of(&[("lokahi.hcl", ROOT), ("web.hcl", text)]) {
         Ok((desired, _)) => Ok(desired.map(|desired| {
             let checks = desired.checks.iter();
             checks
@@ -162,25 +176,20 @@ fn meaning(text: &str) -> Result<Option<Vec<String>>, Vec<String>> {
     }
 }
 
-/// Writes what is desired and reads it back: every check is the same.
+/// Writes what is desired and reads it back: every check is the same, at the same address.
 fn written_and_read(desired: &Desired) {
     let mut text = String::new();
     for (name, webhook) in &desired.webhooks {
         text.push_str(&webhook_text(name, &webhook.spec));
     }
-    for (number, check) in desired.checks.values().take(50).enumerate() {
-        text.push_str(&check_text(
-            &format!("c{number}"),
-            &check.spec,
-            &BTreeMap::new(),
-            "",
-        ));
+    for (address, check) in desired.checks.iter().take(50) {
+        text.push_str(&check_text(address, &check.spec, &BTreeMap::new(), ""));
     }
     let again = said(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
     let again = again.0.expect("everything is known");
-    for (number, check) in desired.checks.values().take(50).enumerate() {
-        let read = &again.checks[&format!("c{number}")].spec;
-        assert_eq!(*read, check.spec, "written and read back:\n{text}");
+    for (address, check) in desired.checks.iter().take(50) {
+        let read = again.checks.get(address).map(|check| &check.spec);
+        assert_eq!(read, Some(&check.spec), "written and read back:\n{text}");
     }
 }
 

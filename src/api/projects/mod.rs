@@ -44,6 +44,11 @@ pub(super) fn add(methods: Methods) -> Methods {
         )
         .with("github.xe.lokahi.Projects/Apply", APPLIES, plan::apply)
         .with(
+            "github.xe.lokahi.Projects/Progress",
+            Needs::Read,
+            plan::progress,
+        )
+        .with(
             "github.xe.lokahi.Projects/Status",
             Needs::Read,
             standing::status,

@@ -17,7 +17,7 @@ use crate::plan::text;
 use crate::plan::wire;
 use crate::proto::lokahi::{
     ApplyRequest, ApplyResult, Change, Move, PlanPageRequest, PlanPageResult, PlanRequest,
-    PlanResult,
+    PlanResult, ProgressRequest, ProgressResult,
 };
 use crate::proto::twirp::{Code, TwirpError};
 use crate::reconcile::apply::{self, Applied, Condition};
@@ -27,6 +27,7 @@ use crate::store::Connection;
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::plan::{NewPlan, StoredPlan, plan_applied, plan_create, plan_find, plan_page};
 use crate::store::project::{Project, project_list};
+use crate::store::shard::generation_progress;
 
 /// The most bytes of changes on one page.
 const PAGE: usize = 1024 * 1024;
@@ -200,6 +201,20 @@ fn answer(project: &str) -> impl Fn(&Applied) -> ApplyResult {
         summary: Some(wire::to_summary(applied.plan.summary())),
         suspended: applied.suspended,
     }
+}
+
+/// How far the schedulers are.
+pub(in crate::api) async fn progress(
+    call: Call,
+    asked: ProgressRequest,
+) -> Result<ProgressResult, ApiError> {
+    let mut conn = call.state.store.acquire().await?;
+    let found = generation_progress(&mut conn, &asked.project, asked.generation).await?;
+    let progress = found.ok_or_else(|| unknown("there is no such generation"))?;
+    Ok(ProgressResult {
+        scheduled: progress.scheduled,
+        unprobed: i32::try_from(progress.unprobed).unwrap_or(i32::MAX),
+    })
 }
 
 fn unknown(why: &str) -> TwirpError {

@@ -28,7 +28,7 @@ pub(in crate::cli) async fn apply(
         .clone()
         .unwrap_or_else(|| PathBuf::from("checks.d"));
     let output = what.doing.output;
-    let roots = roots(&path, &what.inputs, output)?;
+    let roots = roots(&path, &what.inputs, output, console)?;
     let several = roots.len() > 1;
     let mut worst = Exit::Ok;
     for root in roots {
@@ -82,7 +82,7 @@ pub(in crate::cli) async fn adopt(
         quiet_start: false,
         allow: Allow::default(),
     };
-    let mut roots = roots(&what.path, &what.inputs, what.doing.output)?;
+    let mut roots = roots(&what.path, &what.inputs, what.doing.output, console)?;
     let (Some(root), true) = (roots.pop(), roots.is_empty()) else {
         let message = format!("{} holds several projects", what.path.display());
         return Err(Failure::new(Exit::Usage, message).hint("name the folder of one with --path"));

@@ -10,7 +10,7 @@ use crate::manifest::written::{check_text, webhook_text};
 use crate::model::desired::API_PROJECT;
 use crate::model::id::CheckId;
 use crate::model::name::Name;
-use crate::proto::lokahi::{Object, ObjectsRequest};
+use crate::proto::lokahi::{Object, ObjectsRequest, ProjectsRequest};
 use crate::runtime::chain::chain;
 use crate::spec::{decode_check, decode_webhook};
 
@@ -45,9 +45,17 @@ pub(in crate::cli) async fn export(
     let project: Name = project
         .parse()
         .map_err(|error| Failure::new(Exit::Usage, format!("--project: {error}")))?;
-    writeln!(console.out, "lokahi {{\n  project = \"{project}\"\n}}\n")?;
+    let operators = match project.as_str() == what.owner {
+        true => operators(client, &project).await?,
+        false => String::new(),
+    };
+    writeln!(
+        console.out,
+        "lokahi {{\n  project = \"{project}\"\n{operators}}}\n"
+    )?;
     for (name, object) in named(&objects) {
-        writeln!(console.out, "{}", block(object, &name)?)?;
+        writeln!(console.out)?;
+        write!(console.out, "{}", block(object, &name)?)?;
         if object.owner == "api" && object.kind == "check" {
             // Its history comes along, and it is not made a second time.
             let id = &object.id;
@@ -58,6 +66,21 @@ pub(in crate::cli) async fn export(
         }
     }
     Ok(Exit::Ok)
+}
+
+/// The line that says who hears of a project, if somebody does.
+async fn operators(client: &Client, project: &Name) -> Result<String, Failure> {
+    let asked = ProjectsRequest {
+        project: project.to_string(),
+    };
+    let found = client.projects(&asked).await?.projects.into_iter().next();
+    let names = found.map(|project| project.operators).unwrap_or_default();
+    let names = names.iter().map(|name| format!("webhook.{name}"));
+    let names: Vec<String> = names.collect();
+    Ok(match names.is_empty() {
+        true => String::new(),
+        false => format!("  operators = [{}]\n", names.join(", ")),
+    })
 }
 
 fn filter(owner: &str) -> ObjectsRequest {

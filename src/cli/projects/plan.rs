@@ -17,7 +17,7 @@ pub(in crate::cli) async fn plan(
     what: &Plan,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let roots = roots(&what.path, &what.inputs, what.output)?;
+    let roots = roots(&what.path, &what.inputs, what.output, console)?;
     if roots.len() > 1 && what.save.is_some() {
         let message = format!("{} holds {} projects", what.path.display(), roots.len());
         return Err(Failure::new(Exit::Usage, message).hint("--save is for one: name its folder"));

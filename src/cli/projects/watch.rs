@@ -33,7 +33,7 @@ pub(in crate::cli) async fn watch(
     loop {
         hints.dirty().await;
         let mut text = String::new();
-        for root in roots(&what.path, &what.inputs, TextOutput::Human)? {
+        for root in roots(&what.path, &what.inputs, TextOutput::Human, console)? {
             let form = ("plan", TextOutput::Human);
             match root.plan(client, &scope, false, form, console).await {
                 Ok(planned) => text.push_str(&planned.human()),

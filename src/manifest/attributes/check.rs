@@ -13,7 +13,7 @@ use crate::model::value::InvalidValue;
 
 pub const CHECK: Block = Block {
     name: "check",
-    label: Label::Name,
+    label: Label::Instance,
     about: "A site that is probed.",
     attributes: &[
         Attribute {
@@ -160,6 +160,20 @@ pub const CHECK: Block = Block {
             },
             show: Show::Check(|spec| Literal::optional(spec.webhook.as_ref().map(|w| w.format))),
         },
+        Attribute {
+            name: "enabled",
+            kind: "bool",
+            default: "true",
+            bounds: "",
+            about: "Whether anybody probes it. A check that is disabled keeps its history; its open incident ends.",
+            example: "false",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.enabled = values::boolean(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::Bool(spec.enabled)),
+        },
     ],
     meta: &[
         Meta {
@@ -177,7 +191,7 @@ pub const CHECK: Block = Block {
             example: "[template.api]",
         },
     ],
-    blocks: &[ASSERT, CONFIRM, NOTIFY],
+    blocks: &[ASSERT, CONFIRM, NOTIFY, LIFECYCLE],
 };
 
 pub const CONFIRM: Block = Block {
@@ -246,23 +260,32 @@ pub const NOTIFY: Block = Block {
         example: "[webhook.oncall]",
         merge: Merge::Replace,
         set: |draft, node| {
-            let items = values::list(node, CheckSpec::MAX_RECEIVERS)?;
-            let mut names = items
-                .iter()
-                .map(values::receiver)
-                .collect::<Read<Vec<_>>>()?;
-            names.sort();
-            names.dedup();
-            draft.check.receivers = names;
+            draft.check.receivers = values::receivers(node, CheckSpec::MAX_RECEIVERS)?;
             Ok(())
         },
-        show: Show::Check(|spec| {
-            Literal::items(
-                spec.receivers
-                    .iter()
-                    .map(|name| Literal::Reference(format!("webhook.{name}"))),
-            )
-        }),
+        show: Show::Check(|spec| Literal::receivers(&spec.receivers)),
+    }],
+    meta: &[],
+    blocks: &[],
+};
+
+pub const LIFECYCLE: Block = Block {
+    name: "lifecycle",
+    label: Label::None,
+    about: "How the check may end.",
+    attributes: &[Attribute {
+        name: "prevent_destroy",
+        kind: "bool",
+        default: "false",
+        bounds: "",
+        about: "Whether an apply that deletes the check is refused. It must be false, and applied, before the check can go.",
+        example: "true",
+        merge: Merge::Replace,
+        set: |draft, node| {
+            draft.check.prevent_destroy = values::boolean(node)?;
+            Ok(())
+        },
+        show: Show::Check(|spec| Literal::Bool(spec.prevent_destroy)),
     }],
     meta: &[],
     blocks: &[],

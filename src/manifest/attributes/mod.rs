@@ -48,7 +48,6 @@ pub const TEMPLATE: Block = Block {
 /// so, by the block it would stand in; empty for a file.
 pub static LATER: &[(&str, &[&str])] = &[
     ("", &["maintenance"]),
-    ("lokahi", &["operators"]),
     (
         "webhook",
         &[
@@ -69,12 +68,10 @@ pub static LATER: &[(&str, &[&str])] = &[
             "locations",
             "priority",
             "description",
-            "enabled",
             "warn",
             "tls",
             "auth",
             "suppressed_by",
-            "lifecycle",
         ],
     ),
     ("assert", &["cert_valid_for"]),

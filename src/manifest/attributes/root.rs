@@ -1,26 +1,44 @@
 //! The blocks about a root as a whole: what it is called, values with names, what was renamed.
 
+use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Block, Label, Merge, Meta, Show};
 use crate::manifest::values::{self};
+use crate::model::desired::ProjectSpec;
 
 pub const LOKAHI: Block = Block {
     name: "lokahi",
     label: Label::None,
     about: "Makes the folder a root: one project.",
-    attributes: &[Attribute {
-        name: "project",
-        kind: "name",
-        default: "",
-        bounds: "100 characters",
-        about: "The project that everything below the folder belongs to.",
-        example: "\"shop\"",
-        merge: Merge::Replace,
-        set: |draft, node| {
-            draft.project = Some(values::project(node)?);
-            Ok(())
+    attributes: &[
+        Attribute {
+            name: "project",
+            kind: "name",
+            default: "",
+            bounds: "100 characters",
+            about: "The project that everything below the folder belongs to.",
+            example: "\"shop\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.project = Some(values::project(node)?);
+                Ok(())
+            },
+            show: Show::Nowhere,
         },
-        show: Show::Nowhere,
-    }],
+        Attribute {
+            name: "operators",
+            kind: "list of receivers",
+            default: "[]",
+            bounds: "32 receivers, whose format is json",
+            about: "Who hears of the project itself: of an apply that is held or fails, and of drift.",
+            example: "[webhook.platform]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.operators = values::receivers(node, ProjectSpec::MAX_OPERATORS)?;
+                Ok(())
+            },
+            show: Show::Project(|spec| Literal::receivers(&spec.operators)),
+        },
+    ],
     meta: &[
         Meta {
             name: "required_version",

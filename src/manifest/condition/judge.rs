@@ -96,6 +96,10 @@ impl Condition {
         }
     }
 
+    pub(crate) fn expression(&self) -> &Expression {
+        &self.expression
+    }
+
     /// Whether it looks at the body, which is kept only then.
     pub fn wants_body(&self) -> bool {
         mentions(&self.expression, &["body", "json"])

@@ -9,6 +9,9 @@ use crate::manifest::ast::{ELEMENT, Expression, Kind, Splat};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
 
+/// How many keys of an object are listed.
+const MOST_KEYS: usize = 8;
+
 impl Evaluator<'_> {
     fn bound(&self, name: &str) -> Option<&Node> {
         let mut bindings = self.bindings.iter().rev();
@@ -37,12 +40,37 @@ impl Evaluator<'_> {
 
     fn unknown_name(&mut self, name: &str, span: Span) -> Value {
         let message = format!("nothing is called `{name}` here");
+        let hint = match self.trying {
+            0 => self.meant(name),
+            _ => String::new(),
+        };
+        self.problem(Problem::new(Code::UnknownReference, span, message).hint(hint))
+    }
+
+    /// What a name that nobody knows was most likely to be.
+    fn meant(&self, name: &str) -> String {
+        if let Some(Root::Value(_)) = self.scope.root("response")
+            && let Type::Object(known) = super::scope::response_type()
+            && known.contains_key(name)
+        {
+            return format!("write response.{name}");
+        }
+        let has = |root: &&str| match self.scope.root(root) {
+            Some(Root::Members(members)) => members.contains_key(name),
+            _ => false,
+        };
+        if let Some(root) = ["local", "var"].into_iter().find(|root| has(root)) {
+            return format!("write {root}.{name}");
+        }
+        match name {
+            "count" => return "with `for_each` it is each.key".to_owned(),
+            "path" => return "paths begin at the root: file(\"body.json\")".to_owned(),
+            _ => {}
+        }
         let roots = self.scope.roots.iter().map(|(root, _)| *root);
         let bound = self.bindings.iter().map(|(name, _)| &**name);
-        let hint = self
-            .near(name, roots.chain(bound.filter(|name| *name != ELEMENT)))
-            .unwrap_or_else(|| format!("a text stands in quotes: \"{name}\""));
-        self.problem(Problem::new(Code::UnknownReference, span, message).hint(hint))
+        self.near(name, roots.chain(bound.filter(|name| *name != ELEMENT)))
+            .unwrap_or_else(|| format!("a text stands in quotes: \"{name}\""))
     }
 
     /// `of.name`
@@ -52,6 +80,9 @@ impl Evaluator<'_> {
             && let Some(Root::Members(members)) = self.scope.root(root)
         {
             let Some(known) = members.get(&**name) else {
+                if members.torn {
+                    return Value::Invalid;
+                }
                 let what = if &**root == "var" {
                     "variable"
                 } else {
@@ -109,7 +140,17 @@ impl Evaluator<'_> {
         keys: impl Iterator<Item = &'k str>,
         span: Span,
     ) -> Value {
-        let hint = self.near(name, keys);
+        // Whoever only tries does not read it, and may try often.
+        let hint = match self.trying {
+            0 => {
+                let keys: Vec<&str> = keys.collect();
+                let few = (1..=MOST_KEYS).contains(&keys.len()) && !self.sensitive;
+                let all = || format!("it has {}", keys.join(", "));
+                self.near(name, keys.iter().copied())
+                    .or_else(|| few.then(all))
+            }
+            _ => None,
+        };
         let message = format!("this object has no attribute `{}`", convert::cut(name));
         self.problem(Problem::new(Code::MissingKey, span, message).maybe_hint(hint))
     }

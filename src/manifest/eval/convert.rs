@@ -132,11 +132,12 @@ pub fn has_invalid(value: &Value) -> bool {
     }
 }
 
-/// A value as one of a type, or what is wrong: `.a[0]` and what was wanted there.
-pub fn conform(node: &Node, wanted: &Type) -> Result<Node, String> {
+/// A value as one of a type, or everything that is wrong: `.a[0]` and what was
+/// wanted there.
+pub fn conform(node: &Node, wanted: &Type) -> Result<Node, Vec<String>> {
     let fail = || {
         let found = node.value.kind();
-        Err(format!("wanted {wanted}, found {found}"))
+        Err(vec![format!("wanted {wanted}, found {found}")])
     };
     let with = |value: Value| {
         Ok(Node {
@@ -157,25 +158,27 @@ pub fn conform(node: &Node, wanted: &Type) -> Result<Node, String> {
         },
         (value, Type::Number) => number(value).map_or_else(fail, with),
         (value, Type::Bool) => truth(value).map(Value::Bool).map_or_else(fail, with),
-        (Value::List(items) | Value::Set(items), Type::List(of)) => {
-            with(Value::List(Arc::from(elements(items, of)?)))
+        (Value::List(items) | Value::Set(items), Type::List(of)) => with(Value::List(Arc::from(
+            of_one_kind(elements(items, of)?, of)?,
+        ))),
+        (Value::List(items) | Value::Set(items), Type::Set(of)) => {
+            with(set(of_one_kind(elements(items, of)?, of)?))
         }
-        (Value::List(items) | Value::Set(items), Type::Set(of)) => with(set(elements(items, of)?)),
         (Value::List(items), Type::Tuple(types)) if items.len() == types.len() => {
-            let mut made = Vec::with_capacity(items.len());
-            for (at, (item, of)) in items.iter().zip(types).enumerate() {
-                made.push(conform(item, of).map_err(|why| inside(&format!("[{at}]"), &why))?);
-            }
-            with(Value::List(Arc::from(made)))
+            let made = items.iter().zip(types).enumerate();
+            let made = made.map(|(at, (item, of))| (format!("[{at}]"), conform(item, of)));
+            with(Value::List(Arc::from(all(made)?)))
         }
         (Value::Object(object), Type::Map(of)) => {
-            let mut made = Vec::with_capacity(object.entries().len());
-            for (key, value) in object.entries() {
-                let value = conform(value, of)
-                    .map_err(|why| inside(&format!(".{}", cut(&key.text)), &why))?;
-                made.push((key.clone(), value));
-            }
-            with(Value::Object(Arc::new(Object::new(made))))
+            let entries = object.entries().iter();
+            let made = entries
+                .clone()
+                .map(|(key, value)| (format!(".{}", cut(&key.text)), conform(value, of)));
+            let made = of_one_kind(all(made)?, of)?;
+            let keys = entries.map(|(key, _)| key.clone());
+            with(Value::Object(Arc::new(Object::new(
+                keys.zip(made).collect(),
+            ))))
         }
         (Value::Object(object), Type::Object(attributes)) => with(Value::Object(Arc::new(
             attributed(node, object, attributes)?,
@@ -184,37 +187,61 @@ pub fn conform(node: &Node, wanted: &Type) -> Result<Node, String> {
     }
 }
 
-fn elements(items: &[Node], of: &Type) -> Result<Vec<Node>, String> {
-    let element = |(at, item): (usize, &Node)| {
-        conform(item, of).map_err(|why| inside(&format!("[{at}]"), &why))
-    };
-    items.iter().enumerate().map(element).collect()
+/// Values of which only is said that they are of one type: strings, if one is.
+fn of_one_kind(nodes: Vec<Node>, of: &Type) -> Result<Vec<Node>, Vec<String>> {
+    if *of != Type::Any {
+        return Ok(nodes);
+    }
+    match functions::convert::unify(nodes.iter().cloned()) {
+        Ok(unified) => Ok(unified.unwrap_or(nodes)),
+        Err(failure) => Err(vec![failure.message]),
+    }
+}
+
+fn elements(items: &[Node], of: &Type) -> Result<Vec<Node>, Vec<String>> {
+    let items = items.iter().enumerate();
+    all(items.map(|(at, item)| (format!("[{at}]"), conform(item, of))))
+}
+
+/// All values, or all that is wrong, with the ways to them.
+fn all(
+    found: impl Iterator<Item = (String, Result<Node, Vec<String>>)>,
+) -> Result<Vec<Node>, Vec<String>> {
+    let (mut good, mut wrong) = (Vec::new(), Vec::new());
+    for (step, one) in found {
+        match one {
+            Ok(node) => good.push(node),
+            Err(why) => wrong.extend(why.iter().map(|why| inside(&step, why))),
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(good),
+        false => Err(wrong),
+    }
 }
 
 fn attributed(
     node: &Node,
     object: &Object,
     attributes: &BTreeMap<String, (Type, Presence)>,
-) -> Result<Object, String> {
-    let mut made = Vec::with_capacity(attributes.len());
-    for (name, (of, presence)) in attributes {
+) -> Result<Object, Vec<String>> {
+    let made = attributes.iter().map(|(name, (of, presence))| {
         let value = match (object.get(name), presence) {
-            (Some(value), _) => {
-                conform(value, of).map_err(|why| inside(&format!(".{name}"), &why))?
-            }
-            (None, Presence::Optional) => Node {
+            (Some(value), _) => conform(value, of),
+            (None, Presence::Optional) => Ok(Node {
                 span: node.span,
                 value: Value::Null,
-            },
-            (None, Presence::Required) => return Err(format!("the attribute `{name}` is missing")),
+            }),
+            (None, Presence::Required) => Err(vec!["is missing".to_owned()]),
         };
-        let key = Key {
-            text: Arc::from(name.as_str()),
-            span: node.span,
-        };
-        made.push((key, value));
-    }
-    Ok(Object::new(made))
+        (format!(".{name}"), value)
+    });
+    let keys = attributes.keys().map(|name| Key {
+        text: Arc::from(name.as_str()),
+        span: node.span,
+    });
+    let made = all(made)?;
+    Ok(Object::new(keys.zip(made).collect()))
 }
 
 /// A problem inside a value, with the way to it.

@@ -34,6 +34,9 @@ pub const MAX_STEPS: u32 = 1_000_000;
 
 /// How many parts of a value are gone through in a step.
 const WALK: usize = 16;
+/// How many bytes a pattern goes through in a step: most searches end long before the end of the
+/// text that they are counted with.
+const SEARCHED: usize = 1024;
 /// What it costs to compile a pattern.
 const PATTERN: usize = 5000;
 /// What a problem costs: few are read, and each has its hints and values.
@@ -240,6 +243,7 @@ impl<'s> Evaluator<'s> {
 
     fn object(&mut self, entries: &[(Expression, Expression)]) -> Value {
         let mut made: Vec<(Key, Node)> = Vec::with_capacity(entries.len());
+        let mut refused = false;
         for (key, value) in entries {
             let node = self.evaluate(value);
             let found = self.evaluate(key);
@@ -259,9 +263,12 @@ impl<'s> Evaluator<'s> {
                         let message = format!("a key is a string, not {}", found.value.kind());
                         self.refuse(Code::WrongOperand, key.span, message);
                     }
-                    return Value::Invalid;
+                    refused = true;
                 }
             }
+        }
+        if refused {
+            return Value::Invalid;
         }
         Value::Object(Arc::new(Object::new(made)))
     }
@@ -298,15 +305,25 @@ impl<'s> Evaluator<'s> {
         if !self.step(visited, span) {
             return Value::Invalid;
         }
-        match functions::call(function, &arguments, span) {
+        functions::pattern::searched_bytes();
+        let called = functions::call(function, &arguments, span);
+        if !self.step(functions::pattern::searched_bytes() / SEARCHED, span) {
+            return Value::Invalid;
+        }
+        match called {
             Ok(value) => value,
             Err(failure) => {
                 let at = failure
                     .argument
                     .and_then(|number| arguments.get(number))
                     .map_or(span, |node| node.span);
-                let message = format!("`{}`: {}", call.name, failure.message);
-                let problem = Problem::new(Code::FunctionFailed, at, message);
+                // How many a list is expanded to is no slip of whoever wrote the call.
+                let (code, message) = match failure.code {
+                    Code::WrongArguments if call.expand => (Code::FunctionFailed, failure.message),
+                    Code::WrongArguments => (Code::WrongArguments, failure.message),
+                    code => (code, format!("`{}`: {}", call.name, failure.message)),
+                };
+                let problem = Problem::new(code, at, message);
                 self.problem(problem.maybe_hint(failure.hint))
             }
         }

@@ -7,6 +7,7 @@ use super::{Evaluator, convert};
 use crate::manifest::ast::{Expression, Operator};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
+use crate::manifest::values::duration;
 
 /// A number as it is calculated with.
 #[derive(Clone, Copy)]
@@ -74,10 +75,18 @@ impl Evaluator<'_> {
                 }
                 let message = format!("{of} wants a number, found {}", other.kind());
                 let problem = Problem::new(Code::WrongOperand, node.span, message);
-                let text = of == "`+`" && matches!(other, Value::String(_) | Value::Secret(_));
-                self.problem(problem.maybe_hint(
-                    text.then(|| "texts are put together in a string: \"${a}${b}\"".to_owned()),
-                ));
+                let hint = match other {
+                    Value::String(_) | Value::Secret(_) if of == "`+`" => {
+                        Some("texts are put together in a string: \"${a}${b}\"".to_owned())
+                    }
+                    Value::String(text) if text.len() < 20 => duration(text).map(|milliseconds| {
+                        let seconds = Value::number(milliseconds as f64 / 1000.0);
+                        let seconds = convert::text(&seconds).unwrap_or_default();
+                        format!("a time is a number of seconds here: {seconds}")
+                    }),
+                    _ => None,
+                };
+                self.problem(problem.maybe_hint(hint));
                 None
             }
         }

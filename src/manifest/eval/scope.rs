@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::value::{Node, Type, Value};
@@ -15,7 +16,42 @@ pub struct Known {
 }
 
 /// Values by name.
-pub type Members = BTreeMap<String, Known>;
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    known: BTreeMap<String, Known>,
+    /// Whether what could not be read may have declared others: a name that is missing was told
+    /// already, by whoever could not read it.
+    pub torn: bool,
+}
+
+impl Members {
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<const N: usize> From<[(String, Known); N]> for Members {
+    fn from(known: [(String, Known); N]) -> Self {
+        Self {
+            known: known.into(),
+            torn: false,
+        }
+    }
+}
+
+impl Deref for Members {
+    type Target = BTreeMap<String, Known>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.known
+    }
+}
+
+impl DerefMut for Members {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.known
+    }
+}
 
 /// What a name at the beginning of an expression means.
 #[derive(Clone, Debug)]

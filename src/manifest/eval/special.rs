@@ -9,6 +9,7 @@ use super::{Evaluator, convert};
 use crate::manifest::ast::Call;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
+use crate::manifest::suggest::as_name;
 
 /// A function of this kind, for the documentation.
 #[derive(Debug)]
@@ -76,6 +77,9 @@ impl Evaluator<'_> {
     }
 
     fn first_that_works(&mut self, call: &Call, span: Span) -> Value {
+        if call.arguments.is_empty() {
+            return self.wrong_count(call, span, "at least one argument");
+        }
         for argument in &call.arguments {
             let (node, failed) = self.trial(|this| this.evaluate(argument));
             if !failed && !matches!(node.value, Value::Invalid) {
@@ -162,7 +166,11 @@ impl Evaluator<'_> {
         }
         match name.parse::<crate::model::name::Name>() {
             Ok(_) => Value::Secret(Arc::from([Piece::Secret(name)])),
-            Err(error) => self.refuse(Code::InvalidName, span, error.to_string()),
+            Err(error) => {
+                let problem = Problem::new(Code::InvalidName, span, error.to_string());
+                let better = as_name(&name).map(|name| format!("write secret(\"{name}\")"));
+                self.problem(problem.maybe_hint(better))
+            }
         }
     }
 

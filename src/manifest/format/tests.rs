@@ -197,7 +197,7 @@ fn what_is_not_hcl_is_refused() {
         ("\u{feff}a = 1 2\n", 6),
         ("a = \"x\n\"\n", 4),
         ("a = 1\na = 2\n", 6),
-        ("a = \"%{ if x }\" == \"%{ endif }\"\n", 14),
+        ("a = \"%{ if x }\" == \"%{ endif }\"\n", 5),
     ] {
         let Err(Refused::Invalid(problems)) = format(text) else {
             panic!("{text}")

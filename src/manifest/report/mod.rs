@@ -135,15 +135,58 @@ fn at_path(at: &Excerpt, root: &str) -> String {
     path
 }
 
-/// The path of a file as the user would write it.
-fn file_path(at: &Excerpt, root: &str) -> String {
+/// The path of a file as the user would write it: without a way out of a folder and back, which
+/// those who look for the file in a list of files would not find.
+pub fn file_path(at: &Excerpt, root: &str) -> String {
     let root = root.trim_end_matches('/');
+    let root = match root.strip_prefix("./") {
+        Some(below) => below,
+        None => root,
+    };
     match (root, at.file.as_str()) {
         ("" | ".", file) => file.to_owned(),
         (root, ".") => root.to_owned(),
         (_, file) if file.starts_with("--var") || file.starts_with("the environment") => {
             file.to_owned()
         }
-        (root, file) => format!("{root}/{file}"),
+        (root, file) => {
+            let (mut root, mut file) = (root, file);
+            while let Some(outer) = file.strip_prefix("../") {
+                match root.rsplit_once('/') {
+                    Some((above, last)) if !matches!(last, ".." | "." | "") => root = above,
+                    None if !matches!(root, ".." | "." | "") => return outer.to_owned(),
+                    _ => break,
+                }
+                file = outer;
+            }
+            format!("{root}/{file}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::source::whole_file;
+
+    #[test]
+    fn paths_are_those_of_a_list_of_files() {
+        for (root, file, expect) in [
+            ("checks.d", "web.hcl", "checks.d/web.hcl"),
+            ("checks.d/", "web.hcl", "checks.d/web.hcl"),
+            ("./checks.d", "web.hcl", "checks.d/web.hcl"),
+            (".", "web.hcl", "web.hcl"),
+            ("teams/web", "../shared/a.hcl", "teams/shared/a.hcl"),
+            ("web", "../shared/a.hcl", "shared/a.hcl"),
+            ("a/b", "../../c/a.hcl", "c/a.hcl"),
+            (".", "../shared/a.hcl", "../shared/a.hcl"),
+            ("..", "../shared/a.hcl", "../../shared/a.hcl"),
+            ("/a", "../shared/a.hcl", "/shared/a.hcl"),
+            ("checks.d", ".", "checks.d"),
+            ("checks.d", "--var x", "--var x"),
+        ] {
+            let at = whole_file(file.to_owned());
+            assert_eq!(file_path(&at, root), expect, "{root} {file}");
+        }
     }
 }

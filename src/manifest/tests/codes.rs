@@ -1,10 +1,10 @@
 //! Each code by its example: the bad text has it, the good one has not, and people see it as
 //! the snapshot says. A code without an example fails.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree;
-use crate::manifest::compile::{Keep, compile};
+use crate::manifest::compile::{Keep, compile, roots, strays};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::manifest::examples::{Bad, EXAMPLES};
 use crate::manifest::inputs::{Inputs, Missing};
@@ -60,7 +60,7 @@ fn of_text(text: &str) -> Vec<Diagnostic> {
 
 /// What is told of the examples that no single text can show.
 fn of_described() -> Vec<Diagnostic> {
-    let alone = |text: &str| std::collections::BTreeMap::from([("a.hcl".to_owned(), text.into())]);
+    let alone = |text: &str| BTreeMap::from([("a.hcl".to_owned(), text.into())]);
     let root = |more: &str| alone(&format!("lokahi {{\n  project = \"shop\"\n{more}}}\n"));
     let defaults = Inputs::default();
     let refused = Inputs {
@@ -79,10 +79,13 @@ fn of_described() -> Vec<Diagnostic> {
         "../shared/web.hcl".to_owned(),
         b"check \"a\" {\n}\n".to_vec(),
     );
+    let mut strayed = BTreeMap::from([("shop/lokahi.hcl".to_owned(), b"lokahi {\n}\n".to_vec())]);
+    strayed.insert("old/web.hcl".to_owned(), Vec::new());
     let variable = tree(&[("web.hcl", "variable \"env\" {\n}\n")]);
     let mut all = told(&Broken, &defaults);
     all.extend(told(&alone(""), &defaults));
     all.extend(many.drain(..1));
+    all.extend(strays(&strayed, &roots(&strayed)));
     all.extend(told(&variable, &refused));
     all.extend(told(&variable, &flags));
     all.extend(told(&shared, &defaults));

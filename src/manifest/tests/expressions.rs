@@ -1,8 +1,6 @@
 //! Expressions and what they come to: a table, from what the specification of HCL's native
 //! syntax says of operators, templates, `for`, splats, indices and conversions.
 
-use std::collections::BTreeMap;
-
 use crate::manifest::ast::Item;
 use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::scope::{Closed, Known, Members, Place, Root, Scope, Work};
@@ -47,7 +45,7 @@ pub(super) fn value(text: &str) -> String {
         }),
         span,
     );
-    let variables: Members = BTreeMap::from([
+    let variables = Members::from([
         ("env".to_owned(), known(Value::string("prod"))),
         ("n".to_owned(), known(Value::Integer(3))),
         ("people".to_owned(), known(people)),
@@ -323,4 +321,26 @@ fn everything_has_an_end() {
         "{}",
         value(&long).len()
     );
+}
+
+/// What the language's page says of where values differ from Terraform's.
+#[test]
+fn where_values_differ_from_terraform() {
+    for (text, ours) in [
+        // There `"1"`, and an error.
+        ("true ? 1 : \"a\"", "1"),
+        ("true ? 1 : [2]", "1"),
+        // There one character: it counts what is read as one.
+        ("length(\"e\\u0301\")", "2"),
+        ("substr(\"e\\u0301x\", 0, 1)", "\"e\""),
+        ("strrev(\"xe\\u0301\") == \"\\u0301ex\"", "true"),
+        // There strings all of them.
+        ("concat([1], [\"a\"])", "[1, \"a\"]"),
+        ("coalesce(1, \"a\")", "1"),
+    ] {
+        check(text, ours);
+    }
+    // As there.
+    check("tolist([1, \"a\"])", "[\"1\", \"a\"]");
+    check("\"1\" == 1", "false");
 }

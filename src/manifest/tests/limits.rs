@@ -284,3 +284,32 @@ fn an_unknown_variable_in_a_condition_is_no_mistake() {
     assert!(desired.is_none());
     assert_eq!((unknown, checks), (vec!["code".to_owned()], 1));
 }
+
+#[test]
+fn a_pattern_costs_what_it_goes_through() {
+    let text = |places: usize| {
+        format!(
+            "locals {{\n  text = join(\"\", [for n in range({places}) : \"{}b\"])\n  all = [for n in range(2000) : length(regexall(\"b|[^!]*!\", local.text))]\n  new = [for n in range(2000) : replace(local.text, \"/b|[^!]*!/\", \"\")]\n}}\n",
+            "a".repeat(255)
+        )
+    };
+    let told = super::causes::told(&text(900));
+    let codes: Vec<&str> = told.iter().filter_map(|one| one.get(..6)).collect();
+    assert_eq!(codes, ["LK0507", "LK0507"], "{told:?}");
+}
+
+#[test]
+fn so_many_warnings_are_still_warnings() {
+    let checks: String = (0..Diagnostics::MAX + 10)
+        .map(|n| format!("check \"c{n}\" {{\n  url = \"https://{n}.example.com/\"\n}}\n"))
+        .collect();
+    // Nobody hears of any of them.
+    let warnings = compiled(&[("web.hcl", &checks)]).unwrap().warnings;
+    assert_eq!(warnings.len(), Diagnostics::MAX + 1);
+    let wrong = format!("{checks}check \"last\" {{\n}}\n");
+    let problems = problems(&[("web.hcl", &wrong)]).join("\n");
+    assert!(
+        problems.contains("last") || problems.contains("needs `url`"),
+        "{problems}"
+    );
+}

@@ -312,6 +312,10 @@ const AROUND: &[(&str, &str)] = &[
         "webhook \"oncall\" {\n  url = \"http://a/\"\n}\n",
     ),
     (
+        "platform.hcl",
+        "webhook \"platform\" {\n  url    = \"http://b/\"\n  format = \"json\"\n}\n",
+    ),
+    (
         "more.hcl",
         "template \"api\" {\n}\n\ncheck \"homepage\" {\n  url = \"http://a/\"\n}\n",
     ),
@@ -337,7 +341,7 @@ fn rows(block: &'static Block) -> Vec<(&'static str, &'static str, bool)> {
 fn block_with(block: &'static Block, name: &str, more: &str) -> String {
     let label = match (block.label, block.name) {
         (Label::Name, "variable") => " \"env\"",
-        (Label::Name, _) => " \"a\"",
+        (Label::Name | Label::Instance, _) => " \"a\"",
         _ => "",
     };
     let rows = rows(block);
@@ -462,4 +466,36 @@ fn a_rule_does_not_tell_a_sensitive_value() {
         problems(&[("a.hcl", text)]).join("\n"),
         @"a.hcl:2:15: error[LK0602]: the value of the variable `x`: (its message has a sensitive value in it)"
     );
+}
+
+#[test]
+fn a_collection_of_any_is_of_one_type() {
+    let body = |of: &str, value: &str| {
+        let text = format!(
+            "variable \"x\" {{\n  type    = {of}\n  default = {value}\n}}\ncheck \"a\" {{\n  url  = \"http://a/\"\n  body = jsonencode(var.x)\n}}\n"
+        );
+        match compiled(&[("a.hcl", &text)]) {
+            Ok(compiled) => {
+                let spec = &compiled.desired.unwrap().checks["a"].spec;
+                spec.body.as_plain().unwrap().to_owned()
+            }
+            Err(problems) => problems.0[0].message.clone(),
+        }
+    };
+    for (of, value, expect) in [
+        ("list(any)", "[1, \"a\", true]", r#"["1","a","true"]"#),
+        ("list(any)", "[1, 2]", "[1,2]"),
+        ("set(any)", "[2, 1, 2]", "[1,2]"),
+        ("map(any)", "{ a = 1, b = \"x\" }", r#"{"a":"1","b":"x"}"#),
+        ("map(list(any))", "{ a = [1, \"x\"] }", r#"{"a":["1","x"]}"#),
+        ("list(any)", "[1, null]", "[1,null]"),
+        (
+            "list(any)",
+            "[1, [2]]",
+            "the value of the variable `x`: the elements have no kind in common: a number, a list",
+        ),
+        ("any", "[1, \"a\"]", r#"[1,"a"]"#),
+    ] {
+        assert_eq!(body(of, value), expect, "{of} {value}");
+    }
 }

@@ -1,9 +1,13 @@
 //! The language as tables of input and answer: what files mean, and how each
 //! problem reads. The laws are in `laws`.
 
+mod causes;
 mod codes;
+mod lifecycle;
 mod laws;
+mod lints;
 mod meaning;
+mod rendered;
 mod expressions;
 mod notation;
 mod limits;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lokahi::api::method_rows;
 use serde_json::json;
 
+use crate::support::declaring::Declaring;
 use crate::support::server::{Server, answer};
 
 const SCOPES: [&str; 7] = [
@@ -34,13 +35,19 @@ const METHODS: &[(&str, &str, &[&str])] = &[
     ("Checks/List", "{}", READ),
     ("Checks/Put", r#"{"id":"x"}"#, API),
     ("Checks/Status", r#"{"id":"x"}"#, READ),
-    ("Projects/Apply", r#"{"project":"shop"}"#, SHOP),
-    (
-        "Projects/Apply",
-        r#"{"project":"shop","dry_run":true}"#,
-        PLAN,
-    ),
+    ("Projects/Apply", r#"{"token":"PLAN"}"#, SHOP),
+    ("Projects/Approve", r#"{"project":"shop"}"#, SHOP),
+    ("Projects/Explain", r#"{"id":"x"}"#, READ),
+    ("Projects/History", r#"{"project":"shop"}"#, READ),
     ("Projects/MissingSpecs", "{}", PLAN),
+    ("Projects/Objects", "{}", READ),
+    ("Projects/Plan", r#"{"project":"shop"}"#, PLAN),
+    ("Projects/PlanPage", "{}", PLAN),
+    ("Projects/Reconcile", r#"{"project":"shop"}"#, OPERATE),
+    ("Projects/Resume", r#"{"project":"shop"}"#, OPERATE),
+    ("Projects/Status", "{}", READ),
+    ("Projects/Suspend", r#"{"project":"shop"}"#, OPERATE),
+    ("Projects/UploadIndex", "{}", PLAN),
     ("Projects/UploadSpecs", "{}", PLAN),
     ("Tokens/Create", "{}", ADMIN),
     ("Tokens/List", "{}", ADMIN),
@@ -67,7 +74,10 @@ async fn each_scope_allows_what_it_should_of_every_method() {
         let name = scope.replace(':', "-");
         tokens.insert(scope, server.token(&name, &[scope]).await);
     }
+    // Whose plan a token stands for, only the plan knows.
+    let plan = Declaring::new("shop").plan(&server.client()).await.unwrap();
     for (method, body, allowed) in METHODS {
+        let body = &body.replace("PLAN", &plan.token);
         for (scope, token) in &tokens {
             let answer = server.json_by(token, method, body).await;
             let denied = answer.status == 403;
@@ -106,9 +116,10 @@ async fn metrics_are_for_whoever_reads() {
 async fn a_refusal_names_the_scope_and_is_written_down_once() {
     let server = Server::guarded().await;
     let token = server.token("ci", &["plan", "apply:blog"]).await;
+    let plan = Declaring::new("shop").plan(&server.client()).await.unwrap();
     let ask = async || {
-        let request = r#"{"project":"shop"}"#;
-        server.json_by(&token, "Projects/Apply", request).await
+        let request = json!({"token": plan.token}).to_string();
+        server.json_by(&token, "Projects/Apply", &request).await
     };
     let refused = ask().await;
     assert_eq!((refused.status, ask().await.status), (403, 403));

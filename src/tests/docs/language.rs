@@ -65,6 +65,10 @@ fn heading(block: &Block) -> String {
         Label::None => format!("`{}`", block.name),
         Label::Optional => format!("`{}`, `{} \"NAME\"`", block.name, block.name),
         Label::Name => format!("`{} \"NAME\"`", block.name),
+        Label::Instance => format!(
+            "`{} \"NAME\"`, `{} \"NAME\" \"KEY\"`",
+            block.name, block.name
+        ),
     }
 }
 

@@ -2,8 +2,48 @@
 
 use super::chance::Chance;
 
-/// A file with a few blocks.
+/// What a file begins with that is one of a library: it stands behind the root's own.
+pub(super) const LIBRARY: &str = "# the library\n";
+
+/// A file with a few blocks, and sometimes the library that it uses.
 pub(super) fn file(chance: &mut Chance) -> String {
+    let mut out = own(chance);
+    if chance.below(4) == 0 {
+        out.push_str(LIBRARY);
+        out.push_str(&library(chance));
+    }
+    out
+}
+
+/// What a library may hold, and sometimes what it may not.
+fn library(chance: &mut Chance) -> String {
+    let mut out = String::new();
+    for number in 0..chance.below(5) {
+        out.push_str(&match chance.below(7) {
+            0 => format!(
+                "variable \"s{number}\" {{\n  default = {}\n}}\n",
+                literal(chance, 2)
+            ),
+            1 | 2 => format!(
+                "locals {{\n  l{} = {}\n}}\n",
+                number + 6,
+                expression(chance, 3)
+            ),
+            3 => format!(
+                "template \"{}\" {{\n{}}}\n",
+                chance.pick(&["t", "u"]),
+                body(chance, "  ")
+            ),
+            4 => "webhook \"hook\" {\n  url = \"https://shared.example.com/\"\n}\n".to_owned(),
+            5 => format!("# {}\n", chance.pick(&["lokahi-ignore: LK0903", "shared"])),
+            _ => own(chance),
+        });
+    }
+    out
+}
+
+/// The blocks of a root.
+fn own(chance: &mut Chance) -> String {
     let mut out = String::from("variable \"v\" {\n");
     if chance.below(3) > 0 {
         out.push_str(&format!("  default = {}\n", literal(chance, 3)));
@@ -218,8 +258,10 @@ pub(super) fn expression(chance: &mut Chance, left: usize) -> String {
         return match chance.below(4) {
             0 => (*chance.pick(&[
                 "var.v",
+                "var.s0",
                 "local.l0",
                 "local.l1",
+                "local.l7",
                 "each.key",
                 "each.value",
                 "webhook.hook",

@@ -6,7 +6,10 @@ mod peers;
 
 mod crash;
 mod events;
+mod life;
+mod shop;
 mod reconcile;
 mod schedule;
 mod secrets;
+mod settled;
 mod tokens;

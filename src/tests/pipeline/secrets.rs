@@ -14,11 +14,11 @@ use lokahi::model::json::Scalar;
 use lokahi::model::secret::{Piece, Text};
 use lokahi::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 use lokahi::proto::lokahi::check::State as Seen;
-use lokahi::proto::lokahi::{ApplyRequest, ApplyResult, Check, Declared, ListOpts, SpecUpload};
-use lokahi::spec::{Digest, encode_check, encode_webhook};
+use lokahi::proto::lokahi::{Allowances, ApplyResult, Check, ListOpts};
 
 use super::fleet::Fleet;
 use super::peers::serve;
+use crate::support::declaring::Declaring;
 use crate::support::servers::servers;
 use crate::support::until;
 
@@ -67,38 +67,20 @@ struct Project {
 
 impl Project {
     async fn apply(&self, fleet: &Fleet, name: &str) -> Result<ApplyResult, String> {
-        let checks = self.checks.iter().map(|(n, spec)| (*n, encode_check(spec)));
-        let checks: Vec<_> = checks.collect();
-        let webhooks = self.webhooks.iter();
-        let webhooks: Vec<_> = webhooks
-            .map(|(n, spec)| (*n, encode_webhook(spec)))
-            .collect();
-        let bytes = |of: &[(&str, Vec<u8>)]| of.iter().map(|(_, bytes)| bytes.clone()).collect();
-        let upload = SpecUpload {
-            checks: bytes(&checks),
-            webhooks: bytes(&webhooks),
-        };
-        let client = fleet.client();
-        client.upload_specs(&upload).await.unwrap();
-        let declared = |of: &[(&str, Vec<u8>)]| {
-            let one = |(address, bytes): &(&str, Vec<u8>)| Declared {
-                address: (*address).to_owned(),
-                digest: Digest::of(bytes).0.to_vec(),
-                file: "web.hcl".into(),
-                line: 1,
-            };
-            of.iter().map(one).collect()
-        };
-        let request = ApplyRequest {
-            project: name.to_owned(),
-            checks: declared(&checks),
-            webhooks: declared(&webhooks),
-            ..ApplyRequest::default()
-        };
-        client
-            .apply(&request)
-            .await
-            .map_err(|error| error.to_string())
+        let mut declaring = Declaring::new(name);
+        for (address, spec) in &self.checks {
+            declaring = declaring.check(address, spec.clone());
+        }
+        for (address, spec) in &self.webhooks {
+            declaring = declaring.webhook(address, spec.clone());
+        }
+        // One of the stories ends with nothing declared.
+        declaring.request.allow = Some(Allowances {
+            empty: true,
+            ..Allowances::default()
+        });
+        let applied = declaring.apply(&fleet.client()).await;
+        applied.map_err(|error| error.to_string())
     }
 }
 
@@ -331,7 +313,8 @@ async fn with_two_projects_no_secret_is_used() {
     );
     let class = async || {
         let class = sqlx::query_scalar::<_, i16>(
-            "select last_class from check_states where check_id = $1::uuid",
+            "select o.class from observations o join checks c using (check_no)
+             where c.id = $1::uuid order by o.at desc limit 1",
         );
         let class = class.bind(id.parse::<uuid::Uuid>().unwrap());
         class.fetch_one(&mut fleet.database().await).await.unwrap()

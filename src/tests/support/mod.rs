@@ -4,6 +4,7 @@
 pub(crate) mod servers;
 pub(crate) mod server;
 pub(crate) mod programs;
+pub(crate) mod declaring;
 
 use std::time::Duration;
 

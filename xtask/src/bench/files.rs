@@ -12,16 +12,18 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::figures::{Figures, megabytes};
+use super::usage::high_water;
 use crate::workspace;
 
 const TIMES: u32 = 3;
 /// Checks of a file.
-const PER_FILE: u32 = 50;
+pub(super) const PER_FILE: u32 = 50;
 /// How often the size of the process is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// A root of so many checks of fifteen lines each, as people write them.
-fn write(root: &Path, checks: u32) -> Result<()> {
+/// A root of so many checks of fifteen lines each, as people write them; `url` of each by its
+/// number.
+pub(super) fn write(root: &Path, checks: u32, url: &dyn Fn(u32) -> String) -> Result<()> {
     if root.exists() {
         fs::remove_dir_all(root)?;
     }
@@ -34,7 +36,7 @@ fn write(root: &Path, checks: u32) -> Result<()> {
             write!(
                 text,
                 "check \"site_{n}\" {{\n\
-                 \x20 url          = \"https://site-{n}.${{local.domain}}/health\"\n\
+                 \x20 url          = \"{}\"\n\
                  \x20 every        = \"60s\"\n\
                  \x20 timeout      = \"5s\"\n\
                  \x20 method       = \"GET\"\n\
@@ -46,6 +48,7 @@ fn write(root: &Path, checks: u32) -> Result<()> {
                  \x20   body_contains = [\"\\\"ok\\\":true\"]\n\
                  \x20   max_latency   = \"2s\"\n\
                  \x20 }}\n}}\n\n",
+                url(n),
                 n % 3
             )?;
         }
@@ -55,6 +58,11 @@ fn write(root: &Path, checks: u32) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// The URL of a check, as people write it.
+fn site(n: u32) -> String {
+    format!("https://site-{n}.${{local.domain}}/health")
 }
 
 const ROOT: &str = r#"lokahi {
@@ -114,13 +122,6 @@ fn validate(lokahictl: &Path, root: &Path) -> Result<Run> {
     })
 }
 
-/// The most memory that a process has had, in bytes.
-fn high_water(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
-}
-
 pub(super) fn measure(
     programs: &BTreeMap<String, PathBuf>,
     results: &Path,
@@ -144,7 +145,7 @@ pub(super) fn measure(
         Ok(())
     };
     let large = results.join("files");
-    write(&large, checks)?;
+    write(&large, checks, &site)?;
     let name = format!("{checks} checks");
     add(&name, &large, 0, "< 1500 ms", "< 150 MB")?;
     let last = large.join("zzz.hcl");
@@ -155,7 +156,7 @@ pub(super) fn measure(
     add("an error in the last file", &large, 1, "as fast", "")?;
     fs::remove_dir_all(&large)?;
     let small = results.join("files-small");
-    write(&small, 1_000)?;
+    write(&small, 1_000, &site)?;
     add("1000 checks", &small, 0, "< 60 ms", "")?;
     fs::remove_dir_all(&small)?;
     Ok(figures)

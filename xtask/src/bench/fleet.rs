@@ -219,6 +219,21 @@ impl<'a> Fleet<'a> {
         Ok(since.elapsed())
     }
 
+    /// Waits until Postgres says `t`.
+    pub(super) fn wait_until(&mut self, query: &str) -> Result<()> {
+        while self.postgres.query(query)? != "t" {
+            self.sleep(Duration::from_secs(1))?;
+        }
+        Ok(())
+    }
+
+    /// The most memory that a program has had, in bytes.
+    pub(super) fn peak(&self, name: &str) -> Option<u64> {
+        let watched = self.watched.iter().find(|watched| watched.name == name)?;
+        let status = fs::read_to_string(format!("/proc/{}/status", watched.pid)).ok()?;
+        Some(usage::high_water(&status))
+    }
+
     pub(super) fn page(&self) -> Result<Page> {
         Page::read(self.port)
     }

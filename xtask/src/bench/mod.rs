@@ -10,6 +10,7 @@ mod fleet;
 mod flip;
 mod load;
 mod page;
+mod projects;
 mod steady;
 mod target;
 mod usage;
@@ -55,16 +56,19 @@ enum Scenario {
     Memory,
     /// `lokahictl validate` of 50,000 checks in 1,000 files
     Files,
+    /// `lokahictl plan` and `apply` of them
+    Projects,
 }
 
 impl Scenario {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Load,
         Self::TenThousand,
         Self::FiftyThousand,
         Self::Flip,
         Self::Memory,
         Self::Files,
+        Self::Projects,
     ];
 
     fn name(self) -> &'static str {
@@ -75,6 +79,7 @@ impl Scenario {
             Self::Flip => "flip",
             Self::Memory => "memory",
             Self::Files => "files",
+            Self::Projects => "projects",
         }
     }
 
@@ -87,7 +92,10 @@ impl Scenario {
         let site = self.site();
         let (servers, programs) = (peers::ensure()?, bench.programs);
         let mut fleet = Fleet::start(&servers, programs, bench.results, site, bench.wish)?;
-        let measured = self.measure_fleet(&mut fleet, arguments);
+        let measured = match self {
+            Self::Projects => projects::measure(&mut fleet, bench.results, checks(50_000)),
+            _ => self.measure_fleet(&mut fleet, arguments),
+        };
         match measured {
             Err(error) if !bench.wish.is_to_stop() => {
                 Err(error.context(format!("{}: {}", self.name(), fleet.last_words())))
@@ -105,7 +113,7 @@ impl Scenario {
             Self::FiftyThousand => steady::measure(fleet, checks(50_000), seconds(60), Some(10.0)),
             Self::Flip => flip::measure(fleet, checks(50)),
             Self::Memory => steady::memory(fleet, checks(1_000)),
-            Self::Files => bail!("this scenario has no servers"),
+            Self::Files | Self::Projects => bail!("this scenario is measured elsewhere"),
         }
     }
 

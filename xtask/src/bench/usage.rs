@@ -139,3 +139,10 @@ mod tests {
         assert_eq!(Stat::parse(line), Some(expected));
     }
 }
+
+/// The most memory that a process has had, in bytes.
+pub(super) fn high_water(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}

@@ -184,7 +184,7 @@ pub fn bool(value: &Value) -> Option<bool> {
 
 /// The values as values of one kind: all strings if one is. None if that hangs on a value
 /// that is not known.
-pub(super) fn unify(nodes: impl Iterator<Item = Node>) -> Result<Option<Vec<Node>>, Failure> {
+pub fn unify(nodes: impl Iterator<Item = Node>) -> Result<Option<Vec<Node>>, Failure> {
     let mut nodes: Vec<Node> = nodes.collect();
     let mut kinds: Vec<&'static str> = Vec::new();
     for node in &nodes {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::manifest::diagnostic::Code;
 use crate::manifest::eval::functions::{
     Failure, Function, Null, Parameter, Sees, Wants, convert, limits,
 };
@@ -43,6 +44,7 @@ pub(super) fn count(function: &Function, given: usize) -> Result<(), Failure> {
         function.name
     );
     let mut failure = Failure::new(message).hint(function.signature());
+    failure.code = Code::WrongArguments;
     failure.argument = (given > most).then_some(most);
     Err(failure)
 }

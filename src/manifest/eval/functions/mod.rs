@@ -30,6 +30,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+use crate::manifest::diagnostic::Code;
 use crate::manifest::eval::value::{Node, Presence, Type, Value};
 use crate::manifest::source::Span;
 
@@ -130,6 +131,7 @@ pub enum Kind {
 /// Why a call comes to nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Failure {
+    pub code: Code,
     /// Which argument is at fault, from 0.
     pub argument: Option<usize>,
     pub message: String,
@@ -269,6 +271,7 @@ impl Kind {
 impl Failure {
     fn new(message: impl Into<String>) -> Self {
         Self {
+            code: Code::FunctionFailed,
             argument: None,
             message: message.into(),
             hint: None,

@@ -1,7 +1,7 @@
 //! Regular expressions, in RE2's notation: no look-around, no back references, and time that
 //! grows with the text.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -150,6 +150,7 @@ fn searched(text: &str, at: usize) -> Result<&str, Failure> {
 }
 
 fn work(places: usize, text: &str) -> Result<(), Failure> {
+    SEARCHED.with(|searched| searched.set(searched.get().saturating_add(text.len())));
     if places.saturating_mul(text.len()) > MAX_WORK {
         return Err(
             Failure::new("the pattern matches too often in so long a text")
@@ -160,12 +161,20 @@ fn work(places: usize, text: &str) -> Result<(), Failure> {
 }
 
 thread_local! {
+    /// Bytes that were gone through since somebody last asked, at the most.
+    static SEARCHED: Cell<usize> = const { Cell::new(0) };
     /// Those that were compiled last: most are asked for again for each element.
     static COMPILED: RefCell<VecDeque<(String, Regex)>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// How many of them.
 const MOST_COMPILED: usize = 32;
+
+/// How many bytes calls have gone through since this was last asked, at the most: each place is
+/// one more search of the text.
+pub fn searched_bytes() -> usize {
+    SEARCHED.take()
+}
 
 /// The pattern that a call of a function has to compile, if it is one with patterns.
 pub fn of_call<'a>(function: &Function, args: &'a [Node]) -> Option<&'a Arc<str>> {

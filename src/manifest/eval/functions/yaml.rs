@@ -1,11 +1,12 @@
 //! YAML. Its anchors let a short text stand for a huge value, so every value is counted as
 //! often as it occurs, before it is copied.
 
+mod scalar;
+
 use std::collections::BTreeMap;
 
-use yaml_rust2::Yaml;
-use yaml_rust2::parser::{Event, Parser, Tag};
-use yaml_rust2::scanner::{Marker, TScalarStyle};
+use yaml_rust2::parser::{Event, Parser};
+use yaml_rust2::scanner::Marker;
 
 use crate::manifest::eval::functions::{
     Failure, Function, Group, Kind, Parameter, Wants, arguments, convert, limits,
@@ -101,7 +102,7 @@ impl Decoder {
     fn take(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar(text, style, tag)?;
+                let value = scalar::value(text, style, tag)?;
                 self.put(
                     Counted {
                         value,
@@ -242,29 +243,4 @@ fn merge(value: &Value, merged: &mut BTreeMap<String, Value>) -> Result<(), Fail
         }),
         _ => Err(Failure::new("what `<<` merges must be an object")),
     }
-}
-
-/// By the core schema of YAML 1.2; `!!str` and quotes make a string of everything.
-fn scalar(text: String, style: TScalarStyle, tag: Option<Tag>) -> Result<Value, Failure> {
-    let named = |tag: &Tag| tag.handle == "tag:yaml.org,2002:" || tag.handle == "!!";
-    let tag = tag
-        .as_ref()
-        .filter(|tag| named(tag))
-        .map(|tag| tag.suffix.as_str());
-    match (tag, style) {
-        (Some("str"), _) => return Ok(Value::string(text)),
-        (Some("int" | "float" | "bool" | "null"), _) | (None, TScalarStyle::Plain) => {}
-        (Some(other), _) => return Err(Failure::new(format!("the tag !!{other} is not read"))),
-        (None, _) => return Ok(Value::string(text)),
-    }
-    Ok(match Yaml::from_str(&text) {
-        Yaml::Null => Value::Null,
-        Yaml::Boolean(bool) => Value::Bool(bool),
-        Yaml::Integer(whole) => Value::Integer(whole),
-        Yaml::Real(real) => match convert::parse_number(&real) {
-            Some(number) => number,
-            None => return Err(Failure::new(format!("{real} is no finite number"))),
-        },
-        _ => Value::string(text),
-    })
 }

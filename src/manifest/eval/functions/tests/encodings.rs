@@ -1,6 +1,7 @@
 //! Encodings: JSON, YAML, CSV, Base64, URLs, digests.
 
 use super::check;
+use crate::manifest::literal::Literal;
 
 #[test]
 fn json() {
@@ -41,15 +42,15 @@ fn yaml() {
         (r#"yamldecode("hello: world")"#, r#"{ hello = "world" }"#),
         (
             r#"yamldecode("a: 1\nb: [0x10, 1.5, ~, yes, true, \"1\", !!str 2]")"#,
-            r#"{ a = 1, b = [16, 1.5, null, "yes", true, "1", "2"] }"#,
+            r#"{ a = 1, b = ["0x10", 1.5, null, true, true, "1", "2"] }"#,
         ),
         (
             r#"yamldecode("- &x {a: 1}\n- *x\n- {<<: *x, b: 2}")"#,
             "[{ a = 1 }, { a = 1 }, { a = 1, b = 2 }]",
         ),
         (
-            r#"yamldecode("x: &x {a: 1, b: 1}\ny: {a: 2, <<: [*x, {c: 3, b: 4}]}")"#,
-            "{ x = { a = 1, b = 1 }, y = { a = 2, b = 1, c = 3 } }",
+            r#"yamldecode("x: &x {a: 1, b: 1}\nz: {a: 2, <<: [*x, {c: 3, b: 4}]}")"#,
+            "{ x = { a = 1, b = 1 }, z = { a = 2, b = 1, c = 3 } }",
         ),
         (
             r#"yamldecode("1: 2\ntrue: 3")"#,
@@ -71,6 +72,51 @@ fn yaml() {
             "! the tag !!binary is not read",
         ),
         (r#"yamldecode("? [a]\n: b")"#, "! a key must be a string"),
+    ]);
+}
+
+/// What zclconf/go-cty-yaml, which Terraform uses, makes of scalars.
+#[test]
+fn yaml_scalars() {
+    for (text, expect) in [
+        ("yes", "true"),
+        ("Off", "false"),
+        ("y", "true"),
+        ("NO", "false"),
+        ("yEs", "\"yEs\""),
+        ("'yes'", "\"yes\""),
+        ("!!str yes", "\"yes\""),
+        ("!!bool on", "true"),
+        ("2001-12-14", "\"2001-12-14T00:00:00Z\""),
+        ("2001-1-2", "\"2001-01-02T00:00:00Z\""),
+        (
+            "2001-12-14t21:59:43.10-05:00",
+            "\"2001-12-14T21:59:43-05:00\"",
+        ),
+        ("2001-12-14T21:59:43Z", "\"2001-12-14T21:59:43Z\""),
+        ("2001-12-14 21:59:43.1", "\"2001-12-14T21:59:43Z\""),
+        ("2001-12-14T1:2:3+00:00", "\"2001-12-14T01:02:03Z\""),
+        ("2001-02-30", "\"2001-02-30\""),
+        ("2001-12-14 21:59:43.10 -5", "\"2001-12-14 21:59:43.10 -5\""),
+        ("'2001-12-14'", "\"2001-12-14\""),
+        ("!!timestamp '2001-12-14'", "\"2001-12-14T00:00:00Z\""),
+        ("1_000", "1000"),
+        ("+12", "12"),
+        ("-.5", "-0.5"),
+        ("012", "12"),
+        ("0x10", "\"0x10\""),
+        ("!!int 0x10", "16"),
+        ("1.2.3.4", "\"1.2.3.4\""),
+        ("-", "[null]"),
+        ("~", "null"),
+        ("yes: 1", "{ \"true\" = 1 }"),
+    ] {
+        let call = format!("yamldecode({})", Literal::text(text));
+        check(&[(&call, expect)]);
+    }
+    check(&[
+        (r#"yamldecode("!!bool maybe")"#, "! \"maybe\" is no bool"),
+        (r#"yamldecode("1e999")"#, "! no finite number"),
     ]);
 }
 

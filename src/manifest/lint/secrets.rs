@@ -1,0 +1,158 @@
+//! What looks like a password or token where everyone sees it: in headers, bodies and URLs.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::webhook::WEBHOOK;
+use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::value::{Node, Value};
+use crate::manifest::layer::Layer;
+
+/// How the tokens of well-known services begin.
+const BEGINNINGS: [&str; 13] = [
+    "ghp_",
+    "gho_",
+    "github_pat_",
+    "glpat-",
+    "sk_live_",
+    "rk_live_",
+    "xoxb-",
+    "xoxp-",
+    "AKIA",
+    "eyJhbGciOi",
+    "dckr_pat_",
+    "npm_",
+    "hvs.",
+];
+
+/// URLs that are secrets as a whole: whoever knows one can post there.
+const CHANNELS: [&str; 5] = [
+    "//hooks.slack.com/services/",
+    "//discord.com/api/webhooks/",
+    "//discordapp.com/api/webhooks/",
+    ".webhook.office.com/webhookb2/",
+    "//api.telegram.org/bot",
+];
+
+/// What the names that tell have in them: few texts have any, and the pattern is slow to make.
+const TELLING: [&str; 4] = ["passw", "secret", "token", "key"];
+
+/// A name that tells, and a value: `"password": "..."` in a body, `token=...` in a URL.
+#[expect(clippy::expect_used, reason = "the text is a constant")]
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    let name = "password|passwd|secret|token|api[_-]?key|access[_-]?key";
+    let text = format!(r#"(?i-u)(?:{name})["']?\s*[:=]\s*["']?[A-Za-z0-9+/_.~-]{{8,}}"#);
+    Regex::new(&text).expect("a pattern")
+});
+
+/// Whether a text names a password or token and gives it.
+fn names_secret(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    TELLING.iter().any(|word| lower.contains(word)) && NAMED.is_match(text)
+}
+
+/// What is to be said of a check.
+pub(super) fn check(layer: &Layer, problems: &mut Vec<Problem>) {
+    for (name, node) in layer.rows(&CHECK) {
+        match name {
+            "headers" => headers(node, problems),
+            "body" => text(
+                name,
+                node,
+                "let the worker put it in: \"... ${secret(\"name\")} ...\"",
+                problems,
+            ),
+            "url" => text(
+                name,
+                node,
+                "a URL is stored and shown: send it in a header, `headers = { authorization = secret(\"name\") }`",
+                problems,
+            ),
+            "webhook_url" => channel(node, problems),
+            _ => {}
+        }
+    }
+}
+
+/// What is to be said of a receiver.
+pub(super) fn webhook(layer: &Layer, problems: &mut Vec<Problem>) {
+    for (name, node) in layer.rows(&WEBHOOK) {
+        if name == "url" {
+            channel(node, problems);
+        }
+    }
+}
+
+fn channel(node: &Node, problems: &mut Vec<Problem>) {
+    let Value::String(url) = &node.value else {
+        return;
+    };
+    if CHANNELS.iter().any(|channel| url.contains(channel)) {
+        let message =
+            "whoever knows this URL can post there, and everyone who reads the files sees it";
+        let problem = Problem::new(Code::SecretLike, node.span, message);
+        problems.push(problem.hint("let the worker look it up: secret(\"name\")"));
+    } else {
+        text(
+            "url",
+            node,
+            "let the worker look it up: secret(\"name\")",
+            problems,
+        );
+    }
+}
+
+fn text(name: &str, node: &Node, hint: &str, problems: &mut Vec<Problem>) {
+    let Value::String(text) = &node.value else {
+        return;
+    };
+    if looks_secret(text) || names_secret(text) {
+        let message = format!(
+            "in this `{name}` there seems to be a password or token: everyone who reads the files or lists the checks sees it"
+        );
+        let problem = Problem::new(Code::SecretLike, node.span, message);
+        problems.push(problem.hint(hint));
+    }
+}
+
+fn headers(headers: &Node, problems: &mut Vec<Problem>) {
+    let Value::Object(object) = &headers.value else {
+        return;
+    };
+    for (key, node) in object.entries() {
+        let Value::String(text) = &node.value else {
+            continue;
+        };
+        let name = key.text.to_ascii_lowercase();
+        let named = [
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "x-api-key",
+            "x-auth-token",
+            "private-token",
+        ];
+        let telling =
+            named.contains(&name.as_str()) || name.ends_with("-token") || name.ends_with("-secret");
+        if (telling && text.len() >= 8) || looks_secret(text) {
+            let message = format!(
+                "the value of `{}` looks like a password or token: everyone who reads the files or lists the checks sees it",
+                key.text
+            );
+            let problem = Problem::new(Code::SecretLike, node.span, message);
+            problems.push(problem.hint("let the worker look it up: secret(\"name\")"));
+        }
+    }
+}
+
+/// Whether a word of a text begins as the tokens of well-known services do.
+fn looks_secret(text: &str) -> bool {
+    let part_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let mut words = text
+        .split(|c| !part_of_word(c))
+        .filter(|word| word.len() >= 12);
+    text.contains("-----BEGIN")
+        || words.any(|word| BEGINNINGS.iter().any(|start| word.starts_with(start)))
+}
