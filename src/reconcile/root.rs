@@ -259,7 +259,7 @@ impl Root {
             self.suspected = None;
             ground.status.forget(&name);
             return Ok(Settled {
-                again: Some(LEASE),
+                again: Some(LEASE / 2),
                 ..Settled::default()
             });
         };
