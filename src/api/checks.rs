@@ -216,6 +216,9 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     if changes {
         call.state.announce().await;
     }
+    if forced {
+        call.state.wake_reconcilers().await;
+    }
     Ok(check)
 }
 
@@ -246,6 +249,9 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
         source,
     })?;
     call.state.announce().await;
+    if forced {
+        call.state.wake_reconcilers().await;
+    }
     Ok(convert::check(&current, now))
 }
 

@@ -284,6 +284,33 @@ impl Own {
             "lokahi_reconcile_failures",
             "Times that failed",
             status.failures.get(),
+        )?;
+        let projects = status.projects();
+        if projects.is_empty() {
+            return Ok(());
+        }
+        let generations = projects.iter().map(|(project, standing)| {
+            let labels = vec![("project", project.clone())];
+            (labels, standing.generation as f64)
+        });
+        page.family(
+            "lokahi_project_generation",
+            "The generation of a project that is reconciled here",
+            generations,
+        )?;
+        let conditions = projects.iter().flat_map(|(project, standing)| {
+            standing.conditions.iter().map(move |(aspect, holds)| {
+                let kind = aspect.name().to_owned();
+                (
+                    vec![("project", project.clone()), ("type", kind)],
+                    flag(*holds),
+                )
+            })
+        });
+        page.family(
+            "lokahi_project_condition",
+            "Whether a condition of a project that is reconciled here holds",
+            conditions,
         )
     }
 }
@@ -297,6 +324,22 @@ impl Page<'_, '_> {
             .0
             .encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(value).encode(metric)
+    }
+
+    fn family(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl Iterator<Item = (Vec<(&'static str, String)>, f64)>,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in rows {
+            let family = metric.encode_family(&labels)?;
+            ConstGauge::new(value).encode(family)?;
+        }
+        Ok(())
     }
 
     /// The name without `_total`: the format adds it.

@@ -60,7 +60,10 @@ where
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.into()),
     };
-    match runtime.block_on(program(settings)) {
+    let ended = runtime.block_on(program(settings));
+    // A thread that waits for the disk or for git is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match ended {
         Ok(code) => code,
         Err(failure) => {
             error!("{failure:#}");

@@ -12,6 +12,7 @@ use crate::reconcile::load;
 use crate::reconcile::run::{Mode, ReconcileSettings};
 use crate::reconcile::source::Source;
 use crate::services::folder;
+use crate::spec::Digest;
 use crate::store::shard::LeaseOwner;
 
 /// What the reconciler is to do, if there is something.
@@ -34,7 +35,8 @@ pub(super) fn settings(
         (Some(folder), None) => Source::Folder(folder),
         (None, Some(git)) => {
             let place: Place = git.parse().context("CHECKS_GIT")?;
-            Source::Git(place, copies(private)?)
+            let copies = copies(private, owner, &place)?;
+            Source::Git(place, copies)
         }
     };
     let mode = match settings.reconcile {
@@ -52,12 +54,20 @@ pub(super) fn settings(
     }))
 }
 
-/// Where copies of repositories are.
-fn copies(private: &PrivateServers) -> anyhow::Result<PathBuf> {
+/// Where the copy of a repository is: each lokahid has one for itself, or two of a host would
+/// take away each other's trees.
+fn copies(private: &PrivateServers, owner: &LeaseOwner, place: &Place) -> anyhow::Result<PathBuf> {
     let given = private.cache_dir.clone();
     let given = given.filter(|folder| !folder.as_os_str().is_empty());
     let cache = given.map_or_else(folder::default_cache_dir, Ok)?;
-    Ok(cache.join("checks-git"))
+    let name = Digest::of(format!("{} {place}", owner.instance()).as_bytes());
+    let name: String = name
+        .0
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(cache.join("checks-git").join(name))
 }
 
 fn inputs(settings: &Reconcile) -> Inputs {

@@ -37,6 +37,12 @@ pub enum GitError {
         #[source]
         source: io::Error,
     },
+    /// Somebody else's git writes to the work tree.
+    #[error(
+        "git holds {}: it writes to the work tree; if no git runs there, remove the file",
+        .0.display()
+    )]
+    Busy(PathBuf),
     /// Not a place to fetch from.
     #[error("{0:?} is no repository that can be named: write PATH-OR-URL#REF:FOLDER")]
     Place(String),
@@ -54,6 +60,13 @@ fn git(folder: &Path, arguments: &[&str], index: Option<&Path>) -> Result<String
             "protocol.ext.allow=never",
             "-c",
             "core.symlinks=false",
+            // What was applied and forced away is still asked for.
+            "-c",
+            "gc.pruneExpire=never",
+            "-c",
+            "gc.autoDetach=false",
+            "-c",
+            "maintenance.autoDetach=false",
         ])
         .args(arguments)
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -62,6 +75,14 @@ fn git(folder: &Path, arguments: &[&str], index: Option<&Path>) -> Result<String
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // A hook of another repository may have started us.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        command.env_remove(name);
+    }
+    let chosen = ["GIT_SSH", "GIT_SSH_COMMAND"];
+    if chosen.iter().all(|name| std::env::var_os(name).is_none()) {
+        command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
+    }
     if let Some(index) = index {
         command.env("GIT_INDEX_FILE", index);
     }
@@ -126,6 +147,27 @@ pub fn revision(folder: &Path) -> Revision {
     }
 }
 
+/// The commit that is checked out in a folder; empty where there is none. Blocks.
+pub fn head(folder: &Path) -> String {
+    git(folder, &["rev-parse", "--verify", "HEAD"], None).unwrap_or_default()
+}
+
+/// The lock of the work tree that a folder belongs to, while git writes to that.
+pub fn index_lock(folder: &Path) -> Option<PathBuf> {
+    let dot_git = folder.ancestors().map(|above| above.join(".git"));
+    let dot_git = dot_git.into_iter().find(|path| path.exists())?;
+    // In a work tree beside its repository a file says where that is.
+    let repository = match fs::read_to_string(&dot_git) {
+        Ok(text) => {
+            let named = PathBuf::from(text.strip_prefix("gitdir:")?.trim());
+            dot_git.parent()?.join(named)
+        }
+        Err(_) => dot_git,
+    };
+    let lock = repository.join("index.lock");
+    lock.exists().then_some(lock)
+}
+
 /// How what is checked out in a folder relates to a commit. Blocks.
 pub fn ancestry(folder: &Path, sha: &str, highest: &str) -> Ancestry {
     if highest.is_empty() || sha == highest {
@@ -161,7 +203,7 @@ fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// A URL without its user and password; what is no URL stays as it is.
+/// Text with each URL in it without user, password and query; what is no URL stays as it is.
 pub fn without_credentials(text: &str) -> String {
     let mut shown = String::new();
     for (number, part) in text.split("://").enumerate() {
@@ -169,14 +211,33 @@ pub fn without_credentials(text: &str) -> String {
             shown.push_str(part);
             continue;
         }
-        let end = part.find(['/', ' ', '\'', '"']).unwrap_or(part.len());
-        let (host, rest) = part.split_at(end);
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        let end = part.find([' ', '\'', '"', '\n']).unwrap_or(part.len());
+        let (url, rest) = part.split_at(end);
+        let (url, reference) = url.split_at(url.find('#').unwrap_or(url.len()));
+        let url = url.split_once('?').map_or(url, |(url, _)| url);
         shown.push_str("://");
-        shown.push_str(host);
+        shown.push_str(without_user(url));
+        shown.push_str(reference);
         shown.push_str(rest);
     }
     shown
+}
+
+/// What follows `://`, without a user and a password.
+fn without_user(url: &str) -> &str {
+    let authority = url.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    // Somebody wrote a password with a slash as it is.
+    let broken = !port.bytes().all(|byte| byte.is_ascii_digit()) && !port.ends_with(']');
+    let end = match authority.contains('@') || !broken {
+        true => authority.len(),
+        false => url.len(),
+    };
+    let (start, rest) = url.split_at(end);
+    match start.rfind('@') {
+        Some(at) => url.get(at + 1..).unwrap_or(rest),
+        None => url,
+    }
 }
 
 /// A folder of a branch, a tag or a commit of a repository.
@@ -252,23 +313,13 @@ impl Mirror {
 
     /// Fetches and exports what the reference is now. Blocks.
     pub fn fetch(&self) -> Result<Tree, GitError> {
-        let repository = self.folder.join("repository");
-        if !repository.join("HEAD").is_file() {
-            make(&repository)?;
-            git(&repository, &["init", "--quiet", "--bare"], None)?;
-        }
-        let wanted = format!("+{}:refs/lokahi/wanted", self.place.reference);
-        let from = absolute(&self.place.repository);
-        let fetch = [
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--force",
-            "--",
-            &from,
-            &wanted,
-        ];
-        git(&repository, &fetch, None)?;
+        let repository = self.repository();
+        make(&repository)?;
+        // Each time: one that was cut off is mended by it.
+        git(&repository, &["init", "--quiet", "--bare"], None)?;
+        // The copy is ours alone, so whoever held this was killed.
+        fs::remove_file(repository.join("refs/lokahi/wanted.lock")).ok();
+        self.get(&format!("+{}:refs/lokahi/wanted", self.place.reference))?;
         let peeled = "refs/lokahi/wanted^{commit}";
         let sha = git(&repository, &["rev-parse", "--verify", peeled], None)?;
         let trees = self.folder.join("trees");
@@ -293,9 +344,27 @@ impl Mirror {
         })
     }
 
+    fn repository(&self) -> PathBuf {
+        self.folder.join("repository")
+    }
+
+    fn get(&self, wanted: &str) -> Result<(), GitError> {
+        let from = absolute(&self.place.repository);
+        let fetch = ["fetch", "--quiet", "--no-tags", "--force", "--", &from];
+        let fetch: Vec<&str> = fetch.into_iter().chain([wanted]).collect();
+        git(&self.repository(), &fetch, None).map(|_| ())
+    }
+
     /// How a commit that was fetched relates to another one. Blocks.
     pub fn ancestry(&self, sha: &str, highest: &str) -> Ancestry {
-        ancestry(&self.folder.join("repository"), sha, highest)
+        let repository = self.repository();
+        let named = format!("{highest}^{{commit}}");
+        let known = || git(&repository, &["cat-file", "-e", &named], None).is_ok();
+        if is_commit(highest) && !known() {
+            // It was forced away before this copy was made; most servers still have it.
+            self.get(highest).ok();
+        }
+        ancestry(&repository, sha, highest)
     }
 }
 
@@ -311,6 +380,8 @@ fn export(repository: &Path, sha: &str, trees: &Path, tree: &Path) -> Result<(),
         let checkout = ["checkout-index", "--all", "--force", &prefix];
         git(repository, &checkout, Some(&index))
     });
+    // What is read with it as root ends here, whatever lies above.
+    fs::write(draft.join(".git"), "").ok();
     fs::remove_file(&index).ok();
     let disk = |source| GitError::Disk {
         path: tree.to_owned(),
@@ -400,6 +471,11 @@ mod tests {
             ),
             ("git@host:x.git", "git@host:x.git"),
             ("/a/b", "/a/b"),
+            ("https://u:p/w@host/x", "https://host/x"),
+            ("https://u:p@w@host/x", "https://host/x"),
+            ("https://host:8443/a@v1/x", "https://host:8443/a@v1/x"),
+            ("https://[::1]/a@v1", "https://[::1]/a@v1"),
+            ("https://host/x?token=s3#main:a", "https://host/x#main:a"),
         ] {
             assert_eq!(without_credentials(text), shown);
         }

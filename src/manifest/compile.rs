@@ -30,7 +30,7 @@ use crate::model::secret::{SecretName, colliding};
 use crate::model::webhook::WebhookSpec;
 
 pub use crate::manifest::expand::{Keep, MAX_KEY};
-pub use crate::manifest::strays::{roots, strays};
+pub use crate::manifest::strays::{project_by_words, roots, strays};
 
 /// A root that has no error.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use crate::manifest::diagnostic::{Code, Diagnostic};
 use crate::manifest::parse::{outline, parse};
 use crate::manifest::read::{whole, without_mark};
 use crate::manifest::source::{Files, folder, is_check_file};
+use crate::model::name::Name;
 
 /// The folders of a tree that are roots, ascending; the tree itself is the empty one.
 pub fn roots(files: &dyn Files) -> Vec<String> {
@@ -24,15 +25,41 @@ pub fn roots(files: &dyn Files) -> Vec<String> {
         let Ok(bytes) = files.read(path) else {
             continue;
         };
-        let starts = |line: &[u8]| {
-            let rest = line.trim_ascii_start().strip_prefix(b"lokahi");
-            rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
-        };
-        if without_mark(bytes).split(|byte| *byte == b'\n').any(starts) {
+        if without_mark(bytes).split(|byte| *byte == b'\n').any(opens) {
             roots.insert(folder.to_owned());
         }
     }
     roots.into_iter().collect()
+}
+
+/// Whether a line opens the block of a root.
+fn opens(line: &[u8]) -> bool {
+    let rest = line.trim_ascii_start().strip_prefix(b"lokahi");
+    rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
+}
+
+/// In how many lines of its block a root says which project it is.
+const BLOCK: usize = 50;
+
+/// The project of a root by its words alone: for one whose files cannot be compiled.
+pub fn project_by_words(files: &dyn Files) -> Option<Name> {
+    let (paths, _) = files.list();
+    let own = |path: &&String| !path.contains('/') && is_check_file(path);
+    let texts = paths.iter().filter(own);
+    let texts = texts.filter_map(|path| files.read(path).ok());
+    texts.into_iter().find_map(|bytes| {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let mut lines = text.lines().skip_while(|line| !opens(line.as_bytes()));
+        let block: Vec<&str> = lines.by_ref().take(BLOCK).collect();
+        let block = block.join("\n");
+        let (_, block) = block.split_once('{')?;
+        let value = block.split(['\n', '}']).find_map(|line| {
+            let value = line.trim().strip_prefix("project")?.trim_start();
+            value.strip_prefix('=')
+        })?;
+        let (name, _) = value.trim_start().strip_prefix('"')?.split_once('"')?;
+        name.parse().ok()
+    })
 }
 
 /// The check files of a tree that belong to none of its roots and to no library of theirs: a

@@ -81,8 +81,13 @@ pub struct Guard {
 impl Guard {
     /// Whether a person may let the reconciler pass it. Not so where only another file does.
     pub fn can_be_approved(&self) -> bool {
-        !matches!(&*self.name, "prevent_destroy" | "empty")
+        can_be_approved(&self.name)
     }
+}
+
+/// The same by a guard's name.
+pub fn can_be_approved(name: &str) -> bool {
+    !matches!(name, "prevent_destroy" | "empty")
 }
 
 /// Weighs what a plan does.

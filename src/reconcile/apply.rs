@@ -23,7 +23,7 @@ use crate::store::check::{
     NewCheck, check_adopt, check_create, check_delete, check_release, check_rename, check_revive,
     check_update,
 };
-use crate::store::condition::project_suspend;
+use crate::store::condition::{project_suspend, reconciler_forget};
 use crate::store::error::StoreError;
 use crate::store::generation::{
     GenerationKind, Membership, NewGeneration, generation_create, generation_list,
@@ -56,6 +56,8 @@ pub struct Condition {
     /// What the reconciler holds and a person has approved passes every guard but those that
     /// only a mended file passes.
     pub approved: bool,
+    /// The lokahid that must reconcile the project still, if one asks.
+    pub reconciler: Option<String>,
 }
 
 /// Applies a wish in one transaction. Without a difference nothing is written and the
@@ -74,7 +76,7 @@ pub async fn apply(
     }
     let mut tx = store.begin().await?;
     let project = project_lock(&mut tx, wish.wanted.project.as_str()).await?;
-    yields(&wish, &project)?;
+    yields(&wish, condition, &project)?;
     let proposal = propose(&mut tx, &wish, project, now).await?;
     if let Some((digest, expected)) = condition.shown
         && digest != proposal.digest
@@ -111,7 +113,16 @@ pub async fn apply(
 }
 
 /// Whether the project is this wish's to change.
-fn yields(wish: &Wish, project: &Project) -> Result<(), ApplyError> {
+fn yields(wish: &Wish, condition: &Condition, project: &Project) -> Result<(), ApplyError> {
+    if condition.reconciler.is_some()
+        && (condition.reconciler != project.reconciler || project.suspended.is_some())
+    {
+        return Err(ApplyError::Stale {
+            expected: project.generation,
+            found: project.generation,
+            by: None,
+        });
+    }
     let asks = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Restore);
     match &project.reconciler {
         Some(owner) if asks && project.suspended.is_none() => Err(ApplyError::Reconciled {
@@ -175,6 +186,10 @@ async fn write(
     if matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile) {
         let newest = !matches!(wish.revision.ancestry, Ancestry::Earlier);
         generation_source(conn, project.id, &wish.revision, newest).await?;
+    }
+    if wish.kind == GenerationKind::Apply && project.reconciler.is_none() {
+        // What a reconciler said of it once is over.
+        reconciler_forget(conn, project.id).await?;
     }
     let suspended = wish.kind == GenerationKind::Rollback
         && project.reconciler.is_some()

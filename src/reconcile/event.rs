@@ -9,7 +9,7 @@ use crate::model::id::EventId;
 use crate::proto::lokahi::{CheckStatus, ProjectEvent};
 use crate::proto::moment::timestamp;
 use crate::store::Connection;
-use crate::store::condition::{Aspect, Condition, NewCondition, condition_list, condition_set};
+use crate::store::condition::{Aspect, Condition, NewCondition, condition_set};
 use crate::store::error::StoreError;
 use crate::store::project::{Project, project_operators};
 use crate::store::transition::{NewEvent, event_insert};
@@ -25,27 +25,29 @@ fn kind(aspect: Aspect) -> Option<(&'static str, bool)> {
     }
 }
 
-/// Says how an aspect of a project is, and tells its operators when that is news. Returns the
-/// events that deliveries wait for.
+/// Says how an aspect of a project is, and tells its operators when that is news beside what
+/// was said `before`. Returns the event that deliveries wait for.
 pub(super) async fn say(
     conn: &mut Connection,
     project: &Project,
+    before: Option<&Condition>,
     new: &NewCondition<'_>,
     revision: &str,
     now: OffsetDateTime,
 ) -> Result<Option<EventId>, StoreError> {
-    let before = condition_list(conn, &[project.id]).await?;
-    let before = before.into_iter().map(|(_, condition)| condition);
-    let before = before.into_iter().find(|it| it.aspect == new.aspect.name());
-    if !condition_set(conn, project.id, new, now).await? {
+    if before.is_some_and(|before| is_same(before, new)) {
         return Ok(None);
     }
+    condition_set(conn, project.id, new, now).await?;
     let Some((kind, told_while)) = kind(new.aspect) else {
         return Ok(None);
     };
-    let opens = new.status == told_while && is_fault(new);
-    let ends = before.is_some_and(|it| it.status == told_while && was_fault(new.aspect, &it));
-    if !opens && !ends {
+    let opens = new.status == told_while && is_fault(new.aspect, new.reason);
+    let opened =
+        before.is_some_and(|it| it.status == told_while && is_fault(new.aspect, &it.reason));
+    let told =
+        before.is_some_and(|it| it.reason == new.reason && it.digest.as_deref() == new.digest);
+    if !opens && !opened || opens && opened && told {
         return Ok(None);
     }
     let operators = project_operators(conn, project.id).await?;
@@ -81,13 +83,17 @@ pub(super) async fn say(
     Ok((deliveries > 0).then_some(id))
 }
 
-/// What waits or is suspended is not ready either, and nobody's fault.
-fn is_fault(new: &NewCondition<'_>) -> bool {
-    new.aspect != Aspect::Ready || is_failure(new.reason)
+fn is_same(before: &Condition, new: &NewCondition<'_>) -> bool {
+    before.status == new.status
+        && before.reason == new.reason
+        && before.message == new.message
+        && before.observed_generation == new.observed_generation
+        && before.digest.as_deref() == new.digest
 }
 
-fn was_fault(aspect: Aspect, before: &Condition) -> bool {
-    aspect != Aspect::Ready || is_failure(&before.reason)
+/// What waits or is suspended is not ready either, and nobody's fault.
+fn is_fault(aspect: Aspect, reason: &str) -> bool {
+    aspect != Aspect::Ready || is_failure(reason)
 }
 
 fn is_failure(reason: &str) -> bool {

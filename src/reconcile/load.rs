@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::files::folder::Folder;
-use crate::manifest::compile::{Compiled, Keep, compile, roots as roots_of, strays as strays_of};
+use crate::manifest::compile::{
+    Compiled, Keep, compile, project_by_words, roots as roots_of, strays as strays_of,
+};
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::inputs::{Inputs, Missing, Strays};
 use crate::manifest::source::{Excerpt, whole_file};
@@ -82,6 +84,11 @@ fn below(path: &Path, found: &[String]) -> Vec<PathBuf> {
         folder => path.join(folder),
     };
     found.iter().map(below).collect()
+}
+
+/// The project of a root whose files cannot be compiled, as far as they still say it.
+pub(super) fn named(root: &Path) -> Option<Name> {
+    project_by_words(&Folder::new(root))
 }
 
 /// Inputs for so many roots in one run: what is given may be for some of them only.

@@ -13,5 +13,6 @@ pub mod watch;
 pub mod source;
 mod specs;
 mod event;
+mod tell;
 mod root;
 pub mod run;

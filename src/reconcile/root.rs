@@ -8,44 +8,48 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, error, info, warn};
 
-use super::apply::{self, Condition};
+use super::apply::{self, Applied, Condition};
 use super::error::ApplyError;
-use super::load::Wanted;
 use super::propose::{Proposal, Wish, propose};
-use super::run::{Mode, ReconcileSettings, SelfHeal};
+use super::run::{LEASE, Mode, ReconcileSettings, ReconcileStatus, SelfHeal};
 use super::source::Seen;
-use super::{event, specs};
+use super::specs;
+use super::tell::{Words, drift_words, drifts, next, tell};
 use crate::bus::Bus;
 use crate::clock;
-use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::diagnostic::Diagnostic;
 use crate::manifest::report;
-use crate::model::desired::Revision;
-use crate::plan::guard::Allow;
+use crate::model::desired::{Desired, Revision};
+use crate::plan::guard::{Allow, Guard};
 use crate::plan::state::{Options, Wanted as Index};
 use crate::plan::text::{self, Standing};
 use crate::runtime::chain::chain;
 use crate::spec::Digest;
-use crate::store::Store;
-use crate::store::condition::{Aspect, NewCondition, reconciler_take};
+use crate::store::audit::{AuditEntry, audit_write};
+use crate::store::condition::{
+    Aspect, reconciler_forget, reconciler_leave, reconciler_projects, reconciler_take,
+};
 use crate::store::error::StoreError;
 use crate::store::generation::GenerationKind;
-use crate::store::project::{Project, project_counts, project_list};
+use crate::store::project::{Project, Suspension, project_counts, project_list};
+use crate::store::{Connection, Store};
 
 /// How far apart two scans must be that agree on a delete.
-const TWICE: Duration = Duration::from_secs(10);
+pub(super) const TWICE: Duration = Duration::from_secs(10);
 /// How long a failure is waited for, at first and at most.
 pub(super) const BACK_OFF: Duration = Duration::from_secs(5);
 const BACK_OFF_MAX: Duration = Duration::from_secs(180);
-/// Who is named in the generations.
+/// After somebody else changed the project meanwhile.
+const SOON: Duration = Duration::from_secs(1);
+/// Who is named in the generations and the audit.
 const ACTOR: &str = "reconciler";
-/// The longest message of a condition, in characters.
-const MESSAGE: usize = 2000;
 
 /// What a round works with.
 pub(super) struct Ground<'a> {
     pub(super) store: &'a Store,
     pub(super) bus: &'a Bus,
     pub(super) settings: &'a ReconcileSettings,
+    pub(super) status: &'a ReconcileStatus,
     /// The source cannot be half written.
     pub(super) whole: bool,
 }
@@ -54,12 +58,14 @@ pub(super) struct Ground<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Root {
     /// The project that it last was.
-    project: Option<String>,
-    /// The digest of a plan that deletes, and when it was first made.
+    pub(super) project: Option<String>,
+    /// The digest of a plan that takes away, and when it was first made.
     suspected: Option<(Digest, Instant)>,
     failures: u32,
     last_words: String,
     last_warnings: String,
+    /// That it is gone was said, and whoever declares the project may have it.
+    left: bool,
 }
 
 /// How rounds ended.
@@ -87,27 +93,96 @@ impl Settled {
     pub(super) fn ready(&self) -> bool {
         !self.failed && !self.held
     }
-}
 
-/// How an aspect is, in words.
-struct Words<'a> {
-    aspect: Aspect,
-    status: bool,
-    reason: &'a str,
-    message: &'a str,
-    digest: Option<&'a Digest>,
+    pub(super) fn waits(again: Option<Duration>) -> Self {
+        Self {
+            again,
+            held: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Root {
+    /// One that was reconciled here before, and was not seen yet.
+    pub(super) fn remembered(project: &str) -> Self {
+        Self {
+            project: Some(project.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// The root is no longer there. What it declared stays: files that are missing are no
-    /// wish to delete.
-    pub(super) async fn gone(&mut self, key: &str, ground: &Ground<'_>) -> Settled {
+    /// wish to delete. Returns nothing when there is nothing left to speak of.
+    pub(super) async fn gone(&mut self, ground: &Ground<'_>) -> Option<Settled> {
         self.suspected = None;
+        let Some(name) = self.project.clone() else {
+            return Some(self.failed());
+        };
+        if self.left {
+            let known = self.is_known(&name, ground).await;
+            return known.unwrap_or(true).then(|| self.failed());
+        }
+        let source = ground.settings.source.shown();
         let words = format!(
-            "{key} has no `lokahi` block any more; its checks stay as they are. To end a \
-             project, leave its block and take its checks out"
+            "no root in {source} declares the project {name} any more; its checks stay as they \
+             are. Bring its `lokahi` block back, or end it: lokahictl apply with that block and \
+             without checks, --allow-empty"
         );
-        self.fail("RootMissing", &words, "", ground).await
+        self.say(&words);
+        match self.leave(&name, &words, ground).await {
+            Ok(true) => None,
+            Ok(false) => Some(self.failed()),
+            Err(error) => {
+                debug!(error = &error as &dyn std::error::Error, "not stored");
+                Some(self.failed())
+            }
+        }
+    }
+
+    /// Whether nobody else has the project by now.
+    async fn is_known(&self, name: &str, ground: &Ground<'_>) -> Result<bool, StoreError> {
+        let mut conn = ground.store.acquire().await?;
+        let known = reconciler_projects(&mut conn, &ground.settings.owner).await?;
+        let is_known = known.iter().any(|known| known == name);
+        if !is_known {
+            ground.status.forget(name);
+        }
+        Ok(is_known)
+    }
+
+    /// Says that the root is gone, and gives its project up; whether that was the last of it.
+    async fn leave(
+        &mut self,
+        name: &str,
+        words: &str,
+        ground: &Ground<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some(project) = self.own(name, ground).await? else {
+            ground.status.forget(name);
+            return Ok(true);
+        };
+        let mut conn = ground.store.acquire().await?;
+        let counts = project_counts(&mut conn, project.id).await?;
+        drop(conn);
+        let over = counts.checks == 0 && counts.webhooks == 0;
+        if over {
+            ground.status.forget(name);
+            let mut conn = ground.store.acquire().await?;
+            reconciler_forget(&mut conn, project.id).await?;
+        } else {
+            let gone = Words::of(Aspect::Ready, false, "RootMissing", words);
+            let all = [
+                gone,
+                Words::not(Aspect::Reconciling),
+                Words::not(Aspect::Held),
+            ];
+            tell(ground, &project, &all, "").await?;
+            let mut conn = ground.store.acquire().await?;
+            reconciler_leave(&mut conn, project.id, &ground.settings.owner).await?;
+        }
+        self.left = true;
+        Ok(over)
     }
 
     /// The source cannot be read at all.
@@ -118,38 +193,40 @@ impl Root {
 
     /// One round with what it says now.
     pub(super) async fn round(&mut self, seen: Seen, ground: &Ground<'_>) -> Settled {
+        self.left = false;
+        self.project = seen.project.or(self.project.take());
         let revision = seen.revision;
         let (desired, warnings) = match seen.wanted {
             Ok(wanted) => wanted,
             Err(problems) => {
+                self.suspected = None;
+                self.say(&report::human(
+                    &problems.0,
+                    &seen.shown,
+                    report::Style::default(),
+                ));
+                let words = problems.to_string();
                 return self
-                    .invalid(&problems, &seen.shown, &revision, ground)
+                    .fail_quietly("InvalidFiles", &words, &revision.sha, ground)
                     .await;
             }
         };
         self.warn_once(&warnings, &seen.shown);
         let name = desired.project.to_string();
-        self.project = Some(name.clone());
-        match self
-            .bring((desired, Vec::new()), &seen.shown, &revision, ground)
-            .await
-        {
+        match self.bring(desired, &seen.shown, &revision, ground).await {
             Ok(settled) => {
-                if settled.ready() {
-                    self.failures = 0;
-                }
+                self.failures = 0;
                 settled
             }
             Err(ApplyError::Stale { .. }) => {
                 debug!(project = %name, "somebody else changed it meanwhile; looking again");
                 Settled {
-                    again: Some(Duration::ZERO),
+                    again: Some(SOON),
                     ..Settled::default()
                 }
             }
             Err(ApplyError::Store(error)) if error.is_passing() => {
-                let words = chain(&error);
-                self.say(&format!("{name}: {words}"));
+                self.say(&format!("{name}: {}", chain(&error)));
                 self.failed()
             }
             Err(error) => {
@@ -160,21 +237,7 @@ impl Root {
         }
     }
 
-    async fn invalid(
-        &mut self,
-        problems: &Diagnostics,
-        shown: &str,
-        revision: &Revision,
-        ground: &Ground<'_>,
-    ) -> Settled {
-        self.suspected = None;
-        self.say(&report::human(&problems.0, shown, report::Style::default()));
-        let words = problems.to_string();
-        self.fail_quietly("InvalidFiles", &words, &revision.sha, ground)
-            .await
-    }
-
-    fn warn_once(&mut self, warnings: &[crate::manifest::diagnostic::Diagnostic], shown: &str) {
+    fn warn_once(&mut self, warnings: &[Diagnostic], shown: &str) {
         let words = report::human(warnings, shown, report::Style::default());
         if words != self.last_warnings && !words.is_empty() {
             warn!("{}", words.trim_end());
@@ -185,112 +248,145 @@ impl Root {
     /// Brings the project to what its files say, or says why not.
     async fn bring(
         &mut self,
-        (desired, _): Wanted,
+        desired: Desired,
         shown: &str,
         revision: &Revision,
         ground: &Ground<'_>,
     ) -> Result<Settled, ApplyError> {
         let name = desired.project.to_string();
+        let sha = &revision.sha;
         let Some(project) = self.own(&name, ground).await? else {
-            return Ok(Settled::default());
+            self.suspected = None;
+            ground.status.forget(&name);
+            return Ok(Settled {
+                again: Some(LEASE / 2),
+                ..Settled::default()
+            });
         };
+        if let Some(suspension) = project.suspended.clone() {
+            return self.suspended(&project, &suspension, sha, ground).await;
+        }
         let (wanted, encoded) = Index::of(&desired);
         drop(desired);
         specs::put(ground.store, encoded).await?;
         let wish = self.wish(wanted, shown, revision, &project, ground).await;
-        if let Some(suspension) = &project.suspended {
-            let words = format!("suspended by {}: {}", suspension.by, suspension.reason);
-            self.tell_ready(&project, false, "Suspended", &words, revision, ground)
-                .await?;
-            return Ok(Settled {
-                held: true,
-                ..Settled::default()
-            });
-        }
         let mut conn = ground.store.acquire().await?;
         let proposal = propose(&mut conn, &wish, project, clock::now()).await?;
+        let drifted = project_counts(&mut conn, proposal.project.id)
+            .await?
+            .drifted;
         drop(conn);
-        self.drifted(&proposal.project, &revision.sha, ground)
-            .await?;
         if proposal.plan.is_empty() {
             self.suspected = None;
-            return self.settled(&proposal.project, revision, ground).await;
+            return self.settled(&proposal.project, drifted, sha, ground).await;
         }
         let words = text::human(
             &proposal.plan,
             &Standing {
                 root: shown,
-                revision: &revision.sha,
+                revision: sha,
                 generation: proposal.project.generation,
                 guards: &proposal.guards,
             },
         );
+        let wait = self.must_wait(&proposal, ground.whole);
+        let approved = proposal.project.approved.as_deref() == Some(&proposal.digest.0[..]);
+        let passes = |guard: &Guard| approved && guard.can_be_approved();
+        let held = !proposal.guards.iter().all(passes);
         if ground.settings.mode == Mode::Observe {
-            self.tell_ready(
-                &proposal.project,
-                false,
-                "Observing",
-                &words,
-                revision,
-                ground,
-            )
-            .await?;
-            return Ok(Settled {
-                held: true,
-                ..Settled::default()
-            });
+            self.note(&format!(
+                "{name} would be changed, and is only observed\n{words}"
+            ));
+            let ready = Words::of(Aspect::Ready, false, "Observing", &words);
+            self.waits(&proposal.project, ready, drifted, sha, ground)
+                .await?;
+            return Ok(Settled::waits(None));
         }
-        let digest = proposal.digest;
-        let approved = proposal.project.approved.as_deref() == Some(&digest.0[..]);
-        let holds = proposal.guards.iter();
-        if holds
-            .clone()
-            .any(|guard| !(approved && guard.can_be_approved()))
-        {
-            return self.hold(&proposal, &words, revision, ground).await;
+        if held {
+            return self.hold(&proposal, &words, drifted, sha, ground).await;
         }
-        if let Some(wait) = self.must_wait(&proposal, ground.whole) {
-            let waiting = "a delete must be seen twice: this may be a folder half written";
-            self.tell_ready(
-                &proposal.project,
-                false,
-                "Waiting",
-                waiting,
-                revision,
-                ground,
-            )
-            .await?;
-            return Ok(Settled {
-                again: Some(wait),
-                held: true,
-                ..Settled::default()
-            });
+        if let Some(wait) = wait {
+            let message = format!(
+                "what takes checks or their receivers away must be seen twice, {} s apart: \
+                 this may be a folder half written\n{words}",
+                TWICE.as_secs()
+            );
+            let ready = Words::of(Aspect::Ready, false, "Waiting", &message);
+            self.waits(&proposal.project, ready, drifted, sha, ground)
+                .await?;
+            return Ok(Settled::waits(Some(wait)));
         }
         self.suspected = None;
+        if drifted > 0 && ground.settings.self_heal == SelfHeal::Restore {
+            // Its end follows; whoever forced it should know that it was undone.
+            let drift = drift_words(drifted, &name, SelfHeal::Restore);
+            let drift = Words::of(Aspect::Drifted, true, "ForcedChange", &drift);
+            tell(ground, &proposal.project, &[drift], sha).await?;
+        }
+        self.apply(&wish, proposal, approved, &words, ground)
+            .await?;
+        let project = find(ground.store, &name).await?;
+        let project = project.ok_or(ApplyError::NoGeneration {
+            project: name,
+            n: 0,
+        })?;
+        let mut conn = ground.store.acquire().await?;
+        let drifted = project_counts(&mut conn, project.id).await?.drifted;
+        drop(conn);
+        self.settled(&project, drifted, sha, ground).await
+    }
+
+    async fn apply(
+        &mut self,
+        wish: &Wish,
+        proposal: Proposal,
+        approved: bool,
+        words: &str,
+        ground: &Ground<'_>,
+    ) -> Result<(), ApplyError> {
         let condition = Condition {
-            shown: Some((digest, proposal.project.generation)),
+            shown: Some((proposal.digest, proposal.project.generation)),
             allow: Allow::default(),
             approved,
+            reconciler: Some(ground.settings.owner.clone()),
         };
-        let seal = async |_: &mut _, _: &_| Ok(());
-        let applied = apply::apply(ground.store, &wish, &condition, clock::now(), seal).await?;
-        info!(project = %name, generation = applied.generation, "applied\n{}", words.trim_end());
+        let (name, now) = (&proposal.project.name, clock::now());
+        let seal = async |conn: &mut Connection, applied: &Applied| {
+            let summary = text::summary(applied.plan.summary());
+            let entry = AuditEntry {
+                at: now,
+                principal: ACTOR,
+                action: "reconcile",
+                subject: &format!("generation {}: {summary}", applied.generation),
+                project: name,
+                before: None,
+                after: Some(proposal.digest),
+                forced: approved,
+                reason: &wish.revision.sha,
+                denied: false,
+                remote: "",
+            };
+            audit_write(conn, &entry).await
+        };
+        let applied = apply::apply(ground.store, wish, &condition, now, seal).await?;
+        if !applied.plan.is_empty() {
+            let generation = applied.generation;
+            info!(project = %name, generation, "applied\n{}", words.trim_end());
+        }
         if let Err(error) = ground.bus.changed_publish().await {
             debug!(
                 error = &error as &dyn std::error::Error,
                 "no hint to the schedulers"
             );
         }
-        let project = find(ground.store, &name).await?.unwrap_or(proposal.project);
-        self.settled(&project, revision, ground).await
+        Ok(())
     }
 
     /// The project, if it is this lokahid's to reconcile.
     async fn own(&self, name: &str, ground: &Ground<'_>) -> Result<Option<Project>, StoreError> {
-        let settings = ground.settings;
-        let lease = settings.interval.as_secs_f64().max(20.0) * 3.0;
         let mut conn = ground.store.acquire().await?;
-        if !reconciler_take(&mut conn, name, &settings.owner, lease).await? {
+        let seconds = LEASE.as_secs_f64();
+        if !reconciler_take(&mut conn, name, &ground.settings.owner, seconds).await? {
             debug!(project = name, "another lokahid reconciles it");
             return Ok(None);
         }
@@ -328,9 +424,11 @@ impl Root {
         }
     }
 
-    /// How long a plan that deletes must still be seen.
+    /// How long a plan that takes something away must still be seen.
     fn must_wait(&mut self, proposal: &Proposal, whole: bool) -> Option<Duration> {
-        if whole || proposal.plan.summary().delete == 0 {
+        let deletes = proposal.plan.summary().delete;
+        if whole || deletes == 0 && proposal.plan.weight.silent.is_empty() {
+            self.suspected = None;
             return None;
         }
         let now = clock::monotonic();
@@ -340,10 +438,9 @@ impl Root {
                 (waited < TWICE).then(|| TWICE - waited)
             }
             _ => {
-                let deletes = proposal.plan.summary().delete;
                 info!(
                     deletes,
-                    "the files delete something; looking again in {TWICE:?}"
+                    "the files take something away; looking again in {TWICE:?}"
                 );
                 self.suspected = Some((proposal.digest, now));
                 Some(TWICE)
@@ -356,144 +453,89 @@ impl Root {
         &mut self,
         proposal: &Proposal,
         words: &str,
-        revision: &Revision,
+        drifted: i64,
+        sha: &str,
         ground: &Ground<'_>,
     ) -> Result<Settled, ApplyError> {
         let project = &proposal.project;
         let names: Vec<&str> = proposal.guards.iter().map(|guard| &*guard.name).collect();
         let reason = names.join(",");
-        let name = &project.name;
-        let next = match proposal.guards.iter().all(|guard| guard.can_be_approved()) {
-            true => format!("To let exactly this happen: lokahictl approve {name}"),
-            false => "It passes with other files only".to_owned(),
-        };
-        let message = format!("{}{next}\n", cut(words));
-        self.say(&format!("{name} is held\n{message}"));
+        let saw = proposal.guards.iter();
+        let saw: Vec<&str> = saw.map(|guard| guard.message.as_str()).collect();
+        let message = format!("{}\n{}\n{words}", saw.join("\n"), next(proposal));
+        self.say(&format!("{} is held: {message}", project.name));
+        let drift = drift_words(drifted, &project.name, ground.settings.self_heal);
         let held = Words {
-            aspect: Aspect::Held,
-            status: true,
-            reason: &reason,
-            message: &message,
             digest: Some(&proposal.digest),
+            ..Words::of(Aspect::Held, true, &reason, &message)
         };
-        self.tell(project, held, &revision.sha, ground).await?;
-        self.tell_ready(project, false, "Held", &message, revision, ground)
-            .await?;
-        Ok(Settled {
-            held: true,
-            ..Settled::default()
-        })
+        let all = [
+            held,
+            Words::not(Aspect::Reconciling),
+            drifts(drifted, &drift, ground),
+            Words::of(Aspect::Ready, false, "Held", &message),
+        ];
+        tell(ground, project, &all, sha).await?;
+        Ok(Settled::waits(None))
+    }
+
+    async fn suspended(
+        &mut self,
+        project: &Project,
+        suspension: &Suspension,
+        sha: &str,
+        ground: &Ground<'_>,
+    ) -> Result<Settled, ApplyError> {
+        self.suspected = None;
+        let (by, why, name) = (&suspension.by, &suspension.reason, &project.name);
+        let words = format!("suspended by {by}: {why}; it goes on with lokahictl resume {name}");
+        let ready = Words::of(Aspect::Ready, false, "Suspended", &words);
+        let mut conn = ground.store.acquire().await?;
+        let drifted = project_counts(&mut conn, project.id).await?.drifted;
+        drop(conn);
+        self.waits(project, ready, drifted, sha, ground).await?;
+        Ok(Settled::waits(None))
+    }
+
+    /// Nothing is done for now, and no guard holds it.
+    async fn waits(
+        &self,
+        project: &Project,
+        ready: Words<'_>,
+        drifted: i64,
+        sha: &str,
+        ground: &Ground<'_>,
+    ) -> Result<(), ApplyError> {
+        let looks_again = ready.reason == "Waiting";
+        let drift = drift_words(drifted, &project.name, ground.settings.self_heal);
+        let all = [
+            Words::not(Aspect::Held),
+            Words::of(Aspect::Reconciling, looks_again, ready.reason, ""),
+            drifts(drifted, &drift, ground),
+            ready,
+        ];
+        Ok(tell(ground, project, &all, sha).await?)
     }
 
     /// What is live is what the files say.
     async fn settled(
         &mut self,
         project: &Project,
-        revision: &Revision,
+        drifted: i64,
+        sha: &str,
         ground: &Ground<'_>,
     ) -> Result<Settled, ApplyError> {
         let words = "what is live is what the files say";
-        self.tell_ready(project, true, "Applied", words, revision, ground)
-            .await?;
-        self.last_words.clear();
+        let ready = Words::of(Aspect::Ready, true, "Applied", words);
+        self.waits(project, ready, drifted, sha, ground).await?;
+        if !self.last_words.is_empty() {
+            info!(project = %project.name, "good again");
+            self.last_words.clear();
+        }
         Ok(Settled {
             generation: Some(project.generation),
             ..Settled::default()
         })
-    }
-
-    async fn drifted(
-        &self,
-        project: &Project,
-        sha: &str,
-        ground: &Ground<'_>,
-    ) -> Result<(), ApplyError> {
-        if ground.settings.self_heal != SelfHeal::Warn {
-            return Ok(());
-        }
-        let mut conn = ground.store.acquire().await?;
-        let drifted = project_counts(&mut conn, project.id).await?.drifted;
-        drop(conn);
-        let name = &project.name;
-        let message = format!(
-            "{drifted} checks were changed past the files; `lokahictl export --drift {name}` \
-             shows them, SELF_HEAL=restore restores them"
-        );
-        let words = Words {
-            aspect: Aspect::Drifted,
-            status: drifted > 0,
-            reason: if drifted > 0 { "ForcedChange" } else { "None" },
-            message: if drifted > 0 { &message } else { "" },
-            digest: None,
-        };
-        self.tell(project, words, sha, ground).await
-    }
-
-    /// Says whether it is ready; being so ends what was held.
-    async fn tell_ready(
-        &self,
-        project: &Project,
-        status: bool,
-        reason: &str,
-        message: &str,
-        revision: &Revision,
-        ground: &Ground<'_>,
-    ) -> Result<(), ApplyError> {
-        if reason != "Held" {
-            let released = Words {
-                aspect: Aspect::Held,
-                status: false,
-                reason: "None",
-                message: "",
-                digest: None,
-            };
-            self.tell(project, released, &revision.sha, ground).await?;
-        }
-        let tried = Words {
-            aspect: Aspect::Reconciling,
-            status: matches!(reason, "Waiting"),
-            reason,
-            message: "",
-            digest: None,
-        };
-        self.tell(project, tried, &revision.sha, ground).await?;
-        let ready = Words {
-            aspect: Aspect::Ready,
-            status,
-            reason,
-            message,
-            digest: None,
-        };
-        self.tell(project, ready, &revision.sha, ground).await
-    }
-
-    async fn tell(
-        &self,
-        project: &Project,
-        words: Words<'_>,
-        sha: &str,
-        ground: &Ground<'_>,
-    ) -> Result<(), ApplyError> {
-        let message = cut(words.message);
-        let new = NewCondition {
-            aspect: words.aspect,
-            status: words.status,
-            reason: words.reason,
-            message: &message,
-            observed_generation: project.generation,
-            digest: words.digest.map(|digest| &digest.0[..]),
-        };
-        let mut tx = ground.store.begin().await?;
-        let told = event::say(&mut tx, project, &new, sha, clock::now()).await?;
-        tx.commit().await.map_err(|source| StoreError::Query {
-            doing: "say how a project stands",
-            source,
-        })?;
-        if let Some(event) = told {
-            // Workers also look by themselves.
-            ground.bus.hint_publish(&[event]).await.unwrap_or_default();
-        }
-        Ok(())
     }
 
     async fn fail(&mut self, reason: &str, words: &str, sha: &str, ground: &Ground<'_>) -> Settled {
@@ -512,27 +554,17 @@ impl Root {
         if let Some(name) = self.project.clone()
             && let Ok(Some(project)) = self.own(&name, ground).await
         {
-            let failed = Words {
-                aspect: Aspect::Ready,
-                status: false,
-                reason,
-                message: words,
-                digest: None,
-            };
-            let tried = Words {
-                aspect: Aspect::Reconciling,
-                status: true,
-                reason: "Retrying",
-                message: "",
-                digest: None,
-            };
-            for words in [failed, tried] {
-                if let Err(error) = self.tell(&project, words, sha, ground).await {
-                    debug!(
-                        error = &error as &dyn std::error::Error,
-                        "a failure is not stored"
-                    );
-                }
+            let all = [
+                // What was held is not what there is now.
+                Words::not(Aspect::Held),
+                Words::of(Aspect::Reconciling, true, "Retrying", ""),
+                Words::of(Aspect::Ready, false, reason, words),
+            ];
+            if let Err(error) = tell(ground, &project, &all, sha).await {
+                debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a failure is not stored"
+                );
             }
         }
         self.failed()
@@ -552,22 +584,22 @@ impl Root {
 
     /// Says a thing once, until something else is to be said.
     fn say(&mut self, words: &str) {
-        if self.last_words == words {
-            return;
+        if self.last_words != words {
+            error!("{}", words.trim_end());
+            words.clone_into(&mut self.last_words);
         }
-        error!("{}", words.trim_end());
-        words.clone_into(&mut self.last_words);
+    }
+
+    /// The same of what is no fault.
+    fn note(&mut self, words: &str) {
+        if self.last_words != words {
+            info!("{}", words.trim_end());
+            words.clone_into(&mut self.last_words);
+        }
     }
 }
 
 async fn find(store: &Store, name: &str) -> Result<Option<Project>, StoreError> {
     let mut conn = store.acquire().await?;
     Ok(project_list(&mut conn, Some(name)).await?.pop())
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MESSAGE) {
-        Some((at, _)) => format!("{}...\n", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }

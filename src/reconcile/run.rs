@@ -1,22 +1,24 @@
 //! The reconciler: brings Postgres to what a source says, whenever either changes. Each project
 //! in the source is brought by itself: what is wrong with one stops only that one.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::root::{BACK_OFF, Ground, Root, Settled};
+use super::root::{BACK_OFF, Ground, Root, Settled, TWICE};
 use super::source::{Scan, Source};
 use crate::bus::{self, Bus};
+use crate::clock;
 use crate::manifest::inputs::Inputs;
 use crate::runtime::chain::chain;
 use crate::runtime::counter::Counter;
 use crate::store::Store;
-use crate::store::condition::reconciler_release;
+use crate::store::condition::{Aspect, reconciler_projects, reconciler_release, reconciler_renew};
 
 /// What the reconciler does with what differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,7 +67,45 @@ pub struct ReconcileStatus {
     pub held: AtomicBool,
     /// Of the project that changed last.
     pub generation: AtomicI64,
+    /// By name, the projects that this lokahid reconciles.
+    projects: Mutex<BTreeMap<String, ProjectStanding>>,
 }
+
+/// How a project stands, as it was said last.
+#[derive(Clone, Copy, Debug)]
+pub struct ProjectStanding {
+    pub generation: i64,
+    pub conditions: [(Aspect, bool); 4],
+}
+
+impl ReconcileStatus {
+    /// By name, the projects that this lokahid reconciles.
+    pub fn projects(&self) -> BTreeMap<String, ProjectStanding> {
+        self.standings().clone()
+    }
+
+    pub(super) fn tell(&self, project: &str, generation: i64, conditions: [(Aspect, bool); 4]) {
+        let standing = ProjectStanding {
+            generation,
+            conditions,
+        };
+        self.standings().insert(project.to_owned(), standing);
+    }
+
+    /// It is somebody else's by now, or nothing is left of it.
+    pub(super) fn forget(&self, project: &str) {
+        self.standings().remove(project);
+    }
+
+    fn standings(&self) -> MutexGuard<'_, BTreeMap<String, ProjectStanding>> {
+        self.projects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a project is this lokahid's without a word from it.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+/// How often it gives that word.
+const BEAT: Duration = Duration::from_secs(10);
 
 /// The loop for one source and all the projects in it.
 #[derive(Debug)]
@@ -74,8 +114,15 @@ pub struct Reconciler {
     bus: Bus,
     settings: ReconcileSettings,
     status: Arc<ReconcileStatus>,
-    /// What was ever a root since the start.
+    /// By their path in the source, what was ever a root since the start.
     roots: BTreeMap<String, Root>,
+    /// By name, projects that were reconciled here and that no root declares: from before the
+    /// start, or from before their root was given another name.
+    orphans: BTreeMap<String, Root>,
+    /// The projects from before the start are known.
+    remembered: bool,
+    /// Since when some root of a folder is missing.
+    missing: Option<Instant>,
     /// What was said of files that belong to no root.
     last_strays: String,
 }
@@ -93,13 +140,39 @@ impl Reconciler {
             settings,
             status,
             roots: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            remembered: false,
+            missing: None,
             last_strays: String::new(),
         }
     }
 
     /// Runs until the token is cancelled.
-    pub async fn run(mut self, token: CancellationToken) {
+    pub async fn run(self, token: CancellationToken) {
         info!(source = %self.settings.source.shown(), "reconciling");
+        let (store, bus) = (self.store.clone(), self.bus.clone());
+        let owner = self.settings.owner.clone();
+        tokio::select! {
+            () = token.cancelled() => {}
+            () = self.rounds() => {}
+            () = beat(&store, &owner) => {}
+        }
+        let released = async {
+            let mut conn = store.acquire().await?;
+            reconciler_release(&mut conn, &owner).await
+        };
+        if let Err(error) = released.await {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "projects are not given up"
+            );
+        }
+        // Another lokahid need not wait for its time.
+        bus.reconcile_publish().await.unwrap_or_default();
+    }
+
+    /// One round after the other, without end.
+    async fn rounds(mut self) {
         let interval = self.settings.interval;
         let mut watch = self.settings.source.watch(interval);
         let mut asked = self.bus.reconcile_subscribe().await.ok();
@@ -112,40 +185,32 @@ impl Reconciler {
                 }
             };
             tokio::select! {
-                () = token.cancelled() => break,
                 () = changed => {}
                 () = bus::woken(&mut asked) => {}
                 () = sleep_if(again) => {}
             }
-        }
-        let Ok(mut conn) = self.store.acquire().await else {
-            return;
-        };
-        if let Err(error) = reconciler_release(&mut conn, &self.settings.owner).await {
-            debug!(
-                error = &error as &dyn std::error::Error,
-                "projects are not given up"
-            );
         }
     }
 
     /// One round over all roots; returns when to look again at the latest, if not as usual.
     async fn round(&mut self) -> Option<Duration> {
         self.status.rounds.add(1);
+        self.remember().await;
         let scanned = scan_aside(&self.settings).await;
         let mut ground = Ground {
             store: &self.store,
             bus: &self.bus,
             settings: &self.settings,
+            status: &self.status,
             whole: false,
         };
         let mut all = Settled::default();
         match scanned {
             Err(words) => {
-                for root in self.roots.values_mut() {
+                for root in self.roots.values_mut().chain(self.orphans.values_mut()) {
                     all.add(root.unreadable(&words, &ground).await);
                 }
-                if self.roots.is_empty() {
+                if self.roots.is_empty() && self.orphans.is_empty() {
                     error!("{words}; trying again");
                     all.again = Some(BACK_OFF);
                 }
@@ -157,15 +222,27 @@ impl Reconciler {
                 }
                 self.last_strays.clone_from(&scan.strays);
                 ground.whole = scan.whole;
-                for (key, root) in &mut self.roots {
-                    if !scan.roots.iter().any(|seen| seen.key == *key) {
-                        all.add(root.gone(key, &ground).await);
-                    }
+                let (roots, orphans) = (&mut self.roots, &mut self.orphans);
+                let waits = missing(&scan, roots, &mut self.missing);
+                if waits.is_empty() {
+                    settle_names(&scan, roots, orphans);
                 }
                 for seen in scan.roots {
-                    let root = self.roots.entry(seen.key.clone()).or_default();
+                    if let Some(wait) = waits.get(&seen.key) {
+                        all.add(Settled::waits(Some(*wait)));
+                        continue;
+                    }
+                    let root = roots.entry(seen.key.clone()).or_default();
                     all.add(root.round(seen, &ground).await);
                 }
+                let mut over = Vec::new();
+                for (project, orphan) in &mut *orphans {
+                    match orphan.gone(&ground).await {
+                        Some(settled) => all.add(settled),
+                        None => over.push(project.clone()),
+                    }
+                }
+                orphans.retain(|project, _| !over.contains(project));
             }
         }
         if all.failed {
@@ -178,6 +255,104 @@ impl Reconciler {
         }
         all.again
     }
+
+    /// Learns once what this lokahid reconciled before it was started anew: a root that is
+    /// missing since then, or cannot be read, is missed too.
+    async fn remember(&mut self) {
+        if self.remembered {
+            return;
+        }
+        let known = async {
+            let mut conn = self.store.acquire().await?;
+            reconciler_projects(&mut conn, &self.settings.owner).await
+        };
+        match known.await {
+            Ok(names) => {
+                let roots = names.into_iter().map(|name| {
+                    let root = Root::remembered(&name);
+                    (name, root)
+                });
+                self.orphans = roots.collect();
+                self.remembered = true;
+            }
+            Err(error) => debug!(
+                error = &error as &dyn std::error::Error,
+                "what was reconciled before is not known yet"
+            ),
+        }
+    }
+}
+
+/// Keeps what is reconciled here, without end.
+async fn beat(store: &Store, owner: &str) {
+    loop {
+        tokio::time::sleep(BEAT).await;
+        let kept = async {
+            let mut conn = store.acquire().await?;
+            reconciler_renew(&mut conn, owner, LEASE.as_secs_f64()).await
+        };
+        if let Err(error) = kept.await {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "projects are not kept"
+            );
+        }
+    }
+}
+
+/// The roots that must wait, and how long: the files of a root that has just gone from a folder
+/// look like those of the root around it.
+fn missing(
+    scan: &Scan,
+    roots: &BTreeMap<String, Root>,
+    since: &mut Option<Instant>,
+) -> BTreeMap<String, Duration> {
+    let seen: BTreeSet<&str> = scan.roots.iter().map(|seen| seen.key.as_str()).collect();
+    let gone = roots.keys().filter(|key| !seen.contains(key.as_str()));
+    let gone: Vec<&Path> = gone.map(Path::new).collect();
+    if scan.whole || gone.is_empty() {
+        *since = None;
+        return BTreeMap::new();
+    }
+    let now = clock::monotonic();
+    let waited = now.saturating_duration_since(*since.get_or_insert(now));
+    if waited >= TWICE {
+        return BTreeMap::new();
+    }
+    let around = |key: &&&str| gone.iter().any(|gone| gone.starts_with(key));
+    let waiting = seen.iter().filter(around);
+    waiting
+        .map(|key| ((*key).to_owned(), TWICE - waited))
+        .collect()
+}
+
+/// Sorts out which project is declared by whom: what no root declares any more is an orphan.
+fn settle_names(
+    scan: &Scan,
+    roots: &mut BTreeMap<String, Root>,
+    orphans: &mut BTreeMap<String, Root>,
+) {
+    let mut known: BTreeMap<String, Root> = std::mem::take(orphans);
+    let mut keep = BTreeMap::new();
+    for (key, root) in std::mem::take(roots) {
+        let seen = scan.roots.iter().find(|seen| seen.key == key);
+        let stays = seen.is_some_and(|seen| {
+            seen.project.is_none() || root.project.is_none() || seen.project == root.project
+        });
+        match (&root.project, stays) {
+            (_, true) => drop(keep.insert(key, root)),
+            (Some(project), false) => drop(known.insert(project.clone(), root)),
+            (None, false) => {}
+        }
+    }
+    *roots = keep;
+    for seen in &scan.roots {
+        let root = roots.get(&seen.key).and_then(|root| root.project.clone());
+        if let Some(declared) = seen.project.clone().or(root) {
+            known.remove(&declared);
+        }
+    }
+    *orphans = known;
 }
 
 /// What every root of the source says, read away from the threads that serve others.

@@ -1,6 +1,8 @@
 //! Where check files come from: a folder, which changes under our hands, or a repository,
 //! whose trees are whole and have a name.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,12 @@ use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
 use crate::model::desired::{Ancestry, Revision};
+
+/// How often a folder is read anew because git changed it meanwhile.
+const ATTEMPTS: usize = 5;
+/// How long git may write to a folder, in looks.
+const LOOKS: u32 = 200;
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A source, by its settings.
 #[derive(Clone, Debug)]
@@ -29,6 +37,8 @@ pub(super) struct Seen {
     /// What it is told apart by: its path in the source.
     pub(super) key: String,
     pub(super) wanted: Result<Wanted, Diagnostics>,
+    /// The project that it says to be, also where the rest of it cannot be compiled.
+    pub(super) project: Option<String>,
     pub(super) revision: Revision,
 }
 
@@ -39,6 +49,18 @@ pub(super) struct Scan {
     pub(super) strays: String,
     /// Nothing can be half written: what it lacks was taken away.
     pub(super) whole: bool,
+}
+
+/// Why a source cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SourceError {
+    #[error("there is no folder of check files to be read")]
+    Folder(#[source] io::Error),
+    /// Another commit each time.
+    #[error("another commit was checked out each time it was read")]
+    Restless,
+    #[error(transparent)]
+    Git(#[from] GitError),
 }
 
 impl Source {
@@ -59,21 +81,12 @@ impl Source {
     }
 
     /// Reads all of it. Blocks.
-    pub(super) fn scan(&self, inputs: &Arc<Inputs>) -> Result<Scan, GitError> {
+    pub(super) fn scan(&self, inputs: &Arc<Inputs>) -> Result<Scan, SourceError> {
         match self {
             Self::Folder(folder) => {
-                let roots = load::tree(folder, inputs).into_iter();
-                let roots = roots.map(|(path, wanted)| {
-                    let shown = path.display().to_string();
-                    Seen {
-                        key: shown.clone(),
-                        revision: complete(git::revision(&path), &wanted, inputs),
-                        shown,
-                        wanted,
-                    }
-                });
+                fs::read_dir(folder).map_err(SourceError::Folder)?;
                 Ok(Scan {
-                    roots: roots.collect(),
+                    roots: settled(folder, inputs)?,
                     strays: strays(folder, &self.shown()),
                     whole: false,
                 })
@@ -98,6 +111,7 @@ impl Source {
                         },
                         key: folder,
                         revision: complete(revision, &wanted, inputs),
+                        project: project(&path, &wanted),
                         wanted,
                     }
                 });
@@ -119,6 +133,49 @@ impl Source {
             }
         }
     }
+}
+
+/// The roots of a folder between two moments in which git did not write to it.
+fn settled(folder: &Path, inputs: &Arc<Inputs>) -> Result<Vec<Seen>, SourceError> {
+    for _again in 0..ATTEMPTS {
+        unlocked(folder)?;
+        let before = git::head(folder);
+        let roots = load::tree(folder, inputs).into_iter();
+        let roots = roots.map(|(path, wanted)| {
+            let shown = path.display().to_string();
+            Seen {
+                key: shown.clone(),
+                revision: complete(git::revision(&path), &wanted, inputs),
+                project: project(&path, &wanted),
+                shown,
+                wanted,
+            }
+        });
+        let roots = roots.collect();
+        if git::index_lock(folder).is_none() && git::head(folder) == before {
+            return Ok(roots);
+        }
+    }
+    Err(SourceError::Restless)
+}
+
+/// Waits until git has written what it writes.
+fn unlocked(folder: &Path) -> Result<(), GitError> {
+    for _look in 0..LOOKS {
+        if git::index_lock(folder).is_none() {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK);
+    }
+    git::index_lock(folder).map_or(Ok(()), |lock| Err(GitError::Busy(lock)))
+}
+
+fn project(path: &Path, wanted: &Result<Wanted, Diagnostics>) -> Option<String> {
+    let name = match wanted {
+        Ok((desired, _)) => Some(desired.project.clone()),
+        Err(_) => load::named(path),
+    };
+    name.map(|name| name.to_string())
 }
 
 fn strays(folder: &Path, shown: &str) -> String {

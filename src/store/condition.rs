@@ -93,31 +93,13 @@ pub async fn condition_list(
         .collect())
 }
 
-/// Says how an aspect is; returns whether its status or its reason is another by that.
+/// Says how an aspect is.
 pub async fn condition_set(
     conn: &mut PgConnection,
     project: ProjectId,
     new: &NewCondition<'_>,
     now: OffsetDateTime,
-) -> Result<bool, StoreError> {
-    let before = sqlx::query!(
-        "select status, reason, digest from project_conditions
-         where project_id = $1 and type = $2 for update",
-        project.0,
-        new.aspect.name(),
-    )
-    .fetch_optional(&mut *conn)
-    .await
-    .doing("read a condition")?;
-    let differs = match before {
-        Some(row) => {
-            row.status != new.status
-                || row.reason != new.reason
-                || row.digest.as_deref() != new.digest
-        }
-        // What was never said is false.
-        None => new.status,
-    };
+) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into project_conditions (project_id, type, status, reason, message,
              observed_generation, since, digest)
@@ -138,7 +120,7 @@ pub async fn condition_set(
     .execute(conn)
     .await
     .doing("store a condition")?;
-    Ok(differs)
+    Ok(())
 }
 
 /// Takes or keeps a project for the reconciler of this lokahid until then; `false` when
@@ -163,6 +145,74 @@ pub async fn reconciler_take(
     .await
     .doing("take a project for the reconciler")?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Keeps every project that the reconciler of this lokahid has.
+pub async fn reconciler_renew(
+    conn: &mut PgConnection,
+    owner: &str,
+    seconds: f64,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update projects set reconciler_until = now() + make_interval(secs => $2)
+         where reconciler = $1 and reconciler_until > now()",
+        owner,
+        seconds,
+    )
+    .execute(conn)
+    .await
+    .doing("keep projects for the reconciler")?;
+    Ok(())
+}
+
+/// The projects that the reconciler of this lokahid had last, be it before a restart.
+pub async fn reconciler_projects(
+    conn: &mut PgConnection,
+    owner: &str,
+) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar!("select name from projects where reconciler = $1", owner)
+        .fetch_all(conn)
+        .await
+        .doing("read what is reconciled here")
+}
+
+/// Gives up one project; whoever declares it may take it.
+pub async fn reconciler_leave(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    owner: &str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update projects set reconciler_until = '-infinity' where id = $1 and reconciler = $2",
+        project.0,
+        owner,
+    )
+    .execute(conn)
+    .await
+    .doing("give up a project")?;
+    Ok(())
+}
+
+/// Forgets that a project was ever reconciled.
+pub async fn reconciler_forget(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update projects set reconciler = '', reconciler_until = '-infinity' where id = $1",
+        project.0,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("forget who reconciled a project")?;
+    sqlx::query!(
+        "delete from project_conditions where project_id = $1",
+        project.0
+    )
+    .execute(conn)
+    .await
+    .doing("forget how a project stood")?;
+    Ok(())
 }
 
 /// Gives up what the reconciler of this lokahid has.

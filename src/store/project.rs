@@ -373,7 +373,8 @@ pub struct Counts {
     pub checks: i64,
     pub webhooks: i64,
     pub disabled: i64,
-    /// Checks whose live spec is not what was declared.
+    /// Checks whose live spec is not what was declared, and declared ones that were deleted
+    /// past the files and can come back.
     pub drifted: i64,
     pub up: i64,
     /// DOWN or ERROR.
@@ -392,6 +393,10 @@ pub async fn project_counts(
                     and r.address is not null and r.deleted_at is null) as "webhooks!",
                count(*) filter (where c.disabled) as "disabled!",
                count(*) filter (where c.live_spec_id is distinct from c.declared_spec_id)
+                   + (select count(*) from drifts f join checks g on g.id = f.check_id
+                      join memberships m on m.project_id = g.project_id and m.kind = 'check'
+                          and m.object = g.id and m.to_gen is null
+                      where g.project_id = $1 and g.deleted_at > now() - interval '7 days')
                    as "drifted!",
                count(*) filter (where t.state = 1 and not c.disabled) as "up!",
                count(*) filter (where t.state in (2, 3) and not c.disabled) as "down!"

@@ -144,7 +144,7 @@ pub(in crate::api) async fn apply(
     let condition = Condition {
         shown: shown(&stored),
         allow: allowances(asked.allow.unwrap_or_default())?,
-        approved: false,
+        ..Condition::default()
     };
     let done = answer(&stored.project);
     let store = &call.state.store;

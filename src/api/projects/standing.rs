@@ -6,6 +6,7 @@ use super::short;
 use crate::clock;
 use crate::model::name::Name;
 use crate::model::scope::Scope;
+use crate::plan::guard::can_be_approved;
 use crate::plan::wire;
 use crate::proto::lokahi::{
     self, ApproveRequest, Generation, HistoryRequest, HistoryResult, ProjectRequest, ProjectStatus,
@@ -65,7 +66,12 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         down,
     } = project_counts(conn, project.id).await?;
     let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
-    let conditions = condition_list(conn, &[project.id]).await?;
+    let conditions = condition_list(conn, &[project.id]).await?.into_iter();
+    let is_alone = project.reconciler.is_none();
+    let conditions = conditions.map(|(_, it)| match is_alone {
+        true => left_alone(it),
+        false => it,
+    });
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(ProjectStatus {
         operators: project_operators(conn, project.id).await?,
@@ -90,11 +96,24 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
             by: suspended.by,
             reason: suspended.reason,
         }),
-        conditions: conditions
-            .into_iter()
-            .map(|(_, it)| condition(it))
-            .collect(),
+        conditions: conditions.map(condition).collect(),
     })
+}
+
+/// What was said by a reconciler that is not there any more is no word on how things are.
+fn left_alone(said: Condition) -> Condition {
+    if said.aspect != Aspect::Ready.name() || said.reason == "RootMissing" {
+        return said;
+    }
+    Condition {
+        status: false,
+        reason: "NoReconciler".to_owned(),
+        message: format!(
+            "no lokahid reconciles it now; the last word was {}: {}",
+            said.reason, said.message
+        ),
+        ..said
+    }
 }
 
 fn condition(condition: Condition) -> lokahi::Condition {
@@ -200,6 +219,15 @@ pub(in crate::api) async fn approve(
     let conditions = condition_list(&mut tx, &[project.id]).await?;
     let mut held = conditions.into_iter().map(|(_, condition)| condition);
     let held = held.find(|condition| condition.aspect == Aspect::Held.name() && condition.status);
+    if let Some(held) = &held
+        && let Some(only) = held.reason.split(',').find(|name| !can_be_approved(name))
+    {
+        let text = format!(
+            "nobody can approve {only}: see `lokahictl status {}`",
+            project.name
+        );
+        return Err(TwirpError::new(Code::FailedPrecondition, text).into());
+    }
     let digest = held.and_then(|condition| condition.digest);
     let Some(digest) = digest else {
         let text = format!("nothing of {} is held", project.name);

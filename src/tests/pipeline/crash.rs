@@ -108,7 +108,9 @@ async fn a_webhook_worker_killed_while_it_sends_repeats_under_the_same_id() {
 }
 
 /// A fleet over servers of its own, which the story may kill.
-async fn with_own_servers() -> (Fleet, Services, Supervisor, std::path::PathBuf) {
+pub(super) async fn with_own_servers(
+    settings: &[(&str, &str)],
+) -> (Fleet, Services, Supervisor, std::path::PathBuf) {
     let supervisor = Supervisor::new();
     let options = options(true, true);
     let folder = options.data_dir.clone();
@@ -117,12 +119,12 @@ async fn with_own_servers() -> (Fleet, Services, Supervisor, std::path::PathBuf)
         services.database_url().unwrap(),
         services.nats_url().unwrap(),
     );
-    let fleet = Fleet::start_over(database, nats, &[]).await;
+    let fleet = Fleet::start_over(database, nats, settings).await;
     (fleet, services, supervisor, folder)
 }
 
 /// Kills one of the servers, whose keeper then starts it anew.
-fn kill_server(folder: &std::path::Path, server: &str) {
+pub(super) fn kill_server(folder: &std::path::Path, server: &str) {
     let text = std::fs::read_to_string(folder.join(server).join("process")).unwrap();
     let pid = text.split(' ').next().unwrap().parse().unwrap();
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
@@ -131,7 +133,7 @@ fn kill_server(folder: &std::path::Path, server: &str) {
 #[tokio::test]
 async fn nats_may_be_killed_and_postgres_too() {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
-    let (fleet, services, supervisor, folder) = with_own_servers().await;
+    let (fleet, services, supervisor, folder) = with_own_servers(&[]).await;
     let check = fleet.create(&site.url, &receiver.url).await;
     fleet.until_state(&check.id, State::Up).await;
     for server in ["nats", "postgres", "nats", "postgres"] {

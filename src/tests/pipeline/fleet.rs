@@ -21,6 +21,8 @@ pub(super) struct Program {
     path: &'static str,
     arguments: Vec<String>,
     settings: Vec<(String, String)>,
+    /// Another user to run as, where the story may choose.
+    user: Option<u32>,
     child: Option<Child>,
     /// Everything that it has logged.
     log: Arc<Mutex<String>>,
@@ -35,6 +37,7 @@ impl Program {
             path,
             arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
             settings: settings.iter().map(owned).collect(),
+            user: None,
             child: None,
             log: Arc::default(),
             address: watch::channel(None).1,
@@ -47,7 +50,11 @@ impl Program {
         reason = "the log is read until the program ends, and shown to whoever asks with SHOW_LOGS"
     )]
     pub(super) fn start(&mut self) {
-        let mut child = Command::new(self.path)
+        let mut command = Command::new(self.path);
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        let mut child = command
             .args(&self.arguments)
             .env_remove("LOG")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
@@ -73,6 +80,23 @@ impl Program {
             }
         });
         (self.child, self.address) = (Some(child), address);
+    }
+
+    /// Another value of a setting, from its next start on.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// From its next start on it runs as whoever Postgres runs as: no root, whom nothing is
+    /// unreadable to.
+    pub(super) fn be_nobody(&mut self, database_url: &str) {
+        use std::os::unix::fs::MetadataExt as _;
+        let (_, host) = database_url.split_once("host=").unwrap();
+        let host = host.split('&').next().unwrap().replace("%2F", "/");
+        let owner = std::fs::metadata(host).unwrap().uid();
+        let is_root = nix::unistd::geteuid().is_root();
+        self.user = is_root.then_some(owner);
     }
 
     /// Everything that it has logged so far.

@@ -1,5 +1,14 @@
 //! A folder of check files, and a lokahid that does what it says.
 
+mod ground;
+
+mod changing;
+mod git;
+mod holding;
+mod killed;
+mod lease;
+mod modes;
+
 use std::path::Path;
 
 use lokahi::proto::lokahi::{Check, ChecksPage, CreateOpts, ListOpts};

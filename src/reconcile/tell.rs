@@ -1,0 +1,139 @@
+//! What is said of a project: its conditions, the events for its operators and its metrics,
+//! all from the same words and in one transaction.
+
+use super::event;
+use super::propose::Proposal;
+use super::root::Ground;
+use super::run::SelfHeal;
+use crate::clock;
+use crate::spec::Digest;
+use crate::store::condition::{Aspect, Condition, NewCondition, condition_list};
+use crate::store::error::StoreError;
+use crate::store::project::Project;
+
+/// The longest message of a condition, in characters.
+const MESSAGE: usize = 2000;
+
+/// How an aspect is.
+pub(super) struct Words<'a> {
+    pub(super) aspect: Aspect,
+    pub(super) status: bool,
+    /// One word for programs.
+    pub(super) reason: &'a str,
+    pub(super) message: &'a str,
+    /// Of what is held.
+    pub(super) digest: Option<&'a Digest>,
+}
+
+impl<'a> Words<'a> {
+    /// An aspect that is not so, and never needs a word.
+    pub(super) fn not(aspect: Aspect) -> Self {
+        Self::of(aspect, false, "None", "")
+    }
+
+    pub(super) fn of(aspect: Aspect, status: bool, reason: &'a str, message: &'a str) -> Self {
+        Self {
+            aspect,
+            status,
+            reason,
+            message,
+            digest: None,
+        }
+    }
+}
+
+/// Says these aspects of a project; what is not among them stays as it was said.
+pub(super) async fn tell(
+    ground: &Ground<'_>,
+    project: &Project,
+    words: &[Words<'_>],
+    sha: &str,
+) -> Result<(), StoreError> {
+    let now = clock::now();
+    let mut tx = ground.store.begin().await?;
+    let stored = condition_list(&mut tx, &[project.id]).await?;
+    let stored: Vec<Condition> = stored.into_iter().map(|(_, stored)| stored).collect();
+    let find = |aspect: Aspect| stored.iter().find(|it| it.aspect == aspect.name());
+    let mut events = Vec::new();
+    for words in words {
+        let message = cut(words.message);
+        let new = NewCondition {
+            aspect: words.aspect,
+            status: words.status,
+            reason: words.reason,
+            message: &message,
+            observed_generation: project.generation,
+            digest: words.digest.map(|digest| &digest.0[..]),
+        };
+        let before = find(words.aspect);
+        events.extend(event::say(&mut tx, project, before, &new, sha, now).await?);
+    }
+    tx.commit().await.map_err(|source| StoreError::Query {
+        doing: "say how a project stands",
+        source,
+    })?;
+    let holds = |aspect: Aspect| {
+        let said = words.iter().find(|words| words.aspect == aspect);
+        let before = || find(aspect).is_some_and(|stored| stored.status);
+        said.map_or_else(before, |words| words.status)
+    };
+    let flags = Aspect::ALL.map(|aspect| (aspect, holds(aspect)));
+    ground.status.tell(&project.name, project.generation, flags);
+    if !events.is_empty() {
+        // Workers also look by themselves.
+        ground.bus.hint_publish(&events).await.unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// What a person does about what is held.
+pub(super) fn next(proposal: &Proposal) -> String {
+    let name = &proposal.project.name;
+    let only = proposal
+        .guards
+        .iter()
+        .find(|guard| !guard.can_be_approved());
+    match only {
+        None => format!("To let exactly this happen: lokahictl approve {name}"),
+        Some(guard) if guard.name == "empty" => format!(
+            "Nobody can approve that. If it is meant: lokahictl suspend {name} --reason WHY, \
+             lokahictl apply --allow-empty, lokahictl resume {name}"
+        ),
+        Some(guard) => format!(
+            "Nobody can approve that. It passes with {}",
+            guard.passes_with
+        ),
+    }
+}
+
+/// Whether something drifted, as far as that is watched.
+pub(super) fn drifts<'a>(drifted: i64, message: &'a str, ground: &Ground<'_>) -> Words<'a> {
+    match drifted > 0 && ground.settings.self_heal != SelfHeal::Off {
+        true => Words::of(Aspect::Drifted, true, "ForcedChange", message),
+        false => Words::not(Aspect::Drifted),
+    }
+}
+
+/// What drifted, and what a person may do about it.
+pub(super) fn drift_words(drifted: i64, name: &str, heal: SelfHeal) -> String {
+    let next = match heal {
+        SelfHeal::Restore => "SELF_HEAL=restore brings back what the files say".to_owned(),
+        _ => format!(
+            "lokahictl export --drift {name} prints what would keep it, SELF_HEAL=restore would \
+             bring back what the files say"
+        ),
+    };
+    let checks = if drifted == 1 {
+        "check was"
+    } else {
+        "checks were"
+    };
+    format!("{drifted} {checks} changed past the files; {next}")
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MESSAGE) {
+        Some((at, _)) => format!("{}...\n", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,312 @@
+//! A folder that changes as folders do: it converges, and nothing is taken away by accident.
+
+use lokahi::clock;
+use sqlx::Row as _;
+
+use super::ground::{Folder, Story, check, checks, git};
+use crate::support::until;
+
+/// A tree of 1,000 files, each with a check that is due every so often.
+fn tree(folder: &Folder, every: &str) {
+    for n in 0..1000 {
+        let text = check(&format!("c{n}"), every);
+        std::fs::write(folder.path().join(format!("c{n}.hcl")), text).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_loop_of_checkouts_gives_whole_trees_only() {
+    let story = Story::begin(&[], &[("RECONCILE", "off")]).await;
+    let folder = &story.folder;
+    folder.git(&["init", "-q"]);
+    tree(folder, "60s");
+    let one = folder.commit("one");
+    folder.git(&["checkout", "-q", "-b", "other"]);
+    tree(folder, "120s");
+    let other = folder.commit("other");
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("RECONCILE", "apply");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    let path = story.folder.path().to_owned();
+    let loops = tokio::task::spawn_blocking(move || {
+        for n in 0..60 {
+            let branch = if n % 2 == 0 { "main" } else { "other" };
+            git(&path, &["checkout", "-q", branch]);
+        }
+    });
+    loops.await.unwrap();
+    until("the last tree is in force", async || {
+        let row = sqlx::query("select n, sha from generations order by n desc limit 1")
+            .fetch_optional(&mut story.fleet.database().await)
+            .await
+            .unwrap();
+        row.is_some_and(|row| row.get::<String, _>("sha") == other)
+            && story.condition("Ready").await.status
+    })
+    .await;
+    let rows = sqlx::query(
+        "select g.n, g.sha, g.dirty, g.created + g.updated as changed, g.deleted,
+             (select count(distinct convert_from(substring(s.bytes from '.*'), 'LATIN1'))
+              from memberships m join specs s on s.id = m.spec_id
+              where m.kind = 'check' and m.from_gen <= g.n
+                  and (m.to_gen is null or m.to_gen >= g.n)) as kinds
+         from generations g order by g.n",
+    )
+    .fetch_all(&mut story.fleet.database().await)
+    .await
+    .unwrap();
+    for row in rows {
+        let n: i64 = row.get("n");
+        assert_eq!(row.get::<i32, _>("deleted"), 0, "generation {n}");
+        assert_eq!(
+            row.get::<i32, _>("changed"),
+            1000 + i32::from(n == 1),
+            "generation {n}"
+        );
+        assert_eq!(row.get::<i64, _>("kinds"), 1, "generation {n} is one tree");
+        assert!(!row.get::<bool, _>("dirty"), "generation {n}");
+        assert!([&one, &other].contains(&&row.get::<String, _>("sha")));
+    }
+}
+
+#[tokio::test]
+async fn a_config_map_swap_is_one_change() {
+    let story = Story::begin(&[], &[("RECONCILE", "off")]).await;
+    let root = Story::root(&story.operators);
+    let (folder, mut fleet) = (Folder::new(), story.fleet);
+    folder.write("..one/lokahi.hcl", &root);
+    folder.write("..one/web.hcl", &(check("a", "60s") + &check("b", "60s")));
+    folder.write("..two/lokahi.hcl", &root);
+    folder.write("..two/web.hcl", &check("a", "30s"));
+    folder.link("..one", "..data");
+    folder.link("..data/lokahi.hcl", "lokahi.hcl");
+    folder.link("..data/web.hcl", "web.hcl");
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("CHECKS_DIR", &folder.text(""));
+    fleet.lokahid.set("RECONCILE", "apply");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story {
+        fleet,
+        folder,
+        ..story
+    };
+    story.until_ready().await;
+    assert_eq!(story.live().await, ["a", "b"]);
+
+    story.folder.link("..two", "..data");
+    story.until_condition("Ready", false, "Waiting").await;
+    assert_eq!(
+        story.live().await,
+        ["a", "b"],
+        "nothing of it before all of it"
+    );
+    story.until_ready().await;
+    assert_eq!(story.live().await, ["a"]);
+    assert_eq!(
+        story.status().await.generation,
+        2,
+        "one change is one generation"
+    );
+}
+
+#[tokio::test]
+async fn a_git_sync_swap_is_found() {
+    let story = Story::begin(&[], &[("RECONCILE", "off")]).await;
+    let root = Story::root(&story.operators);
+    let (folder, mut fleet) = (Folder::new(), story.fleet);
+    for (tree, every) in [("one", "60s"), ("two", "30s")] {
+        folder.write(&format!(".worktrees/{tree}/checks.d/lokahi.hcl"), &root);
+        folder.write(
+            &format!(".worktrees/{tree}/checks.d/web.hcl"),
+            &check("a", every),
+        );
+    }
+    folder.link(".worktrees/one", "current");
+    fleet.lokahid.stop().await;
+    fleet
+        .lokahid
+        .set("CHECKS_DIR", &folder.text("current/checks.d"));
+    fleet.lokahid.set("RECONCILE", "apply");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story {
+        fleet,
+        folder,
+        ..story
+    };
+    story.until_ready().await;
+    story.folder.link(".worktrees/two", "current");
+    until("the swap is applied", async || {
+        story.status().await.generation == 2
+    })
+    .await;
+    assert_eq!(story.live().await, ["a"]);
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a measurement for people")]
+async fn a_saved_file_is_soon_in_force() {
+    let story = Story::start(
+        &[("web.hcl", &check("a", "60s"))],
+        &[("RECONCILE_INTERVAL", "1h")],
+    )
+    .await;
+    for every in ["30s", "20s", "10s"] {
+        let generation = story.status().await.generation;
+        let saved = clock::monotonic();
+        story.folder.write("web.hcl", &check("a", every));
+        until("it is in force", async || {
+            story.status().await.generation > generation
+        })
+        .await;
+        eprintln!("saved and in force after {:?}", saved.elapsed());
+    }
+    assert_eq!(story.status().await.generation, 4);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_removed_and_cloned_anew_changes_nothing() {
+    let story = Story::start(&[("web.hcl", &checks(5, "60s"))], &[]).await;
+    let copy = Folder::new();
+    let path = story.folder.path();
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(path.join("."))
+        .arg(copy.path())
+        .status();
+    assert!(status.unwrap().success());
+    std::fs::remove_dir_all(path).unwrap();
+    let words = story
+        .until_condition("Ready", false, "SourceUnavailable")
+        .await;
+    assert!(words.contains("No such file"), "{words}");
+    assert_eq!(story.gauge("Ready").await, Some(0.0));
+    story
+        .until_told(&["project.failed SourceUnavailable"])
+        .await;
+    assert_eq!(story.live().await.len(), 5);
+
+    copy.git(&["init", "-q"]);
+    copy.commit("all");
+    git(
+        std::env::temp_dir().as_path(),
+        &["clone", "-q", &copy.text(""), &story.folder.text("")],
+    );
+    story.until_ready().await;
+    story
+        .until_told(&["project.failed SourceUnavailable", "project.failed."])
+        .await;
+    assert_eq!(
+        story.status().await.generation,
+        1,
+        "what came back was what was there"
+    );
+    assert_eq!(story.gauge("Ready").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn a_folder_without_files_is_no_wish() {
+    let story = Story::start(&[("web.hcl", &checks(5, "60s"))], &[]).await;
+    story.folder.remove("web.hcl");
+    story.folder.remove("lokahi.hcl");
+    let words = story.until_condition("Ready", false, "InvalidFiles").await;
+    assert!(words.contains("lokahi"), "{words}");
+    story.until_told(&["project.failed InvalidFiles"]).await;
+    assert_eq!(story.live().await.len(), 5);
+}
+
+#[tokio::test]
+async fn an_unreadable_file_holds_everything() {
+    let story = Story::start(
+        &[("a.hcl", &check("a", "60s")), ("b.hcl", &check("b", "60s"))],
+        &[],
+    )
+    .await;
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    fleet.lokahid.be_nobody(&fleet.database_url);
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    story.until_ready().await;
+    let file = story.folder.path().join("a.hcl");
+    let mode = |mode| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(0o000);
+    story.folder.write("b.hcl", &check("b", "30s"));
+    let words = story.until_condition("Ready", false, "InvalidFiles").await;
+    assert!(
+        words.contains("a.hcl") && words.contains("permission denied"),
+        "{words}"
+    );
+    story.until_told(&["project.failed InvalidFiles"]).await;
+    assert_eq!(story.live().await, ["a", "b"]);
+    assert_eq!(story.status().await.generation, 1, "one error and no plan");
+    mode(0o644);
+    story.until_ready().await;
+    story
+        .until_told(&["project.failed InvalidFiles", "project.failed."])
+        .await;
+    assert_eq!(story.status().await.generation, 2);
+}
+
+#[tokio::test]
+async fn the_first_scan_after_a_start_deletes_nothing() {
+    let story = Story::start(&[("web.hcl", &checks(3, "60s"))], &[]).await;
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    story.folder.write("web.hcl", &checks(2, "60s"));
+    let started = clock::now();
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    let words = story.until_condition("Ready", false, "Waiting").await;
+    assert!(words.contains("seen twice"), "{words}");
+    assert_eq!(story.live().await.len(), 3);
+    story.until_ready().await;
+    assert_eq!(story.live().await.len(), 2);
+    let at: time::OffsetDateTime = sqlx::query_scalar("select at from generations where n = 2")
+        .fetch_one(&mut story.fleet.database().await)
+        .await
+        .unwrap();
+    assert!(
+        at - started >= time::Duration::seconds(10),
+        "{at} is too soon after {started}"
+    );
+}
+
+#[tokio::test]
+async fn what_breaks_while_lokahid_is_away_is_told_when_it_is_back() {
+    let story = Story::start(&[("web.hcl", &checks(3, "60s"))], &[]).await;
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    story.folder.write("web.hcl", "check \"c0\" {");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    let words = story.until_condition("Ready", false, "InvalidFiles").await;
+    assert!(words.contains("web.hcl:1"), "{words}");
+    story.until_told(&["project.failed InvalidFiles"]).await;
+    assert_eq!(story.live().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_project_that_no_root_declares_any_more_is_missed() {
+    let story = Story::start(&[("web.hcl", &checks(3, "60s"))], &[]).await;
+    let root = Story::root(&story.operators).replace("shop", "store");
+    story.folder.write("lokahi.hcl", &root);
+    let words = story.until_condition("Ready", false, "RootMissing").await;
+    assert!(words.contains("no root in"), "{words}");
+    story.until_told(&["project.failed RootMissing"]).await;
+    assert_eq!(story.status().await.checks, 3);
+    until("whoever declares it may have it", async || {
+        story.status().await.reconciler.is_empty()
+    })
+    .await;
+}

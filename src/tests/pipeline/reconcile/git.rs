@@ -1,0 +1,223 @@
+//! CHECKS_GIT: committed trees of a repository, with their names.
+
+use super::ground::{Folder, check, condition, live, status, until_condition};
+use crate::pipeline::fleet::Fleet;
+use crate::support::programs::lokahictl;
+use crate::support::until;
+
+/// Not a word of it may be found anywhere.
+const PASSWORD: &str = "canary-f3b1d7";
+const ROOT: &str = "lokahi {\n  project = \"shop\"\n}\n";
+
+struct Story {
+    fleet: Fleet,
+    /// Where people commit.
+    work: Folder,
+    /// Where they push to.
+    bare: Folder,
+    /// Copies.
+    _cache: Folder,
+}
+
+impl Story {
+    async fn start(interval: &str) -> Self {
+        let (work, bare, cache) = (Folder::new(), Folder::new(), Folder::new());
+        bare.git(&["init", "-q", "--bare"]);
+        work.git(&["init", "-q"]);
+        work.git(&["remote", "add", "origin", &bare.text("")]);
+        work.write("checks.d/lokahi.hcl", ROOT);
+        work.write("checks.d/web.hcl", &check("a", "60s"));
+        let sha = work.commit("first");
+        work.git(&["push", "-q", "origin", "main"]);
+        let place = format!("{}#main:checks.d", bare.text(""));
+        let fleet = Fleet::start(&[
+            ("CHECKS_GIT", &place),
+            ("CACHE_DIR", &cache.text("")),
+            ("RECONCILE_INTERVAL", interval),
+        ])
+        .await;
+        let story = Self {
+            fleet,
+            work,
+            bare,
+            _cache: cache,
+        };
+        story.until_applied(&sha).await;
+        story
+    }
+
+    fn push(&self, text: &str) -> String {
+        self.work.write("checks.d/web.hcl", text);
+        let sha = self.work.commit("more");
+        self.work.git(&["push", "-q", "--force", "origin", "main"]);
+        sha
+    }
+
+    async fn until_applied(&self, sha: &str) {
+        until(&format!("{sha} is applied"), async || {
+            let revision = status(&self.fleet, "shop").await.revision;
+            revision.unwrap_or_default().sha == sha
+        })
+        .await;
+        until_condition(&self.fleet, "shop", ("Ready", true, "Applied")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_commit_is_applied_with_its_name_within_the_interval() {
+    let story = Story::start("1s").await;
+    let sha = story.push(&(check("a", "60s") + &check("b", "60s")));
+    story.until_applied(&sha).await;
+    let revision = status(&story.fleet, "shop").await.revision.unwrap();
+    assert_eq!(
+        (revision.r#ref.as_str(), revision.path.as_str()),
+        ("main", "checks.d")
+    );
+    assert!(!revision.dirty);
+    // What a tree lacks was taken away: there is nothing to wait for.
+    let sha = story.push(&check("b", "60s"));
+    story.until_applied(&sha).await;
+    assert_eq!(live(&story.fleet).await, ["b"]);
+    assert_eq!(status(&story.fleet, "shop").await.generation, 3);
+}
+
+#[tokio::test]
+async fn a_commit_is_applied_at_once_when_somebody_says_so() {
+    let story = Story::start("1h").await;
+    let sha = story.push(&check("a", "30s"));
+    let told = lokahictl(&story.fleet.base(), &["reconcile", "shop"]).await;
+    assert_eq!(told.code, 0, "{}", told.words);
+    story.until_applied(&sha).await;
+}
+
+#[tokio::test]
+async fn a_push_back_to_an_ancestor_is_held() {
+    let story = Story::start("1s").await;
+    let first = story.work.git(&["rev-parse", "HEAD"]);
+    let second = story.push(&check("a", "30s"));
+    story.until_applied(&second).await;
+    story
+        .work
+        .git(&["push", "-q", "--force", "origin", &format!("{first}:main")]);
+    let words = until_condition(&story.fleet, "shop", ("Held", true, "rollback")).await;
+    assert!(words.contains(&second[..10]), "{words}");
+    let mut fleet = story.fleet;
+    // A copy that never had what was forced away asks for it.
+    fleet.lokahid.stop().await;
+    let cache = Folder::new();
+    fleet.lokahid.set("CACHE_DIR", &cache.text(""));
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    until("it has looked", async || {
+        fleet.metric("lokahi_reconcile_rounds").await >= 2.0
+    })
+    .await;
+    assert_eq!(condition(&fleet, "shop", "Held").await.reason, "rollback");
+    assert_eq!(status(&fleet, "shop").await.generation, 2);
+    let approved = lokahictl(&fleet.base(), &["approve", "shop"]).await;
+    assert_eq!(approved.code, 0, "{}", approved.words);
+    until("it is done", async || {
+        status(&fleet, "shop").await.generation == 3
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_the_remote_is_away_nothing_changes_and_it_comes_back_by_itself() {
+    let story = Story::start("1s").await;
+    let (here, away) = (
+        story.bare.text(""),
+        format!("{}.away", story.bare.text("").trim_end_matches('/')),
+    );
+    std::fs::rename(&here, &away).unwrap();
+    let words = until_condition(&story.fleet, "shop", ("Ready", false, "SourceUnavailable")).await;
+    assert!(words.contains("git fetch"), "{words}");
+    assert_eq!(live(&story.fleet).await, ["a"]);
+    std::fs::rename(&away, &here).unwrap();
+    until_condition(&story.fleet, "shop", ("Ready", true, "Applied")).await;
+    assert_eq!(status(&story.fleet, "shop").await.generation, 1);
+}
+
+#[tokio::test]
+async fn a_branch_that_is_removed_is_no_wish() {
+    let story = Story::start("1s").await;
+    story.bare.git(&["symbolic-ref", "HEAD", "refs/heads/none"]);
+    story.bare.git(&["update-ref", "-d", "refs/heads/main"]);
+    let words = until_condition(&story.fleet, "shop", ("Ready", false, "SourceUnavailable")).await;
+    assert!(words.contains("main"), "{words}");
+    assert_eq!(live(&story.fleet).await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_link_that_leads_out_of_the_tree_is_not_followed() {
+    let story = Story::start("1s").await;
+    let outside = Folder::new();
+    outside.write("secret.hcl", &check("stolen", "60s"));
+    std::os::unix::fs::symlink(
+        outside.path().join("secret.hcl"),
+        story.work.path().join("checks.d/link.hcl"),
+    )
+    .unwrap();
+    story.push(&check("a", "30s"));
+    let words = until_condition(&story.fleet, "shop", ("Ready", false, "InvalidFiles")).await;
+    assert!(words.contains("link.hcl:1"), "{words}");
+    assert_eq!(live(&story.fleet).await, ["a"]);
+}
+
+#[tokio::test]
+async fn credentials_of_a_repository_are_shown_nowhere() {
+    let (work, cache) = (Folder::new(), Folder::new());
+    work.git(&["init", "-q"]);
+    work.write("lokahi.hcl", ROOT);
+    work.write("web.hcl", &check("a", "60s"));
+    work.commit("first");
+    // git reads the same tree at a URL with credentials: the host of a file URL is not looked at.
+    let place = format!(
+        "file://user:{PASSWORD}@localhost{}#main",
+        work.text("").trim_end_matches('/')
+    );
+    let rewritten = format!("url.{}.insteadOf", work.text("").trim_end_matches('/'));
+    let url = place.split('#').next().unwrap();
+    let mut fleet = Fleet::start(&[
+        ("CHECKS_GIT", &place),
+        ("CACHE_DIR", &cache.text("")),
+        ("RECONCILE_INTERVAL", "1s"),
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", &rewritten),
+        ("GIT_CONFIG_VALUE_0", url),
+    ])
+    .await;
+    until_condition(&fleet, "shop", ("Ready", true, "Applied")).await;
+    std::fs::remove_dir_all(work.path().join(".git")).unwrap();
+    until_condition(&fleet, "shop", ("Ready", false, "SourceUnavailable")).await;
+    // Without git's help it refuses the URL itself, and quotes it.
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("GIT_CONFIG_COUNT", "0");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    until("it has looked", async || {
+        fleet.metric("lokahi_reconcile_failures").await >= 1.0
+    })
+    .await;
+    let shown = lokahictl(&fleet.base(), &["status", "shop", "--output", "json"])
+        .await
+        .out;
+    let history = lokahictl(&fleet.base(), &["history", "shop", "--output", "json"])
+        .await
+        .out;
+    let audit = lokahictl(&fleet.base(), &["audit", "--output", "json"]).await;
+    for (place, text) in [
+        ("the database", fleet.dump().await),
+        ("the log", fleet.lokahid.log()),
+        ("the metrics", fleet.metrics().await),
+        ("status", shown.clone()),
+        ("history", history),
+        ("the audit", audit.out + &audit.words),
+    ] {
+        assert!(!text.contains(PASSWORD), "{place}");
+    }
+    assert!(
+        shown.contains("localhost"),
+        "the rest of it is shown: {shown}"
+    );
+}

@@ -1,0 +1,183 @@
+//! What a guard holds: it is named, it waits for a person, and exactly that is let through.
+
+use super::ground::{Story, check, checks};
+use crate::support::until;
+
+/// Files with one check each.
+fn files(count: usize) -> Vec<(String, String)> {
+    let file = |n| (format!("c{n}.hcl"), check(&format!("c{n}"), "60s"));
+    (0..count).map(file).collect()
+}
+
+/// Six checks that tell somebody, and what all of them have beside that.
+fn told(more: &str) -> String {
+    format!(
+        "defaults {{\n  notify = [webhook.operators]\n{more}}}\n{}",
+        checks(6, "60s")
+    )
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn half_of_the_files_gone_waits_for_a_person() {
+    let files = files(10);
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
+    let story = Story::start(&files, &[]).await;
+    for n in 0..6 {
+        story.folder.remove(&format!("c{n}.hcl"));
+    }
+    let words = story.until_condition("Held", true, "deletes,source").await;
+    assert!(
+        words.starts_with("6 of 10 checks would be deleted; 3 may be at once"),
+        "{words}"
+    );
+    assert!(words.contains("lokahictl approve shop"), "{words}");
+    assert_eq!(story.gauge("Held").await, Some(1.0));
+    assert_eq!(story.gauge("Ready").await, Some(0.0));
+    story.until_told(&["project.held deletes,source"]).await;
+    assert_eq!(story.live().await.len(), 10);
+    let shown = story
+        .ctl(&["status", "shop", "--output", "table"])
+        .await
+        .out;
+    assert!(shown.contains("lokahictl approve shop"), "{shown}");
+
+    let approved = story.ctl(&["approve", "shop"]).await;
+    assert_eq!(approved.code, 0, "{}", approved.words);
+    until("it is done", async || story.live().await.len() == 4).await;
+    story
+        .until_told(&["project.held deletes,source", "project.held."])
+        .await;
+    assert_eq!(story.gauge("Held").await, Some(0.0));
+    let audit: Vec<(String, String, bool)> = sqlx::query_as(
+        "select principal, action, forced from audit where outcome = 'done' order by id",
+    )
+    .fetch_all(&mut story.fleet.database().await)
+    .await
+    .unwrap();
+    let audit: Vec<(&str, &str, bool)> = audit
+        .iter()
+        .map(|(a, b, c)| (a.as_str(), b.as_str(), *c))
+        .collect();
+    assert_eq!(
+        audit,
+        [
+            ("reconciler", "reconcile", false),
+            ("anonymous", "Projects/Approve", true),
+            ("reconciler", "reconcile", true)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_bad_merge_is_held_and_only_what_was_approved_passes() {
+    let story = Story::start(&[("web.hcl", &told(""))], &[]).await;
+    story.folder.write("web.hcl", &told("  enabled = false\n"));
+    let words = story.until_condition("Held", true, "silence").await;
+    assert!(
+        words.starts_with("6 of 6 checks would be disabled or tell nobody"),
+        "{words}"
+    );
+    assert_eq!(story.status().await.disabled, 0);
+    let first = story.condition("Held").await.digest;
+
+    let wrong = story
+        .ctl(&["approve", "shop", "--digest", &"0".repeat(64)])
+        .await;
+    assert_eq!(wrong.code, 5, "{}", wrong.words);
+    // Another tree, before anybody has approved the first.
+    let other = told("  enabled = false\n").replace("60s", "30s");
+    story.folder.write("web.hcl", &other);
+    until("it is held anew", async || {
+        let held = story.condition("Held").await;
+        held.status && held.digest != first
+    })
+    .await;
+    let stale = story
+        .ctl(&["approve", "shop", "--digest", &hex(&first)])
+        .await;
+    assert_eq!(stale.code, 5, "{}", stale.words);
+    assert_eq!(story.status().await.generation, 1);
+
+    let second = story.condition("Held").await.digest;
+    let good = story
+        .ctl(&["approve", "shop", "--digest", &hex(&second)])
+        .await;
+    assert_eq!(good.code, 0, "{}", good.words);
+    until("it is done", async || story.status().await.disabled == 6).await;
+    story
+        .until_told(&[
+            "project.held silence",
+            "project.held silence",
+            "project.held.",
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn what_was_approved_is_not_what_came_after() {
+    let story = Story::start(&[("web.hcl", &told(""))], &[("RECONCILE_INTERVAL", "1h")]).await;
+    story.folder.write("web.hcl", &told("  enabled = false\n"));
+    story.until_condition("Held", true, "silence").await;
+    let first = story.condition("Held").await.digest;
+    // Written and approved at once: what is found then is another thing.
+    story.folder.write(
+        "web.hcl",
+        &told("  enabled = false\n").replace("60s", "30s"),
+    );
+    let approved = story
+        .ctl(&["approve", "shop", "--digest", &hex(&first)])
+        .await;
+    assert!([0, 5].contains(&approved.code), "{}", approved.words);
+    until("it is held anew", async || {
+        let held = story.condition("Held").await;
+        held.status && held.digest != first
+    })
+    .await;
+    assert_eq!(story.status().await.disabled, 0);
+}
+
+#[tokio::test]
+async fn checks_that_look_elsewhere_all_at_once_are_held() {
+    let many = checks(30, "60s");
+    let story = Story::start(&[("web.hcl", &many)], &[]).await;
+    story
+        .folder
+        .write("web.hcl", &many.replace("127.0.0.1", "127.0.0.2"));
+    let words = story.until_condition("Held", true, "changes").await;
+    assert!(
+        words.contains("30 of 30 checks would look at another host"),
+        "{words}"
+    );
+    assert_eq!(story.status().await.generation, 1);
+}
+
+#[tokio::test]
+async fn checks_that_tell_nobody_any_more_are_held() {
+    let story = Story::start(&[("web.hcl", &told(""))], &[]).await;
+    story.folder.write("web.hcl", &checks(6, "60s"));
+    story.until_condition("Held", true, "silence").await;
+    assert_eq!(story.status().await.generation, 1);
+}
+
+#[tokio::test]
+async fn nobody_can_approve_that_nothing_is_left() {
+    let story = Story::start(&[("web.hcl", &checks(2, "60s"))], &[]).await;
+    story.folder.remove("web.hcl");
+    let words = story.until_condition("Held", true, "empty").await;
+    assert!(words.contains("lokahictl suspend shop"), "{words}");
+    let refused = story.ctl(&["approve", "shop"]).await;
+    assert_eq!(refused.code, 1, "{}", refused.words);
+    assert!(
+        refused.words.contains("nobody can approve empty"),
+        "{}",
+        refused.words
+    );
+    assert_eq!(story.live().await, ["c0", "c1"]);
+}

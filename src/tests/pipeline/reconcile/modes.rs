@@ -1,0 +1,229 @@
+//! RECONCILE, SELF_HEAL, suspensions, and who may change what a reconciler owns.
+
+use lokahi::proto::lokahi::{Check, CheckId, ListOpts};
+
+use super::ground::{Story, check, checks};
+use crate::support::until;
+
+/// The only check, changed past the files.
+async fn force_put(story: &Story, every: i32) -> String {
+    let mut check = only(story).await;
+    let id = check.id.clone();
+    check.every = every;
+    check.force = true;
+    check.force_reason = "3 am".to_owned();
+    story.fleet.client().put(&check).await.unwrap();
+    id
+}
+
+async fn force_delete(story: &Story) {
+    let id = CheckId {
+        id: only(story).await.id,
+        force: true,
+        reason: "3 am".to_owned(),
+        ..CheckId::default()
+    };
+    let client = story.fleet.client();
+    let _gone: Check = client
+        .call("github.xe.lokahi.Checks/Delete", &id)
+        .await
+        .unwrap();
+}
+
+async fn only(story: &Story) -> Check {
+    let page = story
+        .fleet
+        .client()
+        .list(&ListOpts::default())
+        .await
+        .unwrap();
+    let found = page.results.into_iter().filter_map(|result| result.check);
+    let mut found: Vec<Check> = found.collect();
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+#[tokio::test]
+async fn off_does_nothing_and_observe_only_tells() {
+    let story = Story::begin(&[("web.hcl", &check("a", "60s"))], &[("RECONCILE", "off")]).await;
+    let folder = story.folder.text("");
+    let applied = story.ctl(&["apply", &folder, "--auto-approve"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.words);
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("RECONCILE", "observe");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    story.until_ready().await;
+    story.folder.write("web.hcl", &check("a", "30s"));
+    let words = story.until_condition("Ready", false, "Observing").await;
+    assert!(
+        words.contains("\"60s\" -> \"30s\"") || words.contains("30s"),
+        "{words}"
+    );
+    assert_eq!(story.status().await.generation, 1);
+    assert_eq!(story.told(), Vec::<String>::new(), "nothing is wrong");
+}
+
+#[tokio::test]
+async fn with_warn_a_forced_change_stays_and_is_told() {
+    let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
+    force_put(&story, 30).await;
+    let words = story.until_condition("Drifted", true, "ForcedChange").await;
+    assert!(
+        words.contains("1 check was changed past the files"),
+        "{words}"
+    );
+    assert!(words.contains("lokahictl export --drift shop"), "{words}");
+    story.until_told(&["project.drifted ForcedChange"]).await;
+    assert_eq!(story.gauge("Drifted").await, Some(1.0));
+    assert_eq!(only(&story).await.every, 30);
+    // The files take the change over, and that is its end.
+    story.folder.write("web.hcl", &check("a", "30s"));
+    story.until_condition("Drifted", false, "None").await;
+    story
+        .until_told(&["project.drifted ForcedChange", "project.drifted."])
+        .await;
+    assert_eq!(story.gauge("Drifted").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn with_warn_a_forced_delete_stays_and_is_told() {
+    let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
+    force_delete(&story).await;
+    story.until_condition("Drifted", true, "ForcedChange").await;
+    story.until_told(&["project.drifted ForcedChange"]).await;
+    assert!(story.live().await.is_empty());
+    assert_eq!(story.status().await.drifted, 1);
+}
+
+#[tokio::test]
+async fn with_restore_a_forced_change_and_a_forced_delete_are_undone() {
+    let story = Story::start(
+        &[("web.hcl", &check("a", "60s"))],
+        &[("SELF_HEAL", "restore")],
+    )
+    .await;
+    let id = force_put(&story, 30).await;
+    until("it is restored", async || only(&story).await.every == 60).await;
+    story
+        .until_told(&["project.drifted ForcedChange", "project.drifted."])
+        .await;
+    force_delete(&story).await;
+    until("it is back", async || story.live().await == ["a"]).await;
+    assert_eq!(only(&story).await.id, id, "with its history");
+    story.until_condition("Drifted", false, "None").await;
+}
+
+#[tokio::test]
+async fn with_off_a_forced_change_is_nobodys_news() {
+    let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[("SELF_HEAL", "off")]).await;
+    force_put(&story, 30).await;
+    story.folder.write("more.hcl", &check("b", "60s"));
+    until("the files are followed", async || {
+        story.live().await == ["a", "b"]
+    })
+    .await;
+    assert!(!story.condition("Drifted").await.status);
+    assert_eq!(story.told(), Vec::<String>::new());
+    let every: Vec<i32> = {
+        let page = story
+            .fleet
+            .client()
+            .list(&ListOpts::default())
+            .await
+            .unwrap();
+        page.results
+            .into_iter()
+            .filter_map(|it| it.check)
+            .map(|check| check.every)
+            .collect()
+    };
+    assert_eq!(every, [30, 60]);
+}
+
+#[tokio::test]
+async fn an_apply_to_what_a_reconciler_owns_is_refused_with_the_command_to_type() {
+    let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
+    let other = super::ground::Folder::new();
+    other.write(
+        "lokahi.hcl",
+        &(Story::root(&story.operators) + &checks(2, "60s")),
+    );
+    let folder = other.text("");
+    let refused = story
+        .ctl(&["apply", &folder, "--auto-approve", "--allow-deletes", "1"])
+        .await;
+    assert_eq!(refused.code, 9, "{}", refused.words);
+    assert!(
+        refused.words.contains("lokahictl suspend shop"),
+        "{}",
+        refused.words
+    );
+    assert_eq!(story.live().await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_suspension_has_an_age_and_ends_when_somebody_says_so() {
+    let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
+    let done = story
+        .ctl(&["suspend", "shop", "--reason", "migration"])
+        .await;
+    assert_eq!(done.code, 0, "{}", done.words);
+    let words = story.until_condition("Ready", false, "Suspended").await;
+    assert!(
+        words.contains("migration") && words.contains("lokahictl resume shop"),
+        "{words}"
+    );
+    story.folder.write("web.hcl", &check("a", "30s"));
+    let shown = story
+        .ctl(&["status", "shop", "--output", "table"])
+        .await
+        .out;
+    let line = shown
+        .lines()
+        .find(|line| line.trim().starts_with("suspended"))
+        .unwrap();
+    assert!(
+        line.contains("since") && line.contains("migration"),
+        "{line}"
+    );
+    let rounds = story.fleet.metric("lokahi_reconcile_rounds").await;
+    until("it looks on", async || {
+        story.fleet.metric("lokahi_reconcile_rounds").await > rounds + 1.0
+    })
+    .await;
+    assert_eq!(story.status().await.generation, 1, "it does nothing");
+    let applied = story
+        .ctl(&["apply", &story.folder.text(""), "--auto-approve"])
+        .await;
+    assert_eq!(applied.code, 0, "now a person may: {}", applied.words);
+    story.folder.write("web.hcl", &check("a", "20s"));
+    assert_eq!(story.ctl(&["resume", "shop"]).await.code, 0);
+    until("it goes on", async || story.status().await.generation == 3).await;
+    story.until_ready().await;
+    assert_eq!(story.told(), Vec::<String>::new(), "no fault, no word");
+}
+
+#[tokio::test]
+async fn a_rollback_suspends_and_says_so() {
+    let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
+    story.folder.write("web.hcl", &check("a", "30s"));
+    until("the edit is applied", async || {
+        story.status().await.generation == 2
+    })
+    .await;
+    let back = story
+        .ctl(&["rollback", "shop", "1", "--auto-approve"])
+        .await;
+    assert_eq!(back.code, 0, "{}", back.words);
+    let all = back.out + &back.words;
+    assert!(
+        all.contains("suspended") && all.contains("lokahictl resume shop"),
+        "{all}"
+    );
+    let words = story.until_condition("Ready", false, "Suspended").await;
+    assert!(words.contains("rolled back"), "{words}");
+    assert_eq!(only(&story).await.every, 60);
+}
