@@ -11,9 +11,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
            cp "target/release/$program" /out/ || exit 1; \
        done
 
+# git: revisions, and CHECKS_GIT. jq: the jobs of examples/ci.
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates \
+    && apt-get install --yes --no-install-recommends ca-certificates git jq \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --user-group --no-create-home --uid 10001 lokahi
 COPY --from=build /out/ /usr/local/bin/

@@ -198,6 +198,25 @@ fn every_command_in_the_documents_is_understood() {
 }
 
 #[test]
+fn the_exit_codes_are_those_of_the_readme() {
+    let source = read("src/cli/exit.rs");
+    let made = source.lines().filter_map(|line| {
+        let (_, code) = line.trim().strip_prefix("Exit::")?.split_once(" => ")?;
+        code.strip_suffix(',')?.parse().ok()
+    });
+    let made: BTreeSet<u8> = made.collect();
+    let readme = read("README.md");
+    let (_, rest) = readme.split_once("\n### Exit codes\n").unwrap();
+    let (rest, _) = rest.split_once("\n## ").unwrap();
+    let told = rest.lines().filter_map(|line| {
+        let (code, _) = line.strip_prefix("| ")?.split_once(" | ")?;
+        code.parse().ok()
+    });
+    assert_eq!(told.collect::<BTreeSet<u8>>(), made);
+    assert!(made.contains(&130), "{made:?}");
+}
+
+#[test]
 fn the_little_programs_have_the_settings_that_are_named() {
     let readme = read("README.md");
     for (program, path, names) in [

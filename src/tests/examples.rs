@@ -14,7 +14,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 use crate::support::programs::{self, Ended};
 use crate::support::server::Server;
 
-const GOOD: &str = "lokahi {\n  project = \"shop\"\n}\n\ncheck \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/\"\n}\n";
+pub(crate) const GOOD: &str = "lokahi {\n  project = \"shop\"\n}\n\ncheck \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/\"\n}\n";
 const UGLY: &str = "check \"shop\" {\n  url=\"https://shop.example.com/\"\n  webhook_url = \"https://hooks.example.com/\"\n}\n";
 const WRONG: &str =
     "check \"shop\" {\n  url  = \"https://shop.example.com/\"\n  evry = \"5s\"\n}\n";
@@ -60,7 +60,7 @@ const NEEDS: &[(&str, &[&str], &str)] = &[
     ("forty-teams/office", &[], "mail"),
 ];
 
-fn path(below: &str) -> PathBuf {
+pub(crate) fn path(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(below)
 }
 
@@ -68,16 +68,27 @@ fn read(below: &str) -> String {
     fs::read_to_string(path(below)).unwrap()
 }
 
-fn yaml(below: &str) -> Yaml {
+pub(crate) fn yaml(below: &str) -> Yaml {
     YamlLoader::load_from_str(&read(below)).unwrap().remove(0)
 }
 
 /// Runs a program in a folder, with lokahictl on PATH and nothing else of this
 /// environment.
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> Ended {
+    run_with(folder, program, arguments, &[])
+}
+
+/// The same with these variables.
+pub(crate) fn run_with(
+    folder: &Path,
+    program: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Ended {
     let bins = Path::new(env!("CARGO_BIN_EXE_lokahictl")).parent().unwrap();
     let path = std::env::var_os("PATH").unwrap();
-    let path = [bins.to_owned()]
+    // What a story puts into the folder's own bin/ goes first.
+    let path = [folder.join("bin"), bins.to_owned()]
         .into_iter()
         .chain(std::env::split_paths(&path));
     let output = Command::new(program)
@@ -87,6 +98,7 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) -> Ended {
         .env("PATH", std::env::join_paths(path).unwrap())
         .env("HOME", "/nonexistent")
         .env("GIT_CONFIG_NOSYSTEM", "1")
+        .envs(variables.iter().copied())
         .output()
         .unwrap_or_else(|error| panic!("{program} is needed on PATH: {error}"));
     Ended {
@@ -101,10 +113,10 @@ fn lokahictl(folder: &Path, arguments: &[&str]) -> Ended {
 }
 
 /// A folder of its own, removed at the end.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let name = format!("examples-{}", files::random_hex(8).unwrap());
         let scratch = Self(std::env::temp_dir().join(name));
         fs::create_dir(&scratch.0).unwrap();
@@ -114,13 +126,13 @@ impl Scratch {
         scratch
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    fn git(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn git(&self, arguments: &[&str]) -> Ended {
         let who = ["-c", "user.name=ada", "-c", "user.email=ada@example.com"];
         run(&self.0, "git", &[&who[..], arguments].concat())
     }
@@ -269,6 +281,73 @@ fn the_gitlab_job_leaves_a_report() {
         assert_eq!(ended.code, code, "{}{}", ended.out, ended.words);
         let report = fs::read_to_string(tree.0.join(report)).unwrap();
         assert!(report.contains(told), "{report}");
+    }
+}
+
+/// Every script in a file of CI.
+pub(crate) fn scripts(yaml: &Yaml) -> Vec<String> {
+    let of = |value: &Yaml| -> Vec<String> {
+        let lines = value.as_vec().map_or(&[][..], Vec::as_slice);
+        let lines: Vec<&str> = lines.iter().filter_map(Yaml::as_str).collect();
+        match value.as_str() {
+            Some(script) => vec![script.to_owned()],
+            None if lines.is_empty() => scripts(value),
+            None => vec![lines.join("\n")],
+        }
+    };
+    match yaml {
+        Yaml::Hash(hash) => hash
+            .iter()
+            .flat_map(|(key, value)| match key.as_str() {
+                Some("run" | "script") => of(value),
+                _ => scripts(value),
+            })
+            .collect(),
+        Yaml::Array(list) => list.iter().flat_map(scripts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_command_in_the_files_of_ci_is_understood() {
+    let mut seen = Vec::new();
+    for entry in fs::read_dir(path("examples/ci")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        for script in scripts(&yaml(&format!("examples/ci/{name}"))) {
+            let script = script.replace("\\\n", " ");
+            let lines = script.lines().map(str::trim);
+            for words in lines.filter_map(|line| line.strip_prefix("lokahictl ")) {
+                let ends = |word: &&str| !matches!(*word, "|" | "||" | ">" | "2>");
+                let words = words.split_whitespace().take_while(ends);
+                // A variable holds more flags, or none.
+                let words = words.filter(|word| !word.starts_with('$'));
+                // With --help last everything before it is still parsed.
+                let words: Vec<&str> = words.chain(["--help"]).collect();
+                let ended = lokahictl(&path(""), &words);
+                assert_eq!(ended.code, 0, "{name}: {words:?}: {}", ended.words);
+                seen.push(words[0].to_owned());
+            }
+        }
+    }
+    for command in ["validate", "fmt", "plan", "apply"] {
+        assert!(seen.iter().any(|it| it == command), "{command}: {seen:?}");
+    }
+}
+
+#[test]
+fn what_ci_runs_cannot_be_changed_behind_its_back() {
+    for name in ["github-plan.yml", "github-apply.yml"] {
+        let text = read(&format!("examples/ci/{name}"));
+        let actions = text.lines().filter_map(|line| line.split_once("uses: "));
+        let mut seen = 0;
+        for (_, action) in actions {
+            let (_, version) = action.split_once('@').unwrap();
+            let commit = version.split(' ').next().unwrap();
+            let is_commit = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+            assert!(is_commit, "{name}: {action}");
+            seen += 1;
+        }
+        assert!(seen > 0, "{name} uses no action");
     }
 }
 

@@ -13,3 +13,4 @@ mod schedule;
 mod secrets;
 mod settled;
 mod tokens;
+mod workflows;
