@@ -14,5 +14,6 @@ pub mod source;
 mod specs;
 mod event;
 mod tell;
+mod settled;
 mod root;
 pub mod run;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::root::{BACK_OFF, Ground, Root, Settled, TWICE};
+use super::root::{BACK_OFF, Ground, Root, TWICE};
+use super::settled::Settled;
 use super::source::{Scan, Source};
 use crate::bus::{self, Bus};
 use crate::clock;
