@@ -862,7 +862,7 @@ impl ::prost::Name for Routing {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanResult {
-    /// What Apply takes. Whoever may apply the project can use it.
+    /// What Apply takes; of an upload, from whoever made that.
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
