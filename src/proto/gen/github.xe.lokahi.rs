@@ -252,13 +252,16 @@ impl ::prost::Name for CheckStatus {
 pub struct ProjectEvent {
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
+    /// One word for programs, e.g. InvalidFiles, or the guard that holds.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
+    /// The same for people.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
-    /// Of what is held.
+    /// Of what is held: what Approve takes.
     #[prost(bytes = "vec", tag = "4")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// The commit of the files, if there is one.
     #[prost(string, tag = "5")]
     pub revision: ::prost::alloc::string::String,
 }
@@ -464,7 +467,8 @@ impl ::prost::Name for SpecDigests {
         "/github.xe.lokahi.SpecDigests".into()
     }
 }
-/// SpecUpload holds encoded CheckSpec, WebhookSpec and ProjectSpec messages.
+/// SpecUpload holds encoded CheckSpec, WebhookSpec and ProjectSpec messages of
+/// proto/internal.proto, 256 KiB each at most.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpecUpload {
     #[prost(bytes = "vec", repeated, tag = "1")]
@@ -487,10 +491,13 @@ impl ::prost::Name for SpecUpload {
 /// Declared is one object of the check files.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Declared {
+    /// `NAME`, or `NAME\["KEY"\]` of a for_each.
     #[prost(string, tag = "1")]
     pub address: ::prost::alloc::string::String,
+    /// SHA-256 of its encoded spec, 32 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// Below the root, and the line in it, from 1.
     #[prost(string, tag = "3")]
     pub file: ::prost::alloc::string::String,
     #[prost(int32, tag = "4")]
@@ -506,6 +513,8 @@ impl ::prost::Name for Declared {
         "/github.xe.lokahi.Declared".into()
     }
 }
+/// IndexPart is a part of the list of everything that a project declares; no
+/// address may stand in it twice.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct IndexPart {
     /// Empty in the first part; the receipt says it.
@@ -528,8 +537,10 @@ impl ::prost::Name for IndexPart {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IndexReceipt {
+    /// For the next parts and the plan. It is the caller's own, and lasts seven days.
     #[prost(string, tag = "1")]
     pub upload_id: ::prost::alloc::string::String,
+    /// Digests of this part whose specs are to be uploaded before a plan.
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub missing: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
@@ -548,12 +559,15 @@ impl ::prost::Name for IndexReceipt {
 pub struct Move {
     #[prost(enumeration = "r#move::Kind", tag = "1")]
     pub kind: i32,
+    /// "check.NAME" or "webhook.NAME".
     #[prost(string, tag = "2")]
     pub from: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub to: ::prost::alloc::string::String,
+    /// Of an import: the id or the name that the API has for it.
     #[prost(string, tag = "4")]
     pub id: ::prost::alloc::string::String,
+    /// Where the block stands.
     #[prost(string, tag = "5")]
     pub file: ::prost::alloc::string::String,
     #[prost(int32, tag = "6")]
@@ -611,10 +625,13 @@ impl ::prost::Name for Move {
 /// Revision is where the files came from; a claim of the client.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Revision {
+    /// The branch.
     #[prost(string, tag = "1")]
     pub r#ref: ::prost::alloc::string::String,
+    /// The commit, in hexadecimal digits; empty: unknown.
     #[prost(string, tag = "2")]
     pub sha: ::prost::alloc::string::String,
+    /// Files differ from it.
     #[prost(bool, tag = "3")]
     pub dirty: bool,
     /// Without credentials.
@@ -626,6 +643,7 @@ pub struct Revision {
     /// SHA-256 of the variables' values.
     #[prost(bytes = "vec", tag = "6")]
     pub variables: ::prost::alloc::vec::Vec<u8>,
+    /// The run of CI.
     #[prost(string, tag = "7")]
     pub ci_url: ::prost::alloc::string::String,
     /// Who the client says it is; the principal is what counts.
@@ -704,12 +722,14 @@ pub struct PlanRequest {
     pub project_digest: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, repeated, tag = "6")]
     pub moves: ::prost::alloc::vec::Vec<Move>,
+    /// Where the index came from.
     #[prost(message, optional, tag = "7")]
     pub revision: ::core::option::Option<Revision>,
     /// Delete nothing that is not named by a `removed` block.
     #[prost(bool, tag = "8")]
     pub no_prune: bool,
-    /// Nothing but these checks, and the receivers that they need.
+    /// Nothing but these, `NAME` (one or all of a for_each), `NAME\["KEY"\]` or
+    /// `webhook.NAME`, and the receivers that the checks need; deletes nothing.
     #[prost(string, repeated, tag = "9")]
     pub targets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "10")]
@@ -751,17 +771,21 @@ impl ::prost::Name for Restore {
 /// Allowances let a plan pass the guards.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Allowances {
+    /// An index without a check, while some are live.
     #[prost(bool, tag = "1")]
     pub empty: bool,
-    /// Exactly so many.
+    /// Exactly so many deletes of checks, checks that tell nobody any more, and
+    /// checks that look at another host or for something else.
     #[prost(int32, optional, tag = "2")]
     pub deletes: ::core::option::Option<i32>,
     #[prost(int32, optional, tag = "3")]
     pub silence: ::core::option::Option<i32>,
     #[prost(int32, optional, tag = "4")]
     pub changes: ::core::option::Option<i32>,
+    /// Deletes by files from elsewhere, or by less than half as many.
     #[prost(bool, tag = "5")]
     pub source_change: bool,
+    /// A commit that is older than what was applied.
     #[prost(bool, tag = "6")]
     pub rollback: bool,
 }
@@ -838,16 +862,18 @@ impl ::prost::Name for Routing {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanResult {
+    /// What Apply takes; of an upload, from whoever made that.
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub project: ::prost::alloc::string::String,
-    /// The base.
+    /// The base: the project's generation, and how often its declared checks were
+    /// changed by force.
     #[prost(int64, tag = "3")]
     pub generation: i64,
     #[prost(int64, tag = "4")]
     pub live_version: i64,
-    /// SHA-256 of the changes.
+    /// SHA-256 of the changes, but for until when deletes can be undone.
     #[prost(bytes = "vec", tag = "5")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "6")]
@@ -855,8 +881,10 @@ pub struct PlanResult {
     /// The first page; PlanPage has the others.
     #[prost(message, repeated, tag = "7")]
     pub changes: ::prost::alloc::vec::Vec<Change>,
+    /// How many pages there are, with the first one.
     #[prost(int32, tag = "8")]
     pub pages: i32,
+    /// None: Apply will do it.
     #[prost(message, repeated, tag = "9")]
     pub guards: ::prost::alloc::vec::Vec<Guard>,
     #[prost(message, repeated, tag = "10")]
@@ -877,6 +905,8 @@ impl ::prost::Name for PlanResult {
         "/github.xe.lokahi.PlanResult".into()
     }
 }
+/// Summary counts changes, each once by its action; `drifted` are those of them
+/// that undo a forced change.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Summary {
     #[prost(int32, tag = "1")]
@@ -961,6 +991,7 @@ impl ::prost::Name for ApplyRequest {
 pub struct ApplyResult {
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
+    /// The one that was made; without a change the one that was there.
     #[prost(int64, tag = "2")]
     pub generation: i64,
     #[prost(message, optional, tag = "3")]
@@ -989,10 +1020,12 @@ pub struct Change {
     pub kind: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub address: ::prost::alloc::string::String,
+    /// Where it is declared; of a delete or release, where it was.
     #[prost(string, tag = "4")]
     pub file: ::prost::alloc::string::String,
     #[prost(int32, tag = "5")]
     pub line: i32,
+    /// What differs. None: it is made, deleted, or only its name changes.
     #[prost(message, repeated, tag = "6")]
     pub fields: ::prost::alloc::vec::Vec<FieldChange>,
     /// Its id, if it has one already.
@@ -1068,6 +1101,7 @@ impl ::prost::Name for Change {
 /// Drift is a forced change of something that files declare.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Drift {
+    /// The principal.
     #[prost(string, tag = "1")]
     pub by: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
@@ -1085,8 +1119,11 @@ impl ::prost::Name for Drift {
         "/github.xe.lokahi.Drift".into()
     }
 }
+/// FieldChange is one attribute, before and after, in the notation of the files.
+/// Of a secret it has the name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldChange {
+    /// E.g. confirm.retry.
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
@@ -1190,16 +1227,20 @@ impl ::prost::Name for ProjectsResult {
 pub struct ProjectStatus {
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
+    /// 0: nothing was applied yet.
     #[prost(int64, tag = "2")]
     pub generation: i64,
+    /// Counts forced changes.
     #[prost(int64, tag = "3")]
     pub live_version: i64,
+    /// What is live.
     #[prost(int32, tag = "4")]
     pub checks: i32,
     #[prost(int32, tag = "5")]
     pub webhooks: i32,
     #[prost(int32, tag = "6")]
     pub disabled: i32,
+    /// What the newest generation came from.
     #[prost(message, optional, tag = "7")]
     pub revision: ::core::option::Option<Revision>,
     #[prost(message, optional, tag = "8")]
@@ -1216,10 +1257,13 @@ pub struct ProjectStatus {
     pub suspended: ::core::option::Option<Suspension>,
     #[prost(message, repeated, tag = "13")]
     pub conditions: ::prost::alloc::vec::Vec<Condition>,
+    /// Checks that differ from what files said last.
     #[prost(int32, tag = "14")]
     pub drifted: i32,
+    /// Names of the receivers that are told of the project.
     #[prost(string, repeated, tag = "15")]
     pub operators: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of the checks; `down` has those in ERROR, too.
     #[prost(int32, tag = "16")]
     pub up: i32,
     #[prost(int32, tag = "17")]
@@ -1262,12 +1306,14 @@ pub struct Condition {
     pub r#type: ::prost::alloc::string::String,
     #[prost(bool, tag = "2")]
     pub status: bool,
+    /// One word for programs, and the same for people.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub message: ::prost::alloc::string::String,
     #[prost(int64, tag = "5")]
     pub observed_generation: i64,
+    /// When `status` became what it is.
     #[prost(message, optional, tag = "6")]
     pub since: ::core::option::Option<::prost_types::Timestamp>,
     /// Of what is held; Approve wants it.
@@ -1403,10 +1449,13 @@ pub struct Object {
     pub address: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub id: ::prost::alloc::string::String,
+    /// "api" or "declared".
     #[prost(string, tag = "5")]
     pub owner: ::prost::alloc::string::String,
+    /// Encoded, as in SpecUpload: what is live.
     #[prost(bytes = "vec", tag = "6")]
     pub spec: ::prost::alloc::vec::Vec<u8>,
+    /// Where it is declared; empty of the API's.
     #[prost(string, tag = "7")]
     pub file: ::prost::alloc::string::String,
     #[prost(int32, tag = "8")]
@@ -1426,6 +1475,7 @@ impl ::prost::Name for Object {
 pub struct SuspendRequest {
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
+    /// Needed: whoever finds it suspended reads it.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
