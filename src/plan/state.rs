@@ -157,6 +157,23 @@ impl Options {
         self.targets.is_empty() || self.targets.iter().any(is)
     }
 
+    /// A target that neither the files nor the project have, if there is one.
+    pub fn stray_target(&self, wanted: &Wanted, live: &Live) -> Option<&str> {
+        let is_known = |target: &&String| {
+            if let Some(name) = target.strip_prefix("webhook.") {
+                return wanted.webhooks.contains_key(name) || live.webhooks.contains_key(name);
+            }
+            let only = Self {
+                targets: vec![(*target).clone()],
+                ..Self::default()
+            };
+            let mut all = wanted.checks.keys().chain(live.checks.keys());
+            all.any(|address| only.covers(address))
+        };
+        let stray = self.targets.iter().find(|target| !is_known(target));
+        stray.map(String::as_str)
+    }
+
     /// Whether this receiver is asked for by its name.
     pub(super) fn names_webhook(&self, address: &str) -> bool {
         let is = |target: &String| target.strip_prefix("webhook.") == Some(address);

@@ -51,6 +51,12 @@ pub enum ApplyError {
     /// The API has no receivers of its own.
     #[error("{from} cannot be released: the API has no webhooks of its own; delete it")]
     CannotRelease { from: String },
+    /// Nobody has such a thing.
+    #[error("--target {target}: neither the files nor the project have that")]
+    UnknownTarget { target: String },
+    /// Nobody has applied it.
+    #[error("there is no project {0:?}")]
+    NoProject(String),
     /// No such generation.
     #[error("{project} has no generation {n}")]
     NoGeneration { project: String, n: i64 },

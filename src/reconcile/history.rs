@@ -140,8 +140,5 @@ pub async fn restore(
 async fn find(conn: &mut Connection, wish: &Wish) -> Result<Project, ApplyError> {
     let name = wish.wanted.project.as_str();
     let found = project_list(conn, Some(name)).await?.pop();
-    found.ok_or_else(|| ApplyError::NoGeneration {
-        project: name.to_owned(),
-        n: 0,
-    })
+    found.ok_or_else(|| ApplyError::NoProject(name.to_owned()))
 }

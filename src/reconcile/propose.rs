@@ -60,6 +60,10 @@ pub async fn propose(
     }
     let live = live(conn, wish, &project, now).await?;
     adoptable(wish, &live)?;
+    if let Some(target) = wish.options.stray_target(&wish.wanted, &live) {
+        let target = target.to_owned();
+        return Err(ApplyError::UnknownTarget { target });
+    }
     let draft = plan::draft(&wish.wanted, &live, &wish.options);
     let mut needed = draft.needed();
     if draft.ends_webhooks() {
@@ -78,7 +82,9 @@ pub async fn propose(
     check_receivers(&wish.wanted, &specs)?;
     check_secrets(&wish.wanted, &specs)?;
     let mut plan = draft.plan(&specs, now);
-    if wish.revision.ancestry == Ancestry::Unknown && !project.max_revision.is_empty() {
+    let from_files = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile);
+    let unknown = wish.revision.ancestry == Ancestry::Unknown;
+    if from_files && unknown && !project.max_revision.is_empty() {
         let warning = "whether this commit is newer than what was applied before is not known: \
                        there is no git history here, or only the end of it";
         plan.warnings.push(warning.to_owned());

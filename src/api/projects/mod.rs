@@ -117,6 +117,8 @@ fn refused(error: ApplyError) -> ApiError {
         | ApplyError::NothingToAdopt { .. }
         | ApplyError::AdoptedUndeclared { .. }
         | ApplyError::CannotRelease { .. } => TwirpError::argument("index", text).into(),
+        ApplyError::UnknownTarget { .. } => TwirpError::argument("targets", text).into(),
+        ApplyError::NoProject(_) => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NoGeneration { .. } => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NothingToRestore { .. } => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::Store(error) => error.into(),

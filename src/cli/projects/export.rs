@@ -45,6 +45,11 @@ pub(in crate::cli) async fn export(
     let project: Name = project
         .parse()
         .map_err(|error| Failure::new(Exit::Usage, format!("--project: {error}")))?;
+    if objects.is_empty() && !matches!(what.owner.as_str(), "api" | "all") {
+        // Says so when there is no such project.
+        let project = what.owner.clone();
+        client.projects(&ProjectsRequest { project }).await?;
+    }
     let operators = match project.as_str() == what.owner {
         true => operators(client, &project).await?,
         false => String::new(),

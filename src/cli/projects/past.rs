@@ -52,5 +52,14 @@ pub(in crate::cli) async fn restore(
         ..PlanRequest::default()
     };
     let planned = Planned::ask(client, request, "").await?;
-    show_and_do(client, planned, &what.doing, "restore", console).await
+    let done = show_and_do(client, planned, &what.doing, "restore", console).await?;
+    if done == Exit::Ok {
+        writeln!(
+            console.words,
+            "Declare it in the files too, or the next apply deletes it again: \
+             lokahictl export --owner {} writes it",
+            what.project
+        )?;
+    }
+    Ok(done)
 }
