@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::board::{Board, LastSeen, micros};
+use super::board::{Board, Entry, LastSeen, micros};
 use crate::cadence::Micros;
 use crate::clock;
 use crate::health;
 use crate::model::health::{Health, Transition};
-use crate::model::id::{CheckNo, IncidentId, SpecId};
+use crate::model::id::{CheckId, CheckNo, IncidentId, SpecId};
 use crate::model::observation::{Observation, Outcome};
 use crate::model::probe::Report;
 use crate::store::observation::STATE_AGE;
+use crate::store::shard::ShardCheck;
 
 /// The most failed probes that an event shows.
 const WITNESSES: usize = 10;
@@ -51,9 +52,11 @@ impl Witness {
     }
 }
 
-/// A check as it will be after the commit.
+/// A check as it will be after the commit. The board may have forgotten it by
+/// then: what was believed of it is written all the same, before its end is.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
+    pub(super) id: CheckId,
     pub(super) health: Health,
     pub(super) last: Witness,
     /// When a suspect check is probed again.
@@ -65,7 +68,9 @@ pub(super) struct Pending {
 /// A transition that will be committed.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
-    pub(super) check: CheckNo,
+    /// The check and its spec as they were when it was seen.
+    pub(super) check: ShardCheck,
+    pub(super) spec: Arc<[u8]>,
     pub(super) transition: Transition,
     pub(super) witnesses: Vec<Witness>,
 }
@@ -124,7 +129,7 @@ impl Ledger {
         self.pending
             .retain(|check, _| board.with(*check, |_| ()).is_some());
         self.drafts
-            .retain(|draft| board.with(draft.check, |_| ()).is_some());
+            .retain(|draft| board.with(draft.check.check_no, |_| ()).is_some());
         before - self.reports.len()
     }
 
@@ -138,8 +143,9 @@ impl Ledger {
     fn fold(&mut self, board: &Board, witness: &Witness) {
         let number = witness.check;
         let at = witness.observation.scheduled_at;
-        let Some((committed, confirm, current, stored)) = board.with(number, |entry| {
+        let Some((id, committed, confirm, current, stored)) = board.with(number, |entry| {
             (
+                entry.check.id,
                 entry.check.health.clone(),
                 entry.confirm,
                 entry.check.spec_id == witness.spec,
@@ -159,7 +165,6 @@ impl Ledger {
         if asked.is_some_and(|asked| asked != witness.spec) {
             // What was counted of the question before is not committed yet.
             (health.failures, health.successes) = (0, 0);
-            self.suspicions.remove(&number);
         }
         // A success opens no incident, and random numbers are not free.
         let incident = IncidentId(match witness.observation.outcome {
@@ -172,12 +177,19 @@ impl Ledger {
             self.suspicions.remove(&number);
         } else if matches!(witness.observation.outcome, Outcome::Down | Outcome::Error) {
             let suspicions = self.suspicions.entry(number).or_default();
-            if suspicions.len() == WITNESSES {
-                suspicions.remove(0);
-            }
+            // Of the streak that this one goes on, and of none before it.
+            let streak = usize::from(health.failures).min(WITNESSES - 1);
+            suspicions.drain(..suspicions.len().saturating_sub(streak));
             suspicions.push(witness.clone());
         }
         if let Some(transition) = step.transition {
+            let read = |entry: &Entry| (entry.check.clone(), Arc::clone(&entry.spec));
+            let subject = board.with(number, read);
+            let Some((check, spec)) = subject.filter(|(check, _)| check.spec_id == witness.spec)
+            else {
+                // It went, or was edited, at this very moment.
+                return;
+            };
             let suspicions = self.suspicions.remove(&number).unwrap_or_default();
             // An outage is shown with the failures that led to it, its end with
             // the success.
@@ -187,7 +199,8 @@ impl Ledger {
                 vec![witness.clone()]
             };
             self.drafts.push(Draft {
-                check: number,
+                check,
+                spec,
                 transition,
                 witnesses,
             });
@@ -195,6 +208,7 @@ impl Ledger {
         let again = step.suspect.then(|| retry_at(confirm.retry));
         let recent = stored.is_some_and(|stored| at - stored < STATE_AGE);
         let pending = Pending {
+            id,
             stores: !recent || !step.health.differs_in_time_only(&committed),
             health: step.health,
             last: witness.clone(),

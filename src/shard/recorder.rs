@@ -4,7 +4,7 @@
 //! A flush that holds a transition goes at once. While Postgres is away
 //! reports are kept up to a bound; beyond it they are counted as lost.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::board::{Board, Entry};
+use super::board::Board;
 use super::event::{self, Story};
 use super::ledger::{Draft, Ledger, Witness};
 use crate::backoff;
@@ -51,15 +51,16 @@ pub(super) struct Recorder {
     ending: Vec<ShardCheck>,
     failures: u32,
     refusals: u32,
+    /// Reports were given up, and that was not enough.
+    ends_suspected: bool,
 }
-
-/// The checks that have drafts, with their specs.
-type Drafted = HashMap<CheckNo, (ShardCheck, Arc<[u8]>)>;
 
 /// What a committed flush is told of.
 #[derive(Default)]
 struct Flushed {
-    /// Checks whose end was written, or that are watched again.
+    /// Checks whose end was to be written and waits no more.
+    settled: HashSet<CheckId>,
+    /// Those of them of which nothing is believed any more.
     ended: HashSet<CheckId>,
     events: Vec<EventId>,
     errors: Vec<Vec<u8>>,
@@ -84,6 +85,7 @@ impl Recorder {
             ending: Vec::new(),
             failures: 0,
             refusals: 0,
+            ends_suspected: false,
         }
     }
 
@@ -209,8 +211,11 @@ impl Recorder {
             "Postgres refuses these reports; they are given up and counted as lost"
         );
         self.board.tally.lost.add(self.ledger.reports.len() as u64);
+        if std::mem::replace(&mut self.ends_suspected, true) {
+            // Not the reports were the reason. Whoever takes the shards over tries again.
+            self.ending.clear();
+        }
         self.ledger.clear();
-        self.ending.clear();
         self.refusals = 0;
     }
 
@@ -223,9 +228,8 @@ impl Recorder {
         }
         let mut flushed = Flushed::default();
         if !self.ledger.is_empty() {
-            let drafted = self.drafted();
-            self.write_reports(&mut tx, &drafted).await?;
-            flushed = self.write_transitions(&mut tx, &drafted).await?;
+            self.write_reports(&mut tx).await?;
+            flushed = self.write_transitions(&mut tx).await?;
         }
         self.write_ends(&mut tx, &mut flushed).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
@@ -246,6 +250,9 @@ impl Recorder {
                     .with(witness.check, |entry| entry.check.id.shard())
             })
             .collect();
+        // The board may have forgotten some of these.
+        let pending = self.ledger.pending.values();
+        shards.extend(pending.map(|pending| pending.id.shard()));
         shards.extend(self.ending.iter().map(|check| check.id.shard()));
         shards
             .into_iter()
@@ -274,22 +281,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// The checks of the drafts as they are now: one may leave the board at any
-    /// moment, and then neither its state nor its transition is to be written.
-    fn drafted(&self) -> Drafted {
-        let numbers = self.ledger.drafts.iter().map(|draft| draft.check);
-        let known = numbers.filter_map(|number| {
-            let read = |entry: &Entry| (entry.check.clone(), Arc::clone(&entry.spec));
-            Some((number, self.board.with(number, read)?))
-        });
-        known.collect()
-    }
-
-    async fn write_reports(
-        &self,
-        conn: &mut Connection,
-        drafted: &Drafted,
-    ) -> Result<(), StoreError> {
+    async fn write_reports(&self, conn: &mut Connection) -> Result<(), StoreError> {
         let seen: Vec<_> = self
             .ledger
             .reports
@@ -313,23 +305,16 @@ impl Recorder {
         if !evidence.is_empty() {
             observation::evidence_insert(conn, &evidence).await?;
         }
-        let drafts: HashSet<CheckNo> = self.ledger.drafts.iter().map(|d| d.check).collect();
         let mut states: Vec<StateRow<'_>> = self
             .ledger
             .pending
-            .iter()
-            .filter(|(_, pending)| pending.stores)
-            .filter_map(|(number, pending)| {
-                let check = match drafts.contains(number) {
-                    true => drafted.get(number)?.0.id,
-                    false => self.board.with(*number, |entry| entry.check.id)?,
-                };
-                Some(StateRow {
-                    check,
-                    spec: pending.last.spec,
-                    health: &pending.health,
-                    last: &pending.last.observation,
-                })
+            .values()
+            .filter(|pending| pending.stores)
+            .map(|pending| StateRow {
+                check: pending.id,
+                spec: pending.last.spec,
+                health: &pending.health,
+                last: &pending.last.observation,
             })
             .collect();
         if states.is_empty() {
@@ -338,17 +323,13 @@ impl Recorder {
         observation::state_update(conn, &mut states).await
     }
 
-    async fn write_transitions(
-        &self,
-        conn: &mut Connection,
-        drafted: &Drafted,
-    ) -> Result<Flushed, StoreError> {
+    async fn write_transitions(&self, conn: &mut Connection) -> Result<Flushed, StoreError> {
         let drafts = &self.ledger.drafts;
         if drafts.is_empty() {
             return Ok(Flushed::default());
         }
         let now = clock::now();
-        let numbers: Vec<CheckNo> = drafts.iter().map(|draft| draft.check).collect();
+        let numbers: Vec<CheckNo> = drafts.iter().map(|draft| draft.check.check_no).collect();
         let each = (LATENCY_SAMPLES / numbers.len() as i64).clamp(20, 1000);
         let since = now - time::Duration::days(1);
         let mut latencies = observation::observation_latencies(conn, &numbers, since, each).await?;
@@ -356,11 +337,10 @@ impl Recorder {
         let mut rows = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let latency = latencies
-                .remove(&draft.check)
+                .remove(&draft.check.check_no)
                 .and_then(histogram::summarise);
-            let row = drafted.get(&draft.check).and_then(|(check, spec)| {
-                new_transition(check, spec, &draft.transition, &draft.witnesses, latency)
-            });
+            let (check, spec) = (&draft.check, &draft.spec);
+            let row = new_transition(check, spec, &draft.transition, &draft.witnesses, latency);
             let Some(row) = row else {
                 continue;
             };
@@ -422,7 +402,9 @@ impl Recorder {
         observation::state_delete(conn, &of(|check| check.deleted)).await?;
         let disabled = of(|check| check.disabled && check.is_to_end() && !check.deleted);
         observation::state_reset(conn, &disabled, now).await?;
-        flushed.ended = held.into_iter().collect();
+        let unwatched = of(|check| !check.is_watched());
+        flushed.ended = unwatched.into_iter().collect();
+        flushed.settled = held.into_iter().collect();
         Ok(())
     }
 
@@ -431,22 +413,23 @@ impl Recorder {
             info!("reports are stored again");
         }
         (self.failures, self.refusals) = (0, 0);
+        self.ends_suspected = false;
         let tally = &self.board.tally;
         tally.flushes.add(1);
         tally.recorded.add(self.ledger.reports.len() as u64);
         tally.transitions.add(self.ledger.drafts.len() as u64);
         tally.deliveries.add(flushed.deliveries);
-        for draft in &self.ledger.drafts {
-            self.board
-                .with(draft.check, |entry| log(&entry.check, draft));
-        }
-        let pending: HashMap<_, _> = std::mem::take(&mut self.ledger.pending);
-        for (number, pending) in pending {
+        self.ledger.drafts.iter().for_each(log);
+        for (number, pending) in std::mem::take(&mut self.ledger.pending) {
+            if flushed.ended.contains(&pending.id) {
+                // What is on the board of it by now was read after its end.
+                continue;
+            }
             self.board.advance(number, pending);
         }
         self.ledger.clear();
         self.ending
-            .retain(|check| !flushed.ended.contains(&check.id));
+            .retain(|check| !flushed.settled.contains(&check.id));
         // Hints only: workers look by themselves, too.
         let told =
             flushed.events.is_empty() || self.bus.hint_publish(&flushed.events).await.is_ok();
@@ -489,7 +472,8 @@ fn new_transition(
     })
 }
 
-fn log(check: &ShardCheck, draft: &Draft) {
+fn log(draft: &Draft) {
+    let check = &draft.check;
     let detail = draft
         .witnesses
         .last()

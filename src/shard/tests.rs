@@ -162,3 +162,46 @@ fn what_comes_with_its_shard_keeps_its_phase_and_what_comes_anew_is_due_soon() {
     assert!(soon.contains(&wait(Arrival::Changed, State::Up)));
     assert!(soon.contains(&wait(Arrival::Loaded, State::Init)));
 }
+
+#[test]
+fn an_event_shows_only_failures_of_the_question_that_it_is_about() {
+    let board = board(check(1, |_| ()));
+    let mut ledger = Ledger::default();
+    ledger.add(&board, witness(1, 1));
+    commit(&mut ledger, &board);
+    let another = check(2, |spec| spec.body = "other".into());
+    board.put(another, Arrival::Changed, after(2));
+    ledger.add(&board, witness(2, 3));
+    ledger.add(&board, witness(2, 4));
+    let shown = ledger.drafts[0].witnesses.iter();
+    let shown: Vec<SpecId> = shown.map(|witness| witness.spec).collect();
+    assert_eq!(shown, [SpecId(2), SpecId(2)]);
+}
+
+#[test]
+fn a_check_that_is_enabled_again_shows_no_failure_of_its_life_before() {
+    let board = board(check(1, |_| ()));
+    let mut ledger = Ledger::default();
+    ledger.add(&board, witness(1, 1));
+    commit(&mut ledger, &board);
+    board.remove(check(1, |_| ()).id);
+    board.put(check(1, |_| ()), Arrival::Changed, after(100));
+    ledger.add(&board, witness(1, 101));
+    ledger.add(&board, witness(1, 102));
+    let shown = ledger.drafts[0].witnesses.iter();
+    let oldest = shown.map(|witness| witness.observation.scheduled_at).min();
+    assert_eq!(oldest, Some(after(101)));
+}
+
+#[test]
+fn what_was_seen_of_a_check_is_written_whole_when_the_check_goes() {
+    let board = board(check(1, |_| ()));
+    let mut ledger = Ledger::default();
+    ledger.add(&board, witness(1, 1));
+    ledger.add(&board, witness(1, 2));
+    board.remove(check(1, |_| ()).id);
+    let (pending, draft) = (&ledger.pending[&NUMBER], &ledger.drafts[0]);
+    // The state that is stored names the incident that the transition opens.
+    assert_eq!(pending.health.incident, draft.transition.incident);
+    assert_eq!(pending.id, draft.check.id);
+}

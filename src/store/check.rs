@@ -181,10 +181,12 @@ pub async fn check_find(
     .collect()
 }
 
-/// Locks a live check until the transaction ends and returns its version.
+/// Locks a live check until the transaction ends and returns its version. What is recorded
+/// of it meanwhile does not wait.
 pub async fn check_lock(conn: &mut PgConnection, id: CheckId) -> Result<Option<i64>, StoreError> {
     sqlx::query_scalar!(
-        "select version from checks where id = $1 and deleted_at is null for update",
+        "select version from checks where id = $1 and deleted_at is null
+         for no key update",
         id.0
     )
     .fetch_optional(conn)

@@ -134,8 +134,9 @@ pub async fn state_update(
     Ok(())
 }
 
-/// Nothing is believed of these checks any more: nobody watches them. The end of
-/// an incident, which is written elsewhere, is counted.
+/// Nothing is believed of these checks any more, nor what their last probe saw:
+/// nobody watches them. The end of an incident, which is written elsewhere, is
+/// counted.
 pub async fn state_reset(
     conn: &mut PgConnection,
     checks: &[CheckId],
@@ -145,7 +146,8 @@ pub async fn state_reset(
     sqlx::query!(
         "update check_states set state = 0, since = $2, failures = 0, successes = 0,
              retold = false, seq = seq + case when incident_id is null then 0 else 1 end,
-             incident_id = null
+             incident_id = null, last_at = null, last_outcome = 0, last_class = 0,
+             last_status = 0, last_total_us = 0
          where check_id = any($1)",
         &ids,
         now,

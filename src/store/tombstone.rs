@@ -109,7 +109,7 @@ async fn dead_receivers(
 }
 
 /// The API's checks that have these ids or names, locked until the transaction ends, each
-/// with its name or id as it was asked for.
+/// with its name or id as it was asked for. What is recorded of them meanwhile does not wait.
 pub async fn api_checks_lock(
     conn: &mut PgConnection,
     wanted: &[String],
@@ -124,7 +124,7 @@ pub async fn api_checks_lock(
            join specs s on s.id = c.live_spec_id
            join unnest($2::text[]) as w (name) on w.name = c.address or w.name = c.id::text
            where p.name = $1 and c.owner = 'api' and c.deleted_at is null
-           for update of c"#,
+           for no key update of c"#,
         API_PROJECT,
         wanted,
     )

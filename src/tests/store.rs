@@ -11,17 +11,18 @@ use lokahi::model::ownership::Owner;
 use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use lokahi::spec::{Digest, encode_check, encode_webhook};
 use lokahi::store::check::{
-    NewCheck, check_adopt, check_create, check_delete, check_get, check_release, check_rename,
-    check_revive, check_update,
+    NewCheck, check_adopt, check_create, check_delete, check_get, check_lock, check_release,
+    check_rename, check_revive, check_update,
 };
 use lokahi::store::error::StoreError;
-use lokahi::store::observation::state_delete;
+use lokahi::store::observation::{state_delete, state_reset};
 use lokahi::store::project::{ProjectId, project_find, project_lock};
 use lokahi::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_link, receiver_rename, receiver_revive,
 };
 use lokahi::store::shard::shard_check_find;
 use lokahi::store::spec::spec_put;
+use lokahi::store::tombstone::api_checks_lock;
 use lokahi::store::transition::{NewTransition, transition_insert};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use uuid::Uuid;
@@ -30,6 +31,7 @@ use crate::support::servers::servers;
 
 /// A database with the projects `shop` and `api`.
 struct Shelf {
+    url: String,
     conn: PgConnection,
     shop: ProjectId,
     api: ProjectId,
@@ -41,7 +43,12 @@ impl Shelf {
         let mut conn = PgConnection::connect(&url).await.unwrap();
         let shop = project_lock(&mut conn, "shop").await.unwrap().id;
         let api = project_find(&mut conn, "api").await.unwrap().unwrap();
-        Self { conn, shop, api }
+        Self {
+            url,
+            conn,
+            shop,
+            api,
+        }
     }
 
     async fn spec(&mut self, bytes: Vec<u8>) -> SpecId {
@@ -350,4 +357,53 @@ async fn whether_a_check_is_disabled_is_a_column() {
         seen.insert(enabled, shelf.column::<bool>(disabled, check.id.0).await);
     }
     assert_eq!(seen, BTreeMap::from([(false, true), (true, false)]));
+}
+
+#[tokio::test]
+async fn who_changes_a_check_does_not_keep_its_transitions_waiting() {
+    let mut shelf = Shelf::new().await;
+    let check = shelf.made("it").await;
+    let mut other = PgConnection::connect(&shelf.url).await.unwrap();
+    let mut tx = other.begin().await.unwrap();
+    let wanted = ["it".to_owned()];
+    let adopting = api_checks_lock(&mut tx, &wanted).await.unwrap();
+    assert_eq!(adopting.len(), 1);
+    assert_eq!(check_lock(&mut tx, check.id).await.unwrap(), Some(1));
+    sqlx::query("set lock_timeout = '1s'")
+        .execute(&mut shelf.conn)
+        .await
+        .unwrap();
+    let seen = [transition(&check, 1)];
+    let recorded = transition_insert(&mut shelf.conn, &seen, clock::now()).await;
+    assert!(recorded.is_ok(), "{recorded:?}");
+}
+
+#[tokio::test]
+async fn of_what_nobody_watches_nothing_is_believed() {
+    let mut shelf = Shelf::new().await;
+    let check = shelf.declared("shop").await;
+    sqlx::query(
+        "update check_states set state = 2, seq = 4, failures = 1, last_at = now(),
+             last_outcome = 2, last_class = 3, last_status = 500, last_total_us = 7",
+    )
+    .execute(&mut shelf.conn)
+    .await
+    .unwrap();
+    // What followed the stored state and did not change it.
+    sqlx::raw_sql(
+        "create table observations_default partition of observations default;
+         insert into observations select check_no, now() + interval '1 second',
+             0, 0, 0, 0, 0, 0, 7, 2, 3, 500 from checks;
+         insert into evidence select check_no, now(), '' from checks",
+    )
+    .execute(&mut shelf.conn)
+    .await
+    .unwrap();
+    state_reset(&mut shelf.conn, &[check.id], clock::now())
+        .await
+        .unwrap();
+    let stored = check_get(&mut shelf.conn, check.id).await.unwrap().unwrap();
+    assert_eq!((stored.state, stored.seq), (State::Init, 4));
+    assert!(stored.last.is_none());
+    assert_eq!(stored.failure, None);
 }
