@@ -60,6 +60,8 @@ fn copies(private: &PrivateServers, owner: &LeaseOwner, place: &Place) -> anyhow
     let given = private.cache_dir.clone();
     let given = given.filter(|folder| !folder.as_os_str().is_empty());
     let cache = given.map_or_else(folder::default_cache_dir, Ok)?;
+    // git is run elsewhere.
+    let cache = std::path::absolute(cache)?;
     let name = Digest::of(format!("{} {place}", owner.instance()).as_bytes());
     let name: String = name
         .0

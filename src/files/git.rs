@@ -48,8 +48,15 @@ pub enum GitError {
     Place(String),
 }
 
+/// Where git writes what is committed in a repository that has no work tree.
+#[derive(Clone, Copy)]
+struct Into<'a> {
+    index: &'a Path,
+    work_tree: &'a Path,
+}
+
 /// Runs git, without a terminal; returns what it printed.
-fn git(folder: &Path, arguments: &[&str], index: Option<&Path>) -> Result<String, GitError> {
+fn git(folder: &Path, arguments: &[&str], into: Option<Into<'_>>) -> Result<String, GitError> {
     let call = arguments.first().copied().unwrap_or_default().to_owned();
     let mut command = Command::new("git");
     command
@@ -83,8 +90,11 @@ fn git(folder: &Path, arguments: &[&str], index: Option<&Path>) -> Result<String
     if chosen.iter().all(|name| std::env::var_os(name).is_none()) {
         command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
     }
-    if let Some(index) = index {
-        command.env("GIT_INDEX_FILE", index);
+    if let Some(Into { index, work_tree }) = into {
+        command
+            .env("GIT_DIR", folder)
+            .env("GIT_INDEX_FILE", index)
+            .env("GIT_WORK_TREE", work_tree);
     }
     let mut child = command.spawn().map_err(GitError::Start)?;
     let (out, words) = (child.stdout.take(), child.stderr.take());
@@ -375,10 +385,13 @@ fn export(repository: &Path, sha: &str, trees: &Path, tree: &Path) -> Result<(),
     fs::remove_dir_all(&draft).ok();
     fs::remove_file(&index).ok();
     make(&draft)?;
-    let prefix = format!("--prefix={}/", draft.display());
-    let done = git(repository, &["read-tree", sha], Some(&index)).and_then(|_| {
-        let checkout = ["checkout-index", "--all", "--force", &prefix];
-        git(repository, &checkout, Some(&index))
+    let into = Into {
+        index: &index,
+        work_tree: &draft,
+    };
+    let done = git(repository, &["read-tree", sha], Some(into)).and_then(|_| {
+        let checkout = ["checkout-index", "--all", "--force"];
+        git(repository, &checkout, Some(into))
     });
     // What is read with it as root ends here, whatever lies above.
     fs::write(draft.join(".git"), "").ok();

@@ -126,6 +126,8 @@ pub struct Reconciler {
     missing: Option<Instant>,
     /// What was said of files that belong to no root.
     last_strays: String,
+    /// Why the source cannot be read.
+    last_words: String,
 }
 
 impl Reconciler {
@@ -145,6 +147,7 @@ impl Reconciler {
             remembered: false,
             missing: None,
             last_strays: String::new(),
+            last_words: String::new(),
         }
     }
 
@@ -212,12 +215,16 @@ impl Reconciler {
                     all.add(root.unreadable(&words, &ground).await);
                 }
                 if self.roots.is_empty() && self.orphans.is_empty() {
-                    error!("{words}; trying again");
+                    if words != self.last_words {
+                        error!("{words}; trying again");
+                    }
                     all.again = Some(BACK_OFF);
                 }
+                self.last_words = words;
                 all.failed = true;
             }
             Ok(scan) => {
+                self.last_words.clear();
                 if scan.strays != self.last_strays && !scan.strays.is_empty() {
                     warn!("{}", scan.strays.trim_end());
                 }

@@ -109,7 +109,7 @@ async fn a_push_back_to_an_ancestor_is_held() {
     fleet.lokahid.start();
     fleet.lokahid.address().await;
     until("it has looked", async || {
-        fleet.metric("lokahi_reconcile_rounds").await >= 2.0
+        fleet.metric("lokahi_reconcile_rounds_total").await >= 2.0
     })
     .await;
     assert_eq!(condition(&fleet, "shop", "Held").await.reason, "rollback");
@@ -196,7 +196,7 @@ async fn credentials_of_a_repository_are_shown_nowhere() {
     fleet.lokahid.start();
     fleet.lokahid.address().await;
     until("it has looked", async || {
-        fleet.metric("lokahi_reconcile_failures").await >= 1.0
+        fleet.metric("lokahi_reconcile_failures_total").await >= 1.0
     })
     .await;
     let shown = lokahictl(&fleet.base(), &["status", "shop", "--output", "json"])

@@ -166,19 +166,21 @@ impl Story {
         live(&self.fleet).await
     }
 
-    /// The types and reasons of what operators were told, in order; the end of it with a dot.
+    /// The types and reasons of what operators were told of the project, in order; an end is
+    /// the type and a dot.
     pub(super) fn told(&self) -> Vec<String> {
-        let told = self.operators.taken().into_iter().map(|received| {
+        let told = self.operators.taken().into_iter().filter_map(|received| {
             let body: Value = serde_json::from_slice(&received.body).unwrap();
             let kind = body["type"].as_str().unwrap().to_owned();
-            assert_eq!(body["data"]["project"]["project"], "shop", "{body}");
-            match body["data"]["resolved"] == true {
-                true => format!("{kind}."),
-                false => {
-                    let reason = body["data"]["project"]["reason"].as_str().unwrap();
-                    format!("{kind} {reason}")
-                }
+            if !kind.starts_with("project.") {
+                return None;
             }
+            assert_eq!(body["data"]["project"]["project"], "shop", "{body}");
+            let reason = body["data"]["project"]["reason"].as_str().unwrap();
+            Some(match body["data"]["resolved"] == true {
+                true => format!("{kind}."),
+                false => format!("{kind} {reason}"),
+            })
         });
         told.collect()
     }

@@ -12,7 +12,7 @@ fn files(count: usize) -> Vec<(String, String)> {
 /// Six checks that tell somebody, and what all of them have beside that.
 fn told(more: &str) -> String {
     format!(
-        "defaults {{\n  notify = [webhook.operators]\n{more}}}\n{}",
+        "defaults {{\n  notify {{\n    webhooks = [webhook.operators]\n  }}\n{more}}}\n{}",
         checks(6, "60s")
     )
 }

@@ -37,7 +37,7 @@ fn write(folder: &Folder, generation: i64) {
         )
     };
     let told = format!(
-        "defaults {{\n  notify = [webhook.hook{}]\n}}\n",
+        "defaults {{\n  notify {{\n    webhooks = [webhook.hook{}]\n  }}\n}}\n",
         generation % 2
     );
     let root = "lokahi {\n  project = \"shop\"\n}\n";

@@ -37,7 +37,7 @@ async fn another_lokahid_takes_over_from_one_that_dies() {
     fleet.lokahid.start();
     fleet.lokahid.address().await;
     until("the first has looked", async || {
-        fleet.metric("lokahi_reconcile_rounds").await >= 2.0
+        fleet.metric("lokahi_reconcile_rounds_total").await >= 2.0
     })
     .await;
     let now = super::ground::status(&fleet, "shop").await.reconciler;

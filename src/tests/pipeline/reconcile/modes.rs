@@ -189,9 +189,9 @@ async fn a_suspension_has_an_age_and_ends_when_somebody_says_so() {
         line.contains("since") && line.contains("migration"),
         "{line}"
     );
-    let rounds = story.fleet.metric("lokahi_reconcile_rounds").await;
+    let rounds = story.fleet.metric("lokahi_reconcile_rounds_total").await;
     until("it looks on", async || {
-        story.fleet.metric("lokahi_reconcile_rounds").await > rounds + 1.0
+        story.fleet.metric("lokahi_reconcile_rounds_total").await > rounds + 1.0
     })
     .await;
     assert_eq!(story.status().await.generation, 1, "it does nothing");
