@@ -26,6 +26,8 @@ pub struct NewPlan<'a> {
 #[derive(Clone, Debug)]
 pub struct StoredPlan {
     pub project: String,
+    /// Who asked for it.
+    pub principal: String,
     pub request: Vec<u8>,
     pub generation: i64,
     pub live_version: i64,
@@ -110,7 +112,7 @@ pub async fn plan_find(
 ) -> Result<Option<StoredPlan>, StoreError> {
     sqlx::query_as!(
         StoredPlan,
-        "select project, request, generation, live_version, digest, created_at, result
+        "select project, principal, request, generation, live_version, digest, created_at, result
          from plans where token = $1",
         token
     )

@@ -38,7 +38,7 @@ pub(in crate::api) async fn plan(call: Call, asked: PlanRequest) -> Result<PlanR
     let request = asked.encode_to_vec();
     let now = clock::now();
     let mut tx = call.state.store.begin().await?;
-    let wish = wish(&mut tx, &call, asked).await?;
+    let wish = wish(&mut tx, &call, &call.principal.name, asked).await?;
     let found = project_list(&mut tx, Some(name.as_str())).await?.pop();
     let project = found.unwrap_or_else(|| Project::new(name.as_str()));
     let proposal = propose(&mut tx, &wish, project, now)
@@ -140,7 +140,7 @@ pub(in crate::api) async fn apply(
     }
     let request = PlanRequest::decode(&stored.request[..])?;
     let revision = request.revision.clone();
-    let wish = wish(&mut tx, &call, request).await?;
+    let wish = wish(&mut tx, &call, &stored.principal, request).await?;
     drop(tx);
     let condition = Condition {
         shown: shown(&stored),
