@@ -355,6 +355,22 @@ pub async fn project_forced(
     Ok(())
 }
 
+/// Who went past the files of a project last, and when, as far as it was not undone yet.
+pub async fn project_forced_last(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<Option<(String, OffsetDateTime)>, StoreError> {
+    let row = sqlx::query!(
+        "select f.by_whom, f.at from drifts f join checks c on c.id = f.check_id
+         where c.project_id = $1 order by f.at desc limit 1",
+        project.0,
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("find the newest forced change")?;
+    Ok(row.map(|row| (row.by_whom, row.at)))
+}
+
 /// Forgets who made these differ: they do not any more.
 pub async fn project_settled(conn: &mut PgConnection, checks: &[Uuid]) -> Result<(), StoreError> {
     sqlx::query!("delete from drifts where check_id = any($1)", checks)
