@@ -11,3 +11,4 @@ mod schedule;
 mod secrets;
 mod settled;
 mod tokens;
+mod waiting;
