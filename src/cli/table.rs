@@ -148,6 +148,17 @@ mod tests {
     use crate::proto::lokahi::check::State;
 
     #[test]
+    fn what_nobody_probes_has_no_state() {
+        let check = Check {
+            state: State::Down.into(),
+            stale: true,
+            disabled: true,
+            ..Check::default()
+        };
+        assert_eq!(state(&check), "DISABLED");
+    }
+
+    #[test]
     fn a_table() {
         let now = datetime!(2026-11-22 10:00 UTC);
         let ago = |seconds: i64| {

@@ -52,14 +52,16 @@ pub(super) fn names(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
         }
     }
     for address in living.keys() {
-        let Some(to) = follow(address, &ways) else {
+        let is_declared = |address: &str| declared.contains_key(address);
+        let Some(to) = follow(address, &ways, is_declared) else {
             continue;
         };
         if !declared.contains_key(&to) {
             continue;
         }
         // What lives there may itself go somewhere else.
-        let taken = living.contains_key(&to) && follow(&to, &ways).is_none();
+        let stays = follow(&to, &ways, is_declared).is_none();
+        let taken = living.contains_key(&to) && stays;
         if taken {
             let kind = kind.name();
             names.warnings.push(format!(
@@ -83,8 +85,13 @@ fn is(address: &str, name: &str) -> bool {
     address == name || base(address) == Some(name)
 }
 
-/// Where an address leads to, through every block; `None` when nowhere else.
-fn follow(address: &str, ways: &BTreeMap<&str, &str>) -> Option<String> {
+/// Where an address leads to, block after block until one that is declared, so that two may
+/// swap their names; `None` when nowhere else.
+fn follow(
+    address: &str,
+    ways: &BTreeMap<&str, &str>,
+    is_declared: impl Fn(&str) -> bool,
+) -> Option<String> {
     let mut now = address.to_owned();
     // A circle ends: each block is taken once at most.
     let mut taken = BTreeSet::new();
@@ -101,6 +108,9 @@ fn follow(address: &str, ways: &BTreeMap<&str, &str>) -> Option<String> {
         match next {
             Some((from, to)) if taken.insert(from.to_owned()) => now = to,
             _ => break,
+        }
+        if is_declared(&now) {
+            break;
         }
     }
     (now != address).then_some(now)

@@ -18,6 +18,9 @@ mod lease;
 mod recorder;
 mod scheduler;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};

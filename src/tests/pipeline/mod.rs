@@ -6,6 +6,8 @@ mod peers;
 
 mod crash;
 mod events;
+mod life;
+mod shop;
 mod reconcile;
 mod schedule;
 mod secrets;

@@ -1,0 +1,164 @@
+//! The board and the ledger together, without Postgres: what an edit does to
+//! what was counted, and when a check is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::datetime;
+use uuid::Uuid;
+
+use super::board::{Arrival, Board};
+use super::ledger::{Ledger, Witness};
+use crate::model::check::{CheckSpec, Every};
+use crate::model::health::{Health, State};
+use crate::model::id::{CheckId, CheckNo, SpecId};
+use crate::model::observation::{Observation, Outcome, Phases};
+use crate::model::probe::Report;
+use crate::spec::encode_check;
+use crate::store::shard::{HeldShard, ShardCheck};
+
+const START: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+const NUMBER: CheckNo = CheckNo(7);
+
+fn after(seconds: u64) -> OffsetDateTime {
+    START + Duration::from_secs(seconds)
+}
+
+fn check(spec_id: i64, change: impl FnOnce(&mut CheckSpec)) -> ShardCheck {
+    let mut spec = CheckSpec::new("http://site.example.com/".parse().unwrap());
+    change(&mut spec);
+    ShardCheck {
+        id: CheckId(Uuid::from_u128(7)),
+        check_no: NUMBER,
+        spec_id: SpecId(spec_id),
+        spec: encode_check(&spec),
+        project: "shop".into(),
+        address: "shop".into(),
+        owner: "declared".into(),
+        version: 1,
+        deleted: false,
+        disabled: false,
+        health: Health {
+            state: State::Up,
+            last_at: Some(START),
+            ..Health::new(START)
+        },
+        generation: 1,
+        revision: String::new(),
+    }
+}
+
+fn board(check: ShardCheck) -> Board {
+    let board = Board::default();
+    let shard = check.id.shard();
+    board.hold(&[HeldShard { shard, epoch: 1 }]);
+    board.put(check, Arrival::Loaded, START);
+    board
+}
+
+fn witness(spec: i64, seconds: u64) -> Witness {
+    let observation = Observation {
+        scheduled_at: after(seconds),
+        started_at: after(seconds),
+        outcome: Outcome::Down,
+        class: None,
+        detail: String::new(),
+        status: 500,
+        phases: Phases::default(),
+        address: String::new(),
+        certificate_not_after: None,
+    };
+    let report = Report {
+        check_no: NUMBER,
+        spec_id: SpecId(spec),
+        observation,
+    };
+    let nobody: Arc<str> = "".into();
+    Witness::new(report, &nobody, &nobody)
+}
+
+fn failures(ledger: &Ledger, board: &Board) -> u8 {
+    let pending = ledger.pending.get(&NUMBER);
+    let committed = || board.with(NUMBER, |entry| entry.check.health.failures);
+    pending.map_or_else(|| committed().unwrap(), |p| p.health.failures)
+}
+
+/// What a commit does.
+fn commit(ledger: &mut Ledger, board: &Board) {
+    for (number, mut pending) in std::mem::take(&mut ledger.pending) {
+        pending.again = None;
+        board.advance(number, pending);
+    }
+    ledger.clear();
+}
+
+#[test]
+fn what_an_older_spec_saw_is_recorded_and_not_believed() {
+    let board = board(check(2, |_| ()));
+    let mut ledger = Ledger::default();
+    for seconds in 1..5 {
+        assert!(ledger.add(&board, witness(1, seconds)));
+    }
+    assert_eq!(ledger.reports.len(), 4);
+    assert!(ledger.pending.is_empty() && ledger.drafts.is_empty());
+    ledger.add(&board, witness(2, 5));
+    ledger.add(&board, witness(2, 6));
+    assert_eq!(ledger.drafts.len(), 1);
+}
+
+#[test]
+fn an_edit_of_the_question_begins_streaks_anew_and_keeps_the_state() {
+    let another = |spec: &mut CheckSpec| spec.body = "other".into();
+    // Committed before the edit, after it, or not before the next report.
+    for committed in [Some(true), Some(false), None] {
+        let board = board(check(1, |_| ()));
+        let mut ledger = Ledger::default();
+        ledger.add(&board, witness(1, 1));
+        assert_eq!(failures(&ledger, &board), 1);
+        if committed == Some(true) {
+            commit(&mut ledger, &board);
+        }
+        board.put(check(2, another), Arrival::Changed, after(2));
+        if committed == Some(false) {
+            commit(&mut ledger, &board);
+        }
+        ledger.add(&board, witness(2, 3));
+        assert_eq!(failures(&ledger, &board), 1, "{committed:?}");
+        assert!(ledger.drafts.is_empty(), "{committed:?}");
+        let state = board.with(NUMBER, |entry| entry.check.health.state);
+        assert_eq!(state, Some(State::Up));
+    }
+}
+
+#[test]
+fn an_edit_of_anything_else_keeps_streaks() {
+    let board = board(check(1, |_| ()));
+    let mut ledger = Ledger::default();
+    ledger.add(&board, witness(1, 1));
+    commit(&mut ledger, &board);
+    let labelled = |spec: &mut CheckSpec| drop(spec.labels.insert("a".into(), "b".into()));
+    board.put(check(2, labelled), Arrival::Changed, after(2));
+    assert_eq!(failures(&ledger, &board), 1);
+}
+
+#[test]
+fn what_comes_with_its_shard_keeps_its_phase_and_what_comes_anew_is_due_soon() {
+    let monthly = |spec: &mut CheckSpec| {
+        spec.every = Every::from_seconds(i64::from(Every::MAX)).unwrap();
+    };
+    let wait = |arrival: Arrival, state: State| {
+        let mut check = check(1, monthly);
+        check.health.state = state;
+        let board = Board::default();
+        let shard = check.id.shard();
+        board.hold(&[HeldShard { shard, epoch: 1 }]);
+        board.put(check, arrival, START);
+        let due = board.next_due().unwrap().0;
+        due - super::board::micros(START).0
+    };
+    let soon = 0..10_000_000;
+    assert!(!soon.contains(&wait(Arrival::Loaded, State::Up)));
+    assert!(soon.contains(&wait(Arrival::Changed, State::Up)));
+    assert!(soon.contains(&wait(Arrival::Loaded, State::Init)));
+}
