@@ -143,6 +143,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     {
         return Ok(check);
     }
+    force::order(&mut tx, id, put.force).await?;
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, put.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
@@ -225,6 +226,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
 async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     let id = check_id(&wanted.id)?;
     let mut tx = call.state.store.begin().await?;
+    force::order(&mut tx, id, wanted.force).await?;
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, wanted.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;

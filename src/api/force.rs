@@ -8,14 +8,14 @@ use super::error::ApiError;
 use crate::model::change::Drift;
 use crate::model::check::CheckSpec;
 use crate::model::desired::SourceLine;
-use crate::model::id::ReceiverId;
+use crate::model::id::{CheckId, ReceiverId};
 use crate::model::name::Name;
 use crate::model::scope::Scope;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::store::Connection;
 use crate::store::check::StoredCheck;
 use crate::store::project::{
-    ProjectId, project_find, project_forced, project_receivers, project_source,
+    ProjectId, project_find, project_forced, project_lock_of, project_receivers, project_source,
 };
 
 /// The longest reason, in bytes.
@@ -42,7 +42,15 @@ pub(super) async fn allowed(
     }
 }
 
-/// Notes a forced change: first of all, since that orders it with applies.
+/// Orders a forced change with applies: before anything of the check is locked.
+pub(super) async fn order(conn: &mut Connection, id: CheckId, force: bool) -> Result<(), ApiError> {
+    match force {
+        true => Ok(project_lock_of(conn, id).await?),
+        false => Ok(()),
+    }
+}
+
+/// Notes a forced change, and by whom.
 pub(super) async fn note(
     call: &Call,
     conn: &mut Connection,

@@ -69,12 +69,9 @@ Examples:
     /// Delete checks, and print them as they were
     #[command(after_help = "\
 Examples:
-  lokahictl delete 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
-    Delete {
-        /// Checks, each by its id, its name, or PROJECT/NAME
-        #[arg(required = true, value_name = "CHECK")]
-        ids: Vec<String>,
-    },
+  lokahictl delete 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+  lokahictl delete shop/front --force --reason 'it floods the pager'")]
+    Delete(Delete),
     /// Print a check
     #[command(after_help = "\
 Examples:
@@ -101,7 +98,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d -e 10
-  lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d --clear playbook-url")]
+  lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d --clear playbook-url
+  lokahictl put shop/front -e 300 --force --reason 'the site is too slow'")]
     Put(Put),
     /// Probe checks now, beside their schedule; fails unless all are up
     #[command(after_help = "\
@@ -154,9 +152,6 @@ found something, 4 held by a guard.")]
     #[command(after_help = "\
 Examples:
   lokahictl apply checks.d
-Credentials: LOKAHI_TOKEN, or the token of the file that names the server; else user and
-password of the server's URL.
-
   lokahictl apply --auto-approve --wait checks.d
   lokahictl apply --allow-deletes 40
 
@@ -326,6 +321,28 @@ pub(super) struct Put {
     /// Refuse unless the check has this version
     #[arg(long, value_name = "VERSION")]
     pub(super) expected_version: Option<i64>,
+    #[command(flatten)]
+    pub(super) force: Force,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Delete {
+    /// Checks, each by its id, its name, or PROJECT/NAME
+    #[arg(required = true, value_name = "CHECK")]
+    pub(super) ids: Vec<String>,
+    #[command(flatten)]
+    pub(super) force: Force,
+}
+
+/// How to go past the files.
+#[derive(Debug, Args)]
+pub(super) struct Force {
+    /// Also if check files declare it: it is audited, and the next plan shows it and undoes it
+    #[arg(long, requires = "reason")]
+    pub(super) force: bool,
+    /// Why it cannot wait for the files
+    #[arg(long, requires = "force", value_name = "WHY")]
+    pub(super) reason: Option<String>,
 }
 
 /// What a check can do without.

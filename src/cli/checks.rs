@@ -1,13 +1,15 @@
 //! The original's commands on checks.
 
-use super::arguments::{Clear, Create, Down, Filter, Format, List, ListOutput, Put, StateName};
+use super::arguments::{
+    Clear, Create, Delete, Down, Filter, Format, List, ListOutput, Put, StateName,
+};
 use super::exit::{Exit, Failure};
 use super::output::Console;
 use super::{naming, table};
 use crate::client::Client;
 use crate::clock;
 use crate::proto::lokahi::check::State;
-use crate::proto::lokahi::{Check, ChecksPage, CreateOpts, ListOpts, WebhookFormat};
+use crate::proto::lokahi::{Check, CheckId, ChecksPage, CreateOpts, ListOpts, WebhookFormat};
 
 /// How many `down` and a table show: as many as the server gives.
 const MOST: i32 = 10_000;
@@ -65,15 +67,20 @@ pub(super) async fn get(
 /// Deletes each that can be deleted; the last failure decides how it ends.
 pub(super) async fn delete(
     client: &Client,
-    ids: Vec<String>,
+    what: Delete,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let mut exit = Exit::Ok;
-    for name in ids {
-        let deleted = async {
-            let id = naming::id(client, &name).await?;
-            Ok::<_, Failure>(client.delete(&id).await?)
+    for name in what.ids {
+        let wanted = async {
+            Ok::<_, Failure>(CheckId {
+                id: naming::id(client, &name).await?,
+                force: what.force.force,
+                reason: what.force.reason.clone().unwrap_or_default(),
+                ..CheckId::default()
+            })
         };
+        let deleted = async { Ok::<_, Failure>(client.delete(&wanted.await?).await?) };
         match deleted.await {
             Ok(check) => console.json(&check)?,
             Err(failure) => exit = failure.report(console.words),
@@ -113,6 +120,8 @@ pub(super) async fn put(
         webhook_format: format_number(what.webhook_format),
         expected_version: what.expected_version,
         update_mask: mask,
+        force: what.force.force,
+        force_reason: what.force.reason.unwrap_or_default(),
         ..Check::default()
     };
     // Back to protobuf is the zero value: only a mask can say it.

@@ -100,7 +100,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
     match command {
         Command::Create(what) => checks::create(&client, what, console).await,
         Command::CreateLoad(what) => load::create_load(&client, what, console).await,
-        Command::Delete { ids } => checks::delete(&client, ids, console).await,
+        Command::Delete(what) => checks::delete(&client, what, console).await,
         Command::Get { id } => checks::get(&client, &id, console).await,
         Command::List(what) => checks::list(&client, what, console).await,
         Command::Down(what) => checks::down(&client, what, console).await,

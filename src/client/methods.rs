@@ -10,8 +10,8 @@ impl Client {
         self.call("github.xe.lokahi.Checks/Create", opts).await
     }
 
-    pub async fn delete(&self, id: &str) -> Answer<lokahi::Check> {
-        self.call("github.xe.lokahi.Checks/Delete", &of(id)).await
+    pub async fn delete(&self, wanted: &lokahi::CheckId) -> Answer<lokahi::Check> {
+        self.call("github.xe.lokahi.Checks/Delete", wanted).await
     }
 
     pub async fn get(&self, id: &str) -> Answer<lokahi::Check> {

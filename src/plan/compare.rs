@@ -183,14 +183,14 @@ fn kept_and_gone<'a>(
         if let Some(object) = here {
             step.id = Some(object.id);
             step.before = Some(object.live);
-            step.drift.clone_from(&object.drift);
             step.told_by = object.told_by;
             step.from = from.cloned();
             step.action = match from {
                 Some(_) => Action::Rename,
                 None => Action::Update,
             };
-            let drifted = object.declared.is_some_and(|digest| digest != object.live);
+            let drifted = object.has_drifted();
+            step.drift = object.drift.clone().filter(|_| drifted);
             let said = object.declared == Some(declared.spec);
             let left = options.leave_drift && drifted && said;
             if from.is_none() && (object.live == declared.spec && !drifted || left) {
@@ -251,7 +251,7 @@ fn gone_step<'a>(
         before: Some(object.live),
         after: None,
         source: object.source.clone(),
-        drift: object.drift.clone(),
+        drift: object.drift.clone().filter(|_| object.has_drifted()),
         told_by: object.told_by,
     })
 }

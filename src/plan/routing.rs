@@ -44,16 +44,36 @@ pub(super) fn audience(spec: &CheckSpec) -> BTreeSet<Audience> {
     named.chain(bare).collect()
 }
 
+/// Receivers that have another name from now on, by the old one.
+fn renamed<'s>(steps: &'s [Step<'_>]) -> BTreeMap<&'s str, &'s str> {
+    let webhooks = steps.iter().filter(|step| step.kind == Kind::Webhook);
+    let pairs = webhooks.filter_map(|step| Some((step.from.as_deref()?, step.address)));
+    pairs.collect()
+}
+
+/// Another name is not another receiver.
+fn now_called(audience: Audience, renamed: &BTreeMap<&str, &str>) -> Audience {
+    match audience {
+        Audience::Webhook(name) => {
+            let now = renamed.get(name.as_str());
+            Audience::Webhook(now.map_or(name, |now| (*now).to_owned()))
+        }
+        other => other,
+    }
+}
+
 /// What changes for each receiver.
 pub(super) fn routing(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Vec<Routing> {
     let mut all: BTreeMap<Audience, (Names, Names)> = BTreeMap::new();
+    let renamed = renamed(steps);
     for step in steps.iter().filter(|step| step.kind == Kind::Check) {
         // A released check tells whom it told.
         if step.action == Action::Release {
             continue;
         }
         let (before, after) = step.checks(specs);
-        let told = before.map(audience).unwrap_or_default();
+        let told = before.map(audience).unwrap_or_default().into_iter();
+        let told: BTreeSet<Audience> = told.map(|it| now_called(it, &renamed)).collect();
         let tells = after.map(audience).unwrap_or_default();
         for gone in told.difference(&tells) {
             let entry = all.entry(gone.clone()).or_default();

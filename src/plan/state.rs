@@ -84,6 +84,13 @@ pub struct LiveObject {
     pub told_by: usize,
 }
 
+impl LiveObject {
+    /// Whether it is not what the files said last. Somebody may have gone past them and back.
+    pub(super) fn has_drifted(&self) -> bool {
+        self.declared.is_some_and(|declared| declared != self.live)
+    }
+}
+
 /// A deleted object that can come back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tombstone {

@@ -439,6 +439,7 @@ fn how_a_plan_reads() {
     from.checks.get_mut("c1").unwrap().prevent_destroy = true;
     let mut world = World::of(&from);
     let old = world.live.checks.get_mut("c2").unwrap();
+    old.declared = Some(Digest::of(b"what the files said"));
     old.drift = Some(Drift {
         by: "ada".into(),
         at: NOW,

@@ -29,7 +29,9 @@ use crate::store::generation::{
     GenerationKind, Membership, NewGeneration, generation_create, generation_list,
     generation_remember, generation_source,
 };
-use crate::store::project::{Project, project_find, project_lock, project_settled, project_spec};
+use crate::store::project::{
+    Project, project_find, project_forced_last, project_lock, project_settled, project_spec,
+};
 use crate::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
     receiver_rename, receiver_revive, receiver_update,
@@ -81,8 +83,11 @@ pub async fn apply(
     if let Some((digest, expected)) = condition.shown
         && digest != proposal.digest
     {
-        let by = newest(&mut tx, &proposal.project).await?;
         let found = proposal.project.generation;
+        let by = match found == expected {
+            true => project_forced_last(&mut tx, proposal.project.id).await?,
+            false => newest(&mut tx, &proposal.project).await?,
+        };
         return Err(ApplyError::Stale {
             expected,
             found,

@@ -92,6 +92,8 @@ pub async fn propose(
     let guards = match wish.kind {
         // A person names what comes back; nothing is lost by it.
         GenerationKind::Restore => Vec::new(),
+        // Nor by what changes nothing, wherever it came from.
+        _ if plan.is_empty() => Vec::new(),
         _ => guard::guards(&plan.weight, &origin(wish, &project), &wish.allow),
     };
     Ok(Proposal {

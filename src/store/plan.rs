@@ -26,7 +26,7 @@ pub struct NewPlan<'a> {
 #[derive(Clone, Debug)]
 pub struct StoredPlan {
     pub project: String,
-    /// Who made it, and the upload that it names.
+    /// Who asked for it.
     pub principal: String,
     pub request: Vec<u8>,
     pub generation: i64,

@@ -312,8 +312,22 @@ pub async fn project_source(
     Ok(row.map(|row| (source(Some(row.file), Some(row.line)), row.from_gen)))
 }
 
-/// Notes a forced write to a declared check: the project's live version, which orders it
-/// with applies, and who made the two differ.
+/// Locks the project of a declared check: before the check itself, as an apply does it, or the
+/// two would wait for each other.
+pub async fn project_lock_of(conn: &mut PgConnection, check: CheckId) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"select 1 as "one!" from projects p join checks c on c.project_id = p.id
+           where c.id = $1 and c.owner = 'declared' for update of p"#,
+        check.0,
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("lock the project of a check")?;
+    Ok(())
+}
+
+/// Notes a forced write to a declared check: the project's live version, which makes plans of
+/// before be looked at again, and who made the two differ.
 pub async fn project_forced(
     conn: &mut PgConnection,
     project: &str,
@@ -339,6 +353,22 @@ pub async fn project_forced(
     .await
     .doing("note who forced a change")?;
     Ok(())
+}
+
+/// Who went past the files of a project last, and when, as far as it was not undone yet.
+pub async fn project_forced_last(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<Option<(String, OffsetDateTime)>, StoreError> {
+    let row = sqlx::query!(
+        "select f.by_whom, f.at from drifts f join checks c on c.id = f.check_id
+         where c.project_id = $1 order by f.at desc limit 1",
+        project.0,
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("find the newest forced change")?;
+    Ok(row.map(|row| (row.by_whom, row.at)))
 }
 
 /// Forgets who made these differ: they do not any more.

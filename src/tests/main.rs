@@ -16,6 +16,7 @@ mod api;
 mod cli;
 mod hooks;
 mod pipeline;
+mod projects;
 mod compose;
 mod docs;
 mod examples;

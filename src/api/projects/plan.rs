@@ -85,6 +85,7 @@ fn result(project: &str, proposal: &Proposal, first: PlanPageResult, pages: usiz
         routing: plan.routing.iter().map(wire::to_routing).collect(),
         suggestions: plan.suggestions.iter().map(suggestion).collect(),
         warnings: plan.warnings.clone(),
+        silent: i32::try_from(plan.weight.silent.len()).unwrap_or(i32::MAX),
     }
 }
 

@@ -28,11 +28,12 @@ use crate::store::plan::upload_parts;
 /// How many moves, targets or restored objects one plan may name.
 const MOST: usize = 50_000;
 
-/// The wish of a request. `principal` made the upload: who applies a plan may be another.
+/// The wish of a request, which `planner` has uploaded what it names for: whoever calls may be
+/// somebody else, who applies it.
 pub(super) async fn wish(
     conn: &mut Connection,
     call: &Call,
-    principal: &str,
+    planner: &str,
     asked: PlanRequest,
 ) -> Result<Wish, ApiError> {
     let project: Name = edit::argument("project", &asked.project)?;
@@ -81,7 +82,7 @@ pub(super) async fn wish(
                 .map_err(refused)?;
         }
         (upload, ..) => {
-            let parts = upload_parts(conn, upload_id(upload)?, principal).await?;
+            let parts = upload_parts(conn, upload_id(upload)?, planner).await?;
             if parts.is_empty() {
                 let why = "names no upload of yours, or one that is older than seven days";
                 return Err(TwirpError::argument("upload_id", why).into());

@@ -6,6 +6,7 @@ use crate::cli::arguments::projects::Export;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::Client;
+use crate::manifest::format::format as laid_out;
 use crate::manifest::written::{check_text, webhook_text};
 use crate::model::desired::API_PROJECT;
 use crate::model::id::CheckId;
@@ -54,22 +55,20 @@ pub(in crate::cli) async fn export(
         true => operators(client, &project).await?,
         false => String::new(),
     };
-    writeln!(
-        console.out,
-        "lokahi {{\n  project = \"{project}\"\n{operators}}}\n"
-    )?;
+    let mut text = format!("lokahi {{\n  project = \"{project}\"\n{operators}}}\n");
     for (name, object) in named(&objects) {
-        writeln!(console.out)?;
-        write!(console.out, "{}", block(object, &name)?)?;
+        text.push('\n');
+        text.push_str(&block(object, &name)?);
         if object.owner == "api" && object.kind == "check" {
             // Its history comes along, and it is not made a second time.
             let id = &object.id;
-            writeln!(
-                console.out,
-                "import {{\n  id = \"{id}\"\n  to = check.{name}\n}}\n"
-            )?;
+            text.push_str(&format!(
+                "\nimport {{\n  id = \"{id}\"\n  to = check.{name}\n}}\n"
+            ));
         }
     }
+    let text = laid_out(&text).unwrap_or(text);
+    console.out.write_all(text.as_bytes())?;
     Ok(Exit::Ok)
 }
 

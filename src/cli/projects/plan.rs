@@ -9,7 +9,6 @@ use crate::cli::arguments::projects::{Finding, Plan};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::Client;
-use crate::plan::routing::Audience;
 
 /// Plans every project at and below the folder, each by itself.
 pub(in crate::cli) async fn plan(
@@ -78,16 +77,9 @@ fn show(planned: &Planned, what: &Plan, console: &mut Console<'_>) -> Result<Exi
 }
 
 fn has(planned: &Planned, finding: Finding) -> bool {
-    let silent = || {
-        planned
-            .plan
-            .routing
-            .iter()
-            .any(|it| it.receiver == Audience::Nobody)
-    };
     match finding {
         Finding::Delete => planned.summary().delete > 0,
-        Finding::Silence => silent(),
+        Finding::Silence => planned.silent > 0,
         Finding::Guard => planned.is_held(),
         Finding::Drift => planned.summary().drifted > 0,
         Finding::Warning => !planned.plan.warnings.is_empty(),

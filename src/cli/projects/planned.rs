@@ -19,6 +19,8 @@ pub(super) struct Planned {
     pub(super) revision: Revision,
     pub(super) plan: Plan,
     pub(super) guards: Vec<Guard>,
+    /// Checks that told somebody, and will not any more.
+    pub(super) silent: i32,
     /// Before the files' paths.
     pub(super) root: String,
 }
@@ -57,6 +59,7 @@ impl Planned {
                 weight: Weight::default(),
             },
             guards: result.guards.into_iter().map(wire::from_guard).collect(),
+            silent: result.silent,
             root: root.to_owned(),
         }
     }

@@ -894,6 +894,9 @@ pub struct PlanResult {
     pub suggestions: ::prost::alloc::vec::Vec<Move>,
     #[prost(string, repeated, tag = "12")]
     pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Checks that were watched and told somebody, and will not any more.
+    #[prost(int32, tag = "13")]
+    pub silent: i32,
 }
 impl ::prost::Name for PlanResult {
     const NAME: &'static str = "PlanResult";

@@ -13,4 +13,5 @@ mod schedule;
 mod secrets;
 mod settled;
 mod tokens;
+mod waiting;
 mod workflows;

@@ -5,6 +5,7 @@ pub(crate) mod servers;
 pub(crate) mod server;
 pub(crate) mod programs;
 pub(crate) mod declaring;
+pub(crate) mod checkout;
 
 use std::time::Duration;
 

@@ -1,0 +1,83 @@
+//! What the API made comes under the files, with its history.
+
+use serde_json::json;
+
+use super::{Shop, check};
+
+const URL: &str = "https://blog.example.com/";
+
+#[tokio::test]
+async fn an_import_block_takes_a_check_by_its_id() {
+    let shop = Shop::start().await;
+    shop.good(&["create", "-u", URL, "-e", "30"]).await;
+    let made = shop.server.client().list(&Default::default()).await;
+    let id = made.unwrap().results[0].check.clone().unwrap().id;
+    let import = format!("import {{\n  id = \"{id}\"\n  to = check.blog\n}}\n\n");
+    shop.folder.write(&(check("blog", "") + &import));
+    let planned = shop.plan(&[]).await;
+    insta::assert_snapshot!(planned.out.replace(&id, "ID"), @r#"
+      <= ID -> check.blog will be declared here, with its history        FOLDER/shop.hcl:5
+      ~ every : "30s" -> "60s"
+    Plan: 0 to add, 0 to change, 0 to delete, 1 to adopt.   generation 0 -> 1
+    "#);
+    shop.apply().await;
+    let blog = shop.check("shop", "blog").await.unwrap();
+    assert_eq!((&blog.id, blog.owner.as_str()), (&id, "declared"));
+    assert!(shop.check("api", "").await.is_none());
+    // It has been applied; the block says nothing any more.
+    let planned = shop.plan(&["--detailed-exitcode"]).await;
+    assert_eq!(planned.code, 0, "{}", planned.out);
+}
+
+#[tokio::test]
+async fn adopt_takes_what_it_names_and_touches_nothing_else() {
+    let shop = Shop::with(&check("web", "")).await;
+    let create = ["create", "-u", URL, "--name", "homepage"];
+    shop.good(&create).await;
+    let id = shop.check("api", "homepage").await.unwrap().id;
+    shop.folder.write(&(check("blog", "") + &check("dns", "")));
+    let path = shop.folder.path();
+    let asked = shop.ctl(&["adopt", "blog=homepage", "--path", path]).await;
+    assert_eq!(asked.code, 7, "it asks, as apply does");
+    let adopt = ["adopt", "blog=homepage", "--path", path, "--auto-approve"];
+    let adopted = shop
+        .good(&[&adopt[..], &["--output", "json"]].concat())
+        .await;
+    let document: serde_json::Value = serde_json::from_str(&adopted).unwrap();
+    let change = &document["changes"][0];
+    assert_eq!(document["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&change["actions"][0], &change["from"], &change["id"]),
+        (&json!("adopt"), &json!("homepage"), &json!(id))
+    );
+    assert_eq!(shop.id("blog").await, id);
+    assert!(shop.check("shop", "dns").await.is_none(), "not yet");
+    assert!(shop.check("shop", "web").await.is_some(), "nor is it gone");
+}
+
+#[tokio::test]
+async fn apply_adopts_with_a_flag() {
+    let shop = Shop::start().await;
+    shop.good(&["create", "-u", URL, "--name", "blog"]).await;
+    let id = shop.check("api", "blog").await.unwrap().id;
+    shop.folder.write(&check("blog", ""));
+    let applied = shop.try_apply(&["--adopt", &format!("blog={id}")]).await;
+    assert_eq!(applied.code, 0, "{}", applied.words);
+    assert_eq!(shop.id("blog").await, id);
+}
+
+#[tokio::test]
+async fn what_cannot_be_adopted_is_named() {
+    let shop = Shop::start().await;
+    shop.folder.write(&check("blog", ""));
+    let nothing = shop.try_apply(&["--adopt", "blog=homepage"]).await;
+    assert_eq!(nothing.code, 1);
+    insta::assert_snapshot!(nothing.words, @r#"error: invalid_argument: index: the API has no check "homepage" that could become check.blog"#);
+    shop.good(&["create", "-u", URL, "--name", "homepage"])
+        .await;
+    let undeclared = shop.try_apply(&["--adopt", "news=homepage"]).await;
+    assert_eq!(undeclared.code, 1);
+    insta::assert_snapshot!(undeclared.words, @"error: invalid_argument: index: check.news is to adopt a check, and is not declared");
+    let usage = shop.try_apply(&["--adopt", "blog"]).await;
+    assert_eq!(usage.code, 64);
+}

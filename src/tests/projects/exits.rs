@@ -1,0 +1,155 @@
+//! Flags of plan and apply, and what their exit codes tell a script.
+
+use serde_json::json;
+
+use super::{HOOK, NOTIFY, Shop, check};
+use crate::support::programs::{lokahictl, lokahictl_with};
+use crate::support::server::Server;
+
+#[tokio::test]
+async fn changes_are_an_exit_code_if_that_is_asked() {
+    let shop = Shop::start().await;
+    shop.folder.write(&check("web", ""));
+    assert_eq!(shop.plan(&[]).await.code, 0);
+    assert_eq!(shop.plan(&["--detailed-exitcode"]).await.code, 2);
+    shop.apply().await;
+    assert_eq!(shop.plan(&["--detailed-exitcode"]).await.code, 0);
+    let again = shop.good(&["apply", shop.folder.path()]).await;
+    assert_eq!(
+        again, "No changes: what is live is what is declared.\n",
+        "no change, no prompt"
+    );
+    assert_eq!(shop.generation().await, 1);
+}
+
+#[tokio::test]
+async fn a_target_is_all_that_is_done() {
+    let shop = Shop::with(&(check("web", "") + &check("old", ""))).await;
+    let tells = HOOK.to_owned() + &check("web", NOTIFY) + &check("mail", "");
+    shop.folder.write(&tells);
+    let document = shop.document(&["--target", "web"]).await;
+    let changes = document["changes"].as_array().unwrap();
+    let names: Vec<_> = changes.iter().map(|change| &change["address"]).collect();
+    assert_eq!(json!(names), json!(["oncall", "web"]));
+    let applied = shop.try_apply(&["--target", "check.web"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.words);
+    assert!(shop.check("shop", "mail").await.is_none());
+    assert!(
+        shop.check("shop", "old").await.is_some(),
+        "nothing is pruned"
+    );
+}
+
+#[tokio::test]
+async fn findings_end_with_three() {
+    let tells = HOOK.to_owned() + &check("web", NOTIFY) + &check("mail", NOTIFY);
+    let shop = Shop::with(&tells).await;
+    let ended = async |declares: &str, finding: &str| {
+        shop.folder.write(declares);
+        shop.plan(&["--fail-on", finding]).await.code
+    };
+    let deleted = HOOK.to_owned() + &check("web", NOTIFY);
+    assert_eq!(ended(&deleted, "delete,silence").await, 3);
+    assert_eq!(ended(&deleted, "silence").await, 0);
+    let disabled = check("mail", &format!("enabled = false\n  {NOTIFY}"));
+    let disabled = deleted.clone() + &disabled;
+    assert_eq!(ended(&disabled, "silence").await, 3);
+    assert_eq!(ended(&disabled, "delete,drift,guard").await, 0);
+    // A new one that tells nobody yet is not silenced.
+    let new = tells.clone() + &check("dns", "");
+    assert_eq!(ended(&new, "delete,silence").await, 0);
+    assert_eq!(shop.plan(&["--fail-on", "nonsense"]).await.code, 64);
+}
+
+#[tokio::test]
+async fn a_commit_is_what_is_applied_if_that_is_asked() {
+    let shop = Shop::start().await;
+    shop.folder.write(&check("web", ""));
+    let clean = ["--require-clean"];
+    let nowhere = shop.try_apply(&clean).await;
+    assert_eq!(nowhere.code, 1);
+    insta::assert_snapshot!(nowhere.words, @r"
+    error: FOLDER is in no git repository, and --require-clean wants one
+    hint: commit them, or leave --require-clean out
+    ");
+    shop.folder.init("https://git.example.com/ops.git");
+    shop.folder.commit();
+    shop.folder.write(&check("web", "every = \"5s\""));
+    let dirty = shop.try_apply(&clean).await;
+    assert_eq!(dirty.code, 1);
+    insta::assert_snapshot!(dirty.words, @r"
+    error: FOLDER has files that differ from the commit
+    hint: commit them, or leave --require-clean out
+    ");
+    shop.folder.commit();
+    assert_eq!(shop.try_apply(&clean).await.code, 0);
+}
+
+#[tokio::test]
+async fn a_token_that_may_plan_may_not_apply() {
+    let server = Server::guarded().await;
+    let shop = Shop {
+        folder: crate::support::checkout::Checkout::new(),
+        server,
+    };
+    shop.folder.write(&check("web", ""));
+    let run = async |command: &str, scopes: &[&str]| {
+        let name = format!("{command}-{}", scopes.len());
+        let token = shop.server.token(&name, scopes).await;
+        let arguments: &[&str] = match command {
+            "plan" => &["plan", shop.folder.path()],
+            _ => &["apply", "--auto-approve", shop.folder.path()],
+        };
+        let environment = [("LOKAHI_TOKEN", token.as_str())];
+        lokahictl_with(&shop.server.base, arguments, &environment).await
+    };
+    let refused = run("apply", &["read", "plan"]).await;
+    assert_eq!(refused.code, 77);
+    insta::assert_snapshot!(refused.words, @r#"
+    warning[LK0906]: nobody hears when this check goes down
+     --> /tmp/lokahi-checkout-fd01e946d0a5917f/shop.hcl:5:1
+      |
+    5 | check "web" {
+      | ^^^^^
+      = hint: write `notify { webhooks = [webhook.NAME] }`, here or in `defaults`
+
+    error: permission_denied: Projects/Apply needs the scope apply:shop; token:apply-2 has read, plan
+    hint: an administrator can make a token that may: lokahictl token create NAME --scope SCOPE
+    "#);
+    assert_eq!(run("plan", &["plan"]).await.code, 0);
+    let reader = run("plan", &["read", "operate", "apply:blog"]).await;
+    assert_eq!(
+        reader.code, 0,
+        "whoever applies one project plans every one"
+    );
+    let denied = shop
+        .server
+        .good("Audit/List", r#"{"action":"Projects/Apply"}"#);
+    assert_eq!(denied.await["entries"][0]["outcome"], "denied");
+}
+
+#[tokio::test]
+async fn nobody_to_ask_and_nobody_there() {
+    let shop = Shop::start().await;
+    shop.folder.write(&check("web", ""));
+    let json = ["apply", shop.folder.path(), "--output", "json"];
+    let declined = shop.ctl(&json).await;
+    assert_eq!(declined.code, 7);
+    let document: serde_json::Value = serde_json::from_str(&declined.out).unwrap();
+    assert_eq!(document["applied"], false);
+    let away = ["plan", shop.folder.path()];
+    assert_eq!(lokahictl("http://127.0.0.1:9", &away).await.code, 69);
+}
+
+#[tokio::test]
+async fn waiting_for_a_scheduler_that_is_not_there_ends_with_six() {
+    let shop = Shop::start().await;
+    shop.folder.write(&check("web", ""));
+    let applied = shop.try_apply(&["--wait=1s"]).await;
+    assert_eq!(applied.code, 6, "{}", applied.words);
+    insta::assert_snapshot!(applied.words, @r"
+    error: generation 1 is applied, and after 1s not every scheduler has taken it over yet
+    hint: lokahictl status and lokahictl list say how it goes on
+    ");
+    assert_eq!(shop.generation().await, 1, "it is applied all the same");
+}

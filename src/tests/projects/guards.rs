@@ -1,0 +1,172 @@
+//! What must not happen by accident, by lokahictl: exit code 4, what was seen, and the flag or
+//! edit that lets it pass.
+
+use lokahi::proto::lokahi::Allowances;
+
+use super::{HOOK, NOTIFY, Shop, check, checks, spec};
+use crate::support::declaring::{Declaring, apply};
+use crate::support::programs::Ended;
+use crate::support::server::Server;
+
+/// What a guard says, without the plan that it holds.
+fn held(ended: &Ended) -> String {
+    assert_eq!(ended.code, 4, "{}{}", ended.out, ended.words);
+    let at = ended.out.find("Held: ").unwrap();
+    ended.out[at..].to_owned()
+}
+
+#[tokio::test]
+async fn too_many_deletes_pass_with_their_exact_number() {
+    let shop = Shop::with(&checks(0..10, "")).await;
+    shop.folder.write(&checks(4..10, ""));
+    let planned = shop.plan(&[]).await;
+    insta::assert_snapshot!(held(&planned), @r"
+    Held: 4 of 10 checks would be deleted; 3 may be at once.
+      c0, c1, c2, c3
+      It passes with --allow-deletes 4
+    ");
+    let applied = shop.try_apply(&[]).await;
+    insta::assert_snapshot!(applied.words, @r"
+    error: a guard holds this plan: nothing was changed
+    hint: look at what it names; the plan says which flag or edit lets it pass
+    ");
+    for wrong in ["3", "5"] {
+        let applied = shop.try_apply(&["--allow-deletes", wrong]).await;
+        let seen = format!("3 may be at once ({wrong} were allowed)");
+        assert!(held(&applied).contains(&seen), "{}", applied.out);
+    }
+    assert_eq!(shop.generation().await, 1);
+    let applied = shop.try_apply(&["--allow-deletes", "4"]).await;
+    assert_eq!((applied.code, shop.generation().await), (0, 2));
+    // Three are not too many.
+    shop.folder.write(&checks(7..10, ""));
+    assert_eq!(shop.try_apply(&[]).await.code, 0);
+}
+
+#[tokio::test]
+async fn nothing_declared_is_held_and_nothing_but_its_flag_helps() {
+    let shop = Shop::with(&checks(0..2, "")).await;
+    shop.folder.write("");
+    let planned = shop.try_apply(&["--allow-deletes", "2"]).await;
+    insta::assert_snapshot!(held(&planned), @r"
+    Held: the files declare no check, and 2 are live.
+      c0, c1
+      It passes with --allow-empty
+    ");
+    assert_eq!(shop.try_apply(&["--allow-empty"]).await.code, 0);
+    assert!(shop.check("shop", "c0").await.is_none());
+}
+
+#[tokio::test]
+async fn a_protected_check_goes_only_after_its_protection() {
+    let protect = "lifecycle {\n    prevent_destroy = true\n  }";
+    let shop = Shop::with(&(check("web", protect) + &check("mail", ""))).await;
+    shop.folder.write(&check("mail", ""));
+    let every_flag = [
+        "--allow-empty",
+        "--allow-deletes",
+        "1",
+        "--accept-source-change",
+        "--allow-rollback",
+    ];
+    let planned = shop.try_apply(&every_flag).await;
+    insta::assert_snapshot!(held(&planned), @r"
+    Held: 1 of the checks to be deleted have prevent_destroy.
+      web
+      It passes with declaring prevent_destroy = false, applying that, and deleting later
+    ");
+    shop.folder.write(&(check("web", "") + &check("mail", "")));
+    shop.apply().await;
+    shop.folder.write(&check("mail", ""));
+    shop.apply().await;
+    assert!(shop.check("shop", "web").await.is_none());
+}
+
+#[tokio::test]
+async fn checks_that_tell_nobody_any_more_pass_with_their_exact_number() {
+    let shop = Shop::with(&(HOOK.to_owned() + &checks(0..5, NOTIFY))).await;
+    let silent = HOOK.to_owned() + &checks(0..4, "") + &checks(4..5, NOTIFY);
+    shop.folder.write(&silent);
+    let planned = shop.plan(&[]).await;
+    insta::assert_snapshot!(held(&planned), @r"
+    Held: 4 of 5 checks would be disabled or tell nobody; 3 may at once.
+      c0, c1, c2, c3
+      It passes with --allow-silence 4
+    ");
+    let wrong = shop.try_apply(&["--allow-silence", "5"]).await;
+    assert!(held(&wrong).contains("(5 were allowed)"), "{}", wrong.out);
+    assert_eq!(shop.try_apply(&["--allow-silence", "4"]).await.code, 0);
+}
+
+#[tokio::test]
+async fn other_sites_everywhere_pass_with_their_exact_number() {
+    let shop = Shop::with(&checks(0..30, "")).await;
+    let elsewhere: String = checks(0..26, "").replace("example.com", "example.net");
+    shop.folder.write(&(elsewhere + &checks(26..30, "")));
+    let planned = shop.plan(&[]).await;
+    let seen = held(&planned);
+    let first = seen.lines().next().unwrap();
+    insta::assert_snapshot!(first, @"Held: 26 of 30 checks would look at another host or for something else.");
+    assert!(seen.ends_with("It passes with --allow-changes 26\n"));
+    let wrong = shop.try_apply(&["--allow-changes", "30"]).await;
+    assert!(held(&wrong).contains("(30 were allowed)"), "{}", wrong.out);
+    assert_eq!(shop.try_apply(&["--allow-changes", "26"]).await.code, 0);
+}
+
+#[tokio::test]
+async fn an_older_commit_passes_with_its_flag() {
+    let shop = Shop::start().await;
+    shop.folder.init("https://git.example.com/ops.git");
+    shop.folder.write(&checks(0..2, ""));
+    let old = shop.folder.commit();
+    shop.folder.write(&checks(0..3, ""));
+    let new = shop.folder.commit();
+    shop.apply().await;
+    shop.folder.git(&["checkout", "--quiet", &old]);
+    let planned = shop.plan(&[]).await;
+    let seen = held(&planned).replace(&new[..10], "NEWER");
+    insta::assert_snapshot!(seen, @r"
+    Held: NEWER, which was applied before, is newer than this commit.
+      It passes with --allow-rollback
+    ");
+    assert_eq!(shop.try_apply(&["--allow-rollback"]).await.code, 0);
+    // What was applied last is not the newest that ever was.
+    assert_eq!(
+        shop.good(&["plan", shop.folder.path()])
+            .await
+            .lines()
+            .next(),
+        Some("No changes: what is live is what is declared.")
+    );
+    shop.folder.git(&["checkout", "--quiet", "main"]);
+    shop.apply().await;
+}
+
+#[tokio::test]
+async fn a_guard_that_holds_an_apply_is_passed_by_its_allowance() {
+    let server = Server::start().await;
+    let client = server.client();
+    let many = |numbers: std::ops::Range<usize>| {
+        numbers.fold(Declaring::new("shop"), |wish, n| {
+            wish.check(&format!("c{n}"), spec(&format!("http://c{n}.example.com/")))
+        })
+    };
+    many(0..10).apply(&client).await.unwrap();
+    let plan = many(4..10).plan(&client).await.unwrap();
+    let guard = &plan.guards[0];
+    assert_eq!((guard.name.as_str(), guard.count), ("deletes", 4));
+    let body = serde_json::json!({"token": plan.token}).to_string();
+    let refused = server.json("Projects/Apply", &body).await;
+    insta::assert_snapshot!(refused.json(), @r#"{"code":"failed_precondition","meta":{"guards":"deletes","reason":"held"},"msg":"held: 4 of 10 checks would be deleted; 3 may be at once (passes with --allow-deletes 4)"}"#);
+    let allow = |deletes| lokahi::proto::lokahi::ApplyRequest {
+        token: plan.token.clone(),
+        allow: Some(Allowances {
+            deletes: Some(deletes),
+            ..Allowances::default()
+        }),
+    };
+    assert!(client.apply(&allow(5)).await.is_err());
+    // The same token: a plan that was held is a plan all the same.
+    assert!(apply(&client, &plan).await.is_err());
+    assert_eq!(client.apply(&allow(4)).await.unwrap().generation, 2);
+}

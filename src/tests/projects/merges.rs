@@ -1,0 +1,140 @@
+//! Bad merges of each kind, as they happen in a repository: each is held before anything is
+//! written, and named.
+
+use super::{HOOK, NOTIFY, Shop, check, checks};
+
+/// The names of the guards that hold what the files say now.
+async fn guards(shop: &Shop) -> Vec<String> {
+    let document = shop.document(&[]).await;
+    assert_eq!(document["held"], serde_json::json!(true), "{document:#}");
+    let guards = document["guards"].as_array().unwrap();
+    let name = |guard: &serde_json::Value| guard["name"].as_str().unwrap().to_owned();
+    guards.iter().map(name).collect()
+}
+
+fn defaults(text: &str) -> String {
+    format!("defaults {{\n  {text}\n}}\n\n")
+}
+
+#[tokio::test]
+async fn defaults_that_disable_everything() {
+    let shop = Shop::with(&(HOOK.to_owned() + &checks(0..12, NOTIFY))).await;
+    let all = defaults("enabled = false") + HOOK + &checks(0..12, NOTIFY);
+    shop.folder.write(&all);
+    assert_eq!(guards(&shop).await, ["silence"]);
+}
+
+#[tokio::test]
+async fn defaults_that_silence_everything() {
+    let tells = defaults(NOTIFY);
+    let shop = Shop::with(&(tells + HOOK + &checks(0..12, ""))).await;
+    let nobody = defaults("notify {\n    webhooks = []\n  }");
+    shop.folder.write(&(nobody + HOOK + &checks(0..12, "")));
+    assert_eq!(guards(&shop).await, ["silence"]);
+}
+
+#[tokio::test]
+async fn the_last_receiver_taken_away() {
+    let tells = defaults(NOTIFY);
+    let shop = Shop::with(&(tells + HOOK + &checks(0..12, ""))).await;
+    shop.folder.write(&checks(0..12, ""));
+    assert_eq!(guards(&shop).await, ["silence"]);
+}
+
+#[tokio::test]
+async fn defaults_that_expect_something_else_of_everything() {
+    let shop = Shop::with(&checks(0..30, "")).await;
+    let teapot = defaults("assert \"tea\" {\n    status = [418]\n  }");
+    shop.folder.write(&(teapot + &checks(0..30, "")));
+    assert_eq!(guards(&shop).await, ["changes"]);
+}
+
+#[tokio::test]
+async fn the_files_of_another_repository() {
+    let shop = Shop::start().await;
+    shop.folder.init("https://git.example.com/ops.git");
+    shop.folder.write(&checks(0..3, ""));
+    shop.folder.commit();
+    shop.apply().await;
+    let elsewhere = [
+        "remote",
+        "set-url",
+        "origin",
+        "https://git.example.com/x.git",
+    ];
+    shop.folder.git(&elsewhere);
+    shop.folder.write(&checks(0..2, ""));
+    shop.folder.commit();
+    let planned = shop.plan(&[]).await;
+    let held = planned.out.lines().find(|line| line.starts_with("Held"));
+    insta::assert_snapshot!(held.unwrap(), @"Held: the checks came from https://git.example.com/ops.git, and these files come from https://git.example.com/x.git, and the plan deletes.");
+    assert_eq!(shop.try_apply(&["--allow-deletes", "1"]).await.code, 4);
+    let accepted = shop.try_apply(&["--accept-source-change"]).await;
+    assert_eq!(accepted.code, 0, "{}", accepted.out);
+    // From now on it comes from there.
+    shop.folder.write(&checks(0..1, ""));
+    shop.folder.commit();
+    shop.apply().await;
+}
+
+#[tokio::test]
+async fn the_files_of_another_folder() {
+    let shop = Shop::start().await;
+    shop.folder.init("https://git.example.com/ops.git");
+    let folder = |name: &str| shop.folder.0.join(name);
+    for name in ["live", "test"] {
+        std::fs::create_dir(folder(name)).unwrap();
+    }
+    let text = |n| {
+        format!(
+            "lokahi {{\n  project = \"shop\"\n}}\n\n{}",
+            checks(0..n, "")
+        )
+    };
+    std::fs::write(folder("live").join("shop.hcl"), text(3)).unwrap();
+    std::fs::write(folder("test").join("shop.hcl"), text(2)).unwrap();
+    shop.folder.commit();
+    let apply = async |name: &str| {
+        let path = folder(name);
+        let apply = ["apply", "--auto-approve", path.to_str().unwrap()];
+        shop.ctl(&apply).await
+    };
+    assert_eq!(apply("live").await.code, 0);
+    let held = apply("test").await;
+    assert_eq!(held.code, 4);
+    assert!(
+        held.out
+            .contains("came from https://git.example.com/ops.git (live)"),
+        "{}",
+        held.out
+    );
+}
+
+#[tokio::test]
+async fn half_of_the_files_gone() {
+    let shop = Shop::start().await;
+    shop.folder.write("");
+    for name in ["a", "b", "c", "d", "e"] {
+        shop.folder
+            .write_file(&format!("{name}.hcl"), &check(name, ""));
+    }
+    shop.apply().await;
+    for name in ["a", "b", "c"] {
+        shop.folder.remove(&format!("{name}.hcl"));
+    }
+    let planned = shop.plan(&[]).await;
+    assert_eq!(planned.code, 4, "{}", planned.out);
+    let held = planned.out.lines().find(|line| line.starts_with("Held"));
+    insta::assert_snapshot!(held.unwrap(), @"Held: 2 files declare something where 5 did, and the plan deletes.");
+}
+
+#[tokio::test]
+async fn one_mistake_in_one_file() {
+    let shop = Shop::with(&checks(0..3, "")).await;
+    shop.folder
+        .write(&(checks(0..2, "") + &check("c2", "evry = \"5s\"")));
+    let refused = shop.try_apply(&["--allow-deletes", "1"]).await;
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    assert!(refused.out.contains("shop.hcl:1"), "{}", refused.out);
+    assert_eq!(shop.generation().await, 1, "no part of a root is applied");
+}

@@ -1,0 +1,230 @@
+//! `moved` and `removed` blocks in real files: what a thing is called is not what it is.
+
+use std::collections::BTreeMap;
+
+use lokahi::clock;
+use lokahi::model::desired::{Declared, Move};
+use lokahi::store::partition::partition_prepare;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{HOOK, NOTIFY, Shop, check, spec};
+use crate::support::declaring::{Declaring, apply};
+use crate::support::server::Server;
+
+fn moved(from: &str, to: &str) -> String {
+    format!("moved {{\n  from = {from}\n  to   = {to}\n}}\n\n")
+}
+
+fn removed(from: &str, action: &str) -> String {
+    format!("removed {{\n  from   = {from}\n  action = \"{action}\"\n}}\n\n")
+}
+
+/// What is known of a check beside its spec: state, incident, observations.
+async fn past(shop: &Shop, id: &str) -> serde_json::Value {
+    let id: Uuid = id.parse().unwrap();
+    let mut conn = shop.server.store.acquire().await.unwrap();
+    sqlx::query_scalar(
+        "select jsonb_build_object(
+             'state', (select to_jsonb(t) - 'last_at' from check_states t where check_id = $1),
+             'incidents', (select jsonb_agg(i) from incidents i where check_id = $1),
+             'observations', (select count(*) from observations o
+                 join checks c on c.check_no = o.check_no where c.id = $1))",
+    )
+    .bind(id)
+    .fetch_one(&mut *conn)
+    .await
+    .unwrap()
+}
+
+/// As if it had been down for a while.
+async fn break_it(shop: &Shop, id: &str) {
+    let id: Uuid = id.parse().unwrap();
+    let mut conn = shop.server.store.acquire().await.unwrap();
+    partition_prepare(&mut conn, clock::now()).await.unwrap();
+    for statement in [
+        "insert into incidents (id, check_id, opened_seq, opened_at)
+         values (gen_random_uuid(), $1, 1, now())",
+        "update check_states set state = 2, failures = 3, seq = 1,
+             incident_id = (select id from incidents where check_id = $1)
+         where check_id = $1",
+        "insert into observations (check_no, at, dns_us, connect_us, tls_us, write_us,
+             first_byte_us, transfer_us, total_us, outcome, class, status)
+         select check_no, now(), 1, 1, 1, 1, 1, 1, 6, 2, 0, 500 from checks where id = $1",
+    ] {
+        sqlx::query(statement)
+            .bind(id)
+            .execute(&mut *conn)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rename_keeps_id_state_incident_and_observations() {
+    let shop = Shop::with(&check("web", "")).await;
+    let id = shop.id("web").await;
+    break_it(&shop, &id).await;
+    let before = past(&shop, &id).await;
+    assert_eq!(
+        (&before["state"]["state"], &before["observations"]),
+        (&json!(2), &json!(1))
+    );
+
+    let front = check("web", "every = \"30s\"").replace("\"web\"", "\"front\"");
+    shop.folder
+        .write(&(front.clone() + &moved("check.web", "check.front")));
+    let planned = shop.plan(&[]).await;
+    insta::assert_snapshot!(planned.out, @"");
+    shop.apply().await;
+    let check = shop.check("shop", "front").await.unwrap();
+    assert_eq!((&check.id, check.every), (&id, 30));
+    assert_eq!(past(&shop, &id).await, before);
+    assert!(shop.check("shop", "web").await.is_none());
+    // The block may stay, and may go.
+    for declares in [front.clone() + &moved("check.web", "check.front"), front] {
+        shop.folder.write(&declares);
+        let planned = shop.plan(&["--detailed-exitcode"]).await;
+        assert_eq!(planned.code, 0, "{}", planned.out);
+    }
+}
+
+#[tokio::test]
+async fn without_a_block_a_rename_is_suggested() {
+    let shop = Shop::with(&check("web", "")).await;
+    let front = check("web", "").replace("\"web\"", "\"front\"");
+    shop.folder.write(&front);
+    let planned = shop.plan(&[]).await;
+    let hint = planned.out.lines().find(|line| line.starts_with("hint"));
+    insta::assert_snapshot!(hint.unwrap(), @"hint: check.front is what check.web was. If it was renamed, keep its history: moved { from = check.web, to = check.front }, each on a line of its own");
+}
+
+#[tokio::test]
+async fn all_of_a_for_each_are_renamed_together() {
+    let each = |name: &str, keys: &str| {
+        format!(
+            "check \"{name}\" {{\n  for_each = toset([{keys}])\n\n  \
+             url = \"https://${{each.key}}.example.com/\"\n}}\n\n"
+        )
+    };
+    let shop = Shop::with(&each("web", "\"de\", \"fr\"")).await;
+    let (de, fr) = (shop.id("web[\"de\"]").await, shop.id("web[\"fr\"]").await);
+    let front = each("front", "\"de\", \"fr\", \"it\"");
+    shop.folder
+        .write(&(front + &moved("check.web", "check.front")));
+    let summary = shop.document(&[]).await["summary"].clone();
+    assert_eq!(
+        (&summary["rename"], &summary["add"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(summary["delete"], json!(0));
+    shop.apply().await;
+    assert_eq!(shop.id("front[\"de\"]").await, de);
+    assert_eq!(shop.id("front[\"fr\"]").await, fr);
+
+    // One of them becomes a check of its own.
+    let rest = each("front", "\"fr\", \"it\"") + &check("germany", "");
+    let out = moved("check.front[\"de\"]", "check.germany");
+    shop.folder.write(&(rest + &out));
+    shop.apply().await;
+    assert_eq!(shop.id("germany").await, de);
+}
+
+#[tokio::test]
+async fn two_checks_change_names() {
+    let server = Server::start().await;
+    let client = server.client();
+    let (one, two) = (
+        spec("http://one.example.com/"),
+        spec("http://two.example.com/"),
+    );
+    let before = Declaring::new("shop").check("one", one.clone());
+    before
+        .check("two", two.clone())
+        .apply(&client)
+        .await
+        .unwrap();
+    let live = async || {
+        let found = client.list(&Default::default()).await.unwrap().results;
+        let checks = found.into_iter().map(|row| row.check.unwrap());
+        checks
+            .map(|check| (check.url, check.id))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let ids = live().await;
+    let mut swapped = Declaring::new("shop").check("one", two).check("two", one);
+    for (from, to) in [("check.one", "check.two"), ("check.two", "check.one")] {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let spec = Move::Moved { from, to };
+        let source = Default::default();
+        swapped.desired.moves.push(Declared { spec, source });
+    }
+    let plan = swapped.plan(&client).await.unwrap();
+    assert_eq!(plan.summary.unwrap().rename, 2);
+    apply(&client, &plan).await.unwrap();
+    assert_eq!(live().await, ids, "each goes on looking at its site");
+    assert!(swapped.plan(&client).await.unwrap().changes.is_empty());
+}
+
+#[tokio::test]
+async fn a_receiver_is_renamed_with_what_waits_for_it() {
+    let shop = Shop::with(&(HOOK.to_owned() + &check("web", NOTIFY))).await;
+    let id = async |name: &str| -> Option<Uuid> {
+        let mut conn = shop.server.store.acquire().await.unwrap();
+        sqlx::query_scalar("select id from receivers where address = $1 and deleted_at is null")
+            .bind(name)
+            .fetch_optional(&mut *conn)
+            .await
+            .unwrap()
+    };
+    let before = id("oncall").await;
+    let renamed = (HOOK.to_owned() + &check("web", NOTIFY)).replace("oncall", "night");
+    shop.folder
+        .write(&(renamed + &moved("webhook.oncall", "webhook.night")));
+    let planned = shop.plan(&[]).await;
+    insta::assert_snapshot!(planned.out, @r"
+      > webhook.oncall -> webhook.night will be its name, with its history        FOLDER/shop.hcl:5
+      # check.web will be updated in place                              FOLDER/shop.hcl:9
+      ~ notify.webhooks : [webhook.oncall] -> [webhook.night]
+    Plan: 0 to add, 1 to change, 0 to delete, 1 to rename.   generation 1 -> 2
+    ");
+    shop.apply().await;
+    assert!(before.is_some());
+    assert_eq!((id("night").await, id("oncall").await), (before, None));
+    let web = shop.check("shop", "web").await.unwrap();
+    assert_eq!(web.receivers, ["night"]);
+}
+
+#[tokio::test]
+async fn what_is_removed_goes_although_nothing_is_pruned() {
+    let shop = Shop::with(&(check("web", "") + &check("mail", "") + &check("dns", ""))).await;
+    shop.folder
+        .write(&(check("dns", "") + &removed("check.web", "delete")));
+    let kept = shop.try_apply(&["--no-prune"]).await;
+    assert_eq!(kept.code, 0, "{}", kept.words);
+    assert!(shop.check("shop", "web").await.is_none());
+    assert!(shop.check("shop", "mail").await.is_some());
+}
+
+#[tokio::test]
+async fn what_is_released_lives_on_with_the_api() {
+    let hook = HOOK.to_owned();
+    let shop = Shop::with(&(hook.clone() + &check("web", NOTIFY) + &check("dns", NOTIFY))).await;
+    let id = shop.id("web").await;
+    break_it(&shop, &id).await;
+    let before = past(&shop, &id).await;
+    let release = removed("check.web", "release");
+    shop.folder
+        .write(&(hook + &check("dns", NOTIFY) + &release));
+    let planned = shop.plan(&[]).await;
+    insta::assert_snapshot!(planned.out, @"");
+    shop.apply().await;
+    let web = shop.check("api", "web").await.unwrap();
+    assert_eq!((&web.id, web.owner.as_str()), (&id, "api"));
+    assert_eq!(web.webhook_url, "http://hook.example.com/");
+    assert_eq!(past(&shop, &id).await, before);
+    // It is the API's to change, without force.
+    shop.good(&["put", "api/web", "-e", "5"]).await;
+    let planned = shop.plan(&["--detailed-exitcode"]).await;
+    assert_eq!(planned.code, 0, "{}", planned.out);
+}

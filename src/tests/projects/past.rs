@@ -1,0 +1,125 @@
+//! Generations: which there were, and going back to one.
+
+use serde_json::{Value, json};
+
+use super::{HOOK, NOTIFY, Shop, check};
+
+const APPROVE: &str = "--auto-approve";
+
+async fn rollback(shop: &Shop, generation: &str) -> Value {
+    let rollback = ["rollback", "shop", generation, APPROVE, "--output", "json"];
+    serde_json::from_str(&shop.good(&rollback).await).unwrap()
+}
+
+async fn live(shop: &Shop) -> Vec<(String, String, i32, Vec<String>)> {
+    let asked = lokahi::proto::lokahi::ListOpts {
+        project: "shop".to_owned(),
+        ..Default::default()
+    };
+    let page = shop.server.client().list(&asked).await.unwrap();
+    let checks = page.results.into_iter().map(|row| row.check.unwrap());
+    let mut all: Vec<_> = checks
+        .map(|check| (check.name, check.id, check.every, check.receivers))
+        .collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn back_before_an_edit_a_delete_and_a_rename() {
+    let first = HOOK.to_owned()
+        + &check("web", NOTIFY)
+        + &check("mail", "every = \"30s\"")
+        + &check("dns", "");
+    let shop = Shop::with(&first).await;
+    let before = live(&shop).await;
+    // An edit, a delete, and another name, of check and receiver.
+    let second = HOOK.replace("oncall", "night")
+        + &check("web", NOTIFY)
+            .replace("\"web\"", "\"front\"")
+            .replace("oncall", "night")
+        + &check("mail", "every = \"5s\"")
+        + "moved {\n  from = check.web\n  to   = check.front\n}\n\n"
+        + "moved {\n  from = webhook.oncall\n  to   = webhook.night\n}\n\n";
+    shop.folder.write(&second);
+    shop.apply().await;
+    assert_ne!(live(&shop).await, before);
+
+    let done = rollback(&shop, "1").await;
+    let summary = &done["summary"];
+    let counts = ["rename", "revive", "change", "delete"].map(|key| summary[key].clone());
+    assert_eq!(json!(counts), json!([2, 1, 1, 0]), "{done:#}");
+    assert_eq!(live(&shop).await, before, "ids and all");
+    shop.folder.write(&first);
+    let planned = shop.plan(&["--detailed-exitcode"]).await;
+    assert_eq!(planned.code, 0, "{}", planned.out);
+
+    // And forth again.
+    rollback(&shop, "2").await;
+    shop.folder.write(&second);
+    let planned = shop.plan(&["--detailed-exitcode"]).await;
+    assert_eq!(planned.code, 0, "{}", planned.out);
+}
+
+#[tokio::test]
+async fn back_to_what_is_so_changes_nothing() {
+    let shop = Shop::with(&check("web", "")).await;
+    let done = rollback(&shop, "1").await;
+    assert_eq!(
+        (&done["applied"], &done["generation"]),
+        (&json!(false), &json!(1))
+    );
+    for (generation, code) in [("2", 1), ("0", 64)] {
+        let refused = shop.ctl(&["rollback", "shop", generation, APPROVE]).await;
+        assert_eq!(refused.code, code, "{}", refused.words);
+    }
+}
+
+#[tokio::test]
+async fn the_guards_watch_over_a_rollback() {
+    let shop = Shop::with(&super::checks(0..2, "")).await;
+    shop.folder.write(&super::checks(0..8, ""));
+    shop.apply().await;
+    let held = shop.ctl(&["rollback", "shop", "1", APPROVE]).await;
+    assert_eq!(held.code, 4, "{}", held.out);
+    let rollback = ["rollback", "shop", "1", APPROVE, "--allow-deletes", "6"];
+    shop.good(&rollback).await;
+}
+
+#[tokio::test]
+async fn history_tells_who_did_what() {
+    let shop = Shop::start().await;
+    shop.folder.init("https://ada:pw@git.example.com/ops.git");
+    shop.folder.write(&check("web", ""));
+    let sha = shop.folder.commit();
+    shop.apply().await;
+    shop.folder.write(&(check("web", "") + &check("mail", "")));
+    shop.apply().await;
+    shop.good(&["rollback", "shop", "1", APPROVE]).await;
+    let table = shop.good(&["history", "shop", "--output", "table"]).await;
+    let time = |word: &str| word.starts_with("20") || word == "UTC" || word.contains(':');
+    let rows = table.lines().map(|line| {
+        let words = line.split_whitespace().filter(|word| !time(word));
+        words
+            .collect::<Vec<_>>()
+            .join(" ")
+            .replace(&sha[..7], "SHA")
+            + "\n"
+    });
+    insta::assert_snapshot!(rows.collect::<String>(), @r"
+    GENERATION KIND AT BY REVISION CHANGES
+    3 rollback anonymous +0 ~0 -1
+    2 apply anonymous main@SHA* +1 ~0 -0
+    1 apply anonymous main@SHA +1 ~0 -0
+    ");
+    let two = ["history", "shop", "-c", "2", "--output", "json"];
+    let two: Value = serde_json::from_str(&shop.good(&two).await).unwrap();
+    let generations = two["generations"].as_array().unwrap();
+    assert_eq!(generations.len(), 2);
+    let second = &generations[1]["revision"];
+    assert_eq!(
+        (&second["sha"], &second["dirty"]),
+        (&json!(sha), &json!(true))
+    );
+    assert_eq!(second["remote"], "https://git.example.com/ops.git");
+}

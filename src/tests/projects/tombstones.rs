@@ -1,0 +1,116 @@
+//! What is deleted is not lost at once.
+
+use lokahi::proto::lokahi::change::Action;
+
+use super::{HOOK, NOTIFY, Shop, check, spec};
+use crate::support::declaring::Declaring;
+use crate::support::server::Server;
+
+#[tokio::test]
+async fn what_is_declared_again_comes_back_as_itself() {
+    let server = Server::start().await;
+    let client = server.client();
+    let mail = Declaring::new("shop").check("mail", spec("http://mail.example.com/"));
+    let both = mail.clone().check("web", spec("http://web.example.com/"));
+    both.apply(&client).await.unwrap();
+    let live = async || {
+        let found = client.list(&Default::default()).await.unwrap().results;
+        let checks = found.into_iter().map(|row| row.check.unwrap());
+        checks
+            .map(|check| (check.name, check.id))
+            .collect::<Vec<_>>()
+    };
+    let before = live().await;
+    let id = before.iter().find(|(name, _)| name == "web").unwrap();
+    let id = id.1.clone();
+
+    let plan = mail.plan(&client).await.unwrap();
+    let until = plan.changes[0].restorable_until.unwrap().seconds;
+    let seven_days = lokahi::clock::now().unix_timestamp() + 7 * 86_400;
+    assert!((seven_days - 120..=seven_days).contains(&until), "{until}");
+    mail.apply(&client).await.unwrap();
+    let gone = client.get(&id).await.unwrap_err().to_string();
+    assert!(gone.starts_with("not_found"), "{gone}");
+
+    let again = both.plan(&client).await.unwrap();
+    let change = &again.changes[0];
+    assert_eq!((change.action(), &change.id), (Action::Revive, &id));
+    both.apply(&client).await.unwrap();
+    assert_eq!(live().await, before);
+}
+
+#[tokio::test]
+async fn after_seven_days_it_is_somebody_else() {
+    let shop = Shop::with(&(check("web", "") + &check("mail", ""))).await;
+    let id = shop.id("web").await;
+    shop.folder.write(&check("mail", ""));
+    shop.apply().await;
+    let mut conn = shop.server.store.acquire().await.unwrap();
+    let long_ago = "update checks set deleted_at = now() - interval '7 days 1 second'
+                    where deleted_at is not null";
+    sqlx::query(long_ago).execute(&mut *conn).await.unwrap();
+    let late = shop.ctl(&["restore", "shop", "web"]).await;
+    assert_eq!(late.code, 1);
+    insta::assert_snapshot!(late.words, @"error: not_found: check.web was not deleted within the last seven days, or lives");
+    shop.folder.write(&(check("web", "") + &check("mail", "")));
+    shop.apply().await;
+    assert_ne!(shop.id("web").await, id);
+}
+
+#[tokio::test]
+async fn restore_brings_back_what_is_named_and_nothing_else() {
+    let tells = check("web", &format!("every = \"30s\"\n  {NOTIFY}"));
+    let all = HOOK.to_owned() + &tells + &check("mail", "") + &check("dns", "");
+    let shop = Shop::with(&all).await;
+    let id = shop.id("web").await;
+    shop.folder.write(&check("mail", ""));
+    shop.apply().await;
+
+    let without = shop
+        .ctl(&["restore", "shop", "web", "--auto-approve"])
+        .await;
+    assert_eq!(without.code, 1, "{}", without.out);
+    insta::assert_snapshot!(without.words, @r#"error: invalid_argument: index: check.web notifies webhook "oncall", which is not declared"#);
+    let restore = ["restore", "shop", "web", "webhook.oncall", "--auto-approve"];
+    let said = shop.good(&restore).await;
+    insta::assert_snapshot!(said, @r"
+      + webhook.oncall will be brought back, with its history
+      + check.web will be brought back, with its history
+    Who will be told of what differently:
+      webhook.oncall hears of 1 check: web
+    Plan: 2 to add, 0 to change, 0 to delete.   generation 2 -> 3
+    Applied: shop is at generation 3.
+    ");
+    let web = shop.check("shop", "web").await.unwrap();
+    assert_eq!((web.id, web.every), (id, 30));
+    assert_eq!(web.receivers, ["oncall"]);
+    assert!(shop.check("shop", "dns").await.is_none());
+    let twice = shop
+        .ctl(&["restore", "shop", "web", "--auto-approve"])
+        .await;
+    assert_eq!(twice.code, 1, "what lives cannot come back");
+    // The files have not changed: the next apply would take it away again, and says so.
+    let planned = shop.plan(&[]).await;
+    assert!(
+        planned.out.contains("- check.web will be deleted"),
+        "{}",
+        planned.out
+    );
+}
+
+#[tokio::test]
+async fn what_comes_back_may_have_another_name() {
+    let shop = Shop::with(&(check("web", "") + &check("mail", ""))).await;
+    let id = shop.id("web").await;
+    shop.folder.write(&check("mail", ""));
+    shop.apply().await;
+    let taken = ["restore", "shop", "web", "--as", "mail", "--auto-approve"];
+    assert_eq!(shop.ctl(&taken).await.code, 1);
+    let restore = ["restore", "shop", "web", "--as", "front", "--auto-approve"];
+    shop.good(&restore).await;
+    assert_eq!(shop.id("front").await, id);
+    assert!(shop.check("shop", "web").await.is_none());
+    let history = shop.good(&["history", "shop", "--output", "json"]).await;
+    let history: serde_json::Value = serde_json::from_str(&history).unwrap();
+    assert_eq!(history["generations"][0]["kind"], "restore");
+}
