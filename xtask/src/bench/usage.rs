@@ -124,6 +124,13 @@ fn resident(pid: u32, which: &str) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+/// The most memory that a process has had, in bytes.
+pub(super) fn high_water(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,11 +145,4 @@ mod tests {
         };
         assert_eq!(Stat::parse(line), Some(expected));
     }
-}
-
-/// The most memory that a process has had, in bytes.
-pub(super) fn high_water(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
 }
