@@ -37,6 +37,19 @@ async fn past(shop: &Shop, id: &str) -> serde_json::Value {
     .unwrap()
 }
 
+/// The URLs that it tells.
+async fn told(shop: &Shop, id: &str) -> Vec<String> {
+    let mut conn = shop.server.store.acquire().await.unwrap();
+    sqlx::query_scalar(
+        "select r.url from check_receivers l join receivers r on r.id = l.receiver_id
+         where l.check_id = $1 and r.deleted_at is null",
+    )
+    .bind(id.parse::<Uuid>().unwrap())
+    .fetch_all(&mut *conn)
+    .await
+    .unwrap()
+}
+
 /// As if it had been down for a while.
 async fn break_it(shop: &Shop, id: &str) {
     let id: Uuid = id.parse().unwrap();
@@ -75,7 +88,11 @@ async fn a_rename_keeps_id_state_incident_and_observations() {
     shop.folder
         .write(&(front.clone() + &moved("check.web", "check.front")));
     let planned = shop.plan(&[]).await;
-    insta::assert_snapshot!(planned.out, @"");
+    insta::assert_snapshot!(planned.out, @r#"
+      > check.web -> check.front will be its name, with its history        FOLDER/shop.hcl:5
+      ~ every : "60s" -> "30s"
+    Plan: 0 to add, 0 to change, 0 to delete, 1 to rename.   generation 1 -> 2
+    "#);
     shop.apply().await;
     let check = shop.check("shop", "front").await.unwrap();
     assert_eq!((&check.id, check.every), (&id, 30));
@@ -163,6 +180,7 @@ async fn two_checks_change_names() {
     assert_eq!(plan.summary.unwrap().rename, 2);
     apply(&client, &plan).await.unwrap();
     assert_eq!(live().await, ids, "each goes on looking at its site");
+    swapped.desired.moves.clear();
     assert!(swapped.plan(&client).await.unwrap().changes.is_empty());
 }
 
@@ -217,11 +235,14 @@ async fn what_is_released_lives_on_with_the_api() {
     shop.folder
         .write(&(hook + &check("dns", NOTIFY) + &release));
     let planned = shop.plan(&[]).await;
-    insta::assert_snapshot!(planned.out, @"");
+    insta::assert_snapshot!(planned.out, @r"
+      . check.web will belong to the API        (was FOLDER/shop.hcl:9)
+    Plan: 0 to add, 0 to change, 0 to delete, 1 to release.   generation 1 -> 2
+    ");
     shop.apply().await;
     let web = shop.check("api", "web").await.unwrap();
     assert_eq!((&web.id, web.owner.as_str()), (&id, "api"));
-    assert_eq!(web.webhook_url, "http://hook.example.com/");
+    assert_eq!(told(&shop, &id).await, ["http://hook.example.com/"]);
     assert_eq!(past(&shop, &id).await, before);
     // It is the API's to change, without force.
     shop.good(&["put", "api/web", "-e", "5"]).await;

@@ -103,7 +103,7 @@ async fn history_tells_who_did_what() {
         words
             .collect::<Vec<_>>()
             .join(" ")
-            .replace(&sha[..7], "SHA")
+            .replace(sha.get(..7).unwrap(), "SHA")
             + "\n"
     });
     insta::assert_snapshot!(rows.collect::<String>(), @r"
