@@ -15,4 +15,5 @@ mod specs;
 mod event;
 mod tell;
 mod root;
+mod gone;
 pub mod run;
