@@ -16,4 +16,5 @@ mod event;
 mod tell;
 mod settled;
 mod root;
+mod gone;
 pub mod run;

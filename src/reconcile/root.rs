@@ -15,7 +15,7 @@ use super::run::{LEASE, Mode, ReconcileSettings, ReconcileStatus, SelfHeal};
 use super::settled::Settled;
 use super::source::Seen;
 use super::specs;
-use super::tell::{Words, drift_words, drifts, next, tell};
+use super::tell::{Words, cut, drift_words, drifts, next, tell};
 use crate::bus::Bus;
 use crate::clock;
 use crate::manifest::diagnostic::Diagnostic;
@@ -27,9 +27,7 @@ use crate::plan::text::{self, Standing};
 use crate::runtime::chain::chain;
 use crate::spec::Digest;
 use crate::store::audit::{AuditEntry, audit_write};
-use crate::store::condition::{
-    Aspect, reconciler_forget, reconciler_leave, reconciler_projects, reconciler_take,
-};
+use crate::store::condition::{Aspect, reconciler_take};
 use crate::store::error::StoreError;
 use crate::store::generation::GenerationKind;
 use crate::store::project::{Project, Suspension, project_counts, project_list};
@@ -42,6 +40,8 @@ pub(super) const BACK_OFF: Duration = Duration::from_secs(5);
 const BACK_OFF_MAX: Duration = Duration::from_secs(180);
 /// After somebody else changed the project meanwhile.
 const SOON: Duration = Duration::from_secs(1);
+/// How many warnings are logged at once.
+const WARNINGS: usize = 10;
 /// Who is named in the generations and the audit.
 const ACTOR: &str = "reconciler";
 
@@ -61,12 +61,12 @@ pub(super) struct Root {
     /// The project that it last was.
     pub(super) project: Option<String>,
     /// The digest of a plan that takes away, and when it was first made.
-    suspected: Option<(Digest, Instant)>,
+    pub(super) suspected: Option<(Digest, Instant)>,
     failures: u32,
     last_words: String,
     last_warnings: String,
     /// That it is gone was said, and whoever declares the project may have it.
-    left: bool,
+    pub(super) left: bool,
 }
 
 impl Root {
@@ -76,79 +76,6 @@ impl Root {
             project: Some(project.to_owned()),
             ..Self::default()
         }
-    }
-
-    /// The root is no longer there. What it declared stays: files that are missing are no
-    /// wish to delete. Returns nothing when there is nothing left to speak of.
-    pub(super) async fn gone(&mut self, ground: &Ground<'_>) -> Option<Settled> {
-        self.suspected = None;
-        let Some(name) = self.project.clone() else {
-            return Some(self.failed());
-        };
-        if self.left {
-            let known = self.is_known(&name, ground).await;
-            return known.unwrap_or(true).then(|| self.failed());
-        }
-        let source = ground.settings.source.shown();
-        let words = format!(
-            "no root in {source} declares the project {name} any more; its checks stay as they \
-             are. Bring its `lokahi` block back, or end it: lokahictl apply with that block and \
-             without checks, --allow-empty"
-        );
-        self.say(&words);
-        match self.leave(&name, &words, ground).await {
-            Ok(true) => None,
-            Ok(false) => Some(self.failed()),
-            Err(error) => {
-                debug!(error = &error as &dyn std::error::Error, "not stored");
-                Some(self.failed())
-            }
-        }
-    }
-
-    /// Whether nobody else has the project by now.
-    async fn is_known(&self, name: &str, ground: &Ground<'_>) -> Result<bool, StoreError> {
-        let mut conn = ground.store.acquire().await?;
-        let known = reconciler_projects(&mut conn, &ground.settings.owner).await?;
-        let is_known = known.iter().any(|known| known == name);
-        if !is_known {
-            ground.status.forget(name);
-        }
-        Ok(is_known)
-    }
-
-    /// Says that the root is gone, and gives its project up; whether that was the last of it.
-    async fn leave(
-        &mut self,
-        name: &str,
-        words: &str,
-        ground: &Ground<'_>,
-    ) -> Result<bool, StoreError> {
-        let Some(project) = self.own(name, ground).await? else {
-            ground.status.forget(name);
-            return Ok(true);
-        };
-        let mut conn = ground.store.acquire().await?;
-        let counts = project_counts(&mut conn, project.id).await?;
-        drop(conn);
-        let over = counts.checks == 0 && counts.webhooks == 0;
-        if over {
-            ground.status.forget(name);
-            let mut conn = ground.store.acquire().await?;
-            reconciler_forget(&mut conn, project.id).await?;
-        } else {
-            let gone = Words::of(Aspect::Ready, false, "RootMissing", words);
-            let all = [
-                gone,
-                Words::not(Aspect::Reconciling),
-                Words::not(Aspect::Held),
-            ];
-            tell(ground, &project, &all, "").await?;
-            let mut conn = ground.store.acquire().await?;
-            reconciler_leave(&mut conn, project.id, &ground.settings.owner).await?;
-        }
-        self.left = true;
-        Ok(over)
     }
 
     /// The source cannot be read at all.
@@ -166,11 +93,8 @@ impl Root {
             Ok(wanted) => wanted,
             Err(problems) => {
                 self.suspected = None;
-                self.say(&report::human(
-                    &problems.0,
-                    &seen.shown,
-                    report::Style::default(),
-                ));
+                let words = report::human(&problems.0, &seen.shown, report::Style::default());
+                self.say(&words);
                 let words = problems.to_string();
                 return self
                     .fail_quietly("InvalidFiles", &words, &revision.sha, ground)
@@ -204,7 +128,11 @@ impl Root {
     }
 
     fn warn_once(&mut self, warnings: &[Diagnostic], shown: &str) {
-        let words = report::human(warnings, shown, report::Style::default());
+        let first = warnings.get(..WARNINGS).unwrap_or(warnings);
+        let mut words = report::human(first, shown, report::Style::default());
+        if let Some(more @ 1..) = warnings.len().checked_sub(WARNINGS) {
+            words.push_str(&format!("and {more} more: lokahictl validate {shown}"));
+        }
         if words != self.last_warnings && !words.is_empty() {
             warn!("{}", words.trim_end());
         }
@@ -337,7 +265,7 @@ impl Root {
         let applied = apply::apply(ground.store, wish, &condition, now, seal).await?;
         if !applied.plan.is_empty() {
             let generation = applied.generation;
-            info!(project = %name, generation, "applied\n{}", words.trim_end());
+            info!(project = %name, generation, "applied\n{}", cut(words).trim_end());
         }
         if let Err(error) = ground.bus.changed_publish().await {
             debug!(
@@ -349,7 +277,11 @@ impl Root {
     }
 
     /// The project, if it is this lokahid's to reconcile.
-    async fn own(&self, name: &str, ground: &Ground<'_>) -> Result<Option<Project>, StoreError> {
+    pub(super) async fn own(
+        &self,
+        name: &str,
+        ground: &Ground<'_>,
+    ) -> Result<Option<Project>, StoreError> {
         let mut conn = ground.store.acquire().await?;
         let seconds = LEASE.as_secs_f64();
         if !reconciler_take(&mut conn, name, &ground.settings.owner, seconds).await? {
@@ -536,7 +468,7 @@ impl Root {
         self.failed()
     }
 
-    fn failed(&mut self) -> Settled {
+    pub(super) fn failed(&mut self) -> Settled {
         let wait = BACK_OFF
             .saturating_mul(1 << self.failures.min(10))
             .min(BACK_OFF_MAX);
@@ -549,9 +481,9 @@ impl Root {
     }
 
     /// Says a thing once, until something else is to be said.
-    fn say(&mut self, words: &str) {
+    pub(super) fn say(&mut self, words: &str) {
         if self.last_words != words {
-            error!("{}", words.trim_end());
+            error!("{}", cut(words).trim_end());
             words.clone_into(&mut self.last_words);
         }
     }
@@ -559,7 +491,7 @@ impl Root {
     /// The same of what is no fault.
     fn note(&mut self, words: &str) {
         if self.last_words != words {
-            info!("{}", words.trim_end());
+            info!("{}", cut(words).trim_end());
             words.clone_into(&mut self.last_words);
         }
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -108,6 +109,9 @@ pub(super) const LEASE: Duration = Duration::from_secs(30);
 /// How often it gives that word.
 const BEAT: Duration = Duration::from_secs(10);
 
+/// Longer than any round takes: whoever waits longer waits for an answer that was lost.
+const LONGEST: Duration = Duration::from_secs(600);
+
 /// The loop for one source and all the projects in it.
 #[derive(Debug)]
 pub struct Reconciler {
@@ -181,7 +185,13 @@ impl Reconciler {
         let mut watch = self.settings.source.watch(interval);
         let mut asked = self.bus.reconcile_subscribe().await.ok();
         loop {
-            let again = self.round().await;
+            let again = match timeout(LONGEST, self.round()).await {
+                Ok(again) => again,
+                Err(_elapsed) => {
+                    error!("a round took longer than {LONGEST:?} and was given up");
+                    Some(BACK_OFF)
+                }
+            };
             let changed = async {
                 match &mut watch {
                     Some(watch) => watch.dirty().await,

@@ -131,7 +131,8 @@ pub(super) fn drift_words(drifted: i64, name: &str, heal: SelfHeal) -> String {
     format!("{drifted} {checks} changed past the files; {next}")
 }
 
-fn cut(text: &str) -> String {
+/// A text of a bounded length.
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(MESSAGE) {
         Some((at, _)) => format!("{}...\n", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),

@@ -167,7 +167,9 @@ async fn postgres_may_be_killed_within_any_apply() {
             match PgConnection::connect(&fleet.database_url).await {
                 Ok(mut conn) => {
                     whole(&mut conn).await;
-                    let now = sqlx::query_scalar::<_, i64>("select generation from projects");
+                    let now = sqlx::query_scalar::<_, i64>(
+                        "select generation from projects where name = 'shop'",
+                    );
                     now.fetch_one(&mut conn).await.is_ok_and(|now| now >= next)
                 }
                 Err(_) => false,

@@ -1,0 +1,84 @@
+//! A root that is no longer there: what it declared stays, and that is said once.
+
+use tracing::debug;
+
+use super::root::{Ground, Root, Settled};
+use super::tell::{Words, tell};
+use crate::store::condition::{Aspect, reconciler_forget, reconciler_leave, reconciler_projects};
+use crate::store::error::StoreError;
+use crate::store::project::project_counts;
+
+impl Root {
+    /// The root is no longer there. What it declared stays: files that are missing are no
+    /// wish to delete. Returns nothing when there is nothing left to speak of.
+    pub(super) async fn gone(&mut self, ground: &Ground<'_>) -> Option<Settled> {
+        self.suspected = None;
+        let Some(name) = self.project.clone() else {
+            return Some(self.failed());
+        };
+        if self.left {
+            let known = self.is_known(&name, ground).await;
+            return known.unwrap_or(true).then(|| self.failed());
+        }
+        let source = ground.settings.source.shown();
+        let words = format!(
+            "no root in {source} declares the project {name} any more; its checks stay as they \
+             are. Bring its `lokahi` block back, or end it: lokahictl apply with that block and \
+             without checks, --allow-empty"
+        );
+        self.say(&words);
+        match self.leave(&name, &words, ground).await {
+            Ok(true) => None,
+            Ok(false) => Some(self.failed()),
+            Err(error) => {
+                debug!(error = &error as &dyn std::error::Error, "not stored");
+                Some(self.failed())
+            }
+        }
+    }
+
+    /// Whether nobody else has the project by now.
+    async fn is_known(&self, name: &str, ground: &Ground<'_>) -> Result<bool, StoreError> {
+        let mut conn = ground.store.acquire().await?;
+        let known = reconciler_projects(&mut conn, &ground.settings.owner).await?;
+        let is_known = known.iter().any(|known| known == name);
+        if !is_known {
+            ground.status.forget(name);
+        }
+        Ok(is_known)
+    }
+
+    /// Says that the root is gone, and gives its project up; whether that was the last of it.
+    async fn leave(
+        &mut self,
+        name: &str,
+        words: &str,
+        ground: &Ground<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some(project) = self.own(name, ground).await? else {
+            ground.status.forget(name);
+            return Ok(true);
+        };
+        let mut conn = ground.store.acquire().await?;
+        let counts = project_counts(&mut conn, project.id).await?;
+        drop(conn);
+        let over = counts.checks == 0 && counts.webhooks == 0;
+        if over {
+            ground.status.forget(name);
+            let mut conn = ground.store.acquire().await?;
+            reconciler_forget(&mut conn, project.id).await?;
+        } else {
+            let gone = Words::of(Aspect::Ready, false, "RootMissing", words);
+            let all = [
+                gone,
+                Words::not(Aspect::Reconciling),
+                Words::not(Aspect::Held),
+            ];
+            tell(ground, &project, &all, "").await?;
+            let mut conn = ground.store.acquire().await?;
+            reconciler_leave(&mut conn, project.id, &ground.settings.owner).await?;
+        }
+        self.left = true;
+        Ok(over)
+    }
+}
