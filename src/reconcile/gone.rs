@@ -2,7 +2,8 @@
 
 use tracing::debug;
 
-use super::root::{Ground, Root, Settled};
+use super::root::{Ground, Root};
+use super::settled::Settled;
 use super::tell::{Words, tell};
 use crate::store::condition::{Aspect, reconciler_forget, reconciler_leave, reconciler_projects};
 use crate::store::error::StoreError;
