@@ -43,6 +43,7 @@ const METHODS: &[(&str, &str, &[&str])] = &[
     ("Projects/Objects", "{}", READ),
     ("Projects/Plan", r#"{"project":"shop"}"#, PLAN),
     ("Projects/PlanPage", "{}", PLAN),
+    ("Projects/Progress", r#"{"project":"shop"}"#, READ),
     ("Projects/Reconcile", r#"{"project":"shop"}"#, OPERATE),
     ("Projects/Resume", r#"{"project":"shop"}"#, OPERATE),
     ("Projects/Status", "{}", READ),

@@ -1,0 +1,146 @@
+//! The guards: what holds a plan, and what lets it pass.
+
+use super::*;
+
+/// The guards that hold a change of `from` into `to`.
+fn held(from: &State, to: &State, allow: Allow) -> Vec<String> {
+    let plan = World::of(from).plan(to, Vec::new());
+    let all = guards(&plan.weight, &Origin::default(), &allow);
+    all.iter()
+        .map(|guard| format!("{}: {}", guard.name, guard.passes_with))
+        .collect()
+}
+
+#[test]
+fn deletes_are_held_beyond_three_of_ten_and_between_three_and_twenty_five() {
+    for (live, most) in [(5, 3), (10, 3), (20, 6), (50, 15), (200, 25)] {
+        let from = many(live);
+        assert_eq!(
+            held(&from, &without(&from, most), Allow::default()),
+            [""; 0]
+        );
+        let more = most + 1;
+        assert_eq!(
+            held(&from, &without(&from, more), Allow::default()),
+            [format!("deletes: --allow-deletes {more}")]
+        );
+        let exact = Allow {
+            deletes: Some(more),
+            ..Allow::default()
+        };
+        assert_eq!(held(&from, &without(&from, more), exact), [""; 0]);
+        let another = Allow {
+            deletes: Some(more + 1),
+            ..Allow::default()
+        };
+        assert_eq!(held(&from, &without(&from, more), another).len(), 1);
+    }
+}
+
+#[test]
+fn nothing_at_all_is_no_wish() {
+    let from = many(2);
+    assert_eq!(
+        held(&from, &without(&from, 2), Allow::default()),
+        ["empty: --allow-empty"]
+    );
+    assert_eq!(
+        held(&State::default(), &State::default(), Allow::default()),
+        [""; 0]
+    );
+}
+
+#[test]
+fn silence_is_held_whether_disabled_or_without_receivers() {
+    let from = many(40);
+    let ways: [fn(&mut CheckSpec); 2] =
+        [|spec| spec.enabled = false, |spec| spec.receivers.clear()];
+    for way in ways {
+        assert_eq!(held(&from, &with(&from, 4, way), Allow::default()), [""; 0]);
+        assert_eq!(
+            held(&from, &with(&from, 40, way), Allow::default()),
+            ["silence: --allow-silence 40"]
+        );
+    }
+}
+
+#[test]
+fn other_hosts_and_assertions_everywhere_are_held() {
+    let from = many(80);
+    let ways: [fn(&mut CheckSpec); 2] = [
+        |spec| spec.url = "http://elsewhere.example.com/".parse().unwrap(),
+        |spec| spec.asserts[0].status = vec![StatusRange::new(200, 599).unwrap()],
+    ];
+    for way in ways {
+        assert_eq!(
+            held(&from, &with(&from, 25, way), Allow::default()),
+            [""; 0]
+        );
+        assert_eq!(
+            held(&from, &with(&from, 26, way), Allow::default()),
+            ["changes: --allow-changes 26"]
+        );
+    }
+    // Another path is an everyday edit.
+    let path = |spec: &mut CheckSpec| {
+        spec.url = format!("{}x", spec.url).parse().unwrap();
+    };
+    assert_eq!(
+        held(&from, &with(&from, 80, path), Allow::default()),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_protected_check_stays_whatever_is_allowed() {
+    let from = with(&many(5), 1, |spec| spec.prevent_destroy = true);
+    let all = Allow {
+        empty: true,
+        deletes: Some(1),
+        silence: Some(1),
+        changes: Some(1),
+        source_change: true,
+        rollback: true,
+    };
+    let held = held(&from, &without(&from, 1), all);
+    assert_eq!(held.len(), 1);
+    assert!(
+        held[0].starts_with("prevent_destroy: declaring"),
+        "{held:?}"
+    );
+}
+
+#[test]
+fn files_from_elsewhere_delete_nothing() {
+    let weight = Weight {
+        live: 9,
+        deletes: vec!["a".into()],
+        ..Weight::default()
+    };
+    let here = || Some(("https://git/ops".to_owned(), "checks.d".to_owned()));
+    let origin = |now: Option<(&str, &str)>, files_now| Origin {
+        before: here(),
+        now: now.map(|(remote, path)| (remote.to_owned(), path.to_owned())),
+        files_before: 10,
+        files_now,
+        newer: None,
+    };
+    let held = |origin: &Origin| guards(&weight, origin, &Allow::default()).len();
+    assert_eq!(held(&origin(Some(("https://git/ops", "checks.d")), 5)), 0);
+    assert_eq!(held(&origin(Some(("https://git/ops", "checks.d")), 4)), 1);
+    assert_eq!(held(&origin(Some(("https://git/ops", "other")), 10)), 1);
+    assert_eq!(held(&origin(Some(("https://git/fork", "checks.d")), 10)), 1);
+    let older = Origin {
+        newer: Some("3f2c1a9".into()),
+        ..Origin::default()
+    };
+    let allow = Allow {
+        rollback: true,
+        ..Allow::default()
+    };
+    assert_eq!(
+        guards(&Weight::default(), &older, &Allow::default()).len(),
+        1
+    );
+    assert_eq!(guards(&Weight::default(), &older, &allow).len(), 0);
+}
