@@ -19,6 +19,7 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
         missing: Missing::Refused,
         ..load::for_roots(&what.inputs.read()?, roots.len())
     };
+    let mut projects = BTreeMap::new();
     let (mut found, mut begun) = (false, false);
     let mut documents = Vec::new();
     for root in &roots {
@@ -43,6 +44,10 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
         let Some(desired) = &compiled.desired else {
             return Err(Failure::new(Exit::Refused, "not everything is known"));
         };
+        if let Some(other) = projects.insert(desired.project.clone(), shown.clone()) {
+            let problem = load::same_project(&desired.project, &other);
+            return Err(Failure::new(Exit::Refused, problem.message));
+        }
         found |= desired.checks.keys().any(|address| wanted(what, address));
         match what.output {
             RenderOutput::Hcl => hcl(what, &shown, desired, &compiled, &mut begun, console)?,

@@ -39,6 +39,8 @@ pub(super) fn moves(
     let mut found = Moves::default();
     let mut froms: BTreeMap<String, Span> = BTreeMap::new();
     let mut tos: BTreeMap<String, Span> = BTreeMap::new();
+    let mut ids: BTreeMap<String, Span> = BTreeMap::new();
+    let mut undeclared: Vec<(String, Span)> = Vec::new();
     for block in blocks {
         let schema = match block.kind.as_str() {
             "moved" => &MOVED,
@@ -72,8 +74,7 @@ pub(super) fn moves(
                 ));
             }
             if addresses.complete && !addresses.declared.contains(to) {
-                let message = format!("{to} is not declared");
-                problems.push(Problem::new(Code::InvalidMove, *span, message));
+                undeclared.push((to.clone(), *span));
             }
         }
         if let (Some((from, span)), Some((to, _))) = (read.from(), read.to())
@@ -85,6 +86,24 @@ pub(super) fn moves(
             };
             problems.push(Problem::new(Code::InvalidMove, *span, message));
         }
+        if let Read::Import(id, (to, span)) = &read {
+            if let Some(first) = ids.insert(id.to_ascii_lowercase(), *span) {
+                let text = format!("{id} becomes two things");
+                problems.push(declared_twice(*span, first, text));
+            }
+            let keys = format!("{to}[");
+            let one = !addresses.declared.iter().any(|it| it.starts_with(&keys));
+            let why = match kind(to) {
+                Some("check") if one => None,
+                Some("check") => Some(format!("{to} is many: name one, as {to}[\"KEY\"]")),
+                _ => Some(format!(
+                    "{to} is no check: the API has nothing else to take"
+                )),
+            };
+            if let Some(why) = why {
+                problems.push(Problem::new(Code::InvalidMove, *span, why));
+            }
+        }
         if problems.len() == before {
             found.moves.push(Declared {
                 spec: read.into_move(),
@@ -94,6 +113,12 @@ pub(super) fn moves(
                 },
             });
         }
+    }
+    // What was renamed once may be renamed again.
+    undeclared.retain(|(to, _)| !froms.contains_key(to));
+    for (to, span) in undeclared {
+        let message = format!("{to} is not declared");
+        problems.push(Problem::new(Code::InvalidMove, span, message));
     }
     found
 }

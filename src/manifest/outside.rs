@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::manifest::eval::scope::{Doors, Work};
-use crate::manifest::inputs::Inputs;
+use crate::manifest::inputs::{Inputs, PREFIX};
 use crate::manifest::source::Files;
 
 /// Files and environment, as far as they may be seen.
@@ -55,6 +55,13 @@ impl Doors for Outside<'_> {
     }
 
     fn env(&self, name: &str) -> Result<Option<String>, String> {
+        if name.starts_with(PREFIX) {
+            // It may be sensitive, and would come in under another name.
+            return Err(format!(
+                "{name} gives a variable its value, and is read by nothing else: use that \
+                 variable, or give this one a value of its own"
+            ));
+        }
         if !self.inputs.may_read(name) {
             return Err(format!(
                 "{name} may not be read: allow it with --allow-env {name} (ENV_ALLOW of a server), \

@@ -331,6 +331,12 @@ fn set_headers(draft: &mut Draft, node: &Node) -> Read<()> {
     for (key, value, text) in values::texts(node, CheckSpec::MAX_HEADERS)? {
         let Some(text) = text else { continue };
         values::header(key, value, &text)?;
+        // A site sees no difference between upper and lower case (RFC 9110, 5.1).
+        let same = |(name, _): &(String, Text)| name.eq_ignore_ascii_case(&key.text);
+        if headers.iter().any(same) {
+            let message = format!("`{}` stands there twice", key.text);
+            return Err(Problem::new(Code::InvalidValue, key.span, message));
+        }
         headers.push((key.text.to_string(), text));
     }
     headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
