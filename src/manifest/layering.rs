@@ -147,6 +147,13 @@ impl Layering<'_> {
             value: Value::Invalid,
         };
         if let Some(shape) = condition::Shape::of(known.kind) {
+            if matches!(attribute.value.kind, Kind::Null) {
+                // As with any other attribute: nobody has said it.
+                return Node {
+                    span,
+                    value: Value::Null,
+                };
+            }
             return match condition::fold(&attribute.value, shape, self.scope) {
                 Ok(Some(text)) => Node {
                     span,

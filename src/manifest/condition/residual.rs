@@ -160,11 +160,17 @@ impl Folding<'_> {
         let before = self.problems.len();
         let folded = expressions.iter().map(|inner| self.expression(inner));
         let folded: Vec<Expression> = folded.collect();
-        // What must not be told is no matter of trying.
+        // What must not be told is no matter of trying, nor is a slip: a name that nobody
+        // declared, or a call that nobody can make.
         let told = |problem: &Problem| {
             !matches!(
                 problem.code,
-                Code::SensitiveMisplaced | Code::SecretMisplaced | Code::TooMuchWork
+                Code::SensitiveMisplaced
+                    | Code::SecretMisplaced
+                    | Code::TooMuchWork
+                    | Code::UnknownReference
+                    | Code::UnknownFunction
+                    | Code::WrongArguments
             )
         };
         let found = self.problems.get(before..).unwrap_or_default();

@@ -56,3 +56,24 @@ fn a_header_stands_once_whatever_its_case() {
     let text = "check \"c\" {\n  url = \"https://e.com/\"\n  headers = { Accept = \"1\", accept = \"2\" }\n}\n";
     assert_eq!(problems(&[("web.hcl", text)]).len(), 1);
 }
+
+#[test]
+fn an_inherited_condition_can_be_taken_away() {
+    let text = "defaults {\n  assert \"x\" {\n    status    = [200]\n    condition = response.body == \"a\"\n  }\n}\n\
+                check \"c\" {\n  url = \"https://e.com/\"\n  assert \"x\" {\n    condition = null\n  }\n}\n";
+    let desired = good(&[("web.hcl", text)]);
+    assert_eq!(desired.checks["c"].spec.asserts[0].condition, None);
+}
+
+#[test]
+fn trying_hides_no_slip_in_a_condition() {
+    for slip in [
+        "response.status + var.nobody",
+        "response.status + nothing(1)",
+    ] {
+        let text = format!(
+            "check \"c\" {{\n  url = \"https://e.com/\"\n  assert {{\n    condition = try({slip}, true)\n  }}\n}}\n"
+        );
+        assert_eq!(problems(&[("web.hcl", &text)]).len(), 1, "{slip}");
+    }
+}
