@@ -326,7 +326,7 @@ fn check_secrets(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
     let webhooks = webhooks.filter_map(|declared| specs.webhooks.get(&declared.spec));
     let urls = implicit.chain(webhooks).filter_map(|w| w.url.as_secret());
     let all: Vec<&SecretName> = sent.chain(urls).collect();
-    match colliding(all.into_iter()) {
+    match colliding(all) {
         Some((one, other)) => Err(ApplyError::SecretsCollide(one.clone(), other.clone())),
         None => Ok(()),
     }

@@ -535,3 +535,19 @@ async fn find(store: &Store, name: &str) -> Result<Option<Project>, StoreError> 
     let mut conn = store.acquire().await?;
     Ok(project_list(&mut conn, Some(name)).await?.pop())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_waited_for_longer_each_time_and_tried_for_ever() {
+        let mut root = Root::default();
+        let waits: Vec<u64> = (0..40)
+            .filter_map(|_| root.failed().again)
+            .map(|wait| wait.as_secs())
+            .collect();
+        assert_eq!(waits[..7], [5, 10, 20, 40, 80, 160, 180]);
+        assert_eq!(waits.last(), Some(&180));
+    }
+}

@@ -143,7 +143,6 @@ async fn a_git_sync_swap_is_found() {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "a measurement for people")]
 async fn a_saved_file_is_soon_in_force() {
     let story = Story::start(
         &[("web.hcl", &check("a", "60s"))],

@@ -227,3 +227,27 @@ async fn a_rollback_suspends_and_says_so() {
     assert!(words.contains("rolled back"), "{words}");
     assert_eq!(only(&story).await.every, 60);
 }
+
+#[tokio::test]
+async fn without_its_reconciler_nobody_says_that_a_project_is_ready() {
+    let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("RECONCILE", "off");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    let ready = story.condition("Ready").await;
+    assert_eq!(
+        (ready.status, ready.reason.as_str()),
+        (false, "NoReconciler")
+    );
+    assert!(ready.message.contains("Applied"), "{}", ready.message);
+    // A person has it now, and what was said before is over.
+    story.folder.write("web.hcl", &check("a", "30s"));
+    let applied = story
+        .ctl(&["apply", &story.folder.text(""), "--auto-approve"])
+        .await;
+    assert_eq!(applied.code, 0, "{}", applied.words);
+    assert!(story.status().await.conditions.is_empty());
+}
