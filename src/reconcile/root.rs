@@ -200,10 +200,8 @@ impl Root {
         let wish = self.wish(wanted, shown, revision, &project, ground).await;
         let mut conn = ground.store.acquire().await?;
         let proposal = propose(&mut conn, &wish, project, clock::now()).await?;
-        let drifted = project_counts(&mut conn, proposal.project.id)
-            .await?
-            .drifted;
         drop(conn);
+        let drifted = drifted(&proposal);
         if proposal.plan.is_empty() {
             self.suspected = None;
             return self.settled(&proposal.project, drifted, sha, ground).await;
@@ -251,6 +249,8 @@ impl Root {
             let drift = Words::of(Aspect::Drifted, true, "ForcedChange", &drift);
             tell(ground, &proposal.project, &[drift], sha).await?;
         }
+        let undone = proposal.plan.summary().drifted;
+        let drifted = drifted - i64::try_from(undone).unwrap_or(drifted);
         self.apply(&wish, proposal, approved, &words, ground)
             .await?;
         let project = find(ground.store, &name).await?;
@@ -258,9 +258,6 @@ impl Root {
             project: name,
             n: 0,
         })?;
-        let mut conn = ground.store.acquire().await?;
-        let drifted = project_counts(&mut conn, project.id).await?.drifted;
-        drop(conn);
         self.settled(&project, drifted, sha, ground).await
     }
 
@@ -529,6 +526,15 @@ impl Root {
             words.clone_into(&mut self.last_words);
         }
     }
+}
+
+/// How many checks somebody changed past the files that still declare them.
+fn drifted(proposal: &Proposal) -> i64 {
+    let live = proposal.live.checks.values();
+    let changed = live.filter(|object| object.declared.is_some_and(|said| said != object.live));
+    let dead = proposal.live.dead_checks.values();
+    let deleted = dead.filter(|tombstone| tombstone.drift.is_some());
+    i64::try_from(changed.count() + deleted.count()).unwrap_or(i64::MAX)
 }
 
 async fn find(store: &Store, name: &str) -> Result<Option<Project>, StoreError> {

@@ -96,6 +96,12 @@ async fn with_warn_a_forced_delete_stays_and_is_told() {
     story.until_told(&["project.drifted ForcedChange"]).await;
     assert!(story.live().await.is_empty());
     assert_eq!(story.status().await.drifted, 1);
+    // The files let go of it, too, and that is its end.
+    story.folder.write("web.hcl", &check("b", "60s"));
+    story.until_condition("Drifted", false, "None").await;
+    story
+        .until_told(&["project.drifted ForcedChange", "project.drifted."])
+        .await;
 }
 
 #[tokio::test]
