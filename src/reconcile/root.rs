@@ -166,10 +166,8 @@ impl Root {
         let wish = self.wish(wanted, shown, revision, &project, ground).await;
         let mut conn = ground.store.acquire().await?;
         let proposal = propose(&mut conn, &wish, project, clock::now()).await?;
-        let drifted = project_counts(&mut conn, proposal.project.id)
-            .await?
-            .drifted;
         drop(conn);
+        let drifted = drifted(&proposal);
         if proposal.plan.is_empty() {
             self.suspected = None;
             return self.settled(&proposal.project, drifted, sha, ground).await;
@@ -217,6 +215,8 @@ impl Root {
             let drift = Words::of(Aspect::Drifted, true, "ForcedChange", &drift);
             tell(ground, &proposal.project, &[drift], sha).await?;
         }
+        let undone = proposal.plan.summary().drifted;
+        let drifted = drifted - i64::try_from(undone).unwrap_or(drifted);
         self.apply(&wish, proposal, approved, &words, ground)
             .await?;
         let project = find(ground.store, &name).await?;
@@ -224,9 +224,6 @@ impl Root {
             project: name,
             n: 0,
         })?;
-        let mut conn = ground.store.acquire().await?;
-        let drifted = project_counts(&mut conn, project.id).await?.drifted;
-        drop(conn);
         self.settled(&project, drifted, sha, ground).await
     }
 
@@ -497,7 +494,32 @@ impl Root {
     }
 }
 
+/// How many checks somebody changed past the files that still declare them.
+fn drifted(proposal: &Proposal) -> i64 {
+    let live = proposal.live.checks.values();
+    let changed = live.filter(|object| object.declared.is_some_and(|said| said != object.live));
+    let dead = proposal.live.dead_checks.values();
+    let deleted = dead.filter(|tombstone| tombstone.drift.is_some());
+    i64::try_from(changed.count() + deleted.count()).unwrap_or(i64::MAX)
+}
+
 async fn find(store: &Store, name: &str) -> Result<Option<Project>, StoreError> {
     let mut conn = store.acquire().await?;
     Ok(project_list(&mut conn, Some(name)).await?.pop())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_waited_for_longer_each_time_and_tried_for_ever() {
+        let mut root = Root::default();
+        let waits: Vec<u64> = (0..40)
+            .filter_map(|_| root.failed().again)
+            .map(|wait| wait.as_secs())
+            .collect();
+        assert_eq!(waits[..7], [5, 10, 20, 40, 80, 160, 180]);
+        assert_eq!(waits.last(), Some(&180));
+    }
 }

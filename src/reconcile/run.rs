@@ -391,3 +391,66 @@ async fn sleep_if(wait: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::diagnostic::Diagnostics;
+    use crate::model::desired::Revision;
+    use crate::reconcile::source::Seen;
+
+    fn scan(roots: &[(&str, Option<&str>)]) -> Scan {
+        let seen = |(key, project): &(&str, Option<&str>)| Seen {
+            shown: (*key).to_owned(),
+            key: (*key).to_owned(),
+            wanted: Err(Diagnostics(Vec::new())),
+            project: project.map(str::to_owned),
+            revision: Revision::default(),
+        };
+        Scan {
+            roots: roots.iter().map(seen).collect(),
+            whole: false,
+            strays: String::new(),
+        }
+    }
+
+    fn known(roots: &[(&str, &str)]) -> BTreeMap<String, Root> {
+        let root = |(key, project): &(&str, &str)| ((*key).to_owned(), Root::remembered(project));
+        roots.iter().map(root).collect()
+    }
+
+    #[test]
+    fn the_root_around_one_that_has_just_gone_waits_and_no_other() {
+        let roots = known(&[("/a", "all"), ("/a/web", "web"), ("/b", "other")]);
+        let mut since = None;
+        let now = scan(&[("/a", Some("all")), ("/b", Some("other"))]);
+        let waits = missing(&now, &roots, &mut since);
+        assert_eq!(waits.keys().collect::<Vec<_>>(), ["/a"]);
+        since = since.and_then(|since| since.checked_sub(TWICE));
+        assert!(missing(&now, &roots, &mut since).is_empty());
+        let back = scan(&[("/a", None), ("/a/web", None), ("/b", None)]);
+        assert!(missing(&back, &roots, &mut since).is_empty());
+        assert_eq!(since, None);
+    }
+
+    #[test]
+    fn what_no_root_declares_any_more_is_an_orphan() {
+        for (now, left, orphaned) in [
+            (vec![("/a", Some("all"))], vec!["/a"], vec![]),
+            // It cannot be read just now, and is still the same.
+            (vec![("/a", None)], vec!["/a"], vec![]),
+            (vec![("/a", Some("new"))], vec![], vec!["all"]),
+            (vec![("/b", Some("all"))], vec![], vec![]),
+            (vec![], vec![], vec!["all"]),
+        ] {
+            let (mut roots, mut orphans) = (known(&[("/a", "all")]), BTreeMap::new());
+            settle_names(&scan(&now), &mut roots, &mut orphans);
+            assert_eq!(roots.keys().collect::<Vec<_>>(), left, "{now:?}");
+            assert_eq!(orphans.keys().collect::<Vec<_>>(), orphaned, "{now:?}");
+        }
+        // From before a start, until somebody declares it.
+        let (mut roots, mut orphans) = (BTreeMap::new(), known(&[("all", "all")]));
+        settle_names(&scan(&[("/a", Some("all"))]), &mut roots, &mut orphans);
+        assert!(orphans.is_empty());
+    }
+}

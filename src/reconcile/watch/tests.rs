@@ -163,3 +163,10 @@ fn our_own_reading_is_no_hint() {
     )))));
     assert!(matters(&event(EventKind::Other)), "a rescan");
 }
+
+#[test]
+fn a_full_queue_is_a_hint_although_it_names_nothing() {
+    let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
+    assert!(lost.paths.is_empty());
+    assert!(matters(&lost));
+}

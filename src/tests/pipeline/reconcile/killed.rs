@@ -139,6 +139,15 @@ async fn lokahid_may_be_killed_within_any_apply() {
         tokio::time::sleep(Duration::from_millis(chance.below(WITHIN))).await;
         fleet.lokahid.kill().await;
         whole(&mut fleet.database().await).await;
+        let kept = generation(&fleet).await < next;
+        eprintln!(
+            "killed {}",
+            if kept {
+                "before the commit"
+            } else {
+                "after it"
+            }
+        );
         fleet.lokahid.start();
         fleet.lokahid.address().await;
         until("it goes on", async || generation(&fleet).await >= next).await;

@@ -96,6 +96,12 @@ async fn with_warn_a_forced_delete_stays_and_is_told() {
     story.until_told(&["project.drifted ForcedChange"]).await;
     assert!(story.live().await.is_empty());
     assert_eq!(story.status().await.drifted, 1);
+    // The files let go of it, too, and that is its end.
+    story.folder.write("web.hcl", &check("b", "60s"));
+    story.until_condition("Drifted", false, "None").await;
+    story
+        .until_told(&["project.drifted ForcedChange", "project.drifted."])
+        .await;
 }
 
 #[tokio::test]
@@ -226,4 +232,28 @@ async fn a_rollback_suspends_and_says_so() {
     let words = story.until_condition("Ready", false, "Suspended").await;
     assert!(words.contains("rolled back"), "{words}");
     assert_eq!(only(&story).await.every, 60);
+}
+
+#[tokio::test]
+async fn without_its_reconciler_nobody_says_that_a_project_is_ready() {
+    let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("RECONCILE", "off");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    let ready = story.condition("Ready").await;
+    assert_eq!(
+        (ready.status, ready.reason.as_str()),
+        (false, "NoReconciler")
+    );
+    assert!(ready.message.contains("Applied"), "{}", ready.message);
+    // A person has it now, and what was said before is over.
+    story.folder.write("web.hcl", &check("a", "30s"));
+    let applied = story
+        .ctl(&["apply", &story.folder.text(""), "--auto-approve"])
+        .await;
+    assert_eq!(applied.code, 0, "{}", applied.words);
+    assert!(story.status().await.conditions.is_empty());
 }
