@@ -139,7 +139,7 @@ impl Source {
 fn settled(folder: &Path, inputs: &Arc<Inputs>) -> Result<Vec<Seen>, SourceError> {
     for _again in 0..ATTEMPTS {
         unlocked(folder)?;
-        let before = git::head(folder);
+        let before = git::standing(folder);
         let roots = load::tree(folder, inputs).into_iter();
         let roots = roots.map(|(path, wanted)| {
             let shown = path.display().to_string();
@@ -152,7 +152,7 @@ fn settled(folder: &Path, inputs: &Arc<Inputs>) -> Result<Vec<Seen>, SourceError
             }
         });
         let roots = roots.collect();
-        if git::index_lock(folder).is_none() && git::head(folder) == before {
+        if git::index_lock(folder).is_none() && git::standing(folder) == before {
             return Ok(roots);
         }
     }
