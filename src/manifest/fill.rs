@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::manifest::attributes::DEFAULTS;
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
+use crate::manifest::attributes::check::CHECK;
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
@@ -48,7 +48,7 @@ impl<'a> Filling<'a> {
         let before = self.problems.len();
         let mut draft = Draft::new();
         let good = self.fill(&CHECK, layer, &mut draft, span) && !layer.invalid();
-        for kind in [&CONFIRM, &NOTIFY, &LIFECYCLE] {
+        for kind in CHECK.once() {
             if let Some(inner) = layer.block(kind.name, "") {
                 self.fill(kind, &inner.layer, &mut draft, inner.span);
             }

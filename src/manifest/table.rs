@@ -137,6 +137,12 @@ impl Block {
         attributes.chain(meta).chain(blocks)
     }
 
+    /// The blocks inside this one that have no label and stand there once.
+    pub fn once(&self) -> impl Iterator<Item = &'static Self> + use<> {
+        let blocks = self.blocks.iter();
+        blocks.filter(|block| matches!(block.label, Label::None))
+    }
+
     /// The block of this name inside this one.
     pub fn block(&self, name: &str) -> Option<&'static Self> {
         self.blocks.iter().find(|block| block.name == name)

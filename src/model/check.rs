@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::model::dial::{ConnectTo, IpFamily, Redirects};
 use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
 use crate::model::pattern::Pattern;
@@ -260,6 +261,11 @@ pub struct CheckSpec {
     /// In the order in which they are sent.
     pub headers: Vec<(String, Text)>,
     pub body: Text,
+    pub redirects: Redirects,
+    /// Which addresses of the host's name are tried; absent: whichever comes first.
+    pub ip_family: Option<IpFamily>,
+    /// Where connections to the URL's own host and port go instead.
+    pub connect_to: Option<ConnectTo>,
     pub every: Every,
     pub timeout: Timeout,
     /// Never empty: without one declared, `2xx` is asserted.
@@ -282,6 +288,8 @@ impl CheckSpec {
     pub const MAX_HEADERS: usize = 64;
     /// The longest request body and the longest header value, in bytes.
     pub const MAX_BODY: usize = 64 * 1024;
+    /// The longest name of a host with its port, in bytes.
+    pub const MAX_NAME: usize = 300;
     /// The most labels.
     pub const MAX_LABELS: usize = 64;
     /// The most receivers.
@@ -298,6 +306,9 @@ impl CheckSpec {
             method: Method::Get,
             headers: Vec::new(),
             body: Text::default(),
+            redirects: Redirects::default(),
+            ip_family: None,
+            connect_to: None,
             every: Every::DEFAULT,
             timeout: Every::DEFAULT.default_timeout(),
             asserts: vec![Assert::success()],
@@ -324,6 +335,9 @@ impl CheckSpec {
             && self.method == other.method
             && self.headers == other.headers
             && self.body == other.body
+            && self.redirects == other.redirects
+            && self.ip_family == other.ip_family
+            && self.connect_to == other.connect_to
             && self.asserts == other.asserts
     }
 }

@@ -7,6 +7,7 @@ pub mod secret;
 pub mod pattern;
 pub mod json;
 
+pub mod dial;
 pub mod check;
 pub mod webhook;
 

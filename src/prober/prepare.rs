@@ -12,12 +12,14 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode, Uri};
 use url::{Position, Url};
 
+use super::connect::Dial;
 use super::failure::Failure;
 use super::judge::Asserts;
 use crate::egress::veil::Veil;
 use crate::egress::webhook::USER_AGENT as OURS;
 use crate::files::secrets::{Secret, Secrets};
 use crate::model::check::{self, CheckSpec};
+use crate::model::dial::Redirects;
 use crate::model::id::CheckId;
 use crate::model::observation::ErrorClass;
 use crate::model::secret::{SecretUse, Text};
@@ -43,6 +45,8 @@ pub struct Prepared {
     first: First,
     pub(super) timeout: std::time::Duration,
     pub(super) asserts: Asserts,
+    pub(super) dial: Dial,
+    pub(super) redirects: Redirects,
 }
 
 /// The first request of a probe.
@@ -94,6 +98,8 @@ impl Prepared {
             first,
             timeout: spec.timeout.duration(),
             asserts: Asserts::new(&spec.asserts),
+            dial: Dial::new(spec),
+            redirects: spec.redirects,
         })
     }
 

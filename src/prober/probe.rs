@@ -30,9 +30,6 @@ use crate::model::id::CheckId;
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::secret::SecretUse;
 
-/// The most redirects that are followed.
-pub const MAX_REDIRECTS: usize = 10;
-
 /// What all probes of a process share.
 #[derive(Clone)]
 pub struct ProbeContext {
@@ -138,6 +135,7 @@ pub async fn begin(
     };
     let result = follow(
         context,
+        check,
         &ready.first,
         id,
         &mut reading,
@@ -213,6 +211,7 @@ pub(super) fn unable(scheduled_at: OffsetDateTime, failure: &Failure) -> Observa
 
 async fn follow(
     context: &ProbeContext,
+    check: &Prepared,
     first: &Hop,
     id: CheckId,
     reading: &mut Reading<'_>,
@@ -222,16 +221,17 @@ async fn follow(
     let mut hops: Vec<Hop> = Vec::new();
     loop {
         let hop = hops.last().unwrap_or(first);
-        let answer = ask(context, hop, id, reading, trace, deadline.as_mut()).await?;
-        let Some(location) = &answer.location else {
+        let answer = ask(context, check, hop, id, reading, trace, deadline.as_mut()).await?;
+        let location = answer.location.as_ref();
+        let Some(location) = location.filter(|_| check.redirects.followed) else {
             return Ok((answer, hop.url.clone()));
         };
         let next = hop.redirected(answer.status, location)?;
         let mut before = std::iter::once(first).chain(&hops);
         let why = if before.any(|hop| hop.same_request(&next)) {
             "redirects lead in a circle, back to".to_owned()
-        } else if hops.len() == MAX_REDIRECTS {
-            format!("more than {MAX_REDIRECTS} redirects, the last to")
+        } else if hops.len() == usize::from(check.redirects.most) {
+            format!("more than {} redirects, the last to", check.redirects.most)
         } else {
             hops.push(next);
             continue;
@@ -243,6 +243,7 @@ async fn follow(
 
 async fn ask(
     context: &ProbeContext,
+    check: &Prepared,
     hop: &Hop,
     id: CheckId,
     reading: &mut Reading<'_>,
@@ -250,7 +251,7 @@ async fn ask(
     mut deadline: Pin<&mut Sleep>,
 ) -> Result<Answer, Failure> {
     trace.certificate = None;
-    let stream = connect(context, &hop.url, trace, deadline.as_mut()).await?;
+    let stream = connect(context, &check.dial, &hop.url, trace, deadline.as_mut()).await?;
     let request = hop.request(id);
     let answer = if hop.url.scheme() == "https" {
         let handshake = tls::handshake(&context.tls, &hop.url, stream, trace, deadline.as_mut());

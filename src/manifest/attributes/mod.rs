@@ -57,11 +57,7 @@ pub static LATER: &[(&str, &[&str])] = &[
     (
         "check",
         &[
-            "follow_redirects",
-            "max_redirects",
-            "ip_family",
             "http_version",
-            "connect_to",
             "proxy",
             "reuse_connection",
             "close",

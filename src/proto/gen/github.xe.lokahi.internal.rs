@@ -41,6 +41,18 @@ pub struct CheckSpec {
     pub disabled: bool,
     #[prost(bool, tag = "16")]
     pub prevent_destroy: bool,
+    /// A redirect is an answer like another.
+    #[prost(bool, tag = "17")]
+    pub keep_redirects: bool,
+    /// 0: ten.
+    #[prost(uint32, tag = "18")]
+    pub max_redirects: u32,
+    /// 4 or 6; 0: whichever comes first.
+    #[prost(uint32, tag = "19")]
+    pub ip_family: u32,
+    /// HOST or HOST:PORT.
+    #[prost(string, tag = "20")]
+    pub connect_to: ::prost::alloc::string::String,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";
