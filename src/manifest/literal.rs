@@ -48,6 +48,15 @@ impl Literal {
         }
     }
 
+    /// Nothing for the default of what few checks say anything of.
+    pub fn unless_default<T: PartialEq>(value: T, default: T, show: fn(T) -> Self) -> Self {
+        if value == default {
+            Self::Null
+        } else {
+            show(value)
+        }
+    }
+
     /// A text, with references where its secrets stand.
     pub fn template(text: &Text) -> Self {
         match (text.as_plain(), text.pieces()) {

@@ -2,6 +2,7 @@
 //! the suggestions, the plan's field-by-field diff and the language's page all
 //! read them.
 
+use crate::manifest::attributes::access::AuthDraft;
 use crate::manifest::eval::value::{Node, Type};
 use crate::manifest::literal::Literal;
 use crate::manifest::values::Read;
@@ -19,6 +20,8 @@ pub struct Draft {
     pub webhook_format: WebhookFormat,
     /// The check; of no use before its `url` was set.
     pub check: CheckSpec,
+    /// What `auth` says, which is one of several things.
+    pub auth: AuthDraft,
     /// The assert that is being filled in.
     pub assert: Assert,
 }
@@ -163,6 +166,7 @@ impl Draft {
                 asserts: Vec::new(),
                 ..CheckSpec::new(url)
             },
+            auth: AuthDraft::default(),
             assert: Assert::default(),
         }
     }

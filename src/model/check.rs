@@ -5,11 +5,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::model::auth::Auth;
 use crate::model::dial::{ConnectTo, IpFamily, Redirects};
 use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
 use crate::model::pattern::Pattern;
 use crate::model::secret::{SecretName, Text};
+use crate::model::tls::TlsSpec;
 use crate::model::value::{HttpUrl, InvalidValue};
 use crate::model::webhook::WebhookSpec;
 
@@ -266,6 +268,8 @@ pub struct CheckSpec {
     pub ip_family: Option<IpFamily>,
     /// Where connections to the URL's own host and port go instead.
     pub connect_to: Option<ConnectTo>,
+    pub tls: TlsSpec,
+    pub auth: Option<Auth>,
     pub every: Every,
     pub timeout: Timeout,
     /// Never empty: without one declared, `2xx` is asserted.
@@ -309,6 +313,8 @@ impl CheckSpec {
             redirects: Redirects::default(),
             ip_family: None,
             connect_to: None,
+            tls: TlsSpec::default(),
+            auth: None,
             every: Every::DEFAULT,
             timeout: Every::DEFAULT.default_timeout(),
             asserts: vec![Assert::success()],
@@ -325,7 +331,9 @@ impl CheckSpec {
     /// The secrets that a probe of it needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
         let values = self.headers.iter().map(|(_, value)| value);
-        values.chain([&self.body]).flat_map(Text::references)
+        let texts = values.chain([&self.body]).chain(&self.tls.key);
+        let auth = self.auth.iter().flat_map(Auth::secrets);
+        texts.flat_map(Text::references).chain(auth)
     }
 
     /// Whether two specs ask the site the same question. If not, streaks begin
@@ -338,6 +346,8 @@ impl CheckSpec {
             && self.redirects == other.redirects
             && self.ip_family == other.ip_family
             && self.connect_to == other.connect_to
+            && self.tls == other.tls
+            && self.auth == other.auth
             && self.asserts == other.asserts
     }
 }

@@ -8,6 +8,8 @@ pub mod pattern;
 pub mod json;
 
 pub mod dial;
+pub mod tls;
+pub mod auth;
 pub mod check;
 pub mod webhook;
 

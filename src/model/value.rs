@@ -121,6 +121,33 @@ impl fmt::Display for HttpUrl {
     }
 }
 
+/// Checks a name that a site is asked for and its certificate must have: a host's, or an
+/// address.
+pub fn valid_server_name(name: &str) -> Result<(), InvalidValue> {
+    match url::Host::parse(name) {
+        Ok(url::Host::Domain(host)) if host == name => Ok(()),
+        Ok(url::Host::Ipv4(_)) => Ok(()),
+        _ => {
+            let name: String = name.chars().take(200).collect();
+            Err(InvalidValue::Other(format!(
+                "{name:?} is no name of a host in lower case"
+            )))
+        }
+    }
+}
+
+/// Checks a scope by RFC 6749, section 3.3.
+pub fn valid_scope(scope: &str) -> Result<(), InvalidValue> {
+    let allowed = |byte: u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+    if scope.is_empty() || scope.len() > 200 || !scope.bytes().all(allowed) {
+        let scope: String = scope.chars().take(200).collect();
+        return Err(InvalidValue::Other(format!(
+            "{scope:?} is no scope: 1 to 200 characters without spaces"
+        )));
+    }
+    Ok(())
+}
+
 /// Checks a header name and value by RFC 9110, section 5, and that it is not
 /// one of those that the prober sets itself.
 pub fn valid_header(name: &str, value: &str) -> Result<(), InvalidValue> {

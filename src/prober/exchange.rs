@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 use super::close::abort;
 use super::connect::within;
 use super::failure::Failure;
-use super::prepare::is_redirect;
+use super::hop::is_redirect;
 use super::probe::Trace;
 use super::search::Reading;
 use super::timed::Timed;

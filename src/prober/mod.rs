@@ -6,12 +6,15 @@
 
 pub mod probe;
 pub mod prepare;
+mod hop;
+mod grant;
 pub mod evidence;
 pub mod judge;
 mod condition;
 pub mod failure;
 mod connect;
 mod tls;
+mod trust;
 mod exchange;
 mod timed;
 mod search;

@@ -1,5 +1,6 @@
 //! One probe, from the name to the verdict, along its redirects, under one deadline.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -11,14 +12,16 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::close::Closing;
-use super::connect::connect;
+use super::connect::{connect, within};
 use super::evidence::{Certificate, Evidence};
 use super::exchange::{Answer, exchange};
 use super::failure::Failure;
+use super::grant::{Grant, Grants};
+use super::hop::Hop;
 use super::judge::MAX_DETAIL;
-use super::prepare::{Hop, Prepared};
+use super::prepare::{Prepared, Ready};
 use super::search::{Reading, Search};
-use super::tls;
+use super::{tls, trust};
 use crate::clock;
 use crate::egress::cut;
 use crate::egress::policy::AddressPolicy;
@@ -36,7 +39,9 @@ pub struct ProbeContext {
     pub(super) resolver: Arc<Resolver>,
     pub(super) policy: Arc<AddressPolicy>,
     pub(super) tls: TlsConnector,
-    secrets: Arc<Secrets>,
+    pub(super) trust: Trust,
+    pub(super) secrets: Arc<Secrets>,
+    grants: Arc<Grants>,
 }
 
 impl std::fmt::Debug for ProbeContext {
@@ -56,8 +61,10 @@ impl ProbeContext {
         Ok(Self {
             resolver,
             policy: Arc::new(policy),
-            tls: TlsConnector::from(tls::client_config(trust)?),
+            tls: TlsConnector::from(trust::shared(trust)?),
+            trust: trust.clone(),
             secrets: Arc::default(),
+            grants: Arc::default(),
         })
     }
 
@@ -121,7 +128,7 @@ pub async fn begin(
     scheduled_at: OffsetDateTime,
     secrets: SecretUse,
 ) -> (Observation, Closing) {
-    let ready = match check.ready(&context.secrets, secrets) {
+    let ready = match check.ready(context, secrets) {
         Ok(ready) => ready,
         Err(failure) => return (unable(scheduled_at, &failure), Closing::default()),
     };
@@ -133,16 +140,15 @@ pub async fn begin(
         search: Search::new(check.asserts.texts()),
         whole: check.asserts.need_body().then(Vec::new),
     };
-    let result = follow(
+    let way = Way {
         context,
         check,
-        &ready.first,
+        ready: &ready,
         id,
-        &mut reading,
-        &mut trace,
-        deadline.as_mut(),
-    )
-    .await;
+    };
+    let result = way
+        .follow(&mut reading, &mut trace, deadline.as_mut())
+        .await;
     let total = clock::monotonic().duration_since(begun);
     trace.phases.total = total;
 
@@ -209,61 +215,110 @@ pub(super) fn unable(scheduled_at: OffsetDateTime, failure: &Failure) -> Observa
     }
 }
 
-async fn follow(
-    context: &ProbeContext,
-    check: &Prepared,
-    first: &Hop,
+/// What does not change from hop to hop.
+struct Way<'a> {
+    context: &'a ProbeContext,
+    check: &'a Prepared,
+    ready: &'a Ready<'a>,
     id: CheckId,
-    reading: &mut Reading<'_>,
-    trace: &mut Trace,
-    mut deadline: Pin<&mut Sleep>,
-) -> Result<(Answer, Url), Failure> {
-    let mut hops: Vec<Hop> = Vec::new();
-    loop {
-        let hop = hops.last().unwrap_or(first);
-        let answer = ask(context, check, hop, id, reading, trace, deadline.as_mut()).await?;
-        let location = answer.location.as_ref();
-        let Some(location) = location.filter(|_| check.redirects.followed) else {
-            return Ok((answer, hop.url.clone()));
-        };
-        let next = hop.redirected(answer.status, location)?;
-        let mut before = std::iter::once(first).chain(&hops);
-        let why = if before.any(|hop| hop.same_request(&next)) {
-            "redirects lead in a circle, back to".to_owned()
-        } else if hops.len() == usize::from(check.redirects.most) {
-            format!("more than {} redirects, the last to", check.redirects.most)
-        } else {
-            hops.push(next);
-            continue;
-        };
-        let detail = format!("{why} {}", next.url);
-        return Err(Failure::new(ErrorClass::TooManyRedirects, detail));
-    }
 }
 
-async fn ask(
-    context: &ProbeContext,
-    check: &Prepared,
-    hop: &Hop,
-    id: CheckId,
-    reading: &mut Reading<'_>,
-    trace: &mut Trace,
-    mut deadline: Pin<&mut Sleep>,
-) -> Result<Answer, Failure> {
-    trace.certificate = None;
-    let stream = connect(context, &check.dial, &hop.url, trace, deadline.as_mut()).await?;
-    let request = hop.request(id);
-    let answer = if hop.url.scheme() == "https" {
-        let handshake = tls::handshake(&context.tls, &hop.url, stream, trace, deadline.as_mut());
-        let stream = Box::pin(handshake).await?;
-        Box::pin(exchange(stream, request, reading, trace, deadline)).await?
-    } else {
-        exchange(stream, request, reading, trace, deadline).await?
-    };
-    if !(100..=599).contains(&answer.status) {
-        trace.status = 0;
-        let detail = format!("{} is not an HTTP status", answer.status);
-        return Err(Failure::new(ErrorClass::Protocol, detail));
+impl Way<'_> {
+    async fn follow(
+        &self,
+        reading: &mut Reading<'_>,
+        trace: &mut Trace,
+        mut deadline: Pin<&mut Sleep>,
+    ) -> Result<(Answer, Url), Failure> {
+        let redirects = self.check.redirects;
+        let mut first = Cow::Borrowed(self.ready.first.as_ref());
+        let mut token = String::new();
+        if let Some(grant) = &self.ready.grant {
+            token = Box::pin(self.token(grant, trace, deadline.as_mut())).await?;
+            if !first.to_mut().authorize(&token) {
+                return Err(Failure::internal("the token cannot stand in a header"));
+            }
+        }
+        let mut hops: Vec<Hop> = Vec::new();
+        loop {
+            let hop = hops.last().unwrap_or(&first);
+            let answer = self.ask(hop, reading, trace, deadline.as_mut()).await?;
+            if let (401, Some(grant)) = (answer.status, &self.ready.grant) {
+                let place = self.context.grants.place(grant);
+                place.lock().await.forget(&token);
+            }
+            let location = answer.location.as_ref();
+            let Some(location) = location.filter(|_| redirects.followed) else {
+                return Ok((answer, hop.url.clone()));
+            };
+            let next = hop.redirected(answer.status, location)?;
+            let mut before = std::iter::once(first.as_ref()).chain(&hops);
+            let why = if before.any(|hop| hop.same_request(&next)) {
+                "redirects lead in a circle, back to".to_owned()
+            } else if hops.len() == usize::from(redirects.most) {
+                format!("more than {} redirects, the last to", redirects.most)
+            } else {
+                hops.push(next);
+                continue;
+            };
+            let detail = format!("{why} {}", next.url);
+            return Err(Failure::new(ErrorClass::TooManyRedirects, detail));
+        }
     }
-    Ok(answer)
+
+    /// The token that the request needs. What is seen on the way to it is not the site's.
+    async fn token(
+        &self,
+        grant: &Grant,
+        trace: &mut Trace,
+        mut deadline: Pin<&mut Sleep>,
+    ) -> Result<String, Failure> {
+        let place = self.context.grants.place(grant);
+        let kept = within(deadline.as_mut(), place.lock()).await;
+        let mut kept = kept.ok_or_else(|| grant.refused("nobody gave one in time"))?;
+        if let Some(token) = kept.good() {
+            return Ok(token.to_owned());
+        }
+        let mut reading = Reading {
+            search: Search::default(),
+            whole: Some(Vec::new()),
+        };
+        let mut other = Trace::default();
+        let answer = self.ask(grant.hop(), &mut reading, &mut other, deadline);
+        let answer = answer.await;
+        trace.closing.append(other.closing);
+        let answer = answer.map_err(|failure| grant.refused(&failure.detail))?;
+        kept.keep(grant, answer.status, &reading.whole.unwrap_or_default())
+    }
+
+    async fn ask(
+        &self,
+        hop: &Hop,
+        reading: &mut Reading<'_>,
+        trace: &mut Trace,
+        mut deadline: Pin<&mut Sleep>,
+    ) -> Result<Answer, Failure> {
+        trace.certificate = None;
+        let dial = &self.check.dial;
+        let stream = connect(self.context, dial, &hop.url, trace, deadline.as_mut()).await?;
+        let request = hop.request(self.id);
+        let answer = if hop.url.scheme() == "https" {
+            let (connector, name) = match hop.same_origin(&self.ready.first) {
+                true => (&self.ready.tls, self.check.server_name()),
+                false => (&self.ready.tls_elsewhere, None),
+            };
+            let name = tls::server_name(name, &hop.url)?;
+            let handshake = tls::handshake(connector, name, stream, trace, deadline.as_mut());
+            let stream = Box::pin(handshake).await?;
+            Box::pin(exchange(stream, request, reading, trace, deadline)).await?
+        } else {
+            exchange(stream, request, reading, trace, deadline).await?
+        };
+        if !(100..=599).contains(&answer.status) {
+            trace.status = 0;
+            let detail = format!("{} is not an HTTP status", answer.status);
+            return Err(Failure::new(ErrorClass::Protocol, detail));
+        }
+        Ok(answer)
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prost::Message as _;
 
 use super::webhook::{format_from, format_number};
-use super::{InField as _, SpecError, VERSION, assert, check_header, text};
+use super::{InField as _, SpecError, VERSION, access, assert, check_header, text};
 use crate::model::check::{Assert, CheckSpec, Confirm, Every, Method, Timeout};
 use crate::model::dial::{ConnectTo, IpFamily, Redirects};
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
@@ -61,6 +61,8 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
             .as_ref()
             .map(ConnectTo::to_string)
             .unwrap_or_default(),
+        tls: access::encode_tls(&spec.tls),
+        auth: spec.auth.as_ref().map(access::encode_auth),
     }
     .encode_to_vec()
 }
@@ -140,6 +142,8 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             "" => None,
             text => Some(text.parse().in_field("connect_to")?),
         },
+        tls: access::decode_tls(wire.tls)?,
+        auth: wire.auth.map(access::decode_auth).transpose()?,
         enabled: !wire.disabled,
         prevent_destroy: wire.prevent_destroy,
         receivers: wire

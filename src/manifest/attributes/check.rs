@@ -1,5 +1,6 @@
 //! The rows of checks: how a site is probed, and when what was seen is believed and told.
 
+use crate::manifest::attributes::access::{AUTH, TLS};
 use crate::manifest::attributes::assert::ASSERT;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::Node;
@@ -123,7 +124,10 @@ pub const CHECK: Block = Block {
                 draft.check.redirects.most = most as u8;
                 Ok(())
             },
-            show: Show::Check(|spec| Literal::Integer(i64::from(spec.redirects.most))),
+            show: Show::Check(|spec| {
+                let most = spec.redirects.most;
+                Literal::unless_default(most, Redirects::MAX, |n| Literal::Integer(n.into()))
+            }),
         },
         Attribute {
             name: "ip_family",
@@ -254,7 +258,7 @@ pub const CHECK: Block = Block {
             example: "[template.api]",
         },
     ],
-    blocks: &[ASSERT, CONFIRM, NOTIFY, LIFECYCLE],
+    blocks: &[ASSERT, TLS, AUTH, CONFIRM, NOTIFY, LIFECYCLE],
 };
 
 pub const CONFIRM: Block = Block {

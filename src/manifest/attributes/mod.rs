@@ -4,6 +4,7 @@
 //! and one row here. The decoder accepts what stands here and nothing else, so a
 //! row arrives together with the engine that obeys it.
 
+pub mod access;
 pub mod assert;
 pub mod check;
 pub mod root;
@@ -65,8 +66,6 @@ pub static LATER: &[(&str, &[&str])] = &[
             "priority",
             "description",
             "warn",
-            "tls",
-            "auth",
             "suppressed_by",
         ],
     ),

@@ -6,6 +6,7 @@ mod manners;
 mod certificates;
 mod names;
 mod secrets;
+mod access;
 mod asserts;
 mod worker;
 mod leaks;
