@@ -48,7 +48,8 @@ pub trait Files: Sync {
 /// Files that are already in memory, by path.
 impl Files for BTreeMap<String, Vec<u8>> {
     fn list(&self) -> (Vec<String>, Vec<Unreadable>) {
-        let below = self.keys().filter(|path| !path.starts_with("../"));
+        let checks = self.keys().filter(|path| path.ends_with(".hcl"));
+        let below = checks.filter(|path| !path.starts_with("../"));
         (below.cloned().collect(), Vec::new())
     }
 

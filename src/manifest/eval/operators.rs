@@ -134,7 +134,7 @@ impl Evaluator<'_> {
             _ if wrong => Value::Invalid,
             (None, Some(truth)) if truth == decisive => Value::Bool(decisive),
             // What the left side may keep from being asked is no problem yet.
-            (None, None) if has_invalid(&right.value) && !exhausted => {
+            (None, None) if convert::has_invalid(&right.value) && !exhausted => {
                 self.problems.truncate(before);
                 Value::Unknown(Type::Bool)
             }
@@ -145,7 +145,7 @@ impl Evaluator<'_> {
     /// Whether two values are equal; `None` if that is not known.
     fn equal(&mut self, left: &Node, right: &Node) -> Option<bool> {
         for side in [left, right] {
-            if has_invalid(&side.value) || self.too_large(side) {
+            if convert::has_invalid(&side.value) || self.too_large(side) {
                 return None;
             }
             if matches!(side.value, Value::Secret(_)) {
@@ -172,7 +172,8 @@ impl Evaluator<'_> {
     /// Whether a comparison was left open because something is not known.
     fn unknown_between(&self, left: &Node, right: &Node) -> bool {
         [left, right].iter().all(|side| {
-            !matches!(side.value, Value::Invalid | Value::Secret(_))
+            !convert::has_invalid(&side.value)
+                && !matches!(side.value, Value::Secret(_))
                 && convert::size(&side.value).is_some()
         })
     }
@@ -247,10 +248,6 @@ fn undecided(value: &Value, gives: Type) -> Value {
         Value::Unknown(_) => Value::Unknown(gives),
         _ => Value::Invalid,
     }
-}
-
-fn has_invalid(value: &Value) -> bool {
-    matches!(value, Value::Invalid)
 }
 
 /// Whether values of these types can be equal.
