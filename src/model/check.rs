@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::model::auth::Auth;
-use crate::model::dial::{ConnectTo, IpFamily, Redirects};
+use crate::model::dial::{ConnectTo, HttpVersion, IpFamily, Redirects};
 use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
 use crate::model::pattern::Pattern;
@@ -268,6 +268,8 @@ pub struct CheckSpec {
     pub ip_family: Option<IpFamily>,
     /// Where connections to the URL's own host and port go instead.
     pub connect_to: Option<ConnectTo>,
+    /// The only one that is spoken; absent: what both sides can, the newest first.
+    pub http_version: Option<HttpVersion>,
     pub tls: TlsSpec,
     pub auth: Option<Auth>,
     pub every: Every,
@@ -313,6 +315,7 @@ impl CheckSpec {
             redirects: Redirects::default(),
             ip_family: None,
             connect_to: None,
+            http_version: None,
             tls: TlsSpec::default(),
             auth: None,
             every: Every::DEFAULT,
@@ -346,6 +349,7 @@ impl CheckSpec {
             && self.redirects == other.redirects
             && self.ip_family == other.ip_family
             && self.connect_to == other.connect_to
+            && self.http_version == other.http_version
             && self.tls == other.tls
             && self.auth == other.auth
             && self.asserts == other.asserts

@@ -48,6 +48,34 @@ impl fmt::Display for IpFamily {
     }
 }
 
+/// A version of HTTP.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum HttpVersion {
+    V1_1,
+    V2,
+}
+
+impl fmt::Display for HttpVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1_1 => "1.1",
+            Self::V2 => "2",
+        })
+    }
+}
+
+impl FromStr for HttpVersion {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "1.1" => Ok(Self::V1_1),
+            "2" => Ok(Self::V2),
+            _ => Err(InvalidValue::Other("is neither \"1.1\" nor \"2\"".into())),
+        }
+    }
+}
+
 /// `HOST` or `HOST:PORT`: where a connection goes instead of where the URL says.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectTo {

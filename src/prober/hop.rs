@@ -167,6 +167,27 @@ impl Hop {
         request
     }
 
+    /// The same in HTTP/2, which has no connection of its own to speak of, and names the host
+    /// elsewhere (RFC 9113, sections 8.2.2 and 8.3.1).
+    pub(super) fn request_of_2(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let headers = request.headers_mut();
+        headers.remove(CONNECTION);
+        let host = headers.remove(HOST);
+        let host = host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
+        let path = &self.url[Position::BeforePath..Position::AfterQuery];
+        let uri = Uri::builder()
+            .scheme(self.url.scheme())
+            .authority(host)
+            .path_and_query(path)
+            .build();
+        *request.uri_mut() =
+            uri.map_err(|error| Failure::internal(format!("it cannot be asked: {error}")))?;
+        Ok(request)
+    }
+
     pub(super) fn same_origin(&self, other: &Self) -> bool {
         let of = |url: &Url| url.port_or_known_default();
         self.url.scheme() == other.url.scheme()

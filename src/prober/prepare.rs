@@ -15,7 +15,7 @@ use super::trust;
 use crate::egress::veil::Veil;
 use crate::model::auth::Auth;
 use crate::model::check::CheckSpec;
-use crate::model::dial::Redirects;
+use crate::model::dial::{HttpVersion, Redirects};
 use crate::model::secret::SecretUse;
 use crate::model::tls::TlsSpec;
 
@@ -27,6 +27,7 @@ pub struct Prepared {
     pub(super) asserts: Asserts,
     pub(super) dial: Dial,
     pub(super) redirects: Redirects,
+    pub(super) http_version: Option<HttpVersion>,
     tls: Tls,
 }
 
@@ -86,9 +87,10 @@ impl Prepared {
             asserts: Asserts::new(&spec.asserts),
             dial: Dial::new(spec),
             redirects: spec.redirects,
-            tls: match spec.tls == TlsSpec::default() {
-                true => Tls::Shared,
-                false => Tls::Own(Box::new(spec.tls.clone()), OnceLock::new()),
+            http_version: spec.http_version,
+            tls: match (&spec.tls, spec.http_version) {
+                (tls, None) if *tls == TlsSpec::default() => Tls::Shared,
+                (tls, _) => Tls::Own(Box::new(tls.clone()), OnceLock::new()),
             },
         })
     }
@@ -142,7 +144,7 @@ impl Prepared {
         if let Some(connector) = kept.get() {
             return Ok(connector.clone());
         }
-        let config = trust::config_of(&context.trust, spec, None)?;
+        let config = trust::config_of(&context.trust, spec, self.http_version, None)?;
         Ok(kept.get_or_init(|| config.into()).clone())
     }
 
@@ -162,7 +164,7 @@ impl Prepared {
         let before = used.secrets.len();
         let filled = context.secrets.fill(key, allowed, &mut used.secrets);
         let filled = filled.map_err(|error| Failure::of_secret(&error))?;
-        let config = trust::config_of(&context.trust, spec, Some(&filled));
+        let config = trust::config_of(&context.trust, spec, self.http_version, Some(&filled));
         // Whose fault it is knows its name.
         let config = config.map_err(|failure| match used.secrets.get(before) {
             Some(secret) => trust::of_key(secret, failure),

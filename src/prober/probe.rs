@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Instant;
 
 use time::OffsetDateTime;
 use tokio::time::Sleep;
@@ -20,8 +21,10 @@ use super::grant::{Grant, Grants};
 use super::hop::Hop;
 use super::judge::MAX_DETAIL;
 use super::prepare::{Prepared, Ready};
-use super::search::{Reading, Search};
-use super::{tls, trust};
+use super::reading::Reading;
+use super::search::Search;
+use super::tls::Protocol;
+use super::{http2, tls, trust};
 use crate::clock;
 use crate::egress::cut;
 use crate::egress::policy::AddressPolicy;
@@ -29,6 +32,7 @@ use crate::egress::resolver::Resolver;
 use crate::egress::tls::{Trust, TrustError};
 use crate::files::secrets::Secrets;
 use crate::model::check::CheckSpec;
+use crate::model::dial::HttpVersion;
 use crate::model::id::CheckId;
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::secret::SecretUse;
@@ -91,6 +95,15 @@ pub(super) struct Trace {
 }
 
 impl Trace {
+    /// A request went out and an answer came, between these moments: begun, written, first
+    /// byte, ended.
+    pub(super) fn exchanged(&mut self, [begun, wrote, first_byte, ended]: [Instant; 4]) {
+        let phases = &mut self.phases;
+        phases.write += wrote.saturating_duration_since(begun);
+        phases.first_byte += first_byte.saturating_duration_since(wrote);
+        phases.transfer += ended.saturating_duration_since(first_byte);
+    }
+
     /// Certificates were shown on this hop, the first of which ends then.
     pub(super) fn certificate_ends(&mut self, ends: Option<OffsetDateTime>) {
         self.not_after = [self.not_after, ends].into_iter().flatten().min();
@@ -136,10 +149,8 @@ pub async fn begin(
     let begun = clock::monotonic();
     let mut deadline = pin!(tokio::time::sleep_until((begun + check.timeout).into()));
     let mut trace = Trace::default();
-    let mut reading = Reading {
-        search: Search::new(check.asserts.texts()),
-        whole: check.asserts.need_body().then(Vec::new),
-    };
+    let search = Search::new(check.asserts.texts());
+    let mut reading = Reading::new(search, check.asserts.need_body());
     let way = Way {
         context,
         check,
@@ -167,6 +178,7 @@ pub async fn begin(
         certificate_not_after: trace.not_after,
     };
     let verdict = result.and_then(|(answer, url)| {
+        let kept = reading.kept();
         let broken = check.asserts.judge(&Evidence {
             status: answer.status,
             version: answer.version,
@@ -175,8 +187,8 @@ pub async fn begin(
             at: started_at,
             phases: &trace.phases,
             certificate: trace.certificate.as_ref(),
-            contained: &reading.search.found,
-            body: reading.whole.as_deref().unwrap_or_default(),
+            contained: &kept.contained,
+            body: &kept.body,
             truncated: answer.truncated,
             json: OnceCell::new(),
         })?;
@@ -279,16 +291,13 @@ impl Way<'_> {
         if let Some(token) = kept.good() {
             return Ok(token.to_owned());
         }
-        let mut reading = Reading {
-            search: Search::default(),
-            whole: Some(Vec::new()),
-        };
+        let mut reading = Reading::new(Search::default(), true);
         let mut other = Trace::default();
         let answer = self.ask(grant.hop(), &mut reading, &mut other, deadline);
         let answer = answer.await;
         trace.closing.append(other.closing);
         let answer = answer.map_err(|failure| grant.refused(&failure.detail))?;
-        kept.keep(grant, answer.status, &reading.whole.unwrap_or_default())
+        kept.keep(grant, answer.status, &reading.kept().body)
     }
 
     async fn ask(
@@ -302,6 +311,7 @@ impl Way<'_> {
         let dial = &self.check.dial;
         let stream = connect(self.context, dial, &hop.url, trace, deadline.as_mut()).await?;
         let request = hop.request(self.id);
+        let wanted = self.check.http_version;
         let answer = if hop.url.scheme() == "https" {
             let (connector, name) = match hop.same_origin(&self.ready.first) {
                 true => (&self.ready.tls, self.check.server_name()),
@@ -310,7 +320,18 @@ impl Way<'_> {
             let name = tls::server_name(name, &hop.url)?;
             let handshake = tls::handshake(connector, name, stream, trace, deadline.as_mut());
             let stream = Box::pin(handshake).await?;
-            Box::pin(exchange(stream, request, reading, trace, deadline)).await?
+            match tls::protocol(&stream, wanted)? {
+                Protocol::Http1 => {
+                    Box::pin(exchange(stream, request, reading, trace, deadline)).await?
+                }
+                Protocol::Http2 => {
+                    let request = hop.request_of_2(request)?;
+                    Box::pin(http2::exchange(stream, request, reading, trace, deadline)).await?
+                }
+            }
+        } else if wanted == Some(HttpVersion::V2) {
+            let request = hop.request_of_2(request)?;
+            Box::pin(http2::exchange(stream, request, reading, trace, deadline)).await?
         } else {
             exchange(stream, request, reading, trace, deadline).await?
         };

@@ -20,6 +20,7 @@ use super::failure::Failure;
 use super::probe::Trace;
 use super::trust::Refused;
 use crate::clock;
+use crate::model::dial::HttpVersion;
 use crate::model::observation::ErrorClass;
 use crate::runtime::chain::chain;
 
@@ -47,6 +48,31 @@ pub(super) async fn handshake(
             trace.certificate_shown(certificate(shown));
             Ok(stream)
         }
+    }
+}
+
+/// What is spoken over a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// What both sides have agreed upon (RFC 7301), if that is what is wanted.
+pub(super) fn protocol(
+    stream: &TlsStream<TcpStream>,
+    wanted: Option<HttpVersion>,
+) -> Result<Protocol, Failure> {
+    let agreed = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    match (wanted, agreed) {
+        (Some(HttpVersion::V2), Protocol::Http1) => {
+            let detail = "it does not offer HTTP/2, which the check asks for";
+            Err(Failure::new(ErrorClass::Protocol, detail))
+        }
+        _ => Ok(agreed),
     }
 }
 

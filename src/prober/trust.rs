@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::tls::{earliest_end, is_self_signed};
 use crate::egress::tls::{Trust, TrustError};
 use crate::files::secrets::Secret;
+use crate::model::dial::HttpVersion;
 use crate::model::observation::ErrorClass;
 use crate::model::tls::{Certificates, TlsSpec, TlsVersion};
 use crate::runtime::chain::chain;
@@ -25,13 +26,14 @@ use crate::runtime::chain::chain;
 /// The configuration of all checks that say nothing of TLS.
 pub(super) fn shared(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {
     let config = trust.client_config()?;
-    Ok(complete(config, trust, true))
+    Ok(complete(config, trust, true, None))
 }
 
 /// The configuration of a check with something of its own. The key is PEM.
 pub(super) fn config_of(
     trust: &Trust,
     spec: &TlsSpec,
+    version: Option<HttpVersion>,
     key: Option<&str>,
 ) -> Result<Arc<ClientConfig>, Failure> {
     let unusable = |what: &str, error: &dyn std::error::Error| {
@@ -62,7 +64,7 @@ pub(super) fn config_of(
         _ => builder.with_no_client_auth(),
     };
     config.resumption = Resumption::disabled();
-    Ok(complete(config, &trust, spec.verified))
+    Ok(complete(config, &trust, spec.verified, version))
 }
 
 /// A key that is a secret cannot be used.
@@ -82,8 +84,18 @@ fn parsed(
     CertificateDer::pem_slice_iter(certificates.as_str().as_bytes()).collect()
 }
 
-fn complete(mut config: ClientConfig, trust: &Trust, verified: bool) -> Arc<ClientConfig> {
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+fn complete(
+    mut config: ClientConfig,
+    trust: &Trust,
+    verified: bool,
+    version: Option<HttpVersion>,
+) -> Arc<ClientConfig> {
+    let offered: &[&[u8]] = match version {
+        None => &[b"h2", b"http/1.1"],
+        Some(HttpVersion::V1_1) => &[b"http/1.1"],
+        Some(HttpVersion::V2) => &[b"h2"],
+    };
+    config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
     let builder = WebPkiServerVerifier::builder_with_provider(
         Arc::clone(&trust.roots),
         Arc::clone(&trust.provider),

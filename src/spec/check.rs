@@ -63,6 +63,10 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
             .unwrap_or_default(),
         tls: access::encode_tls(&spec.tls),
         auth: spec.auth.as_ref().map(access::encode_auth),
+        http_version: spec
+            .http_version
+            .map(|version| version.to_string())
+            .unwrap_or_default(),
     }
     .encode_to_vec()
 }
@@ -144,6 +148,10 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         },
         tls: access::decode_tls(wire.tls)?,
         auth: wire.auth.map(access::decode_auth).transpose()?,
+        http_version: match wire.http_version.as_str() {
+            "" => None,
+            text => Some(text.parse().in_field("http_version")?),
+        },
         enabled: !wire.disabled,
         prevent_destroy: wire.prevent_destroy,
         receivers: wire

@@ -163,6 +163,21 @@ pub const CHECK: Block = Block {
             show: Show::Check(|spec| Literal::optional(spec.connect_to.as_ref())),
         },
         Attribute {
+            name: "http_version",
+            kind: "string",
+            default: "what both sides can: \"2\" over TLS where the site offers it, else \"1.1\"",
+            bounds: "\"1.1\", \"2\"",
+            about: "The version of HTTP that is spoken, and no other. \"2\" without TLS begins with it unasked.",
+            example: "\"2\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let version = values::string(node, values::ANY)?.parse();
+                draft.check.http_version = Some(values::placed(node, version)?);
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.http_version)),
+        },
+        Attribute {
             name: "labels",
             kind: "object of strings",
             default: "{}",

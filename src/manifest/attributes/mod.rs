@@ -58,7 +58,6 @@ pub static LATER: &[(&str, &[&str])] = &[
     (
         "check",
         &[
-            "http_version",
             "proxy",
             "reuse_connection",
             "close",

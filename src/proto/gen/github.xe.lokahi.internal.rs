@@ -58,6 +58,9 @@ pub struct CheckSpec {
     pub tls: ::core::option::Option<Tls>,
     #[prost(message, optional, tag = "22")]
     pub auth: ::core::option::Option<Auth>,
+    /// "1.1" or "2"; empty: what both sides can.
+    #[prost(string, tag = "23")]
+    pub http_version: ::prost::alloc::string::String,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";

@@ -12,10 +12,10 @@ const ROOT: &str = "lokahi {\n  project = \"shop\"\n}\n";
 const CHECK: &str = "check \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n}\n";
 
 /// A folder of files, removed at the end.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(super) fn new(files: &[(&str, &str)]) -> Self {
         let name = format!("validate-{}", files::random_hex(8).unwrap());
         let scratch = Self(std::env::temp_dir().join(name));
         fs::create_dir(&scratch.0).unwrap();
@@ -31,7 +31,7 @@ impl Scratch {
         fs::write(path, text).unwrap();
     }
 
-    fn at(&self, path: &str) -> String {
+    pub(super) fn at(&self, path: &str) -> String {
         self.0.join(path).display().to_string()
     }
 

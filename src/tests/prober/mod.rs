@@ -1,6 +1,6 @@
 //! The prober against sites that behave badly, over real sockets.
 
-mod site;
+pub(crate) mod site;
 mod faults;
 mod manners;
 mod certificates;
