@@ -342,17 +342,12 @@ impl<'a> Compiling<'a> {
             declared: &declared,
             complete,
         };
-        let scope = self.scope();
-        let mut problems = Vec::new();
         let moves = moves::moves(
             &self.declared.moves,
-            &scope,
             &addresses,
             self.sources,
-            &mut problems,
+            &mut self.problems,
         );
-        drop(scope);
-        self.problems.append(&mut problems);
         let (mut checks, mut origins) = (BTreeMap::new(), BTreeMap::new());
         let mut known = all_known;
         let count = expansion.checks.len();

@@ -10,6 +10,7 @@ use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
+use crate::model::quoted::Quoted;
 use crate::model::secret::Text;
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::{ReceiverUrl, WebhookFormat};
@@ -212,7 +213,7 @@ pub fn milliseconds(node: &Node) -> Read<i64> {
             Err(problem.hint(example(&format!("{number}s"))))
         }
         Value::String(text) => duration(text).ok_or_else(|| {
-            let message = format!("{:?} is not a duration", cut(text));
+            let message = format!("{} is not a duration", Quoted(&cut(text)));
             let bare =
                 !text.is_empty() && text.len() < 10 && text.bytes().all(|b| b.is_ascii_digit());
             let hint = example(&if bare {
@@ -285,7 +286,7 @@ fn choice<T: Copy>(node: &Node, all: &[(T, &'static str)]) -> Read<T> {
         Some(name) => format!("did you mean \"{name}\"?"),
         None => format!("one of \"{}\"", names.join("\", \"")),
     };
-    let message = format!("{:?} cannot be chosen", cut(text));
+    let message = format!("{} cannot be chosen", Quoted(&cut(text)));
     Err(Problem::new(Code::UnknownChoice, node.span, message).hint(hint))
 }
 

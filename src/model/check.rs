@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
 use crate::model::pattern::Pattern;
+use crate::model::quoted::Quoted;
 use crate::model::secret::{SecretName, Text};
 use crate::model::value::{HttpUrl, InvalidValue};
 use crate::model::webhook::WebhookSpec;
@@ -174,7 +175,8 @@ impl FromStr for StatusRange {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = || {
             InvalidValue::Other(format!(
-                "{text:?} is not a status: write 200, \"2xx\" or \"200-204\""
+                "{} is not a status: write 200, \"2xx\" or \"200-204\"",
+                Quoted(text)
             ))
         };
         if let Some(class) = text.strip_suffix("xx") {

@@ -77,3 +77,100 @@ fn trying_hides_no_slip_in_a_condition() {
         assert_eq!(problems(&[("web.hcl", &text)]).len(), 1, "{slip}");
     }
 }
+
+#[test]
+fn an_address_is_one_that_a_check_can_have() {
+    let told = |from: &str| {
+        let text = format!(
+            "{CHECK}locals {{\n  k = \"x\"\n}}\nmoved {{\n  from = {from}\n  to   = check.c\n}}\n"
+        );
+        let mut told = super::causes::told(&text);
+        told.retain(|one| !one.contains("LK09"));
+        told.join("\n")
+    };
+    for good in [
+        "check.a",
+        "check.a[\"0\"]",
+        "check[\"a\"]",
+        "check.a[\"x y\"]",
+    ] {
+        assert_eq!(told(good), "", "{good}");
+    }
+    for (bad, expect) in [
+        (
+            "check.a[0]",
+            "LK0401 8:18 `from`: the key of a check is a text, not a number | write check.a[\"0\"]",
+        ),
+        (
+            "check.a[local.k]",
+            "LK0406 8:18 `from`: the key of a check is a text that is written out | write check.a[\"KEY\"]",
+        ),
+        (
+            "check.A",
+            "LK0307 8:10 `from`: \"A\" is not a name: a lower-case letter, then letters, digits, '-' or '_', 100 characters at most",
+        ),
+        (
+            "check.a[\"\\u200b\"]",
+            "LK0307 8:18 `from`: \"\\u200b\" has a character that nobody sees, U+200B: a key is read by people",
+        ),
+        (
+            "\"check.a\"",
+            "LK0401 8:10 `from`: wanted check.NAME or webhook.NAME | an address stands without quotes",
+        ),
+        (
+            "local.k",
+            "LK0401 8:10 `from`: wanted check.NAME or webhook.NAME",
+        ),
+        (
+            "check",
+            "LK0401 8:10 `from`: wanted check.NAME or webhook.NAME",
+        ),
+        (
+            "webhook.a[\"b\"]",
+            "LK0401 8:10 `from`: wanted check.NAME or webhook.NAME",
+        ),
+        (
+            "check.a[\"b\"].c",
+            "LK0401 8:10 `from`: wanted check.NAME or webhook.NAME",
+        ),
+    ] {
+        assert_eq!(told(bad), expect, "{bad}");
+    }
+}
+
+#[test]
+fn a_url_has_a_host_and_a_key_is_seen() {
+    for url in [
+        "https:///x",
+        "https://",
+        "https:x",
+        "http:/x",
+        "https://\\\\x",
+        "https://?x",
+    ] {
+        let text = format!("check \"c\" {{\n  url = \"{url}\"\n}}\n");
+        assert_eq!(problems(&[("web.hcl", &text)]).len(), 1, "{url}");
+    }
+    for (key, point) in [
+        ("\\u202e", "U+202E"),
+        ("\\u200b", "U+200B"),
+        ("\\u00ad", "U+00AD"),
+        ("\\ufeff", "U+FEFF"),
+        ("\\u001b", "U+001B"),
+        ("\\U000e0041", "U+E0041"),
+    ] {
+        let text = format!(
+            "check \"c\" {{\n  for_each = toset([\"a{key}b\"])\n  url = \"https://e.com/\"\n}}\n"
+        );
+        let told = problems(&[("web.hcl", &text)]);
+        assert_eq!(told.len(), 1, "{key}");
+        assert!(
+            told[0].contains(point)
+                && told[0].contains(&key.to_lowercase().replace("\\u000e", "\\U000e")),
+            "{told:?}"
+        );
+    }
+    let seen =
+        "check \"c\" {\n  for_each = toset([\"köln ♥ 東京\"])\n  url = \"https://e.com/\"\n}\n";
+    assert_eq!(problems(&[("web.hcl", seen)]), [] as [String; 0]);
+}
