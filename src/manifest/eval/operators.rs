@@ -189,6 +189,11 @@ impl Evaluator<'_> {
         let (a, b) = (self.number(&left, &name), self.number(&right, &name));
         let compares = operator.precedence() == Operator::Less.precedence();
         let gives = if compares { Type::Bool } else { Type::Number };
+        let divides = matches!(operator, Operator::Divide | Operator::Modulo);
+        let divided = a.is_some() || matches!(left.value, Value::Unknown(_));
+        if divides && divided && b.is_some_and(|b| b.float() == 0.0) {
+            return self.refuse(Code::Arithmetic, right.span, "division by zero");
+        }
         let (Some(a), Some(b)) = (a, b) else {
             let known = |node: &Node| {
                 matches!(node.value, Value::Unknown(_)) || convert::number(&node.value).is_some()
@@ -200,9 +205,6 @@ impl Evaluator<'_> {
         };
         if compares {
             return Value::Bool(compare(operator, a, b));
-        }
-        if matches!(operator, Operator::Divide | Operator::Modulo) && b.float() == 0.0 {
-            return self.refuse(Code::Arithmetic, right.span, "division by zero");
         }
         match arithmetic(operator, a, b) {
             Some(value) => value,

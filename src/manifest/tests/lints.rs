@@ -111,3 +111,161 @@ fn a_latency_beyond_the_timeout_names_it() {
         ]
     );
 }
+
+#[test]
+fn what_no_status_and_no_latency_can_be_never_holds() {
+    for text in [
+        "response.status == 99",
+        "response.status > 599",
+        "600 <= response.status",
+        "response.status < 100",
+        "response.status == 200.5",
+        "response.status > 200 && response.status < 201",
+        "response.status == 200 && response.status == 404",
+        "!(response.status < 1000)",
+        "contains([\"200\"], response.status)",
+        "contains([], response.status)",
+        "contains([700, 800], response.status) || response.status < -1",
+        "response.latency.total < 0",
+        "response.latency.dns > 10",
+        "response.latency.total >= 10",
+        "response.latency.tls == \"1s\"",
+        "response.status == 200 ? response.status == 201 : response.status == 200",
+        "(response.status == 99 ? response.body == \"\" : false) && response.json.a",
+    ] {
+        let told = condition(text);
+        assert_eq!(told.len(), 1, "{text}: {told:?}");
+        let expect = "LK0902 this condition never holds, so that the check is always down";
+        assert!(told[0].starts_with(expect), "{told:?}");
+    }
+    for text in [
+        // That whatever answers will do.
+        "response.status < 600",
+        "response.status > 0",
+        "response.status >= 100 && response.body != \"\"",
+        "response.status == 200 || response.status == 99",
+        "contains([200, \"204\"], response.status)",
+        "!contains([\"200\"], response.status)",
+        "response.status > 200 && response.status < 202",
+        "response.latency.total < 9.99",
+        "response.latency.total > 0",
+        "response.latency.total >= 0 ? response.status == 200 : response.status == 99",
+        "response.status % 2 == 7",
+        "response.latency.total * 1000 < 0",
+        "try(response.json.code, 200) == 99",
+        "response.json.status == 99",
+        "response.cert.days_left < 0",
+        "response.status == response.json.code",
+        "(response.json.a ? response.status == 200 : response.status == 300) && response.status > 250",
+        "[for x in [1] : x if response.status == 99] == []",
+    ] {
+        assert_eq!(condition(text), [] as [&str; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_latency_that_the_timeout_bounds_is_no_condition() {
+    let told = |text: &str| {
+        lints(&format!(
+            "  timeout = \"5s\"\n  assert {{\n    condition = {text}\n  }}"
+        ))
+    };
+    for text in ["response.latency.total < 5", "20 > response.latency.dns"] {
+        assert_eq!(
+            told(text),
+            [format!(
+                "LK0908 `{text}` always holds: the probe is over after its `timeout`, which is \"5s\""
+            )]
+        );
+    }
+    assert_eq!(
+        told("response.status == 200 && response.latency.total <= 8").len(),
+        1
+    );
+    for text in [
+        "response.latency.total < 4.9",
+        "response.latency.total > 0",
+        "response.latency.total < 8 || response.body == \"\"",
+    ] {
+        assert_eq!(told(text), [] as [&str; 0], "{text}");
+    }
+}
+
+#[test]
+fn asserts_that_cannot_hold_together_are_told_once() {
+    let of = |parts: &[&str]| {
+        let blocks = parts
+            .iter()
+            .enumerate()
+            .map(|(at, part)| format!("  assert \"a{at}\" {{\n    {part}\n  }}"));
+        lints(&blocks.collect::<Vec<_>>().join("\n"))
+    };
+    for parts in [
+        &[
+            "condition = response.status == 200",
+            "condition = response.status == 404",
+        ][..],
+        &["status = [200]", "condition = response.status > 299"],
+        &["status = [\"2xx\"]", "status = [404, \"5xx\"]"],
+        &["status = [200]\n    condition = response.status == 404"],
+        &[
+            "max_latency = \"1s\"",
+            "condition = response.latency.total > 2",
+        ],
+        &[
+            "condition = response.body == \"a\"",
+            "status = [200]",
+            "status = [201]",
+        ],
+    ] {
+        let told = of(parts);
+        assert_eq!(told.len(), 1, "{parts:?}: {told:?}");
+        assert!(
+            told[0].starts_with("LK0902 this never holds together with another"),
+            "{told:?}"
+        );
+    }
+    for parts in [
+        &[
+            "condition = response.status == 200",
+            "condition = response.body == \"\"",
+        ][..],
+        &["status = [\"2xx\"]", "status = [204, 404]"],
+        &[
+            "max_latency = \"1s\"",
+            "condition = response.latency.total > 0.5",
+        ],
+        &[
+            "condition = response.status == 200 || response.json.a",
+            "condition = response.status == 404",
+        ],
+    ] {
+        assert_eq!(of(parts), [] as [&str; 0], "{parts:?}");
+    }
+}
+
+#[test]
+fn what_is_neither_true_nor_false_is_no_condition() {
+    for (text, place) in [
+        ("response.status / 0 == 1", "LK0505 division by zero"),
+        ("response.status % 0 == 1", "LK0505 division by zero"),
+        (
+            "response.status == 200 ? \"a\" : true",
+            "LK0401 wanted true or false, found a string",
+        ),
+        (
+            "response.status == 200 ? true : response.latency.total",
+            "LK0401 wanted true or false, found a number",
+        ),
+        (
+            "response.status == 200 ? true : response.json.a ? 1 : false",
+            "LK0401 wanted true or false, found a number",
+        ),
+    ] {
+        assert_eq!(condition(text), [place], "{text}");
+    }
+    assert_eq!(
+        condition("response.status == 200 ? response.json.a : response.json.b == 1"),
+        [] as [&str; 0]
+    );
+}
