@@ -106,6 +106,18 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
     };
     let compiled = root.compile();
     let (mut problems, uses) = (root.problems, root.uses);
+    for (name, (_, value)) in &declared.locals {
+        lint::declared(name, value, &mut problems);
+    }
+    for (name, block) in &declared.variables {
+        for item in &block.body.items {
+            if let Item::Attribute(attribute) = item
+                && attribute.name == "default"
+            {
+                lint::declared(name, &attribute.value, &mut problems);
+            }
+        }
+    }
     if reading.problems.is_empty() && reading.refused.is_empty() {
         unused(&declared, &uses, &mut problems);
     }

@@ -269,3 +269,95 @@ fn what_is_neither_true_nor_false_is_no_condition() {
         [] as [&str; 0]
     );
 }
+
+#[test]
+fn the_same_url_is_the_same_however_it_is_written() {
+    let two = |a: &str, b: &str| {
+        let check = |name: &str, url: &str| {
+            format!(
+                "check \"{name}\" {{\n  url = \"{url}\"\n  webhook_url = \"https://h.example.com/\"\n}}\n"
+            )
+        };
+        let told = told(&format!("{}{}", check("a", a), check("b", b)));
+        told.iter().filter(|one| one.starts_with("LK0904")).count()
+    };
+    for other in [
+        "https://example.com",
+        "HTTPS://Example.COM/",
+        "https://example.com:443/",
+        "https://example.com/#top",
+        "https://example.com/a/..",
+    ] {
+        assert_eq!(two("https://example.com/", other), 1, "{other}");
+    }
+    for other in [
+        "http://example.com/",
+        "https://example.com:8443/",
+        "https://example.com/?",
+        "https://example.com/A",
+    ] {
+        assert_eq!(two("https://example.com/", other), 0, "{other}");
+    }
+    assert_eq!(two("https://example.com/a", "https://example.com/A"), 0);
+}
+
+#[test]
+fn a_port_that_is_named_is_meant() {
+    for url in [
+        "http://example.com:443/",
+        "http://example.com:8080/",
+        "http://example:80/",
+    ] {
+        assert_eq!(
+            lints(&format!("  url = \"{url}\"")),
+            [] as [&str; 0],
+            "{url}"
+        );
+    }
+    for url in ["http://example.com/", "http://example.com:80/"] {
+        assert!(
+            lints(&format!("  url = \"{url}\""))[0].starts_with("LK0901"),
+            "{url}"
+        );
+    }
+}
+
+#[test]
+fn tokens_are_found_in_locals_and_defaults() {
+    let of = |text: &str| {
+        let mut told = told(text);
+        told.retain(|one| one.starts_with("LK0905"));
+        told.len()
+    };
+    for value in [
+        "token = \"83f1c2a4c5d6\"",
+        "api_key = \"A3f1c2a4c5d6\"",
+        "x = \"ghp_0123456789abcdef\"",
+        "x = \"password=correct-horse\"",
+        "x = { password = \"Hunter2Hunter2\" }",
+        "x = [\"a\", { secret = \"a83f1c2a4c5\" }]",
+        "x = \"https://hooks.slack.com/services/T000/B000/abcdef\"",
+        "x = \"glpat-0123456789abcdef ${upper(\"a\")}\"",
+        "x = upper(\"AKIA0123456789ABCDEF\")",
+    ] {
+        assert_eq!(of(&format!("locals {{\n  {value}\n}}\n")), 1, "{value}");
+    }
+    for value in [
+        "token = \"shop-health-token\"",
+        "token = \"web-token-2024\"",
+        "token = secret(\"a83f1c2a4c5\")",
+        "token_url = \"https://example.com/token\"",
+        "token = \"https://example.com/oauth\"",
+        "password = \"\"",
+        "key = \"a83f1c2a4c5\"",
+        "x = \"token ${secret(\"a\")}\"",
+    ] {
+        assert_eq!(of(&format!("locals {{\n  {value}\n}}\n")), 0, "{value}");
+    }
+    let variable = |more: &str| format!("variable \"token\" {{\n  {more}\n}}\n");
+    assert_eq!(
+        of(&variable("default = \"83f1c2a4c5d6\"\n  sensitive = true")),
+        1
+    );
+    assert_eq!(of(&variable("default = env(\"LOKAHI_WEB\", \"none\")")), 0);
+}
