@@ -390,22 +390,23 @@ impl Ground<'_> {
                 .collect(),
             Value::Set(items) => {
                 let mut entries = Vec::with_capacity(items.len());
-                let mut good = true;
                 for item in items.iter() {
                     match &item.value {
                         Value::String(text) => {
                             entries.push((Arc::clone(text), item.value.clone(), item.span));
                         }
                         other => {
-                            let message =
-                                format!("`for_each`: a set of strings, not of {}", other.kind());
-                            refuse(item.span, message, None);
-                            good = false;
+                            // All of a set are of one kind.
+                            let message = format!(
+                                "`for_each` wants a set of strings, and {} is in this one",
+                                other.kind()
+                            );
+                            let hint = "keys are texts: `toset([\"1\", \"2\"])`, or \
+                                        `toset([for x in list : tostring(x)])`";
+                            refuse(item.span, message, Some(hint));
+                            return None;
                         }
                     }
-                }
-                if !good {
-                    return None;
                 }
                 entries
             }

@@ -173,7 +173,11 @@ fn syntax(file: u32, text: &str, offset: usize, at: usize, message: &str) -> Pro
         let place = span(file, offset + range.start..offset + range.end);
         return Problem::new(code, place, message).hint(hint);
     }
+    let not_match = |line: &str| line.contains(" !~ ");
     let hint = match here.chars().next() {
+        _ if here.lines().next().is_some_and(not_match) => {
+            Some("not to match a pattern, write `!can(regex(\"[0-9]+\", response.body))`")
+        }
         _ if bare && here.starts_with("//") => Some("a text stands in quotes"),
         Some(':' | '/' | '.') if bare => Some("a text stands in quotes"),
         Some('\'') => Some("strings stand in double quotes"),
@@ -184,6 +188,9 @@ fn syntax(file: u32, text: &str, offset: usize, at: usize, message: &str) -> Pro
         Some(',') if message.contains("newline") => Some("no comma at the end of an attribute"),
         Some(':') if message.contains("structure") => {
             Some("an attribute is written with `=`: `url = \"https://example.com/\"`")
+        }
+        Some('=') if here.starts_with("=~") => {
+            Some("to match a pattern, write `can(regex(\"[0-9]+\", response.body))`")
         }
         Some('=') => Some("to compare, write `==`"),
         Some('\n' | '\r') if message == "expected `{`" => {

@@ -303,10 +303,13 @@ pub fn format(node: &Node) -> Read<WebhookFormat> {
 /// `200`, `"2xx"` or `"200-204"`.
 pub fn status(node: &Node) -> Read<StatusRange> {
     let read = match &node.value {
-        Value::Integer(code) => {
-            let code = u16::try_from(*code).unwrap_or(u16::MAX);
-            StatusRange::new(code, code)
-        }
+        Value::Integer(code) => match u16::try_from(*code) {
+            Ok(code) => StatusRange::new(code, code),
+            Err(_) => {
+                let message = format!("status {code} must be between 100 and 599");
+                return Err(Problem::new(Code::OutOfBounds, node.span, message));
+            }
+        },
         Value::String(text) => StatusRange::from_str(text),
         _ => return Err(wrong_type(node, "a status: 200, \"2xx\" or \"200-204\"")),
     };

@@ -143,9 +143,17 @@ impl StatusRange {
     pub fn new(from: u16, to: u16) -> Result<Self, InvalidValue> {
         if (100..=599).contains(&from) && (from..=599).contains(&to) {
             Ok(Self { from, to })
+        } else if from > to && (100..=599).contains(&from) && (100..=599).contains(&to) {
+            Err(InvalidValue::Other(format!(
+                "the range {from}-{to} ends before it begins: write \"{to}-{from}\""
+            )))
         } else {
+            let what = match from == to {
+                true => format!("status {from}"),
+                false => format!("status {from}-{to}"),
+            };
             Err(InvalidValue::Range {
-                what: format!("status {from}-{to}"),
+                what,
                 min: "100".into(),
                 max: "599".into(),
             })
