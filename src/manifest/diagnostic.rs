@@ -66,7 +66,7 @@ codes! {
     OpenString = "LK0202",
     /// A bracket or comment is never closed, or closed by another kind of bracket.
     OpenBracket = "LK0203",
-    /// Brackets are nested too deep.
+    /// Brackets or choices are nested too deep, or an expression has too many operators.
     TooDeep = "LK0204",
     /// An attribute stands twice in a block, or a key twice in an object.
     Repeated = "LK0205",

@@ -174,3 +174,83 @@ fn a_url_has_a_host_and_a_key_is_seen() {
         "check \"c\" {\n  for_each = toset([\"köln ♥ 東京\"])\n  url = \"https://e.com/\"\n}\n";
     assert_eq!(problems(&[("web.hcl", seen)]), [] as [String; 0]);
 }
+
+/// The problems of a local, but for lints.
+fn of_local(value: &str) -> Vec<String> {
+    let told = super::causes::told(&format!("locals {{\n  a = {value}\n}}\n"));
+    told.into_iter()
+        .filter(|one| !one.contains("LK09"))
+        .collect()
+}
+
+#[test]
+fn a_key_stands_once_however_it_is_written() {
+    for (key, shown) in [
+        ("\"a b\"", "a b"),
+        ("\"a.b\"", "a.b"),
+        ("\"é\"", "é"),
+        ("a", "a"),
+        ("1", "1"),
+        ("\"\"", ""),
+    ] {
+        let told = of_local(&format!("{{ {key} = 1, b = 2, {key} = 3 }}"));
+        assert!(told.len() == 1 && told[0].starts_with("LK0205"), "{told:?}");
+        assert!(
+            told[0].ends_with(&format!("`{shown}` stands twice")) || shown.is_empty(),
+            "{told:?}"
+        );
+    }
+    for key in ["\"${local.x}\"", "\"\\t\"", "(local.x)", "é"] {
+        let told = of_local(&format!("{{ {key} = 1, {key} = 3 }}"));
+        let expect = "a key of this object stands twice | each name can stand once";
+        assert!(
+            told.len() == 1 && told[0].starts_with("LK0205") && told[0].ends_with(expect),
+            "{told:?}"
+        );
+    }
+    let text = "locals {\n  a = { \"a b\" = 1, \"a c\" = 2 }\n}\ncheck \"c\" {\n  url = \"https://e.com/${local.a[\"a c\"]}\"\n}\n";
+    assert_eq!(
+        good(&[("web.hcl", text)]).checks["c"].spec.url.as_str(),
+        "https://e.com/2"
+    );
+}
+
+#[test]
+fn limits_of_the_parser_are_told_as_limits() {
+    let apart = "| take it apart: put its parts into locals";
+    let deep = format!(
+        "nested too deep: at most 64 choices, signs and brackets within one another {apart}"
+    );
+    for (value, expect) in [
+        (
+            format!("1{}", " + 1".repeat(129)),
+            format!("more than 128 operators in one expression {apart}"),
+        ),
+        (format!("{}1", "true ? 1 : ".repeat(70)), deep.clone()),
+        (format!("{}true", "!".repeat(70)), deep),
+        (
+            format!("{}1{}", "1 + (".repeat(12), ")".repeat(12)),
+            format!("more than 8 brackets within one another, each after an operator {apart}"),
+        ),
+        (
+            format!("local.b{}", ".c".repeat(110)),
+            "111 steps into a value; at most 100 are allowed".to_owned(),
+        ),
+    ] {
+        let told = of_local(&value);
+        assert!(
+            told.len() == 1 && told[0].starts_with("LK0204") && told[0].ends_with(&expect),
+            "{told:?}"
+        );
+    }
+    assert_eq!(
+        of_local(&format!("1{}", " + 1".repeat(128))),
+        [] as [String; 0]
+    );
+    let list = of_local(&format!("[{}]", "1, ".repeat(10_001)));
+    assert!(
+        list[0].starts_with("LK0402")
+            && list[0].ends_with("10001 entries; at most 10000 are allowed"),
+        "{list:?}"
+    );
+}
