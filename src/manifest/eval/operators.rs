@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::value::{self, Node, Type, Value};
-use super::{Evaluator, convert};
+use super::{Evaluator, convert, decimal};
 use crate::manifest::ast::{Expression, Operator};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
@@ -301,12 +301,12 @@ fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Value> {
         }
     }
     let (a, b) = (a.float(), b.float());
-    let result = match operator {
+    let result = decimal::calculated(operator, a, b).unwrap_or_else(|| match operator {
         Operator::Plus => a + b,
         Operator::Minus => a - b,
         Operator::Times => a * b,
         Operator::Divide => a / b,
         _ => a % b,
-    };
+    });
     result.is_finite().then(|| Value::number(result))
 }

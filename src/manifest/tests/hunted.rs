@@ -254,3 +254,37 @@ fn limits_of_the_parser_are_told_as_limits() {
         "{list:?}"
     );
 }
+
+#[test]
+fn fractions_are_calculated_as_they_are_written() {
+    for (value, expect) in [
+        ("0.1 + 0.2", "0.3"),
+        ("0.3 / 0.1", "3"),
+        ("3 * 0.1", "0.3"),
+        ("1 - 0.9", "0.1"),
+        ("sum([0.1, 0.2, 3])", "3.3"),
+        ("1e21", "1000000000000000000000"),
+        ("tostring(1e-7)", "0.0000001"),
+        (
+            "jsonencode([1e21, 1e-7, 0.1 + 0.2, 1.0])",
+            "[1000000000000000000000,0.0000001,0.3,1]",
+        ),
+        ("0.1 + 0.2 == 0.3", "true"),
+    ] {
+        let text =
+            format!("check \"c\" {{\n  url = \"https://e.com/\"\n  body = \"v${{{value}}}\"\n}}\n");
+        let body = good(&[("web.hcl", &text)]).checks["c"].spec.body.clone();
+        assert_eq!(body.as_plain(), Some(&*format!("v{expect}")), "{value}");
+    }
+}
+
+#[test]
+fn what_nobody_sees_is_an_escape_of_the_files_in_a_message() {
+    let text = "check \"c\" {\n  url = \"\\u001bx\"\n  every = \"\\u202e1s\"\n}\n";
+    let told = problems(&[("web.hcl", text)]);
+    assert!(told[0].contains(r#""\u001bx" is not a URL"#), "{told:?}");
+    assert!(
+        told[1].contains(r#""\u202e1s" is not a duration"#),
+        "{told:?}"
+    );
+}
