@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::json::Scalar;
 use crate::model::name::Name;
+use crate::model::quoted::escaped;
 use crate::model::secret::{Piece, Text};
 use crate::model::webhook::ReceiverUrl;
 
@@ -170,10 +171,10 @@ impl fmt::Display for Template<'_> {
                 // Before `${` it would be read as its escape.
                 Piece::Plain(text) => match text.strip_suffix('$') {
                     Some(before) => {
-                        escaped(before, f)?;
+                        escaped(before, char::is_control, f)?;
                         f.write_str("${\"$\"}")?;
                     }
-                    None => escaped(text, f)?,
+                    None => escaped(text, char::is_control, f)?,
                 },
                 Piece::Secret(name) => write!(f, "${{{name}}}")?,
             }
@@ -185,25 +186,8 @@ impl fmt::Display for Template<'_> {
 /// A quoted string with HCL's escapes.
 fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("\"")?;
-    escaped(text, f)?;
+    escaped(text, char::is_control, f)?;
     f.write_str("\"")
-}
-
-fn escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' => f.write_str("\\\"")?,
-            '\\' => f.write_str("\\\\")?,
-            '\n' => f.write_str("\\n")?,
-            '\r' => f.write_str("\\r")?,
-            '\t' => f.write_str("\\t")?,
-            '$' | '%' if characters.peek() == Some(&'{') => write!(f, "{c}{c}")?,
-            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
-            c => write!(f, "{c}")?,
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

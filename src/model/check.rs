@@ -10,6 +10,7 @@ use crate::model::dial::{ConnectTo, HttpVersion, IpFamily, Redirects};
 use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
 use crate::model::pattern::Pattern;
+use crate::model::quoted::Quoted;
 use crate::model::secret::{SecretName, Text};
 use crate::model::tls::TlsSpec;
 use crate::model::value::{HttpUrl, InvalidValue};
@@ -145,9 +146,17 @@ impl StatusRange {
     pub fn new(from: u16, to: u16) -> Result<Self, InvalidValue> {
         if (100..=599).contains(&from) && (from..=599).contains(&to) {
             Ok(Self { from, to })
+        } else if from > to && (100..=599).contains(&from) && (100..=599).contains(&to) {
+            Err(InvalidValue::Other(format!(
+                "the range {from}-{to} ends before it begins: write \"{to}-{from}\""
+            )))
         } else {
+            let what = match from == to {
+                true => format!("status {from}"),
+                false => format!("status {from}-{to}"),
+            };
             Err(InvalidValue::Range {
-                what: format!("status {from}-{to}"),
+                what,
                 min: "100".into(),
                 max: "599".into(),
             })
@@ -177,7 +186,8 @@ impl FromStr for StatusRange {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = || {
             InvalidValue::Other(format!(
-                "{text:?} is not a status: write 200, \"2xx\" or \"200-204\""
+                "{} is not a status: write 200, \"2xx\" or \"200-204\"",
+                Quoted(text)
             ))
         };
         if let Some(class) = text.strip_suffix("xx") {

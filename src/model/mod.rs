@@ -1,5 +1,6 @@
 //! The nouns: values and their invariants. No I/O, no serialisation.
 
+pub mod quoted;
 pub mod id;
 pub mod name;
 pub mod value;

@@ -43,7 +43,13 @@ pub(super) fn roots(
     let (_, strays) = load::survey(path);
     let strays = report::human(&strays, &path.display().to_string(), style(console));
     console.words.write_all(strays.as_bytes())?;
-    let roots = load::tree(path, &inputs);
+    let load::Tree { roots, strangers } = load::tree(path, &inputs);
+    if !strangers.is_empty() {
+        let text = report::human(&strangers, &path.display().to_string(), style(console));
+        console.out.write_all(text.as_bytes())?;
+        let message = format!("{}: nothing was changed", report::counts(&strangers));
+        return Err(Failure::new(Exit::Refused, message));
+    }
     if roots.len() > 1 && output == TextOutput::Json {
         let message = format!("{} holds {} projects", path.display(), roots.len());
         return Err(Failure::new(Exit::Usage, message)

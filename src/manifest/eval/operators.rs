@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::value::{self, Node, Type, Value};
-use super::{Evaluator, convert};
+use super::{Evaluator, convert, decimal};
 use crate::manifest::ast::{Expression, Operator};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
@@ -190,6 +190,11 @@ impl Evaluator<'_> {
         let (a, b) = (self.number(&left, &name), self.number(&right, &name));
         let compares = operator.precedence() == Operator::Less.precedence();
         let gives = if compares { Type::Bool } else { Type::Number };
+        let divides = matches!(operator, Operator::Divide | Operator::Modulo);
+        let divided = a.is_some() || matches!(left.value, Value::Unknown(_));
+        if divides && divided && b.is_some_and(|b| b.float() == 0.0) {
+            return self.refuse(Code::Arithmetic, right.span, "division by zero");
+        }
         let (Some(a), Some(b)) = (a, b) else {
             let known = |node: &Node| {
                 matches!(node.value, Value::Unknown(_)) || convert::number(&node.value).is_some()
@@ -201,9 +206,6 @@ impl Evaluator<'_> {
         };
         if compares {
             return Value::Bool(compare(operator, a, b));
-        }
-        if matches!(operator, Operator::Divide | Operator::Modulo) && b.float() == 0.0 {
-            return self.refuse(Code::Arithmetic, right.span, "division by zero");
         }
         match arithmetic(operator, a, b) {
             Some(value) => value,
@@ -296,12 +298,12 @@ fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Value> {
         }
     }
     let (a, b) = (a.float(), b.float());
-    let result = match operator {
+    let result = decimal::calculated(operator, a, b).unwrap_or_else(|| match operator {
         Operator::Plus => a + b,
         Operator::Minus => a - b,
         Operator::Times => a * b,
         Operator::Divide => a / b,
         _ => a % b,
-    };
+    });
     result.is_finite().then(|| Value::number(result))
 }
