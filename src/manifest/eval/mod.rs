@@ -35,6 +35,8 @@ pub const MAX_STEPS: u32 = 1_000_000;
 
 /// How many parts of a value are gone through in a step.
 const WALK: usize = 16;
+/// How many bytes of a text a function goes through in a step.
+const GONE_THROUGH: usize = 32;
 /// How many bytes a pattern goes through in a step: most searches end long before the end of the
 /// text that they are counted with.
 const SEARCHED: usize = 1024;
@@ -288,7 +290,7 @@ impl<'s> Evaluator<'s> {
             let entries = match &node.value {
                 Value::List(items) | Value::Set(items) => items.len(),
                 Value::Object(object) => object.entries().len(),
-                Value::String(text) => text.len() / 64,
+                Value::String(text) => text.len() / GONE_THROUGH,
                 _ => 1,
             };
             let looks_inside = function
@@ -302,13 +304,28 @@ impl<'s> Evaluator<'s> {
         });
         let pattern = functions::pattern::of_call(function, &arguments);
         let new = pattern.is_some_and(|pattern| self.patterns.insert(Arc::clone(pattern)));
-        let visited = visited.sum::<usize>() + if new { PATTERN } else { 0 };
+        let weight = functions::weight(function.name);
+        let visited = visited.sum::<usize>() * weight + if new { PATTERN } else { 0 };
         if !self.step(visited, span) {
             return Value::Invalid;
         }
         functions::pattern::searched_bytes();
         let called = functions::call(function, &arguments, span);
         if !self.step(functions::pattern::searched_bytes() / SEARCHED, span) {
+            return Value::Invalid;
+        }
+        let made = match &called {
+            Ok(Value::List(items) | Value::Set(items)) => items.len(),
+            Ok(Value::Object(object)) => object.entries().len(),
+            _ => 0,
+        };
+        let made = match (weight, &called) {
+            (functions::HEAVY, Ok(value)) if made > 0 => {
+                convert::size(value).unwrap_or(convert::MAX_NODES) * weight
+            }
+            _ => made,
+        };
+        if !self.step(made, span) {
             return Value::Invalid;
         }
         match called {

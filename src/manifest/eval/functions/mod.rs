@@ -168,6 +168,21 @@ pub static FUNCTIONS: &[Function] = &[
     object::ZIPMAP,
 ];
 
+/// How much a function that makes each of its parts anew costs for one of them.
+pub const HEAVY: usize = 8;
+
+/// How much a function costs for each part that it goes through, in steps: measured, so that the
+/// steps of a root last a few seconds whatever they are spent on.
+pub fn weight(name: &str) -> usize {
+    match name {
+        "contains" | "element" | "index" | "length" | "lookup" | "range" | "slice" | "keys"
+        | "values" | "alltrue" | "anytrue" | "regex" | "regexall" => 1,
+        "csvdecode" | "distinct" | "formatlist" | "jsondecode" | "merge" | "replace"
+        | "setproduct" | "transpose" | "yamldecode" => HEAVY,
+        _ => 4,
+    }
+}
+
 /// The function of a name.
 pub fn function(name: &str) -> Option<&'static Function> {
     let at = FUNCTIONS.binary_search_by(|f| f.name.cmp(name)).ok()?;
