@@ -80,7 +80,9 @@ impl Draft<'_> {
     /// The specs, of every kind, that a plan must know.
     pub fn needed(&self) -> BTreeSet<Digest> {
         let each = |step: &Step<'_>| [step.before, step.after];
-        self.steps.iter().flat_map(each).flatten().collect()
+        let steps = self.steps.iter().flat_map(each).flatten();
+        // Its limits hold.
+        steps.chain(self.live.project_spec).collect()
     }
 
     /// The addresses of the webhooks that end, so that nobody may refer to them.

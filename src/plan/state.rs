@@ -45,12 +45,9 @@ impl Wanted {
             let source = source.clone();
             webhooks.insert(address.clone(), Declared { spec, source });
         }
-        let project = ProjectSpec {
-            operators: desired.operators.clone(),
-        };
         let wanted = Self {
             project: desired.project.clone(),
-            project_spec: Some(put(Kind::Project, encode_project(&project))),
+            project_spec: Some(put(Kind::Project, encode_project(&desired.project_spec))),
             checks,
             webhooks,
             moves: desired.moves.clone(),

@@ -11,7 +11,7 @@ use crate::proto::moment::timestamp;
 use crate::store::Connection;
 use crate::store::condition::{Aspect, Condition, NewCondition, condition_set};
 use crate::store::error::StoreError;
-use crate::store::project::{Project, project_operators};
+use crate::store::project::{Project, project_settings};
 use crate::store::transition::{NewEvent, event_insert};
 
 /// The type of the event that tells of an aspect, and whether it is told while the aspect
@@ -50,7 +50,8 @@ pub(super) async fn say(
     if !opens && !opened || opens && opened && told {
         return Ok(None);
     }
-    let operators = project_operators(conn, project.id).await?;
+    let operators = project_settings(conn, project.id).await?.operators;
+    let operators: Vec<String> = operators.iter().map(ToString::to_string).collect();
     if operators.is_empty() {
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use crate::model::change::Drift;
-use crate::model::desired::{API_PROJECT, SourceLine};
+use crate::model::desired::{API_PROJECT, ProjectSpec, SourceLine};
 use crate::model::id::{CheckId, SpecId};
 use crate::spec::{self, Digest};
 
@@ -439,11 +439,11 @@ pub async fn project_counts(
     .doing("count what a project has")
 }
 
-/// The names of the receivers that hear of a project, as far as they live.
-pub async fn project_operators(
+/// What the root says of its project, as it was last applied.
+pub async fn project_settings(
     conn: &mut PgConnection,
     project: ProjectId,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<ProjectSpec, StoreError> {
     let bytes = sqlx::query_scalar!(
         "select s.bytes from projects p join specs s on s.id = p.spec_id where p.id = $1",
         project.0
@@ -452,6 +452,5 @@ pub async fn project_operators(
     .await
     .doing("read what a root says of its project")?;
     let spec = bytes.and_then(|bytes| spec::decode_project(&bytes).ok());
-    let operators = spec.unwrap_or_default().operators;
-    Ok(operators.iter().map(ToString::to_string).collect())
+    Ok(spec.unwrap_or_default())
 }

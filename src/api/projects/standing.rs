@@ -21,7 +21,7 @@ use crate::store::condition::{
     Aspect, Condition, condition_list, project_approve, project_resume, project_suspend,
 };
 use crate::store::generation::{self, generation_list};
-use crate::store::project::{Counts, Project, project_counts, project_list, project_operators};
+use crate::store::project::{Counts, Project, project_counts, project_list, project_settings};
 
 /// How many generations one answer has, when nothing is said and at most.
 const DEFAULT_COUNT: i32 = 30;
@@ -66,6 +66,7 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         down,
     } = project_counts(conn, project.id).await?;
     let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
+    let settings = project_settings(conn, project.id).await?;
     let conditions = condition_list(conn, &[project.id]).await?.into_iter();
     let is_alone = project.reconciler.is_none();
     let conditions = conditions.map(|(_, it)| match is_alone {
@@ -74,7 +75,10 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
     });
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(ProjectStatus {
-        operators: project_operators(conn, project.id).await?,
+        operators: settings.operators.iter().map(ToString::to_string).collect(),
+        max_deletes: settings.limits.deletes,
+        max_silence: settings.limits.silence,
+        max_changes: settings.limits.changes,
         project: project.name,
         generation: project.generation,
         live_version: project.live_version,

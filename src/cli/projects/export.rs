@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::standing::limits;
 use crate::cli::arguments::projects::Export;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
@@ -51,11 +52,11 @@ pub(in crate::cli) async fn export(
         let project = what.owner.clone();
         client.projects(&ProjectsRequest { project }).await?;
     }
-    let operators = match project.as_str() == what.owner {
-        true => operators(client, &project).await?,
+    let settings = match project.as_str() == what.owner {
+        true => settings(client, &project).await?,
         false => String::new(),
     };
-    let mut text = format!("lokahi {{\n  project = \"{project}\"\n{operators}}}\n");
+    let mut text = format!("lokahi {{\n  project = \"{project}\"\n{settings}}}\n");
     for (name, object) in named(&objects) {
         text.push('\n');
         text.push_str(&block(object, &name)?);
@@ -72,19 +73,25 @@ pub(in crate::cli) async fn export(
     Ok(Exit::Ok)
 }
 
-/// The line that says who hears of a project, if somebody does.
-async fn operators(client: &Client, project: &Name) -> Result<String, Failure> {
+/// What a root says of its project, one attribute a line.
+async fn settings(client: &Client, project: &Name) -> Result<String, Failure> {
     let asked = ProjectsRequest {
         project: project.to_string(),
     };
     let found = client.projects(&asked).await?.projects.into_iter().next();
-    let names = found.map(|project| project.operators).unwrap_or_default();
-    let names = names.iter().map(|name| format!("webhook.{name}"));
-    let names: Vec<String> = names.collect();
-    Ok(match names.is_empty() {
+    let Some(project) = found else {
+        return Ok(String::new());
+    };
+    let names = project.operators.iter();
+    let names: Vec<String> = names.map(|name| format!("webhook.{name}")).collect();
+    let mut text = match names.is_empty() {
         true => String::new(),
         false => format!("  operators = [{}]\n", names.join(", ")),
-    })
+    };
+    for (name, limit) in limits(&project) {
+        text.push_str(&format!("  {name} = {limit}\n"));
+    }
+    Ok(text)
 }
 
 fn filter(owner: &str) -> ObjectsRequest {

@@ -75,6 +75,11 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
             format!("{} checks were changed past the files", project.drifted),
         );
     }
+    let limits = limits(project).map(|(name, limit)| format!("{name} = {limit}"));
+    let limits: Vec<String> = limits.collect();
+    if !limits.is_empty() {
+        line("limits", limits.join(", "));
+    }
     if !project.operators.is_empty() {
         line("operators", project.operators.join(", "));
     }
@@ -107,6 +112,17 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// The limits of the guards that the root gives, by attribute.
+pub(super) fn limits(project: &ProjectStatus) -> impl Iterator<Item = (&'static str, u32)> {
+    let all = [
+        ("max_deletes", project.max_deletes),
+        ("max_silence", project.max_silence),
+        ("max_changes", project.max_changes),
+    ];
+    all.into_iter()
+        .filter_map(|(name, limit)| Some((name, limit?)))
 }
 
 /// What is as it should be needs no line, but that it is ready.

@@ -238,6 +238,13 @@ pub struct ProjectSpec {
     /// Names of receivers.
     #[prost(string, repeated, tag = "2")]
     pub operators: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many checks one apply may touch before a guard holds it; absent: the usual share.
+    #[prost(uint32, optional, tag = "3")]
+    pub max_deletes: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "4")]
+    pub max_silence: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "5")]
+    pub max_changes: ::core::option::Option<u32>,
 }
 impl ::prost::Name for ProjectSpec {
     const NAME: &'static str = "ProjectSpec";

@@ -1271,6 +1271,13 @@ pub struct ProjectStatus {
     pub up: i32,
     #[prost(int32, tag = "17")]
     pub down: i32,
+    /// The limits of the guards that the root gives; absent: the usual ones.
+    #[prost(uint32, optional, tag = "18")]
+    pub max_deletes: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "19")]
+    pub max_silence: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "20")]
+    pub max_changes: ::core::option::Option<u32>,
 }
 impl ::prost::Name for ProjectStatus {
     const NAME: &'static str = "ProjectStatus";

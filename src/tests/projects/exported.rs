@@ -53,7 +53,8 @@ async fn a_project_is_exported_whole() {
                 body_contains = [\"hello\"]\n  }\n\n  lifecycle {\n    \
                 prevent_destroy = true\n  }\n}\n\n";
     let shop = Shop::start().await;
-    let project = "lokahi {\n  project   = \"shop\"\n  operators = [webhook.oncall]\n}\n\n";
+    let project = "lokahi {\n  project   = \"shop\"\n  operators = [webhook.oncall]\n  \
+                   max_deletes = 40\n  max_changes = 200\n}\n\n";
     let text = [project, &json, &check("web", NOTIFY), each, rich].concat();
     shop.folder.write_file("shop.hcl", &text);
     shop.apply().await;
