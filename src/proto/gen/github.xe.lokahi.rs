@@ -133,7 +133,7 @@ pub struct Check {
     /// Why it is not up: what the newest failed probe saw. Empty when all is well.
     #[prost(string, tag = "31")]
     pub reason: ::prost::alloc::string::String,
-    /// Nobody probes it: its file says enabled = false.
+    /// Nobody probes it. Put with `disabled` in `update_mask` and false: it is probed again.
     #[prost(bool, tag = "32")]
     pub disabled: bool,
     /// Put only: also if check files declare it. The next plan shows it as drift.
