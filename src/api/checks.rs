@@ -34,6 +34,8 @@ use crate::store::spec::spec_put;
 
 const CREATE: &str = "github.xe.lokahi.Checks/Create";
 const PUT: &str = "github.xe.lokahi.Checks/Put";
+/// The check says it.
+const CHANGES: Needs = Needs::OfRequest("`apply:api`; by force `apply:PROJECT`");
 
 /// How far back percentiles look.
 const LATENCY_WINDOW: Duration = Duration::hours(24);
@@ -50,10 +52,10 @@ const LONGEST_REQUEST_ID: usize = 200;
 pub(super) fn add(methods: Methods) -> Methods {
     methods
         .with(CREATE, Needs::ApplyApi, create)
-        .with("github.xe.lokahi.Checks/Delete", Needs::ApplyApi, delete)
+        .with("github.xe.lokahi.Checks/Delete", CHANGES, delete)
         .with("github.xe.lokahi.Checks/Get", Needs::Read, get)
         .with("github.xe.lokahi.Checks/List", Needs::Read, list)
-        .with(PUT, Needs::ApplyApi, put)
+        .with(PUT, CHANGES, put)
         .with("github.xe.lokahi.Checks/Status", Needs::Read, status)
 }
 
@@ -133,6 +135,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
 }
 
 async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
+    call.needs_some_apply().await?;
     let id = check_id(&put.id)?;
     let key = request_key(&call, &put.request_id, PUT)?;
     let project = call.state.project().await?;
@@ -147,10 +150,8 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, put.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
+    force::allowed(&call, &mut tx, &current, put.force, &put.force_reason).await?;
     let forced = current.owner == Owner::Declared;
-    if forced {
-        force::allowed(&call, &mut tx, &current, put.force, &put.force_reason).await?;
-    }
     if !put.name.is_empty() && Some(put.name.as_str()) != current.name() {
         let why = "cannot be changed; create a check with the new name";
         return Err(TwirpError::argument("name", why).into());
@@ -224,6 +225,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
 }
 
 async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
+    call.needs_some_apply().await?;
     let id = check_id(&wanted.id)?;
     let mut tx = call.state.store.begin().await?;
     force::order(&mut tx, id, wanted.force).await?;
@@ -231,9 +233,9 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     same_version(id, version, wanted.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     let now = clock::now();
+    force::allowed(&call, &mut tx, &current, wanted.force, &wanted.reason).await?;
     let forced = current.owner == Owner::Declared;
     if forced {
-        force::allowed(&call, &mut tx, &current, wanted.force, &wanted.reason).await?;
         force::note(&call, &mut tx, &current, &wanted.reason, now).await?;
     }
     check_delete(&mut tx, &[id], now).await?;
