@@ -147,7 +147,7 @@ pub(super) fn weigh(
     for step in steps.iter().filter(|step| step.kind == Kind::Check) {
         let (before, after) = step.checks(specs);
         let address = || step.address.to_owned();
-        if step.action == Action::Delete {
+        if step.action == Action::Delete && !step.gone {
             weight.deletes.push(address());
             if before.is_some_and(|spec| spec.prevent_destroy) {
                 weight.protected.push(address());

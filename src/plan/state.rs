@@ -108,6 +108,8 @@ pub struct Live {
     /// By address, those of the last seven days.
     pub dead_checks: BTreeMap<String, Tombstone>,
     pub dead_webhooks: BTreeMap<String, Tombstone>,
+    /// Checks that were declared last, and that somebody has deleted past the files.
+    pub ended_checks: BTreeMap<String, LiveObject>,
     /// What the API has of what is to be adopted, by id and by name.
     pub api: BTreeMap<String, LiveObject>,
 }

@@ -134,6 +134,7 @@ fn head(change: &Change) -> String {
         Action::Rename => "will be its name, with its history",
         Action::Adopt => "will be declared here, with its history",
         Action::Release => "will belong to the API",
+        Action::Delete if change.is_of_the_gone() => "is not declared any more",
         Action::Delete => "will be deleted",
     };
     let sign = match change.action {
@@ -181,6 +182,7 @@ fn details(out: &mut String, change: &Change) {
         };
         let what = match change.action {
             Action::Revive => "deleted",
+            Action::Delete if change.is_of_the_gone() => "deleted",
             _ => "changed",
         };
         let at = moment(drift.at);

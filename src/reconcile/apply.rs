@@ -342,7 +342,7 @@ impl Work<'_> {
     ) -> Result<(), StoreError> {
         let checks = || changes.iter().filter(|change| change.kind == Kind::Check);
         let ids = |action| -> Vec<CheckId> {
-            let of = checks().filter(|change| change.action == action);
+            let of = checks().filter(|change| change.action == action && !change.is_of_the_gone());
             of.filter_map(|change| change.id.map(CheckId)).collect()
         };
         // An address that is given up may be taken in the same apply.
@@ -364,7 +364,7 @@ impl Work<'_> {
         check_update(conn, Owner::Declared, of(Action::Update)).await?;
         check_update(conn, Owner::Declared, of(Action::Rename)).await?;
         let all: Vec<&NewCheck> = by.values().flatten().collect();
-        let settled: Vec<Uuid> = all.iter().map(|new| new.id.0).collect();
+        let settled: Vec<Uuid> = checks().filter_map(|change| change.id).collect();
         project_settled(conn, &settled).await?;
         self.link(conn, &all, receivers).await
     }

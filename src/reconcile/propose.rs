@@ -17,7 +17,7 @@ use crate::plan::{self, Plan, RESTORABLE, release, wire};
 use crate::spec::{self, Digest};
 use crate::store::Connection;
 use crate::store::generation::GenerationKind;
-use crate::store::project::{LiveRow, Project, project_checks, project_receivers};
+use crate::store::project::{LiveRow, Project, project_checks, project_ended, project_receivers};
 use crate::store::spec::spec_bytes;
 use crate::store::tombstone::{DeadRow, api_checks_lock, tombstone_find};
 
@@ -172,6 +172,7 @@ async fn live(
             _ => live.dead_checks = dead.collect(),
         }
     }
+    live.ended_checks = objects(project_ended(conn, project.id).await?);
     let imports = wanted.moves.iter().filter_map(|block| match &block.spec {
         Move::Import { id, .. } => Some(id.clone()),
         _ => None,
@@ -305,7 +306,8 @@ async fn load(
         specs.webhooks.insert(digest, spec);
     }
     let checks = wanted.checks.iter().map(|(a, d)| (a, d.spec));
-    let living = live.checks.iter().chain(&live.api);
+    let living = live.checks.iter().chain(&live.ended_checks);
+    let living = living.chain(&live.api);
     let living = living.map(|(a, o)| (a, o.live));
     let dead = live.dead_checks.iter().map(|(a, o)| (a, o.live));
     for (address, digest) in checks.chain(living).chain(dead) {

@@ -237,6 +237,41 @@ pub async fn project_checks(
         .collect())
 }
 
+/// The checks that files declared last and that somebody has deleted past them, by address.
+pub async fn project_ended(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<Vec<LiveRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select c.id, c.address, s.digest, m.file, m.line, f.by_whom, f.at, f.reason
+           from drifts f
+           join checks c on c.id = f.check_id
+           join specs s on s.id = c.live_spec_id
+           join memberships m on m.project_id = c.project_id and m.kind = 'check'
+               and m.object = c.id and m.to_gen is null
+           where c.project_id = $1 and c.deleted_at is not null
+           order by c.address"#,
+        project.0,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read what was deleted past the files")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(LiveRow {
+                id: row.id,
+                address: row.address,
+                live: digest(row.digest)?,
+                declared: None,
+                source: source(Some(row.file), Some(row.line)),
+                drift: drift(Some(row.by_whom), Some(row.at), Some(row.reason)),
+                told_by: 0,
+            })
+        })
+        .collect())
+}
+
 /// The live declared receivers of a project, by address.
 pub async fn project_receivers(
     conn: &mut PgConnection,

@@ -1040,7 +1040,8 @@ pub struct Change {
     /// Somebody changed it beside the files.
     #[prost(message, optional, tag = "9")]
     pub drift: ::core::option::Option<Drift>,
-    /// Until when a deleted one can be brought back.
+    /// Until when a deleted one can be brought back. Absent of a delete: somebody has deleted it
+    /// past the files already, and they do not declare it any more.
     #[prost(message, optional, tag = "10")]
     pub restorable_until: ::core::option::Option<::prost_types::Timestamp>,
 }

@@ -110,6 +110,45 @@ async fn a_forced_delete_is_shown_and_undone() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_past_the_files_and_then_dropped_from_them_is_over() {
+    let shop = shop().await;
+    let delete = ["delete", "shop/mail", "--force", "--reason", WHY];
+    shop.good(&delete).await;
+    let drifted = async || {
+        let status = shop.server.good("Projects/Status", r#"{"project":"shop"}"#);
+        status.await["projects"][0]["drifted"].clone()
+    };
+    assert_eq!(drifted().await, 1);
+    shop.folder
+        .write(&(HOOK.to_owned() + &check("web", NOTIFY)));
+    let planned = shop.plan(&[]).await;
+    let first: Vec<&str> = planned.out.lines().take(1).collect();
+    assert_eq!(
+        first,
+        ["  - check.mail is not declared any more        (was FOLDER/shop.hcl:16)"]
+    );
+    assert_eq!(
+        drift(&planned.out),
+        [format!(
+            "  ! deleted past the files by anonymous at TIME, because: {WHY}"
+        )]
+    );
+    shop.apply().await;
+    assert_eq!(drifted().await, serde_json::Value::Null);
+    let open = "select count(*) from memberships where address = 'mail' and to_gen is null";
+    let mut conn = shop.server.store.acquire().await.unwrap();
+    let open: i64 = sqlx::query_scalar(open)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(open, 0);
+    // Its seven days are those of its delete.
+    shop.good(&["restore", "shop", "mail", "--auto-approve"])
+        .await;
+    assert!(shop.check("shop", "mail").await.is_some());
+}
+
+#[tokio::test]
 async fn a_forced_change_makes_a_plan_of_before_stale() {
     let shop = shop().await;
     shop.folder
