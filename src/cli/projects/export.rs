@@ -32,7 +32,8 @@ pub(in crate::cli) async fn export(
         }
         for object in &objects {
             writeln!(console.out, "# {}:{}", object.file, object.line)?;
-            writeln!(console.out, "{}", block(object, &object.address)?)?;
+            let block = block(object, &object.address, &Webhooks::new())?;
+            writeln!(console.out, "{block}")?;
         }
         return Ok(Exit::Ok);
     }
@@ -57,9 +58,14 @@ pub(in crate::cli) async fn export(
         false => String::new(),
     };
     let mut text = format!("lokahi {{\n  project = \"{project}\"\n{settings}}}\n");
-    for (name, object) in named(&objects) {
+    let named = named(&objects);
+    let webhooks = named.iter().filter(|(_, object)| object.kind == "webhook");
+    let webhooks: Webhooks<'_> = webhooks
+        .map(|(name, it)| ((it.project.as_str(), it.address.as_str()), name.as_str()))
+        .collect();
+    for (name, object) in &named {
         text.push('\n');
-        text.push_str(&block(object, &name)?);
+        text.push_str(&block(object, name, &webhooks)?);
         if object.owner == "api" && object.kind == "check" {
             // Its history comes along, and it is not made a second time.
             let id = &object.id;
@@ -147,7 +153,10 @@ fn named(objects: &[Object]) -> Vec<(String, &Object)> {
             .insert((object.kind.clone(), name.clone()), ())
             .is_some()
         {
-            name = format!("{own}-{number}");
+            name = match own.split_once('[') {
+                Some((base, key)) => format!("{base}-{number}[{key}"),
+                None => format!("{own}-{number}"),
+            };
             number += 1;
         }
         all.push((name, object));
@@ -155,7 +164,10 @@ fn named(objects: &[Object]) -> Vec<(String, &Object)> {
     all
 }
 
-fn block(object: &Object, name: &str) -> Result<String, Failure> {
+/// What webhooks are called in the export, by project and own name.
+type Webhooks<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
+
+fn block(object: &Object, name: &str, webhooks: &Webhooks<'_>) -> Result<String, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
         let message = format!("{}.{} cannot be read: {}", object.kind, name, chain(error));
         Failure::new(Exit::Server, message).hint("the server may be newer than this lokahictl")
@@ -166,7 +178,13 @@ fn block(object: &Object, name: &str) -> Result<String, Failure> {
             Ok(webhook_text(name, &spec))
         }
         _ => {
-            let spec = decode_check(&object.spec).map_err(|error| unreadable(&error))?;
+            let mut spec = decode_check(&object.spec).map_err(|error| unreadable(&error))?;
+            for receiver in &mut spec.receivers {
+                let called = webhooks.get(&(object.project.as_str(), receiver.as_str()));
+                if let Some(other) = called.and_then(|called| called.parse().ok()) {
+                    *receiver = other;
+                }
+            }
             Ok(check_text(name, &spec, &BTreeMap::new(), ""))
         }
     }
