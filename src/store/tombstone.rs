@@ -1,5 +1,7 @@
 //! What was deleted and can come back, and what the API has that a project may take.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -117,22 +119,36 @@ pub async fn api_checks_lock(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query!(
-        r#"select w.name as "name!", c.id, s.digest
+    // Its spec is read afterwards: one that is changed while this waits for it would not be
+    // found with the new one.
+    let locked = sqlx::query!(
+        r#"select w.name as "name!", c.id
            from checks c
            join projects p on p.id = c.project_id
-           join specs s on s.id = c.live_spec_id
            join unnest($2::text[]) as w (name) on w.name = c.address or w.name = c.id::text
            where p.name = $1 and c.owner = 'api' and c.deleted_at is null
            for no key update of c"#,
         API_PROJECT,
         wanted,
     )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("lock the API's checks")?;
+    let ids: Vec<Uuid> = locked.iter().map(|row| row.id).collect();
+    let specs = sqlx::query!(
+        "select c.id, s.digest from checks c join specs s on s.id = c.live_spec_id
+         where c.id = any($1)",
+        &ids,
+    )
     .fetch_all(conn)
     .await
-    .doing("find the API's checks")?;
-    Ok(rows
+    .doing("read the API's checks")?;
+    let specs = specs
         .into_iter()
-        .filter_map(|row| Some((row.name, row.id, digest(row.digest)?)))
+        .filter_map(|row| Some((row.id, digest(row.digest)?)));
+    let specs: HashMap<Uuid, Digest> = specs.collect();
+    Ok(locked
+        .into_iter()
+        .filter_map(|row| Some((row.name, row.id, *specs.get(&row.id)?)))
         .collect())
 }

@@ -28,6 +28,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::support::servers::servers;
+use crate::support::until;
 
 /// A database with the projects `shop` and `api`.
 struct Shelf {
@@ -378,6 +379,34 @@ async fn who_changes_a_check_does_not_keep_its_transitions_waiting() {
     let seen = [transition(&check, 1)];
     let recorded = transition_insert(&mut shelf.conn, &seen, clock::now()).await;
     assert!(recorded.is_ok(), "{recorded:?}");
+}
+
+#[tokio::test]
+async fn a_check_that_changes_while_it_is_adopted_is_found() {
+    let mut shelf = Shelf::new().await;
+    let mut check = shelf.made("it").await;
+    let changed = shelf.wish("it", |spec| spec.enabled = false).await;
+    check.spec_id = changed.spec_id;
+    let mut other = PgConnection::connect(&shelf.url).await.unwrap();
+    let mut tx = other.begin().await.unwrap();
+    check_update(&mut tx, Owner::Api, &[check]).await.unwrap();
+    let mut adopter = PgConnection::connect(&shelf.url).await.unwrap();
+    let adopting = tokio::spawn(async move {
+        let mut tx = adopter.begin().await.unwrap();
+        api_checks_lock(&mut tx, &["it".to_owned()]).await.unwrap()
+    });
+    let waits = "select count(*) from pg_locks l join pg_stat_activity a using (pid)
+                 where not l.granted and a.datname = current_database()";
+    let pool = sqlx::PgPool::connect(&shelf.url).await.unwrap();
+    until("the adoption waits for the change", async || {
+        let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&pool).await.unwrap();
+        waiting > 0
+    })
+    .await;
+    tx.commit().await.unwrap();
+    let found = adopting.await.unwrap();
+    let digests: Vec<Digest> = found.into_iter().map(|(_, _, digest)| digest).collect();
+    assert_eq!(digests, [Digest::of(&encode_check(&changed.spec))]);
 }
 
 #[tokio::test]
