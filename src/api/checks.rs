@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
-use super::{Call, convert, edit, force};
+use super::{Call, convert, edit, force, restore};
 use crate::clock;
 use crate::histogram::summarise;
 use crate::model::desired::API_PROJECT;
@@ -56,6 +56,11 @@ pub(super) fn add(methods: Methods) -> Methods {
         .with("github.xe.lokahi.Checks/Get", Needs::Read, get)
         .with("github.xe.lokahi.Checks/List", Needs::Read, list)
         .with(PUT, CHANGES, put)
+        .with(
+            "github.xe.lokahi.Checks/Restore",
+            Needs::ApplyApi,
+            restore::restore,
+        )
         .with("github.xe.lokahi.Checks/Status", Needs::Read, status)
 }
 
@@ -99,7 +104,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         let made = receiver_implicit(&mut tx, project, std::slice::from_ref(webhook), now).await?;
         receiver_add(&mut tx, &[(id, made.into_values().collect())]).await?;
     }
-    let subject = subject(id, &opts.name);
+    let subject = audited(id, &opts.name);
     let entry = AuditEntry {
         project: API_PROJECT,
         after: Some(digest),
@@ -195,7 +200,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
                 receiver_replace(&mut tx, id, old, new, now).await?;
             }
         }
-        let subject = subject(id, current.name().unwrap_or_default());
+        let subject = audited(id, current.name().unwrap_or_default());
         let entry = AuditEntry {
             project: &current.project,
             before: Some(Digest::of(&encode_check(&current.spec))),
@@ -239,7 +244,7 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
         force::note(&call, &mut tx, &current, &wanted.reason, now).await?;
     }
     check_delete(&mut tx, &[id], now).await?;
-    let subject = subject(id, current.name().unwrap_or_default());
+    let subject = audited(id, current.name().unwrap_or_default());
     let entry = AuditEntry {
         project: &current.project,
         before: Some(Digest::of(&encode_check(&current.spec))),
@@ -367,7 +372,7 @@ pub(super) fn check_id(text: &str) -> Result<CheckId, TwirpError> {
 }
 
 /// As audit names it: by its name, if it has one, and its id.
-fn subject(id: CheckId, name: &str) -> String {
+pub(super) fn audited(id: CheckId, name: &str) -> String {
     match name {
         "" => format!("check {id}"),
         name => format!("check {name} {id}"),

@@ -9,8 +9,10 @@ use uuid::Uuid;
 use super::error::{Doing as _, StoreError};
 use super::project::{ProjectId, digest, drift};
 use crate::model::change::{Drift, Kind};
+use crate::model::check::CheckSpec;
 use crate::model::desired::API_PROJECT;
-use crate::spec::Digest;
+use crate::model::id::SpecId;
+use crate::spec::{self, Digest};
 
 /// A deleted object of a project.
 #[derive(Clone, Debug)]
@@ -108,6 +110,51 @@ async fn dead_receivers(
             })
         })
         .collect())
+}
+
+/// A deleted check of the API.
+#[derive(Clone, Debug)]
+pub struct DeadCheck {
+    pub id: Uuid,
+    pub address: String,
+    pub spec_id: SpecId,
+    pub spec: CheckSpec,
+}
+
+/// The check of the API that has this id, or was the last to have this name, and was deleted
+/// after `since`; locked until the transaction ends.
+pub async fn tombstone_api(
+    conn: &mut PgConnection,
+    wanted: &str,
+    since: OffsetDateTime,
+) -> Result<Option<DeadCheck>, StoreError> {
+    let row = sqlx::query!(
+        "select c.id, c.address, c.live_spec_id, s.bytes
+         from checks c
+         join projects p on p.id = c.project_id
+         join specs s on s.id = c.live_spec_id
+         where p.name = $1 and c.owner = 'api' and c.deleted_at > $3
+             and (c.address = $2 or c.id::text = $2)
+         order by c.deleted_at desc limit 1
+         for no key update of c",
+        API_PROJECT,
+        wanted,
+        since,
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("find a deleted check")?;
+    let Some(row) = row else { return Ok(None) };
+    let spec = spec::decode_check(&row.bytes).map_err(|source| StoreError::Spec {
+        spec_id: row.live_spec_id,
+        source,
+    })?;
+    Ok(Some(DeadCheck {
+        id: row.id,
+        address: row.address,
+        spec_id: SpecId(row.live_spec_id),
+        spec,
+    }))
 }
 
 /// The API's checks that have these ids or names, locked until the transaction ends, each

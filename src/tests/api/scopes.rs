@@ -37,6 +37,7 @@ const METHODS: &[(&str, &str, &[&str])] = &[
     ("Checks/Get", r#"{"id":"x"}"#, READ),
     ("Checks/List", "{}", READ),
     ("Checks/Put", r#"{"id":"x"}"#, SOME_APPLY),
+    ("Checks/Restore", r#"{"id":"x"}"#, API),
     ("Checks/Status", r#"{"id":"x"}"#, READ),
     ("Projects/Apply", r#"{"token":"PLAN"}"#, SHOP),
     ("Projects/Approve", r#"{"project":"shop"}"#, SHOP),
