@@ -168,6 +168,10 @@ fn details(out: &mut String, change: &Change) {
         let (path, before, after) = (&field.path, cut(&field.before), cut(&field.after));
         line_to(out, &format!("  ~ {path:names$} : {before} -> {after}"));
     }
+    if change.action == Action::Update && change.fields.is_empty() && change.drift.is_none() {
+        let what = "what differs was declared with another version of lokahi";
+        line_to(out, &format!("      {what}"));
+    }
     if let Some(until) = change.restorable_until {
         let what = match change.kind {
             Kind::Check => "its probing stops, its history stays; it can be brought back",

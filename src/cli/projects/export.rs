@@ -14,7 +14,7 @@ use crate::model::id::CheckId;
 use crate::model::name::Name;
 use crate::proto::lokahi::{Object, ObjectsRequest, ProjectsRequest};
 use crate::runtime::chain::chain;
-use crate::spec::{decode_check, decode_webhook};
+use crate::spec::{accept_check, accept_webhook};
 
 /// Writes what is live as check files.
 pub(in crate::cli) async fn export(
@@ -174,11 +174,11 @@ fn block(object: &Object, name: &str, webhooks: &Webhooks<'_>) -> Result<String,
     };
     match object.kind.as_str() {
         "webhook" => {
-            let spec = decode_webhook(&object.spec).map_err(|error| unreadable(&error))?;
+            let spec = accept_webhook(&object.spec).map_err(|error| unreadable(&error))?;
             Ok(webhook_text(name, &spec))
         }
         _ => {
-            let mut spec = decode_check(&object.spec).map_err(|error| unreadable(&error))?;
+            let mut spec = accept_check(&object.spec).map_err(|error| unreadable(&error))?;
             for receiver in &mut spec.receivers {
                 let called = webhooks.get(&(object.project.as_str(), receiver.as_str()));
                 if let Some(other) = called.and_then(|called| called.parse().ok()) {
