@@ -196,7 +196,10 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
         let protected = weight.protected.len();
         all.push(Guard {
             name: "prevent_destroy".into(),
-            message: format!("{protected} of the checks to be deleted have prevent_destroy"),
+            message: format!(
+                "{protected} of the checks to be deleted {} prevent_destroy",
+                if protected == 1 { "has" } else { "have" }
+            ),
             passes_with: "declaring prevent_destroy = false, applying that, and deleting later"
                 .to_owned(),
             addresses: weight.protected.as_slice().into(),

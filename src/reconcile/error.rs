@@ -49,7 +49,7 @@ pub enum ApplyError {
     #[error("check.{to} is to adopt a check, and is not declared")]
     AdoptedUndeclared { to: String },
     /// The API has nothing of that kind.
-    #[error("{from}{place} cannot be released: {why}", place = was(.declared))]
+    #[error("{from} cannot be released: {why}")]
     CannotRelease {
         from: String,
         /// Where it was declared.
@@ -93,14 +93,6 @@ fn stale(expected: &i64, found: &i64, by: &Option<(String, OffsetDateTime)>) -> 
              {expected}; plan again"
         ),
     }
-}
-
-fn was(declared: &Option<SourceLine>) -> String {
-    let SourceLine { file, line } = match declared {
-        Some(place) if !place.file.is_empty() => place,
-        _ => return String::new(),
-    };
-    format!(" (was {file}:{line})")
 }
 
 fn held(guards: &[Guard]) -> String {

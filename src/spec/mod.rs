@@ -97,6 +97,17 @@ impl Digest {
     }
 }
 
+/// Lower-case hexadecimal digits: how a digest is written for people.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").unwrap_or_default();
+    }
+    text
+}
+
 /// Names the field of a fault.
 trait InField<T> {
     fn in_field(self, field: &'static str) -> Result<T, SpecError>;

@@ -73,6 +73,14 @@ struct Row {
     approved: Option<Vec<u8>>,
 }
 
+impl Suspension {
+    /// Who did it, why, and what ends it.
+    pub fn words(&self, project: &str) -> String {
+        let Self { by, reason, .. } = self;
+        format!("suspended by {by}: {reason}; it goes on with lokahictl resume {project}")
+    }
+}
+
 impl Project {
     /// One that nobody has applied yet.
     pub fn new(name: &str) -> Self {

@@ -90,7 +90,10 @@ impl Root {
                     console.out.write_all(text.as_bytes())?;
                 }
                 let counts = report::counts(&problems.0);
-                let message = format!("{counts}: nothing was changed");
+                let message = match kind {
+                    "plan" => format!("{counts}: there is no plan of {shown}"),
+                    _ => format!("{counts}: nothing was changed"),
+                };
                 Err(Failure::new(Exit::Refused, message))
             }
         }
@@ -149,12 +152,18 @@ pub(super) fn allowances(allow: &Allow) -> Allowances {
 }
 
 fn clean(revision: &Revision, shown: &str) -> Result<(), Failure> {
-    let message = match (revision.sha.is_empty(), revision.dirty) {
-        (true, _) => format!("{shown} is in no git repository, and --require-clean wants one"),
-        (_, true) => format!("{shown} has files that differ from the commit"),
+    let (message, hint) = match (revision.sha.is_empty(), revision.dirty) {
+        (true, _) => (
+            format!("--require-clean: {shown} has no commit that git knows of"),
+            "apply a clone of the repository, with git installed, or leave --require-clean out",
+        ),
+        (_, true) => (
+            format!("--require-clean: {shown} has files that differ from the commit"),
+            "commit them, or leave --require-clean out",
+        ),
         (false, false) => return Ok(()),
     };
-    Err(Failure::new(Exit::Refused, message).hint("commit them, or leave --require-clean out"))
+    Err(Failure::new(Exit::Refused, message).hint(hint))
 }
 
 /// How the commit relates to what was applied before; git knows, the server does not.

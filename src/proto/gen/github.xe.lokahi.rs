@@ -278,12 +278,12 @@ pub struct ProjectEvent {
     /// The same for people.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
-    /// Of what is held: what Approve takes.
-    #[prost(bytes = "vec", tag = "4")]
-    pub digest: ::prost::alloc::vec::Vec<u8>,
     /// The commit of the files, if there is one.
     #[prost(string, tag = "5")]
     pub revision: ::prost::alloc::string::String,
+    /// Of what is held: what Approve takes, in hexadecimal digits.
+    #[prost(string, tag = "6")]
+    pub digest: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ProjectEvent {
     const NAME: &'static str = "ProjectEvent";
@@ -963,7 +963,7 @@ impl ::prost::Name for Summary {
 pub struct PlanPageRequest {
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
-    /// From 1; page 0 came with the plan.
+    /// From 1. Page 0 came with the plan: of it only what was done since is told.
     #[prost(int32, tag = "2")]
     pub page: i32,
 }
@@ -981,6 +981,9 @@ impl ::prost::Name for PlanPageRequest {
 pub struct PlanPageResult {
     #[prost(message, repeated, tag = "1")]
     pub changes: ::prost::alloc::vec::Vec<Change>,
+    /// Of page 0: the generation that the plan has become, if it was applied.
+    #[prost(message, optional, tag = "2")]
+    pub applied: ::core::option::Option<Generation>,
 }
 impl ::prost::Name for PlanPageResult {
     const NAME: &'static str = "PlanPageResult";
@@ -1347,9 +1350,9 @@ pub struct Condition {
     /// When `status` became what it is.
     #[prost(message, optional, tag = "6")]
     pub since: ::core::option::Option<::prost_types::Timestamp>,
-    /// Of what is held; Approve wants it.
-    #[prost(bytes = "vec", tag = "7")]
-    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// Of what is held, in hexadecimal digits; Approve wants it.
+    #[prost(string, tag = "8")]
+    pub digest: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Condition {
     const NAME: &'static str = "Condition";
@@ -1525,8 +1528,8 @@ pub struct ApproveRequest {
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
     /// What is approved: the digest that Status shows. Empty: what is held now.
-    #[prost(bytes = "vec", tag = "2")]
-    pub digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub digest: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ApproveRequest {
     const NAME: &'static str = "ApproveRequest";
@@ -1805,12 +1808,6 @@ pub struct AuditEntry {
     pub subject: ::prost::alloc::string::String,
     #[prost(string, tag = "6")]
     pub project: ::prost::alloc::string::String,
-    /// SHA-256 digests of the encoded spec before and after; empty: there was or
-    /// is none.
-    #[prost(bytes = "vec", tag = "7")]
-    pub before: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "8")]
-    pub after: ::prost::alloc::vec::Vec<u8>,
     /// It went over a rule that would have refused it.
     #[prost(bool, tag = "9")]
     pub forced: bool,
@@ -1822,6 +1819,12 @@ pub struct AuditEntry {
     /// Address and program of the caller.
     #[prost(string, tag = "12")]
     pub remote: ::prost::alloc::string::String,
+    /// SHA-256 digests of the encoded spec before and after, in hexadecimal digits; empty: there
+    /// was or is none.
+    #[prost(string, tag = "13")]
+    pub before: ::prost::alloc::string::String,
+    #[prost(string, tag = "14")]
+    pub after: ::prost::alloc::string::String,
 }
 impl ::prost::Name for AuditEntry {
     const NAME: &'static str = "AuditEntry";

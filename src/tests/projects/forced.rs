@@ -61,7 +61,7 @@ async fn a_forced_put_is_audited_shown_and_restored() {
 
     let status = shop.good(&["status", "shop", "--output", "table"]).await;
     assert!(
-        status.contains("drift        1 checks were changed past the files"),
+        status.contains("drift        1 check was changed past the files"),
         "{status}"
     );
     let planned = shop.plan(&["--fail-on", "drift"]).await;

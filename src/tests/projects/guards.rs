@@ -104,7 +104,7 @@ async fn a_protected_check_goes_only_after_its_protection() {
     ];
     let planned = shop.try_apply(&every_flag).await;
     insta::assert_snapshot!(held(&planned), @r"
-    Held: 1 of the checks to be deleted have prevent_destroy.
+    Held: 1 of the checks to be deleted has prevent_destroy.
       web
       It passes with declaring prevent_destroy = false, applying that, and deleting later
     ");
