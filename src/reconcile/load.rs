@@ -102,10 +102,22 @@ pub fn for_roots(inputs: &Inputs, roots: usize) -> Inputs {
     }
 }
 
+/// A root, and what it says or what is wrong with it.
+pub type Loaded = (PathBuf, Result<Wanted, Diagnostics>);
+
 /// What every root at and below a path says. Two roots of one project would delete each
 /// other's checks, and are refused both. Blocks on the disk.
-pub fn tree(path: &Path, inputs: &Inputs) -> Vec<(PathBuf, Result<Wanted, Diagnostics>)> {
-    let roots = roots(path);
+pub fn tree(path: &Path, inputs: &Inputs) -> Vec<Loaded> {
+    loaded(roots(path), inputs)
+}
+
+/// The same, and warnings of the check files that belong to none of them.
+pub fn whole(path: &Path, inputs: &Inputs) -> (Vec<Loaded>, Vec<Diagnostic>) {
+    let (roots, strays) = survey(path);
+    (loaded(roots, inputs), strays)
+}
+
+fn loaded(roots: Vec<PathBuf>, inputs: &Inputs) -> Vec<Loaded> {
     let inputs = for_roots(inputs, roots.len());
     let mut loaded: Vec<_> = roots
         .into_iter()

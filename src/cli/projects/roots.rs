@@ -40,10 +40,9 @@ pub(super) fn roots(
     console: &mut Console<'_>,
 ) -> Result<Vec<Root>, Failure> {
     let inputs = inputs.read()?;
-    let (_, strays) = load::survey(path);
+    let (roots, strays) = load::whole(path, &inputs);
     let strays = report::human(&strays, &path.display().to_string(), style(console));
     console.words.write_all(strays.as_bytes())?;
-    let roots = load::tree(path, &inputs);
     if roots.len() > 1 && output == TextOutput::Json {
         let message = format!("{} holds {} projects", path.display(), roots.len());
         return Err(Failure::new(Exit::Usage, message)
