@@ -391,20 +391,23 @@ async fn a_check_that_changes_while_it_is_adopted_is_found() {
     let mut tx = other.begin().await.unwrap();
     check_update(&mut tx, Owner::Api, &[check]).await.unwrap();
     let mut adopter = PgConnection::connect(&shelf.url).await.unwrap();
-    let adopting = tokio::spawn(async move {
+    let wanted = ["it".to_owned()];
+    let adopting = async {
         let mut tx = adopter.begin().await.unwrap();
-        api_checks_lock(&mut tx, &["it".to_owned()]).await.unwrap()
-    });
+        api_checks_lock(&mut tx, &wanted).await.unwrap()
+    };
     let waits = "select count(*) from pg_locks l join pg_stat_activity a using (pid)
                  where not l.granted and a.datname = current_database()";
     let pool = sqlx::PgPool::connect(&shelf.url).await.unwrap();
-    until("the adoption waits for the change", async || {
-        let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&pool).await.unwrap();
-        waiting > 0
-    })
-    .await;
-    tx.commit().await.unwrap();
-    let found = adopting.await.unwrap();
+    let committing = async {
+        until("the adoption waits for the change", async || {
+            let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&pool).await.unwrap();
+            waiting > 0
+        })
+        .await;
+        tx.commit().await.unwrap();
+    };
+    let (found, ()) = tokio::join!(adopting, committing);
     let digests: Vec<Digest> = found.into_iter().map(|(_, _, digest)| digest).collect();
     assert_eq!(digests, [Digest::of(&encode_check(&changed.spec))]);
 }
