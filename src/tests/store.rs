@@ -296,9 +296,24 @@ async fn a_released_check_keeps_its_name_and_those_it_tells() {
     let tells = open.spec.clone();
     let mut released = shelf.wish("shop", |spec| spec.webhook = Some(tells)).await;
     released.id = check.id;
+    // What waits when its receiver goes in the same apply is not lost.
+    let mut seen = transition(&check, 1);
+    seen.transition.told = Told::Yes;
+    transition_insert(&mut shelf.conn, &[seen], clock::now())
+        .await
+        .unwrap();
     check_release(&mut shelf.conn, &[released], shelf.api)
         .await
         .unwrap();
+    receiver_delete(&mut shelf.conn, &[open.id], clock::now())
+        .await
+        .unwrap();
+    let waits = "select d.state || ' ' || (r.address is null) from deliveries d
+                 join receivers r on r.id = d.receiver_id where d.check_id = $1";
+    assert_eq!(
+        shelf.column::<String>(waits, check.id.0).await,
+        "pending true"
+    );
     assert_eq!(shelf.shown(check.id).await, "api/shop api v2");
     assert_eq!(shelf.noted(check.id).await, 2);
     let told = sqlx::query(
