@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::inputs::InputFlags;
+use super::probing::probe::Probe;
+use super::probing::test::Test;
 use super::token::{Audit, TokenCommand};
 
 pub(super) mod projects;
@@ -46,7 +48,7 @@ Exit codes: 0 done, 1 invalid files or refused, or `run` found a check not up,
 2 changes (`plan --detailed-exitcode`), 3 what `fmt --check`, `validate
 --deny-warnings` or `plan --fail-on` looks for is there, 4 held by a guard,
 5 changed by somebody else meanwhile, 6 applied and not in force after --wait,
-7 declined, 9 somebody else's to change, 64 usage, 69 server, network, or no
+7 declined, 8 a tested check would be down, 9 somebody else's to change, 64 usage, 69 server, network, or no
 health worker, 77 not allowed, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
@@ -138,6 +140,23 @@ Examples:
 It prints the files that changed. Only white space changes; a file that cannot be
 read as HCL is left as it is. Exit codes: 1 such a file, 3 --check found something.")]
     Fmt(Fmt),
+    /// Probe every declared check once, from here, without a server
+    #[command(after_help = "\
+Examples:
+  lokahictl test checks.d
+  lokahictl test --check shop_api --output json
+
+Checks with secrets are not tested: secrets have values where workers run. Exit codes:
+1 invalid files, 8 a check would be down.")]
+    Test(Test),
+    /// Probe a site once, from here, and show where the time goes
+    #[command(after_help = "\
+Examples:
+  lokahictl probe https://example.com/health
+  lokahictl probe shop_api checks.d
+
+Exit code 8: the check would be down.")]
+    Probe(Probe),
     /// Show what an apply would do, and who would be told of what differently
     #[command(after_help = "\
 Examples:

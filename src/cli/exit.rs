@@ -26,6 +26,8 @@ pub(super) enum Exit {
     NotInForce,
     /// The user said no: nothing was changed.
     Declined,
+    /// A check that was probed would be down.
+    WouldBeDown,
     /// Somebody else's to change: a person must decide.
     Conflict,
     Usage,
@@ -46,6 +48,7 @@ impl From<Exit> for ExitCode {
             Exit::Stale => 5,
             Exit::NotInForce => 6,
             Exit::Declined => 7,
+            Exit::WouldBeDown => 8,
             Exit::Conflict => 9,
             Exit::Usage => 64,
             Exit::Server => 69,

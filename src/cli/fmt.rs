@@ -54,17 +54,6 @@ impl Run {
     /// The files of a path: itself, or the check files below it.
     fn files(&mut self, path: &Path, console: &mut Console<'_>) -> Result<Vec<PathBuf>, Failure> {
         if !path.is_dir() {
-            // A name that the shell has found may be a link to anything.
-            let real = path.canonicalize().unwrap_or_default();
-            let name = real.file_name().and_then(|name| name.to_str());
-            if path.is_symlink() && path.is_file() && !name.is_some_and(is_check_file) {
-                self.refuse(
-                    path,
-                    "it is a link to something that is no check file",
-                    console,
-                )?;
-                return Ok(Vec::new());
-            }
             return Ok(vec![path.to_owned()]);
         }
         let folder = Folder::new(path);
@@ -75,15 +64,6 @@ impl Run {
             self.refuse(path, &error.why, console)?;
         }
         files.retain(|file| is_check_file(file));
-        for file in files.iter().filter(|file| !folder.quotable(file)) {
-            let path = path.join(file);
-            let path = path.display();
-            writeln!(
-                console.words,
-                "{path} is a link out of the folder: left as it is"
-            )?;
-        }
-        files.retain(|file| folder.quotable(file));
         Ok(files.iter().map(|file| path.join(file)).collect())
     }
 

@@ -14,6 +14,7 @@ mod render;
 mod load;
 mod validate;
 mod fmt;
+mod probing;
 mod projects;
 mod token;
 
@@ -94,6 +95,8 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Validate(what) => return validate::validate(&what, console),
         Command::Render(what) => return render::render(&what, console),
         Command::Fmt(what) => return fmt::fmt(&what, console).await,
+        Command::Test(what) => return probing::test::test(&what, console).await,
+        Command::Probe(what) => return probing::probe::probe(&what, console).await,
         _ => {}
     }
     let client = server::client(server, config)?;
@@ -128,6 +131,8 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Completions { .. }
         | Command::Validate(_)
         | Command::Render(_)
-        | Command::Fmt(_) => Ok(Exit::Ok),
+        | Command::Fmt(_)
+        | Command::Test(_)
+        | Command::Probe(_) => Ok(Exit::Ok),
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
     let mut projects = BTreeMap::new();
     let (mut found, mut begun) = (false, false);
     let mut documents = Vec::new();
+    let mut variables = Vec::new();
     for root in &roots {
         let shown = root.display().to_string();
         let compiled = match load::load(root, &inputs, Keep::Origins) {
@@ -48,6 +49,7 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
             let problem = load::same_project(&desired.project, &other);
             return Err(Failure::new(Exit::Refused, problem.message));
         }
+        variables.push(compiled.variables.clone());
         found |= desired.checks.keys().any(|address| wanted(what, address));
         match what.output {
             RenderOutput::Hcl => hcl(what, &shown, desired, &compiled, &mut begun, console)?,
@@ -59,6 +61,9 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
             "format_version": 1, "kind": "render", "projects": documents,
         });
         writeln!(console.out, "{document:#}")?;
+    }
+    if let Some(stranger) = load::strangers(&inputs, &variables).into_iter().next() {
+        return Err(Failure::new(Exit::Refused, stranger.message));
     }
     match (&what.check, found) {
         (Some(name), false) => Err(Failure::new(

@@ -125,21 +125,11 @@ fn told_once(validated: &mut [Validated]) {
     }
 }
 
-/// Values that are given for variables that no root has, if all of them could be read. A single
-/// root tells by itself.
+/// Values that are given for variables that no root has, if all of them could be read.
 fn strangers(inputs: &Inputs, validated: &[Validated]) -> Vec<Diagnostic> {
-    let compiled: Option<Vec<&Compiled>> =
-        validated.iter().map(|one| one.compiled.as_ref()).collect();
-    let Some(compiled) = compiled.filter(|all| all.len() > 1) else {
-        return Vec::new();
-    };
-    let declared = |name: &str| {
-        let mut all = compiled.iter().flat_map(|one| &one.variables);
-        all.any(|variable| variable == name)
-    };
-    let given = inputs.flags.iter().map(|(name, _)| name);
-    let unknown = given.filter(|name| !declared(name));
-    unknown.map(|name| load::undeclared(name)).collect()
+    let variables = |one: &Validated| Some(one.compiled.as_ref()?.variables.clone());
+    let variables: Option<Vec<_>> = validated.iter().map(variables).collect();
+    variables.map_or_else(Vec::new, |all| load::strangers(inputs, &all))
 }
 
 /// The same, with roots of one project refused: each would delete the other's checks.

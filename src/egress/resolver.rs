@@ -18,6 +18,7 @@ use hickory_resolver::{TokioResolver, system_conf};
 use tracing::warn;
 
 use crate::clock;
+use crate::model::dial::IpFamily;
 
 /// The longest lookup.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -105,8 +106,28 @@ impl Resolver {
     }
 
     /// The addresses of a host in the order in which they are to be tried, never none.
-    /// A literal address is its own answer.
-    pub async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+    /// A literal address is its own answer. With a family, only addresses of that.
+    pub async fn lookup(
+        &self,
+        host: &str,
+        family: Option<IpFamily>,
+    ) -> Result<Vec<IpAddr>, LookupError> {
+        let mut found = self.lookup_any(host, family).await?;
+        if let Some(family) = family {
+            found.retain(|address| family.has(*address));
+            if found.is_empty() {
+                let why = format!("{host} has no {family} address");
+                return Err(LookupError::NoSuchName(why));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn lookup_any(
+        &self,
+        host: &str,
+        family: Option<IpFamily>,
+    ) -> Result<Vec<IpAddr>, LookupError> {
         let name = host.strip_suffix('.').unwrap_or(host);
         let literal = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
         if let Ok(address) = literal.unwrap_or(name).parse() {
@@ -123,10 +144,10 @@ impl Resolver {
             name: name.to_owned(),
             why: why.clone(),
         })?;
-        let asked = if self.has_ipv6() {
-            &dns.both
-        } else {
-            &dns.v4_first
+        let asked = match family {
+            Some(IpFamily::V6) => &dns.both,
+            None if self.has_ipv6() => &dns.both,
+            _ => &dns.v4_first,
         };
         // The host as it was given: a dot at its end keeps the search list out.
         let answer = tokio::time::timeout(TIMEOUT, asked.lookup_ip(host)).await;
@@ -296,13 +317,13 @@ mod tests {
             ("localhost", "127.0.0.1"),
             ("app.localhost", "127.0.0.1"),
         ] {
-            let found = resolver.lookup(host).await.unwrap();
+            let found = resolver.lookup(host, None).await.unwrap();
             assert_eq!(
                 found.first().map(ToString::to_string).as_deref(),
                 Some(address)
             );
         }
-        let error = resolver.lookup("example.com").await.unwrap_err();
+        let error = resolver.lookup("example.com", None).await.unwrap_err();
         assert!(matches!(error, LookupError::Unable { .. }), "{error}");
     }
 
@@ -324,7 +345,7 @@ mod tests {
         let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let servers = [silent.local_addr().unwrap()];
         let resolver = Resolver::with_servers(&servers, NO_HOSTS);
-        let error = resolver.lookup("example.com").await.unwrap_err();
+        let error = resolver.lookup("example.com", None).await.unwrap_err();
         assert!(matches!(error, LookupError::Timeout(_)), "{error}");
     }
 
@@ -350,7 +371,7 @@ mod tests {
                 }
             });
             let resolver = Resolver::with_servers(&[address], NO_HOSTS);
-            let error = resolver.lookup("example.com").await.unwrap_err();
+            let error = resolver.lookup("example.com", None).await.unwrap_err();
             assert!(error.to_string().starts_with(expected), "{error}");
         }
     }

@@ -50,6 +50,15 @@ impl Trust {
         }
     }
 
+    /// The authorities of a PEM text, and nobody else.
+    pub fn of_authorities(provider: &Arc<CryptoProvider>, pem: &[u8]) -> Result<Self, TrustError> {
+        let nobody = Self {
+            provider: Arc::clone(provider),
+            roots: Arc::new(RootCertStore::empty()),
+        };
+        nobody.with_authorities(pem)
+    }
+
     /// The same, and the authorities of a PEM text.
     pub fn with_authorities(&self, pem: &[u8]) -> Result<Self, TrustError> {
         let mut roots = RootCertStore::clone(&self.roots);

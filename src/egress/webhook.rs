@@ -212,7 +212,7 @@ impl Resolve for PolicedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (resolver, policy) = (Arc::clone(&self.resolver), Arc::clone(&self.policy));
         Box::pin(async move {
-            let found = resolver.lookup(name.as_str()).await?;
+            let found = resolver.lookup(name.as_str(), None).await?;
             let mut allowed = Vec::new();
             let mut denied = None;
             for address in found {

@@ -9,18 +9,23 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use crate::manifest::source::{Files, MAX_FILE, Unreadable, ignored, is_check_file};
+use crate::manifest::source::{Files, MAX_FILE, Unreadable, ignored};
 
 /// The most files and folders below a root.
 pub const MAX_ENTRIES: usize = 100_000;
 /// How often a file is read anew when it changes meanwhile.
 const ATTEMPTS: usize = 3;
+/// What is said of a link that leads elsewhere: whoever proposes a change could have anything
+/// read by it.
+const OUT: &str = "it is a link out of the folder, and only what lies in it is read: \
+                   put the file there, or `include` its folder";
 
 /// A folder on disk. Its files are read when they are asked for.
 pub struct Folder {
     root: PathBuf,
-    /// The same with every link followed; what lies below it is the folder's own.
-    home: OnceLock<Option<PathBuf>>,
+    /// The same with every link followed, once: what lies below it is the folder's own, whatever
+    /// the links to the folder itself lead to by now.
+    home: OnceLock<Result<PathBuf, String>>,
 }
 
 /// What a walk found.
@@ -38,47 +43,51 @@ struct Walk {
 impl Folder {
     /// The folder at this path.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        let (root, home) = (root.into(), OnceLock::new());
+        let (mut root, home) = (root.into(), OnceLock::new());
+        if root.as_os_str().is_empty() {
+            root.push(".");
+        }
         Self { root, home }
     }
 }
 
 impl Files for Folder {
     fn list(&self) -> (Vec<String>, Vec<Unreadable>) {
-        let mut walk = Walk::of(self.home());
-        if self.root.is_file() {
+        let home = match self.home() {
+            Ok(home) => home,
+            Err(why) => return (Vec::new(), vec![unreadable(".", why)]),
+        };
+        let mut walk = Walk::of(home);
+        if home.is_file() {
             walk.refuse(".", "it is a file, and a root is a folder".into());
-        } else if let Err(error) = walk.folder(&self.root, "") {
+        } else if let Err(error) = walk.folder(home, home.clone(), "") {
             walk.refuse(".", why(&error));
         }
         (walk.files, walk.unreadable)
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, Unreadable> {
-        let full = self.root.join(path);
-        let unreadable = |why| Unreadable {
-            path: path.to_owned(),
-            why,
+        let home = self.home().map_err(|why| unreadable(path, why))?;
+        // A library's files lie beside the root.
+        let within = if path.starts_with("../") {
+            tree_of(home)
+        } else {
+            home
         };
         for _attempt in 0..ATTEMPTS {
-            match read_unchanged(&full) {
+            // Listed or not: the link may be another one by now.
+            let read = match home.join(path).canonicalize() {
+                Ok(real) if !real.starts_with(within) => return Err(unreadable(path, OUT)),
+                Ok(real) => read_unchanged(&real),
+                Err(error) => Err(error),
+            };
+            match read {
                 Ok(Some(bytes)) => return Ok(bytes),
                 Ok(None) => {}
-                Err(error) => return Err(unreadable(why(&error))),
+                Err(error) => return Err(unreadable(path, &why(&error))),
             }
         }
-        Err(unreadable("it changes while it is read".into()))
-    }
-
-    fn quotable(&self, path: &str) -> bool {
-        let Some(home) = self.home() else {
-            return false;
-        };
-        let Ok(real) = self.root.join(path).canonicalize() else {
-            return false;
-        };
-        let library = path.starts_with("../");
-        real.starts_with(home) || library && real.starts_with(tree_of(home))
+        Err(unreadable(path, "it changes while it is read"))
     }
 
     fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String> {
@@ -86,9 +95,9 @@ impl Files for Folder {
         if !full.is_dir() {
             return Err("there is no such folder".to_owned());
         }
-        let mut walk = Walk::of(Some(&full));
+        let mut walk = Walk::of(&full);
         let below = format!("{}/", folder.trim_end_matches('/'));
-        if let Err(error) = walk.folder(&full, &below) {
+        if let Err(error) = walk.folder(&full, full.clone(), &below) {
             walk.refuse(folder, why(&error));
         }
         Ok((walk.files, walk.unreadable))
@@ -120,19 +129,20 @@ impl Files for Folder {
 }
 
 impl Folder {
-    fn home(&self) -> Option<&PathBuf> {
-        let follow = || self.root.canonicalize().ok();
-        self.home.get_or_init(follow).as_ref()
+    fn home(&self) -> Result<&PathBuf, &str> {
+        let follow = || self.root.canonicalize().map_err(|error| why(&error));
+        let home = self.home.get_or_init(follow).as_ref();
+        home.map_err(String::as_str)
     }
 
     /// A path below the root, with every link followed; or why it leads elsewhere.
     fn inside_root(&self, path: &str) -> Result<PathBuf, String> {
-        let root = self.root.canonicalize().map_err(|error| why(&error))?;
+        let root = self.home()?;
         let full = root
             .join(path)
             .canonicalize()
             .map_err(|error| why(&error))?;
-        match full.starts_with(&root) {
+        match full.starts_with(root) {
             true => Ok(full),
             false => Err("it leads out of the root folder".to_owned()),
         }
@@ -144,15 +154,15 @@ impl Folder {
         if Path::new(path).is_absolute() {
             return Err("the path starts at the root folder, as `../shared` does".to_owned());
         }
-        let root = self.root.canonicalize().map_err(|error| why(&error))?;
+        let root = self.home()?;
         let full = root
             .join(path)
             .canonicalize()
             .map_err(|error| why(&error))?;
-        if !full.starts_with(tree_of(&root)) {
+        if !full.starts_with(tree_of(root)) {
             return Err("it lies outside of the tree that the root belongs to".to_owned());
         }
-        match full.starts_with(&root) || root.starts_with(&full) {
+        match full.starts_with(root) || root.starts_with(&full) {
             true => Err("a library lies beside the root, not in it or around it".to_owned()),
             false => Ok(full),
         }
@@ -189,29 +199,20 @@ fn every_file(folder: &Path, below: &str, paths: &mut Vec<String>) -> io::Result
 
 impl Walk {
     /// A walk of a folder, of which the real path is given.
-    fn of(home: Option<&PathBuf>) -> Self {
+    fn of(home: &Path) -> Self {
         Self {
-            home: home.cloned().unwrap_or_default(),
+            home: home.to_owned(),
             ..Self::default()
         }
     }
 
-    /// Whether a link may be followed to there: to what lies in the folder, or is a check file
-    /// by its own name. Anything else is somebody else's, and what is wrong with it would say
-    /// what is in it.
-    fn may_read(&self, real: &Path) -> bool {
-        let name = real.file_name().and_then(|name| name.to_str());
-        real.starts_with(&self.home) || name.is_some_and(is_check_file)
-    }
-
     fn refuse(&mut self, path: &str, why: String) {
-        let path = path.to_owned();
-        self.unreadable.push(Unreadable { path, why });
+        self.unreadable.push(unreadable(path, &why));
     }
 
-    /// Walks a folder, in the order of names.
-    fn folder(&mut self, folder: &Path, below: &str) -> io::Result<()> {
-        if !self.seen.insert(folder.canonicalize()?) {
+    /// Walks a folder, of which the real path is given, too, in the order of names.
+    fn folder(&mut self, folder: &Path, real: PathBuf, below: &str) -> io::Result<()> {
+        if !self.seen.insert(real) {
             return Ok(());
         }
         let mut names = Vec::new();
@@ -245,20 +246,16 @@ impl Walk {
     fn entry(&mut self, full: &Path, path: &str) {
         let is_check_file = path.ends_with(".hcl");
         let walked = fs::metadata(full).and_then(|meta| {
-            if meta.is_dir() {
-                return self.folder(full, &format!("{path}/"));
-            }
-            if !is_check_file {
-                return Ok(());
-            }
-            if !meta.is_file() {
-                self.refuse(path, "not a regular file".into());
+            if !meta.is_dir() && !is_check_file {
                 return Ok(());
             }
             let real = full.canonicalize()?;
-            if !self.may_read(&real) {
-                let why = "it is a link out of the folder, to something that is no check file";
-                self.refuse(path, why.into());
+            if !real.starts_with(&self.home) {
+                self.refuse(path, OUT.into());
+            } else if meta.is_dir() {
+                return self.folder(full, real, &format!("{path}/"));
+            } else if !meta.is_file() {
+                self.refuse(path, "not a regular file".into());
             } else if self.seen.insert(real) {
                 self.files.push(path.to_owned());
             }
@@ -282,6 +279,11 @@ fn readable(name: &OsStr) -> Result<&str, &'static str> {
         Some(name) if name.contains(char::is_control) => Err("its name has control characters"),
         Some(name) => Ok(name),
     }
+}
+
+fn unreadable(path: &str, why: &str) -> Unreadable {
+    let (path, why) = (path.to_owned(), why.to_owned());
+    Unreadable { path, why }
 }
 
 fn why(error: &io::Error) -> String {
@@ -352,6 +354,44 @@ mod tests {
         assert_eq!(folder.read("team/b.hcl").unwrap(), b"team/b.hcl");
         assert!(folder.read("gone.hcl").is_err());
         fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn what_a_link_finds_elsewhere_is_not_read() {
+        let place = fresh("links");
+        for folder in ["shop/..one", "shop/..two", "shared", "other"] {
+            fs::create_dir_all(place.join(folder)).unwrap();
+        }
+        for path in ["shop/..one/web.hcl", "shop/..two/web.hcl", "other/a.hcl"] {
+            fs::write(place.join(path), path).unwrap();
+        }
+        let link = |to: &str, at: &str| symlink(to, place.join(at)).unwrap();
+        // As Kubernetes mounts a ConfigMap, below a link as git-sync has one.
+        link("..one", "shop/..data");
+        link("..data/web.hcl", "shop/web.hcl");
+        link("../other/a.hcl", "shop/a.hcl");
+        link("../other", "shop/folder");
+        link("../..", "shop/up");
+        link("../other/a.hcl", "shared/a.hcl");
+        link("shop", "current");
+        let folder = Folder::new(place.join("current"));
+        let (files, unreadable) = folder.list();
+        assert_eq!(files, ["web.hcl"]);
+        let paths: Vec<&str> = unreadable.iter().map(|it| it.path.as_str()).collect();
+        assert_eq!(paths, ["a.hcl", "folder", "up"]);
+        assert!(unreadable.iter().all(|it| it.why == OUT));
+        assert_eq!(folder.read("a.hcl").unwrap_err().why, OUT);
+        let (files, unreadable) = folder.library("../shared").unwrap();
+        assert_eq!((files.len(), unreadable.len()), (0, 1));
+        assert_eq!(folder.read("web.hcl").unwrap(), b"shop/..one/web.hcl");
+        fs::remove_file(place.join("shop/..data")).unwrap();
+        link("..two", "shop/..data");
+        assert_eq!(folder.read("web.hcl").unwrap(), b"shop/..two/web.hcl");
+        // Where the folder itself is another by now, what was listed is still read.
+        fs::remove_file(place.join("current")).unwrap();
+        link("other", "current");
+        assert_eq!(folder.read("web.hcl").unwrap(), b"shop/..two/web.hcl");
+        fs::remove_dir_all(&place).unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -157,25 +158,54 @@ pub fn revision(folder: &Path) -> Revision {
     }
 }
 
-/// The commit that is checked out in a folder; empty where there is none. Blocks.
-pub fn head(folder: &Path) -> String {
-    git(folder, &["rev-parse", "--verify", "HEAD"], None).unwrap_or_default()
+/// What a work tree stands at. Two equal ones have no write of git to the work tree between
+/// them, not even one that was taken back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The commit that is checked out; empty where there is none.
+    head: String,
+    /// Length, device, inode and times of the index: git puts a new file in its place
+    /// each time it has written to the work tree.
+    index: Option<(u64, u64, u64, i64, i64)>,
+}
+
+/// What the work tree of a folder stands at. Blocks.
+pub fn standing(folder: &Path) -> Standing {
+    let index = repository(folder).and_then(|repository| {
+        let found = fs::metadata(repository.join("index")).ok()?;
+        let (device, inode) = (found.dev(), found.ino());
+        Some((
+            found.len(),
+            device,
+            inode,
+            found.ctime(),
+            found.ctime_nsec(),
+        ))
+    });
+    Standing {
+        head: git(folder, &["rev-parse", "--verify", "HEAD"], None).unwrap_or_default(),
+        index,
+    }
 }
 
 /// The lock of the work tree that a folder belongs to, while git writes to that.
 pub fn index_lock(folder: &Path) -> Option<PathBuf> {
+    let lock = repository(folder)?.join("index.lock");
+    lock.exists().then_some(lock)
+}
+
+/// Where git keeps the index of the work tree that a folder belongs to.
+fn repository(folder: &Path) -> Option<PathBuf> {
     let dot_git = folder.ancestors().map(|above| above.join(".git"));
     let dot_git = dot_git.into_iter().find(|path| path.exists())?;
     // In a work tree beside its repository a file says where that is.
-    let repository = match fs::read_to_string(&dot_git) {
+    match fs::read_to_string(&dot_git) {
         Ok(text) => {
             let named = PathBuf::from(text.strip_prefix("gitdir:")?.trim());
-            dot_git.parent()?.join(named)
+            Some(dot_git.parent()?.join(named))
         }
-        Err(_) => dot_git,
-    };
-    let lock = repository.join("index.lock");
-    lock.exists().then_some(lock)
+        Err(_) => Some(dot_git),
+    }
 }
 
 /// How what is checked out in a folder relates to a commit. Blocks.
@@ -472,6 +502,30 @@ mod tests {
         ] {
             assert!(of(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_checkout_there_and_back_is_seen() {
+        let folder = std::env::temp_dir().join(format!("lokahi-back-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let git = |arguments: &[&str]| git(&folder, arguments, None).unwrap();
+        let commit = |text: &str| {
+            fs::write(folder.join("web.hcl"), text).unwrap();
+            git(&["add", "."]);
+            let who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+            git(&[&who[..], &["commit", "-q", "-m", text]].concat());
+        };
+        git(&["init", "-q"]);
+        commit("one");
+        commit("two");
+        let before = standing(&folder);
+        assert_eq!(before, standing(&folder));
+        git(&["checkout", "-q", "HEAD~1"]);
+        git(&["checkout", "-q", "-"]);
+        let after = standing(&folder);
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(before.head, after.head);
+        assert_ne!(before, after);
     }
 
     #[test]

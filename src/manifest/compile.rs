@@ -1,11 +1,12 @@
 //! The whole way: read, declare, evaluate, expand, check. One error in a root means no
 //! desired state for it; all problems of all files are told in one pass.
 
+mod include;
 mod project;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::manifest::ast::{Block, Item, Kind};
+use crate::manifest::ast::{Block, Item};
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
@@ -69,7 +70,7 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
     for file in reading.root() {
         declared.file(file, Library::No, &reading.sources, &mut reading.gaps);
     }
-    include(&mut reading, &mut declared);
+    include::include(&mut reading, &mut declared);
     let outside = Outside {
         files,
         inputs,
@@ -106,6 +107,18 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
     };
     let compiled = root.compile();
     let (mut problems, uses) = (root.problems, root.uses);
+    for (name, (_, value)) in &declared.locals {
+        lint::declared(name, value, &mut problems);
+    }
+    for (name, block) in &declared.variables {
+        for item in &block.body.items {
+            if let Item::Attribute(attribute) = item
+                && attribute.name == "default"
+            {
+                lint::declared(name, &attribute.value, &mut problems);
+            }
+        }
+    }
     if reading.problems.is_empty() && reading.refused.is_empty() {
         unused(&declared, &uses, &mut problems);
     }
@@ -121,59 +134,6 @@ pub fn compile(files: &dyn Files, inputs: &Inputs, keep: Keep) -> Result<Compile
     }
     problems.append(&mut reading.problems);
     finish(compiled, problems, reading.refused, &reading.sources)
-}
-
-/// Reads the library folders that the root names.
-fn include(reading: &mut Reading<'_>, declared: &mut Declarations) {
-    let Some(block) = &declared.root else { return };
-    let mut folders: Vec<(String, Span)> = Vec::new();
-    for item in &block.body.items {
-        let Item::Attribute(attribute) = item else {
-            continue;
-        };
-        if attribute.name != "include" {
-            continue;
-        }
-        let items = match &attribute.value.kind {
-            Kind::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(&attribute.value),
-        };
-        for item in items {
-            match (&item.kind, &attribute.value.kind) {
-                (Kind::String(text), Kind::List(_)) => folders.push((text.to_string(), item.span)),
-                _ => {
-                    let message =
-                        "`include` is a list of strings, written out: it says what is read";
-                    let problem = Problem::new(Code::NotLiteral, item.span, message);
-                    declared
-                        .problems
-                        .push(problem.hint("write `include = [\"../shared\"]`"));
-                }
-            }
-        }
-    }
-    for (folder, span) in folders {
-        match reading.library(&folder) {
-            Ok(files) => {
-                if files.is_empty() {
-                    let message = format!("there are no check files in {folder}");
-                    declared
-                        .problems
-                        .push(Problem::new(Code::InvalidInclude, span, message));
-                }
-                for file in files {
-                    declared.file(file, Library::Yes, &reading.sources, &mut reading.gaps);
-                }
-            }
-            Err(why) => {
-                reading.gaps.blind = true;
-                let message = format!("{folder} cannot be included: {why}");
-                declared
-                    .problems
-                    .push(Problem::new(Code::InvalidInclude, span, message));
-            }
-        }
-    }
 }
 
 /// The answer, with the problems in the order of the files.
@@ -342,17 +302,12 @@ impl<'a> Compiling<'a> {
             declared: &declared,
             complete,
         };
-        let scope = self.scope();
-        let mut problems = Vec::new();
         let moves = moves::moves(
             &self.declared.moves,
-            &scope,
             &addresses,
             self.sources,
-            &mut problems,
+            &mut self.problems,
         );
-        drop(scope);
-        self.problems.append(&mut problems);
         let (mut checks, mut origins) = (BTreeMap::new(), BTreeMap::new());
         let mut known = all_known;
         let count = expansion.checks.len();
@@ -504,8 +459,25 @@ impl<'a> Compiling<'a> {
             };
             match same {
                 Some(before) => {
-                    let message = format!("check `{name}` is declared twice");
-                    self.problems.push(declared_twice(*span, *before, message));
+                    let again = match key {
+                        Some(key) => first.contains_key(&(name, Some(&**key))),
+                        None => first.contains_key(&whole),
+                    };
+                    let problem = match again {
+                        true => {
+                            let message = format!("check `{name}` is declared twice");
+                            declared_twice(*span, *before, message)
+                        }
+                        false => {
+                            let message = format!(
+                                "check `{name}` is declared as a whole, and one of its keys by itself"
+                            );
+                            declared_twice(*span, *before, message).hint(
+                                "put the key into the `for_each` of the whole, or call one of the two something else",
+                            )
+                        }
+                    };
+                    self.problems.push(problem);
                 }
                 None => {
                     first.insert((name, key.as_deref()), *span);

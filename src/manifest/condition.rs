@@ -2,16 +2,19 @@
 //! What does not hang on the response becomes a literal, so that what is left is complete in
 //! itself: a text in the notation of the files, equal for equal meaning.
 
+mod bounds;
 mod judge;
 mod print;
 mod residual;
 
+pub(super) use bounds::{Bounds, Quantity};
 pub use judge::{Condition, Facts, Latency, Verdict};
 use residual::Known;
 
 use crate::manifest::ast::{Expression, Kind};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;
+use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::{Closed, Place, Root, Scope, response_type};
 use crate::manifest::eval::show::with_values;
 use crate::manifest::eval::value::{Type, Value};
@@ -86,10 +89,10 @@ pub(super) fn fold(
         Shape::Truth => Type::Bool,
         Shape::Text => Type::String,
     };
-    let of = crate::manifest::eval::convert::type_of(&node.value);
+    let of = convert::type_of(&node.value);
     // A text that says "true" is a condition that somebody put into quotes.
     let is_text = shape == Shape::Truth && of == Type::String;
-    let fits = crate::manifest::eval::convert::fits(&of, &wanted)
+    let fits = convert::fits(&of, &wanted)
         && !is_text
         && !matches!(
             node.value,
@@ -105,6 +108,9 @@ pub(super) fn fold(
         let hint = is_text.then(|| "a condition stands without quotes".to_owned());
         problems.push(problem.maybe_hint(hint));
     }
+    if shape == Shape::Truth && problems.is_empty() {
+        branches(&residual, &inside, &mut problems);
+    }
     patterns(&residual, &mut problems);
     let text = print::text(&residual);
     let most = CheckSpec::MAX_EXPRESSION;
@@ -115,6 +121,27 @@ pub(super) fn fold(
     match problems.is_empty() {
         true => Ok((known == Known::Yes).then_some(text)),
         false => Err(problems),
+    }
+}
+
+/// Tells what a choice could come to that is neither true nor false.
+fn branches(expression: &Expression, scope: &Scope<'_>, problems: &mut Vec<Problem>) {
+    let Kind::Conditional(parts) = &expression.kind else {
+        return;
+    };
+    for part in &parts[1..] {
+        if matches!(part.kind, Kind::Conditional(_)) {
+            branches(part, scope, problems);
+            continue;
+        }
+        let value = Evaluator::new(scope).evaluate_whole(part).value;
+        let of = convert::type_of(&value);
+        if !convert::fits(&of, &Type::Bool)
+            || of == Type::String && convert::truth(&value).is_none()
+        {
+            let message = format!("wanted true or false, found {}", value.kind());
+            problems.push(Problem::new(Code::WrongType, part.span, message));
+        }
     }
 }
 

@@ -66,7 +66,7 @@ codes! {
     OpenString = "LK0202",
     /// A bracket or comment is never closed, or closed by another kind of bracket.
     OpenBracket = "LK0203",
-    /// Brackets are nested too deep.
+    /// Brackets or choices are nested too deep, or an expression has too many operators.
     TooDeep = "LK0204",
     /// An attribute stands twice in a block, or a key twice in an object.
     Repeated = "LK0205",
@@ -240,26 +240,6 @@ impl Problem {
 
     /// The same, with lines and columns instead of offsets.
     pub fn resolve(self, sources: &Sources) -> Diagnostic {
-        let foreign = self.span.is_some_and(|span| sources.is_foreign(span.file));
-        match foreign {
-            true => self.discreet().resolved(sources),
-            false => self.resolved(sources),
-        }
-    }
-
-    /// The same without what it quotes.
-    fn discreet(self) -> Self {
-        let hint = "a link leads to this file, out of the root: what stands in it is not told";
-        Self {
-            message: self.code.about().trim_end_matches('.').to_owned(),
-            values: Vec::new(),
-            hint: Some(hint.to_owned()),
-            also: Vec::new(),
-            ..self
-        }
-    }
-
-    fn resolved(self, sources: &Sources) -> Diagnostic {
         Diagnostic {
             code: self.code,
             severity: self.code.severity(),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
+use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
@@ -17,13 +17,10 @@ use crate::model::webhook::WebhookSpec;
 /// What differs between two checks; empty if they are equal.
 pub fn check_fields(before: &CheckSpec, after: &CheckSpec) -> Vec<FieldChange> {
     let mut fields = Vec::new();
-    let blocks = [
-        (&CHECK, ""),
-        (&CONFIRM, "confirm."),
-        (&NOTIFY, "notify."),
-        (&LIFECYCLE, "lifecycle."),
-    ];
-    for (block, prefix) in blocks {
+    let once = CHECK
+        .once()
+        .map(|block| (block, format!("{}.", block.name)));
+    for (block, prefix) in [(&CHECK, String::new())].into_iter().chain(once) {
         for attribute in block.attributes {
             if let Show::Check(show) = attribute.show {
                 let path = format!("{prefix}{}", attribute.name);

@@ -10,6 +10,7 @@ use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::{DEFAULTS, FILE};
 use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem, Severity};
+use crate::manifest::eval::convert::cut;
 use crate::manifest::eval::scope::{Doors, Members, NO_EACH, Root, Scope, Work};
 use crate::manifest::eval::show::{Sensitivity, evaluate};
 use crate::manifest::eval::value::{Node, Type, Value};
@@ -25,6 +26,7 @@ use crate::manifest::source::{Sources, Span};
 use crate::manifest::suggest::did_you_mean;
 use crate::model::check::CheckSpec;
 use crate::model::name::{Address, Name};
+use crate::model::quoted::{Quoted, is_unseen};
 
 /// The longest key of a `for_each`, in bytes: it is part of the check's address.
 pub const MAX_KEY: usize = Address::MAX_KEY;
@@ -388,22 +390,23 @@ impl Ground<'_> {
                 .collect(),
             Value::Set(items) => {
                 let mut entries = Vec::with_capacity(items.len());
-                let mut good = true;
                 for item in items.iter() {
                     match &item.value {
                         Value::String(text) => {
                             entries.push((Arc::clone(text), item.value.clone(), item.span));
                         }
                         other => {
-                            let message =
-                                format!("`for_each`: a set of strings, not of {}", other.kind());
-                            refuse(item.span, message, None);
-                            good = false;
+                            // All of a set are of one kind.
+                            let message = format!(
+                                "`for_each` wants a set of strings, and {} is in this one",
+                                other.kind()
+                            );
+                            let hint = "keys are texts: `toset([\"1\", \"2\"])`, or \
+                                        `toset([for x in list : tostring(x)])`";
+                            refuse(item.span, message, Some(hint));
+                            return None;
                         }
                     }
-                }
-                if !good {
-                    return None;
                 }
                 entries
             }
@@ -496,14 +499,21 @@ impl Ground<'_> {
 }
 
 /// What one of several checks of a name is called.
-fn instance(name: &Name, key: &str) -> String {
+pub(super) fn instance(name: &Name, key: &str) -> String {
     format!("{name}[{}]", Literal::text(key))
 }
 
 /// Why a text is no key, if it is none.
-fn invalid_key(key: &str) -> Option<String> {
-    let bad = key.is_empty() || key.len() > MAX_KEY || key.chars().any(char::is_control);
-    bad.then(|| format!("{key:?}: a key is 1 to {MAX_KEY} bytes without control characters"))
+pub(super) fn invalid_key(key: &str) -> Option<String> {
+    if let Some(sign) = key.chars().find(|sign| is_unseen(*sign)) {
+        let (shown, point) = (cut(key), u32::from(sign));
+        return Some(format!(
+            "{} has a character that nobody sees, U+{point:04X}: a key is read by people",
+            Quoted(&shown)
+        ));
+    }
+    let bad = key.is_empty() || key.len() > MAX_KEY;
+    bad.then(|| format!("{}: a key is 1 to {MAX_KEY} bytes", Quoted(&cut(key))))
 }
 
 fn no_template(item: &Node) -> Problem {

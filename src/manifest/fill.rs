@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::manifest::attributes::DEFAULTS;
+use crate::manifest::attributes::access::{AUTH, TLS};
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
+use crate::manifest::attributes::check::CHECK;
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
@@ -48,11 +49,12 @@ impl<'a> Filling<'a> {
         let before = self.problems.len();
         let mut draft = Draft::new();
         let good = self.fill(&CHECK, layer, &mut draft, span) && !layer.invalid();
-        for kind in [&CONFIRM, &NOTIFY, &LIFECYCLE] {
+        for kind in CHECK.once() {
             if let Some(inner) = layer.block(kind.name, "") {
                 self.fill(kind, &inner.layer, &mut draft, inner.span);
             }
         }
+        self.access(layer, &mut draft);
         self.asserts(layer, &mut draft);
         let implicit = draft.webhook_url.take().map(|url| WebhookSpec {
             url,
@@ -96,6 +98,38 @@ impl<'a> Filling<'a> {
             (false, _) => Filled::Bad,
             (true, true) => Filled::Unknown,
             (true, false) => Filled::Good(draft),
+        }
+    }
+
+    /// What several attributes of `tls` and `auth` say together.
+    fn access(&mut self, layer: &Layer, draft: &mut Draft) {
+        if self.unknown {
+            return;
+        }
+        if let Some(inner) = layer.block(AUTH.name, "") {
+            let mut wrong = |code, why: &str| {
+                let message = format!("`auth`: {why}");
+                self.problems.push(Problem::new(code, inner.span, message));
+            };
+            match std::mem::take(&mut draft.auth).complete() {
+                Ok(auth) => draft.check.auth = Some(auth),
+                Err(why) => wrong(Code::Missing, why),
+            }
+            let mut names = draft.check.headers.iter().map(|(name, _)| name);
+            if names.any(|name| name.eq_ignore_ascii_case("authorization")) {
+                let why = "the header `authorization` is declared, too: leave one of both out";
+                wrong(Code::Contradiction, why);
+            }
+        }
+        if let Some(inner) = layer.block(TLS.name, "") {
+            let tls = &draft.check.tls;
+            let why = match (&tls.certificate, &tls.key) {
+                (Some(_), None) => "`tls`: `cert` needs `key`, which belongs to it",
+                (None, Some(_)) => "`tls`: `key` needs `cert`, which it belongs to",
+                _ => return,
+            };
+            self.problems
+                .push(Problem::new(Code::Missing, inner.span, why));
         }
     }
 

@@ -76,9 +76,13 @@ impl Inputs {
         hash.finalize().into()
     }
 
+    /// Whether a variable of the environment is read by nobody, whatever is allowed.
+    pub fn is_never_read(name: &str) -> bool {
+        NEVER.iter().any(|never| name.starts_with(never))
+    }
+
     /// Whether a variable of the environment may be read.
     pub fn may_read(&self, name: &str) -> bool {
-        !NEVER.iter().any(|never| name.starts_with(never))
-            && (name.starts_with("LOKAHI_") || self.allowed.contains(name))
+        !Self::is_never_read(name) && (name.starts_with("LOKAHI_") || self.allowed.contains(name))
     }
 }

@@ -6,6 +6,7 @@ mod secrets;
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::manifest::ast::Expression;
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::Node;
@@ -13,7 +14,7 @@ use crate::manifest::expand::Expanded;
 use crate::manifest::layer::Layer;
 use crate::manifest::source::{Sources, Span};
 use crate::model::check::CheckSpec;
-use url::Host;
+use url::{Host, Position};
 
 /// A host is asked often from here on, in seconds.
 const OFTEN: u32 = 5;
@@ -41,6 +42,11 @@ pub(super) fn check(spec: &CheckSpec, layer: &Layer, span: Span, problems: &mut 
     }
     secrets::check(layer, problems);
     expectations::check(spec, layer, problems);
+}
+
+/// What is to be said of a value that is declared under a name.
+pub(super) fn declared(name: &str, value: &Expression, problems: &mut Vec<Problem>) {
+    secrets::declared(name, value, problems);
 }
 
 /// What is to be said of one receiver.
@@ -95,9 +101,12 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn of(spec: &CheckSpec, url: Span) -> Self {
-        let asked = format!("{:?}", (spec.method, &spec.url, &spec.headers, &spec.body));
+        let parsed = spec.url.parse();
+        // In the one way that it is asked in: without a default port, and what follows `#`.
+        let site = &parsed[..Position::AfterQuery];
+        let asked = format!("{:?}", (spec.method, site, &spec.headers, &spec.body));
         let often = spec.every.seconds() < OFTEN;
-        let host = spec.url.parse().host_str().map(Box::from).filter(|_| often);
+        let host = parsed.host_str().map(Box::from).filter(|_| often);
         Self {
             digest: xxhash_rust::xxh3::xxh3_128(asked.as_bytes()),
             url,

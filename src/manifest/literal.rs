@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::json::Scalar;
 use crate::model::name::Name;
+use crate::model::quoted::escaped;
 use crate::model::secret::{Piece, Text};
 use crate::model::webhook::ReceiverUrl;
 
@@ -45,6 +46,15 @@ impl Literal {
                 let entry = |(key, value): &(String, Self)| (key.clone(), value.to_json());
                 serde_json::Value::Object(entries.iter().map(entry).collect())
             }
+        }
+    }
+
+    /// Nothing for the default of what few checks say anything of.
+    pub fn unless_default<T: PartialEq>(value: T, default: T, show: fn(T) -> Self) -> Self {
+        if value == default {
+            Self::Null
+        } else {
+            show(value)
         }
     }
 
@@ -166,10 +176,10 @@ impl fmt::Display for Template<'_> {
                 // Before `${` it would be read as its escape.
                 Piece::Plain(text) => match text.strip_suffix('$') {
                     Some(before) => {
-                        escaped(before, f)?;
+                        escaped(before, char::is_control, f)?;
                         f.write_str("${\"$\"}")?;
                     }
-                    None => escaped(text, f)?,
+                    None => escaped(text, char::is_control, f)?,
                 },
                 Piece::Secret(name) => write!(f, "${{{name}}}")?,
             }
@@ -181,25 +191,8 @@ impl fmt::Display for Template<'_> {
 /// A quoted string with HCL's escapes.
 fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("\"")?;
-    escaped(text, f)?;
+    escaped(text, char::is_control, f)?;
     f.write_str("\"")
-}
-
-fn escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' => f.write_str("\\\"")?,
-            '\\' => f.write_str("\\\\")?,
-            '\n' => f.write_str("\\n")?,
-            '\r' => f.write_str("\\r")?,
-            '\t' => f.write_str("\\t")?,
-            '$' | '%' if characters.peek() == Some(&'{') => write!(f, "{c}{c}")?,
-            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
-            c => write!(f, "{c}")?,
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

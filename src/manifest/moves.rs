@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::manifest::ast::{Attribute, Block, Item, Kind};
+use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
 use crate::manifest::attributes::root::{IMPORT, MOVED, REMOVED};
 use crate::manifest::declare::{declared_twice, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::scope::Scope;
-use crate::manifest::eval::show::{Sensitivity, evaluate, reference};
-use crate::manifest::eval::value::Value;
+use crate::manifest::expand::{instance, invalid_key};
 use crate::manifest::source::{Sources, Span};
 use crate::manifest::table;
 use crate::model::desired::{Declared, Move, Removal, SourceLine};
+use crate::model::name::{InvalidName, Name};
+use crate::model::quoted::Quoted;
 
 /// What the blocks say.
 #[derive(Debug, Default)]
@@ -31,7 +31,6 @@ pub(super) struct Addresses<'a> {
 /// Reads the blocks.
 pub(super) fn moves(
     blocks: &[Block],
-    scope: &Scope<'_>,
     addresses: &Addresses<'_>,
     sources: &Sources,
     problems: &mut Vec<Problem>,
@@ -47,7 +46,7 @@ pub(super) fn moves(
             "removed" => &REMOVED,
             _ => &IMPORT,
         };
-        let Some(read) = read(block, schema, scope, problems) else {
+        let Some(read) = read(block, schema, problems) else {
             continue;
         };
         let before = problems.len();
@@ -159,12 +158,7 @@ impl Read {
     }
 }
 
-fn read(
-    block: &Block,
-    schema: &'static table::Block,
-    scope: &Scope<'_>,
-    problems: &mut Vec<Problem>,
-) -> Option<Read> {
+fn read(block: &Block, schema: &'static table::Block, problems: &mut Vec<Problem>) -> Option<Read> {
     let before = problems.len();
     let mut found: BTreeMap<&str, &Attribute> = BTreeMap::new();
     for item in &block.body.items {
@@ -185,26 +179,14 @@ fn read(
     }
     let mut address_of = |name: &str| {
         let attribute = found.get(name)?;
-        let (node, sensitivity) = evaluate(&attribute.value, scope, problems);
-        if sensitivity == Sensitivity::Sensitive {
-            let message = format!("`{name}` comes from a sensitive variable, and would be seen");
-            problems.push(Problem::new(Code::SensitiveMisplaced, node.span, message));
-            return None;
+        match address(&attribute.value) {
+            Ok(address) => Some((address, attribute.value.span)),
+            Err(problem) => {
+                let message = format!("`{name}`: {}", problem.message);
+                problems.push(Problem { message, ..problem });
+                None
+            }
         }
-        let address = match &node.value {
-            Value::Invalid => return None,
-            Value::Reference(parts) => match &**parts {
-                [root, _] if root == "check" || root == "webhook" => Some(reference(parts)),
-                [root, _, key] if root == "check" && key.starts_with('[') => Some(reference(parts)),
-                _ => None,
-            },
-            _ => None,
-        };
-        if address.is_none() {
-            let message = format!("`{name}`: wanted check.NAME or webhook.NAME");
-            problems.push(Problem::new(Code::WrongType, node.span, message));
-        }
-        Some((address?, attribute.value.span))
     };
     let (from, to) = (address_of("from"), address_of("to"));
     let read = match schema.name {
@@ -237,11 +219,66 @@ fn read(
                 return None;
             };
             if text.parse::<uuid::Uuid>().is_err() {
-                let message = format!("`id`: {text:?} is not the id of a check");
+                let message = format!("`id`: {} is not the id of a check", Quoted(text));
                 problems.push(Problem::new(Code::InvalidValue, id.value.span, message));
             }
             Read::Import(text.to_string(), to?)
         }
     };
     (problems.len() == before).then_some(read)
+}
+
+/// An address as it is written. It is not evaluated: it names what may be gone.
+fn address(written: &Expression) -> Result<String, Problem> {
+    let wrong = |expression: &Expression, message: &str| {
+        Problem::new(Code::WrongType, expression.span, message)
+    };
+    let (named, key) = match &written.kind {
+        Kind::Index(of, key) if !matches!(of.kind, Kind::Variable(_)) => (&**of, Some(&**key)),
+        _ => (written, None),
+    };
+    let parts = match &named.kind {
+        Kind::Attribute(of, name) => Some((&of.kind, name)),
+        Kind::Index(of, name) => match &name.kind {
+            Kind::String(name) => Some((&of.kind, name)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let (kind, name) = match (parts, key) {
+        (Some((Kind::Variable(kind), name)), None) if matches!(&**kind, "check" | "webhook") => {
+            (kind, name)
+        }
+        (Some((Kind::Variable(kind), name)), Some(_)) if **kind == *"check" => (kind, name),
+        _ => {
+            let problem = wrong(written, "wanted check.NAME or webhook.NAME");
+            return Err(match &written.kind {
+                Kind::String(text) if text.starts_with("check.") => {
+                    problem.hint("an address stands without quotes")
+                }
+                _ => problem,
+            });
+        }
+    };
+    let name = name.parse::<Name>().map_err(|error: InvalidName| {
+        Problem::new(Code::InvalidName, named.span, error.to_string())
+    })?;
+    let Some(key) = key else {
+        return Ok(format!("{kind}.{name}"));
+    };
+    match &key.kind {
+        Kind::String(text) => match invalid_key(text) {
+            None => Ok(format!("{kind}.{}", instance(&name, text))),
+            Some(message) => Err(Problem::new(Code::InvalidName, key.span, message)),
+        },
+        Kind::Integer(number) => {
+            let problem = wrong(key, "the key of a check is a text, not a number");
+            Err(problem.hint(format!("write {kind}.{name}[\"{number}\"]")))
+        }
+        _ => {
+            let message = "the key of a check is a text that is written out";
+            let problem = Problem::new(Code::NotLiteral, key.span, message);
+            Err(problem.hint(format!("write {kind}.{name}[\"KEY\"]")))
+        }
+    }
 }

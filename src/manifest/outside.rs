@@ -62,10 +62,19 @@ impl Doors for Outside<'_> {
                  variable, or give this one a value of its own"
             ));
         }
+        if name.is_empty() {
+            return Err("`env` wants the name of a variable of the environment".to_owned());
+        }
+        if Inputs::is_never_read(name) {
+            return Err(format!(
+                "{name} is never read, whatever is allowed: whoever proposes a change could send \
+                 it to a site of their own; what a site is to be told is secret(\"name\")"
+            ));
+        }
         if !self.inputs.may_read(name) {
             return Err(format!(
                 "{name} may not be read: allow it with --allow-env {name} (ENV_ALLOW of a server), \
-                 or call it LOKAHI_...; LOKAHI_SECRET_*, LOKAHI_TOKEN and LOKAHI_SERVER are never read"
+                 or call it LOKAHI_..."
             ));
         }
         Ok(self.inputs.environment.get(name).cloned())

@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::manifest::ast::Body;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::lower::Lower;
-use crate::manifest::scan::scan;
+use crate::manifest::scan::{MAX_CHAIN, MAX_LEVELS, TAKE_APART, scan};
 use crate::manifest::source::Span;
 
 /// A block that could not be parsed: what it declares is not missing, only
@@ -126,7 +126,7 @@ impl Parsed {
             };
             let at = error.location().offset();
             let word = if error.message().contains("; found redefined") {
-                word_at(&copy, at)
+                name_at(&copy, at)
             } else {
                 0..0
             };
@@ -164,16 +164,37 @@ fn syntax(file: u32, text: &str, offset: usize, at: usize, message: &str) -> Pro
     };
     let line = text.get(..at).and_then(|before| before.lines().last());
     let bare = line.is_some_and(|line| line.contains('=') && !line.contains('"'));
-    let code = if message.contains("; found redefined") {
-        Code::Repeated
-    } else {
-        Code::Syntax
+    let here_is = |code, message: String, hint: &str| {
+        Problem::new(code, span(file, offset + at..offset + at + width), message).hint(hint)
     };
+    if message.contains("; found redefined") {
+        let what = match message.contains("object key") {
+            true => "a key of this object",
+            false => "an attribute of this block",
+        };
+        let message = format!("{what} stands twice");
+        return here_is(Code::Repeated, message, "each name can stand once");
+    }
+    if message.contains("chained binary operators") {
+        let message = format!("more than {MAX_CHAIN} operators in one expression");
+        return here_is(Code::TooDeep, message, TAKE_APART);
+    }
+    if message.contains("nested levels") {
+        let message = format!(
+            "nested too deep: at most {MAX_LEVELS} choices, signs and brackets within one another"
+        );
+        return here_is(Code::TooDeep, message, TAKE_APART);
+    }
+    let code = Code::Syntax;
     if let Some((range, hint)) = habit(text, at) {
         let place = span(file, offset + range.start..offset + range.end);
         return Problem::new(code, place, message).hint(hint);
     }
+    let not_match = |line: &str| line.contains(" !~ ");
     let hint = match here.chars().next() {
+        _ if here.lines().next().is_some_and(not_match) => {
+            Some("not to match a pattern, write `!can(regex(\"[0-9]+\", response.body))`")
+        }
         _ if bare && here.starts_with("//") => Some("a text stands in quotes"),
         Some(':' | '/' | '.') if bare => Some("a text stands in quotes"),
         Some('\'') => Some("strings stand in double quotes"),
@@ -185,11 +206,13 @@ fn syntax(file: u32, text: &str, offset: usize, at: usize, message: &str) -> Pro
         Some(':') if message.contains("structure") => {
             Some("an attribute is written with `=`: `url = \"https://example.com/\"`")
         }
+        Some('=') if here.starts_with("=~") => {
+            Some("to match a pattern, write `can(regex(\"[0-9]+\", response.body))`")
+        }
         Some('=') => Some("to compare, write `==`"),
         Some('\n' | '\r') if message == "expected `{`" => {
             Some("an attribute has `=` behind its name, a block `{` at the end of its line")
         }
-        _ if message.contains("unique") => Some("each name can stand once"),
         _ if message.contains("newline") => {
             Some("each attribute and each block stands in a line of its own")
         }
@@ -248,6 +271,18 @@ fn word_at(text: &str, at: usize) -> Range<usize> {
     match bytes.get(start + length) {
         Some(byte) if !byte.is_ascii() => start..start,
         _ => start..start + length,
+    }
+}
+
+/// The name at an offset: a word, or what stands in quotes if it is read as it is written.
+fn name_at(text: &str, at: usize) -> Range<usize> {
+    let Some(rest) = text.get(at..).and_then(|rest| rest.strip_prefix('"')) else {
+        return word_at(text, at);
+    };
+    let length = rest.find(['"', '\\', '$', '%', '\n']).unwrap_or_default();
+    match rest.as_bytes().get(length) {
+        Some(b'"') => at + 1..at + 1 + length,
+        _ => at..at,
     }
 }
 

@@ -104,10 +104,7 @@ impl<'f> Reading<'f> {
                 continue;
             };
             self.room = self.room.saturating_sub(text.len());
-            let file = match self.files.quotable(&path) {
-                true => self.sources.add(path, text),
-                false => self.sources.add_foreign(path, text),
-            };
+            let file = self.sources.add(path, text);
             let found = outline(file, self.sources.text(file), &block_types);
             self.problems.extend(found.problems);
             found.lost.into_iter().for_each(|lost| self.gaps.lose(lost));

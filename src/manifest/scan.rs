@@ -15,7 +15,15 @@ pub const MAX_ENTRIES: usize = 10_000;
 /// The deepest nesting of brackets.
 pub const MAX_NESTING: usize = 60;
 /// The deepest nesting of brackets that stand after an operator.
-const MAX_OPERATORS: usize = 8;
+pub const MAX_OPERATORS: usize = 8;
+/// The most operators of one expression, as the parser has it.
+pub const MAX_CHAIN: usize = 128;
+/// The deepest nesting of choices, signs and brackets, as the parser has it.
+pub const MAX_LEVELS: usize = 64;
+/// The most attributes and indices behind one another: each is a level of the tree.
+pub const MAX_PATH: usize = 100;
+/// What helps against each of these.
+pub(super) const TAKE_APART: &str = "take it apart: put its parts into locals";
 
 /// A problem of the text, in bytes of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -176,11 +184,13 @@ impl Scanner<'_> {
         }
         let bracket = matches!(open, Open::Bracket { .. } | Open::Template { .. });
         if bracket && self.open.iter().filter(|frame| frame.operators).count() > MAX_OPERATORS {
-            self.fault(
-                Code::TooDeep,
-                at..at + width,
-                "an expression nested too deep",
+            let message = format!(
+                "more than {MAX_OPERATORS} brackets within one another, each after an operator"
             );
+            self.fault(Code::TooDeep, at..at + width, message);
+            if let Some(fault) = self.found.faults.last_mut() {
+                fault.hint = Some(TAKE_APART);
+            }
             self.recover();
             return;
         }

@@ -28,12 +28,6 @@ pub trait Files: Sync {
     /// The content of a listed file. May stop after `MAX_FILE + 1` bytes.
     fn read(&self, path: &str) -> Result<Vec<u8>, Unreadable>;
 
-    /// Whether the lines of a listed file may be shown: it belongs to the root, and is not only
-    /// reached from it by a link.
-    fn quotable(&self, _path: &str) -> bool {
-        true
-    }
-
     /// The paths of all check files of a library folder, as `../shared/x.hcl`, and what
     /// could not be followed there; or why the folder cannot be a library.
     fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String>;
@@ -48,7 +42,8 @@ pub trait Files: Sync {
 /// Files that are already in memory, by path.
 impl Files for BTreeMap<String, Vec<u8>> {
     fn list(&self) -> (Vec<String>, Vec<Unreadable>) {
-        let below = self.keys().filter(|path| !path.starts_with("../"));
+        let checks = self.keys().filter(|path| path.ends_with(".hcl"));
+        let below = checks.filter(|path| !path.starts_with("../"));
         (below.cloned().collect(), Vec::new())
     }
 
@@ -146,8 +141,6 @@ enum Shown {
     All,
     /// Where something stands, but not its line: the value of a sensitive variable may be in it.
     Places,
-    /// The same, and nothing else that its words could be in: it is not the root's own.
-    Foreign,
 }
 
 /// The texts of a root, by file number.
@@ -163,17 +156,6 @@ impl Sources {
     /// The same for one whose lines nobody is to see.
     pub fn add_hidden(&mut self, path: String, text: String) -> u32 {
         self.add_source(path, text, Shown::Places)
-    }
-
-    /// The same for one of which nobody is to learn what is in it.
-    pub fn add_foreign(&mut self, path: String, text: String) -> u32 {
-        self.add_source(path, text, Shown::Foreign)
-    }
-
-    /// Whether nobody is to learn what is in a file.
-    pub fn is_foreign(&self, file: u32) -> bool {
-        let source = self.0.get(file as usize);
-        source.is_some_and(|source| source.shown == Shown::Foreign)
     }
 
     fn add_source(&mut self, path: String, text: String, shown: Shown) -> u32 {

@@ -2,6 +2,7 @@
 //! the suggestions, the plan's field-by-field diff and the language's page all
 //! read them.
 
+use crate::manifest::attributes::access::AuthDraft;
 use crate::manifest::eval::value::{Node, Type};
 use crate::manifest::literal::Literal;
 use crate::manifest::values::Read;
@@ -19,6 +20,8 @@ pub struct Draft {
     pub webhook_format: WebhookFormat,
     /// The check; of no use before its `url` was set.
     pub check: CheckSpec,
+    /// What `auth` says, which is one of several things.
+    pub auth: AuthDraft,
     /// The assert that is being filled in.
     pub assert: Assert,
 }
@@ -137,6 +140,12 @@ impl Block {
         attributes.chain(meta).chain(blocks)
     }
 
+    /// The blocks inside this one that have no label and stand there once.
+    pub fn once(&self) -> impl Iterator<Item = &'static Self> + use<> {
+        let blocks = self.blocks.iter();
+        blocks.filter(|block| matches!(block.label, Label::None))
+    }
+
     /// The block of this name inside this one.
     pub fn block(&self, name: &str) -> Option<&'static Self> {
         self.blocks.iter().find(|block| block.name == name)
@@ -157,6 +166,7 @@ impl Draft {
                 asserts: Vec::new(),
                 ..CheckSpec::new(url)
             },
+            auth: AuthDraft::default(),
             assert: Assert::default(),
         }
     }

@@ -10,6 +10,7 @@ use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
+use crate::model::quoted::Quoted;
 use crate::model::secret::Text;
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::{ReceiverUrl, WebhookFormat};
@@ -212,7 +213,7 @@ pub fn milliseconds(node: &Node) -> Read<i64> {
             Err(problem.hint(example(&format!("{number}s"))))
         }
         Value::String(text) => duration(text).ok_or_else(|| {
-            let message = format!("{:?} is not a duration", cut(text));
+            let message = format!("{} is not a duration", Quoted(&cut(text)));
             let bare =
                 !text.is_empty() && text.len() < 10 && text.bytes().all(|b| b.is_ascii_digit());
             let hint = example(&if bare {
@@ -285,7 +286,7 @@ fn choice<T: Copy>(node: &Node, all: &[(T, &'static str)]) -> Read<T> {
         Some(name) => format!("did you mean \"{name}\"?"),
         None => format!("one of \"{}\"", names.join("\", \"")),
     };
-    let message = format!("{:?} cannot be chosen", cut(text));
+    let message = format!("{} cannot be chosen", Quoted(&cut(text)));
     Err(Problem::new(Code::UnknownChoice, node.span, message).hint(hint))
 }
 
@@ -302,10 +303,13 @@ pub fn format(node: &Node) -> Read<WebhookFormat> {
 /// `200`, `"2xx"` or `"200-204"`.
 pub fn status(node: &Node) -> Read<StatusRange> {
     let read = match &node.value {
-        Value::Integer(code) => {
-            let code = u16::try_from(*code).unwrap_or(u16::MAX);
-            StatusRange::new(code, code)
-        }
+        Value::Integer(code) => match u16::try_from(*code) {
+            Ok(code) => StatusRange::new(code, code),
+            Err(_) => {
+                let message = format!("status {code} must be between 100 and 599");
+                return Err(Problem::new(Code::OutOfBounds, node.span, message));
+            }
+        },
         Value::String(text) => StatusRange::from_str(text),
         _ => return Err(wrong_type(node, "a status: 200, \"2xx\" or \"200-204\"")),
     };

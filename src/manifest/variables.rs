@@ -11,6 +11,7 @@ use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope, Wo
 use crate::manifest::eval::value::{Node, Type, Value};
 use crate::manifest::eval::{Evaluator, veiled};
 use crate::manifest::inputs::{Inputs, Missing, PREFIX, Strays};
+use crate::manifest::locals::references;
 use crate::manifest::parse::{Parsed, Part, parse, span};
 use crate::manifest::scan::scan;
 use crate::manifest::source::{Sources, Span};
@@ -19,6 +20,13 @@ use crate::manifest::types::type_of;
 
 /// How many mistakes of one value are listed.
 const MOST_LISTED: usize = 8;
+/// Why a default looks at nothing: it stands there when nothing else is known.
+const DEFAULT: &str = "a default is a plain value and refers to nothing: what is made of other \
+                       values is a local, `locals { name = ... }`";
+/// Why a value of a flag, file or the environment does not.
+const GIVEN: &str = "a value that is given from outside is written out and refers to nothing";
+/// Why a rule looks at nothing else.
+const RULE: &str = "a `validation` looks at its own variable only";
 
 /// The variables of a root while their values are looked for.
 pub(super) struct Variables<'a> {
@@ -75,7 +83,7 @@ impl Variables<'_> {
                 node,
                 sensitive: declared.sensitive,
             };
-            self.check_rules(name, &known, &declared.rules);
+            self.check_rules(name, &known, &declared.rules, blocks);
             members.insert(name.clone(), known);
         }
         members
@@ -192,7 +200,7 @@ impl Variables<'_> {
     /// A value that refers to nothing.
     fn literal(&mut self, expression: &Expression) -> Node {
         let scope = Scope {
-            roots: Vec::new(),
+            roots: nowhere_else(GIVEN),
             place: Place::File,
             doors: self.doors,
             work: self.work,
@@ -207,7 +215,7 @@ impl Variables<'_> {
     fn default(&mut self, name: &str, span: Span, declared: &Declared) -> Node {
         let node = declared.default.as_ref().map(|default| {
             let scope = Scope {
-                roots: Vec::new(),
+                roots: nowhere_else(DEFAULT),
                 place: Place::Default,
                 doors: self.doors,
                 work: self.work,
@@ -236,18 +244,30 @@ impl Variables<'_> {
         }
     }
 
-    fn check_rules(&mut self, name: &str, known: &Known, rules: &[(Expression, Expression)]) {
+    fn check_rules(
+        &mut self,
+        name: &str,
+        known: &Known,
+        rules: &[(Expression, Expression)],
+        blocks: &BTreeMap<String, Block>,
+    ) {
         if matches!(known.node.value, Value::Invalid) {
             return;
         }
         let members = Members::from([(name.to_owned(), known.clone())]);
+        let mut roots = nowhere_else(RULE);
+        roots.retain(|(root, _)| *root != "var");
+        roots.push(("var", Root::Members(&members)));
         let scope = Scope {
-            roots: vec![("var", Root::Members(&members))],
+            roots,
             place: Place::File,
             doors: self.doors,
             work: self.work,
         };
         for (condition, message) in rules {
+            if self.looks_elsewhere(name, [condition, message], blocks) {
+                continue;
+            }
             let mut evaluator = Evaluator::new(&scope);
             let holds = evaluator.evaluate_whole(condition);
             evaluator.sensitive = false;
@@ -282,6 +302,27 @@ impl Variables<'_> {
                 Some(true) => {}
             }
         }
+    }
+
+    /// Whether a rule looks at another variable that there is.
+    fn looks_elsewhere(
+        &mut self,
+        name: &str,
+        rule: [&Expression; 2],
+        blocks: &BTreeMap<String, Block>,
+    ) -> bool {
+        let before = self.problems.len();
+        for part in rule {
+            references(part, &mut |root, other, span| {
+                if root == "var" && other != name && blocks.contains_key(other) {
+                    let message = format!("{RULE}, var.{name}");
+                    let problem = Problem::new(Code::Misplaced, span, message);
+                    let hint = "what hangs on both is one variable: `type = object({ ... })`";
+                    self.problems.push(problem.hint(hint));
+                }
+            });
+        }
+        self.problems.len() > before
     }
 
     fn declared(&mut self, block: &Block) -> Declared {
@@ -375,6 +416,12 @@ fn invalid(span: Span) -> Node {
         span,
         value: Value::Invalid,
     }
+}
+
+/// The names of files, where they have no meaning.
+fn nowhere_else(why: &'static str) -> Vec<(&'static str, Root<'static>)> {
+    let names = ["var", "local", "each", "webhook", "template", "response"];
+    names.map(|name| (name, Root::Misplaced(why))).into()
 }
 
 fn nowhere() -> Span {

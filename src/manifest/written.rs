@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::attributes::assert::ASSERT;
-use crate::manifest::attributes::check::{CHECK, CONFIRM, LIFECYCLE, NOTIFY};
+use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
 use crate::manifest::source::harmless;
@@ -36,9 +36,9 @@ pub fn check_fields(spec: &CheckSpec) -> Vec<(String, Literal)> {
         };
         add(&prefix, ASSERT.attributes, Some(assert));
     }
-    add("confirm.", CONFIRM.attributes, None);
-    add("notify.", NOTIFY.attributes, None);
-    add("lifecycle.", LIFECYCLE.attributes, None);
+    for block in CHECK.once() {
+        add(&format!("{}.", block.name), block.attributes, None);
+    }
     fields
 }
 

@@ -5,10 +5,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::model::auth::Auth;
+use crate::model::dial::{ConnectTo, HttpVersion, IpFamily, Redirects};
 use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
 use crate::model::pattern::Pattern;
+use crate::model::quoted::Quoted;
 use crate::model::secret::{SecretName, Text};
+use crate::model::tls::TlsSpec;
 use crate::model::value::{HttpUrl, InvalidValue};
 use crate::model::webhook::WebhookSpec;
 
@@ -142,9 +146,17 @@ impl StatusRange {
     pub fn new(from: u16, to: u16) -> Result<Self, InvalidValue> {
         if (100..=599).contains(&from) && (from..=599).contains(&to) {
             Ok(Self { from, to })
+        } else if from > to && (100..=599).contains(&from) && (100..=599).contains(&to) {
+            Err(InvalidValue::Other(format!(
+                "the range {from}-{to} ends before it begins: write \"{to}-{from}\""
+            )))
         } else {
+            let what = match from == to {
+                true => format!("status {from}"),
+                false => format!("status {from}-{to}"),
+            };
             Err(InvalidValue::Range {
-                what: format!("status {from}-{to}"),
+                what,
                 min: "100".into(),
                 max: "599".into(),
             })
@@ -174,7 +186,8 @@ impl FromStr for StatusRange {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = || {
             InvalidValue::Other(format!(
-                "{text:?} is not a status: write 200, \"2xx\" or \"200-204\""
+                "{} is not a status: write 200, \"2xx\" or \"200-204\"",
+                Quoted(text)
             ))
         };
         if let Some(class) = text.strip_suffix("xx") {
@@ -260,6 +273,15 @@ pub struct CheckSpec {
     /// In the order in which they are sent.
     pub headers: Vec<(String, Text)>,
     pub body: Text,
+    pub redirects: Redirects,
+    /// Which addresses of the host's name are tried; absent: whichever comes first.
+    pub ip_family: Option<IpFamily>,
+    /// Where connections to the URL's own host and port go instead.
+    pub connect_to: Option<ConnectTo>,
+    /// The only one that is spoken; absent: what both sides can, the newest first.
+    pub http_version: Option<HttpVersion>,
+    pub tls: TlsSpec,
+    pub auth: Option<Auth>,
     pub every: Every,
     pub timeout: Timeout,
     /// Never empty: without one declared, `2xx` is asserted.
@@ -282,6 +304,8 @@ impl CheckSpec {
     pub const MAX_HEADERS: usize = 64;
     /// The longest request body and the longest header value, in bytes.
     pub const MAX_BODY: usize = 64 * 1024;
+    /// The longest name of a host with its port, in bytes.
+    pub const MAX_NAME: usize = 300;
     /// The most labels.
     pub const MAX_LABELS: usize = 64;
     /// The most receivers.
@@ -298,6 +322,12 @@ impl CheckSpec {
             method: Method::Get,
             headers: Vec::new(),
             body: Text::default(),
+            redirects: Redirects::default(),
+            ip_family: None,
+            connect_to: None,
+            http_version: None,
+            tls: TlsSpec::default(),
+            auth: None,
             every: Every::DEFAULT,
             timeout: Every::DEFAULT.default_timeout(),
             asserts: vec![Assert::success()],
@@ -314,7 +344,9 @@ impl CheckSpec {
     /// The secrets that a probe of it needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
         let values = self.headers.iter().map(|(_, value)| value);
-        values.chain([&self.body]).flat_map(Text::references)
+        let texts = values.chain([&self.body]).chain(&self.tls.key);
+        let auth = self.auth.iter().flat_map(Auth::secrets);
+        texts.flat_map(Text::references).chain(auth)
     }
 
     /// Whether two specs ask the site the same question. If not, streaks begin
@@ -324,6 +356,12 @@ impl CheckSpec {
             && self.method == other.method
             && self.headers == other.headers
             && self.body == other.body
+            && self.redirects == other.redirects
+            && self.ip_family == other.ip_family
+            && self.connect_to == other.connect_to
+            && self.http_version == other.http_version
+            && self.tls == other.tls
+            && self.auth == other.auth
             && self.asserts == other.asserts
     }
 }

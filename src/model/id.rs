@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use crate::model::quoted::Quoted;
+
 /// An id was not a uuid.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not an id: ids look like 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d")]
+#[error("{} is not an id: ids look like 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d", Quoted(.0))]
 pub struct InvalidId(pub String);
 
 macro_rules! uuid_id {

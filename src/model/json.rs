@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::model::quoted::Quoted;
 use crate::model::value::InvalidValue;
 
 /// A step into JSON.
@@ -42,7 +43,8 @@ impl FromStr for JsonPath {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = || {
             InvalidValue::Other(format!(
-                "{text:?} is not a place in JSON: write status, items[0].id or a[\"b c\"]"
+                "{} is not a place in JSON: write status, items[0].id or a[\"b c\"]",
+                Quoted(text)
             ))
         };
         if text.len() > Self::MAX {
@@ -190,7 +192,7 @@ impl fmt::Display for Scalar {
             Self::Bool(value) => value.fmt(f),
             Self::Integer(number) => number.fmt(f),
             Self::Number(number) => number.0.fmt(f),
-            Self::String(text) => write!(f, "{text:?}"),
+            Self::String(text) => Quoted(text).fmt(f),
         }
     }
 }

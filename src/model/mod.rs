@@ -1,5 +1,6 @@
 //! The nouns: values and their invariants. No I/O, no serialisation.
 
+pub mod quoted;
 pub mod id;
 pub mod name;
 pub mod value;
@@ -7,6 +8,9 @@ pub mod secret;
 pub mod pattern;
 pub mod json;
 
+pub mod dial;
+pub mod tls;
+pub mod auth;
 pub mod check;
 pub mod webhook;
 

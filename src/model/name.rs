@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::model::quoted::Quoted;
+
 /// A name broke its rule.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is not a name: a lower-case letter, then letters, digits, '-' or '_', 100 characters at most"
+    "{} is not a name: a lower-case letter, then letters, digits, '-' or '_', 100 characters at most",
+    Quoted(.0)
 )]
 pub struct InvalidName(String);
 
@@ -48,7 +51,7 @@ impl fmt::Display for Name {
 
 /// An address is not one.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not an address: a name, or NAME[\"KEY\"] for one of a `for_each`")]
+#[error("{} is not an address: a name, or NAME[\"KEY\"] for one of a `for_each`", Quoted(.0))]
 pub struct InvalidAddress(String);
 
 /// What a declared check is called in its project: a name, or `name["key"]` for one of a

@@ -118,6 +118,8 @@ error_classes! {
     SecretUnbound = 21 "secret_unbound",
     /// With `Unknown`: the worker has no value for a secret, or none that can be sent.
     SecretMissing = 22 "secret_missing",
+    /// Whoever gives the token that the check needs did not.
+    NoToken = 23 "no_token",
 }
 
 /// How long each part of a probe took; zero where it did not get that far.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::model::quoted::Quoted;
 use crate::model::value::InvalidValue;
 
 /// A regular expression that compiles within our bounds.
@@ -51,7 +52,10 @@ impl FromStr for Pattern {
         match compiled(text) {
             Ok(_) => Ok(Self(text.to_owned())),
             Err(regex::Error::CompiledTooBig(_)) => {
-                let why = format!("{text:?} is too large when it is compiled: repeat less");
+                let why = format!(
+                    "{} is too large when it is compiled: repeat less",
+                    Quoted(text)
+                );
                 Err(InvalidValue::Other(why))
             }
             Err(error) => {
@@ -59,7 +63,7 @@ impl FromStr for Pattern {
                 let error = error.to_string();
                 let why = error.lines().last().unwrap_or_default();
                 let why = why.strip_prefix("error: ").unwrap_or(why);
-                let text = format!("{text:?} is not a regular expression: {why}");
+                let text = format!("{} is not a regular expression: {why}", Quoted(text));
                 Err(InvalidValue::Other(text))
             }
         }

@@ -6,10 +6,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::name::Name;
+use super::quoted::Quoted;
 
 /// A text is no scope.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no scope: there are read, plan, apply:PROJECT, operate and admin")]
+#[error("{} is no scope: there are read, plan, apply:PROJECT, operate and admin", Quoted(.0))]
 pub struct InvalidScope(String);
 
 /// A kind of calls that somebody may make.

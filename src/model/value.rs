@@ -6,13 +6,14 @@ use std::str::FromStr;
 
 use url::Url;
 
+use crate::model::quoted::Quoted;
 use crate::model::secret::Text;
 
 /// Why a value was refused. The text completes "NAME: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
     /// Not a URL at all.
-    #[error("{url:?} is not a URL: {why}")]
+    #[error("{} is not a URL: {why}", Quoted(.url))]
     Url {
         /// What was given, cut.
         url: String,
@@ -20,7 +21,7 @@ pub enum InvalidValue {
         why: String,
     },
     /// A URL that cannot be probed or posted to.
-    #[error("{url:?} has the scheme {scheme:?}; only http and https can be used")]
+    #[error("{} has the scheme \"{scheme}\"; only http and https can be used", Quoted(.url))]
     Scheme {
         /// What was given, cut.
         url: String,
@@ -105,6 +106,14 @@ impl FromStr for HttpUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(InvalidValue::Credentials);
         }
+        // The parser takes the next part of the path for the host that is missing.
+        let host = text.split_once("://").map_or("", |(_, rest)| rest);
+        if host.is_empty() || host.starts_with(['/', '\\']) {
+            return Err(InvalidValue::Url {
+                url: shown(),
+                why: "a host stands after `//`".into(),
+            });
+        }
         if url.port() == Some(0) {
             return Err(InvalidValue::Url {
                 url: shown(),
@@ -119,6 +128,33 @@ impl fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Checks a name that a site is asked for and its certificate must have: a host's, or an
+/// address.
+pub fn valid_server_name(name: &str) -> Result<(), InvalidValue> {
+    match url::Host::parse(name) {
+        Ok(url::Host::Domain(host)) if host == name => Ok(()),
+        Ok(url::Host::Ipv4(_)) => Ok(()),
+        _ => {
+            let name: String = name.chars().take(200).collect();
+            Err(InvalidValue::Other(format!(
+                "{name:?} is no name of a host in lower case"
+            )))
+        }
+    }
+}
+
+/// Checks a scope by RFC 6749, section 3.3.
+pub fn valid_scope(scope: &str) -> Result<(), InvalidValue> {
+    let allowed = |byte: u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+    if scope.is_empty() || scope.len() > 200 || !scope.bytes().all(allowed) {
+        let scope: String = scope.chars().take(200).collect();
+        return Err(InvalidValue::Other(format!(
+            "{scope:?} is no scope: 1 to 200 characters without spaces"
+        )));
+    }
+    Ok(())
 }
 
 /// Checks a header name and value by RFC 9110, section 5, and that it is not
@@ -136,7 +172,8 @@ pub fn valid_header(name: &str, value: &str) -> Result<(), InvalidValue> {
     if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) && !name.eq_ignore_ascii_case("host")
     {
         return Err(InvalidValue::Other(format!(
-            "the header {name:?} is set by lokahi itself"
+            "the header {} is set by lokahi itself",
+            Quoted(name)
         )));
     }
     if value.len() > 8 * 1024 {
@@ -147,7 +184,8 @@ pub fn valid_header(name: &str, value: &str) -> Result<(), InvalidValue> {
     }
     if value.bytes().any(|b| (b < 0x20 && b != b'\t') || b == 0x7f) {
         return Err(InvalidValue::Other(format!(
-            "the value of header {name:?} has control characters"
+            "the value of header {} has control characters",
+            Quoted(name)
         )));
     }
     Ok(())
@@ -158,7 +196,8 @@ pub fn valid_header_name(name: &str) -> Result<(), InvalidValue> {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
         return Err(InvalidValue::Other(format!(
-            "{name:?} is not a header name"
+            "{} is not a header name",
+            Quoted(name)
         )));
     }
     Ok(())
@@ -186,7 +225,8 @@ pub fn valid_label(key: &str, value: &str) -> Result<(), InvalidValue> {
     if !first || key.len() > 64 || !key.bytes().all(inner) {
         let rule = "a letter or `_`, then letters, digits, `_`, `-` or `.`, 64 at most";
         return Err(InvalidValue::Other(format!(
-            "{key:?} is not a label: {rule}"
+            "{} is not a label: {rule}",
+            Quoted(key)
         )));
     }
     if value.len() > 256 {
@@ -196,7 +236,7 @@ pub fn valid_label(key: &str, value: &str) -> Result<(), InvalidValue> {
         });
     }
     if value.chars().any(char::is_control) {
-        let text = format!("the value of label {key:?} has control characters");
+        let text = format!("the value of label {} has control characters", Quoted(key));
         return Err(InvalidValue::Other(text));
     }
     Ok(())

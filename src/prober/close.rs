@@ -22,6 +22,11 @@ impl Closing {
         self.0.push(stream);
     }
 
+    /// Those of another one, too.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// Waits for the server's end at most 20 ms, then closes: normally if it has come, by a
     /// reset if not.
     pub async fn finish(self) {

@@ -1,6 +1,8 @@
 //! The condition of an assert: an expression over the response, judged by the evaluator of
 //! the check files.
 
+use hyper::Version;
+
 use super::evidence::Evidence;
 use crate::manifest::condition::{Condition as Expression, Facts, Latency, Verdict};
 use crate::model::check::Assert;
@@ -68,7 +70,6 @@ impl Condition {
         let certificate = evidence
             .certificate
             .map(|shown| (shown.not_after, shown.issuer.as_str(), evidence.at));
-        let version = format!("{:?}", evidence.version);
         let facts = Facts {
             status: evidence.status,
             headers: &headers,
@@ -82,7 +83,11 @@ impl Condition {
             },
             certificate,
             url: evidence.url.as_str(),
-            http_version: version.strip_prefix("HTTP/").unwrap_or(&version),
+            http_version: match evidence.version {
+                Version::HTTP_10 => "1.0",
+                Version::HTTP_2 => "2",
+                _ => "1.1",
+            },
         };
         match condition.judge(message.as_deref(), &facts) {
             Verdict::Holds => Judged::Holds,

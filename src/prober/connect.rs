@@ -12,6 +12,8 @@ use super::failure::Failure;
 use super::probe::{ProbeContext, Trace};
 use crate::clock;
 use crate::egress::resolver::LookupError;
+use crate::model::check::CheckSpec;
+use crate::model::dial::{ConnectTo, IpFamily};
 use crate::model::observation::ErrorClass;
 
 /// The result of a future, or `None` once the probe's deadline has passed. All steps of a
@@ -30,21 +32,62 @@ pub(super) async fn within<F: Future>(
     .await
 }
 
+/// Where the connections of a check go.
+#[derive(Debug)]
+pub(super) struct Dial {
+    family: Option<IpFamily>,
+    /// For this host and port of a URL, the other ones.
+    instead: Option<(Host, u16, ConnectTo)>,
+}
+
+impl Dial {
+    pub(super) fn new(spec: &CheckSpec) -> Self {
+        let url = spec.url.parse();
+        let own = url.host().map(|host| host.to_owned());
+        let instead = spec.connect_to.clone();
+        Self {
+            family: spec.ip_family,
+            instead: own
+                .zip(instead)
+                .map(|(host, instead)| (host, port_of(&url), instead)),
+        }
+    }
+
+    /// The host and port that are dialled for a URL, which may be another one's.
+    fn target(&self, url: &Url) -> Result<(Host, u16), Failure> {
+        let host = url.host().map(|host| host.to_owned());
+        let host = host.ok_or_else(|| Failure::internal("the URL has no host"))?;
+        let port = port_of(url);
+        Ok(match &self.instead {
+            Some((own, own_port, instead)) if *own == host && *own_port == port => {
+                (instead.host.clone(), instead.port.unwrap_or(port))
+            }
+            _ => (host, port),
+        })
+    }
+}
+
+fn port_of(url: &Url) -> u16 {
+    url.port_or_known_default().unwrap_or(80)
+}
+
 /// A connection to the host of the URL, or why there is none. The policy is asked about the
 /// very address that is dialled.
 pub(super) async fn connect(
     context: &ProbeContext,
+    dial: &Dial,
     url: &Url,
     trace: &mut Trace,
     mut deadline: Pin<&mut Sleep>,
 ) -> Result<TcpStream, Failure> {
     let begun = clock::monotonic();
-    let address = match url.host() {
-        Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
-        Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
-        Some(Host::Domain(name)) => {
+    let (host, port) = dial.target(url)?;
+    let address = match host {
+        Host::Ipv4(v4) => IpAddr::V4(v4),
+        Host::Ipv6(v6) => IpAddr::V6(v6),
+        Host::Domain(name) => {
             // On the heap, as whatever few probes need: every probe has room for the largest.
-            let lookup = Box::pin(context.resolver.lookup(name));
+            let lookup = Box::pin(context.resolver.lookup(&name, dial.family));
             let found = within(deadline.as_mut(), lookup).await;
             trace.phases.dns += clock::monotonic().duration_since(begun);
             let found = found.ok_or_else(|| {
@@ -56,9 +99,8 @@ pub(super) async fn connect(
                 Failure::new(ErrorClass::DnsNxdomain, format!("{name} has no address"))
             })?
         }
-        None => return Err(Failure::internal("the URL has no host")),
     };
-    let address = SocketAddr::new(address, url.port_or_known_default().unwrap_or(80));
+    let address = SocketAddr::new(address, port);
     trace.address = Some(address);
     context
         .policy

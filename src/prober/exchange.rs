@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::Body as _;
 use hyper::client::conn::http1;
 use hyper::header::{HeaderMap, LOCATION};
+use hyper::http::response::Parts;
 use hyper::{Request, Response, Version, body::Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,16 +20,14 @@ use tokio_rustls::client::TlsStream;
 use super::close::abort;
 use super::connect::within;
 use super::failure::Failure;
-use super::prepare::is_redirect;
+use super::hop::is_redirect;
 use super::probe::Trace;
-use super::search::Reading;
+use super::reading::{Reading, Wants};
 use super::timed::Timed;
 use crate::clock;
 
-/// How much of a body is read.
-pub(super) const MAX_BODY: usize = 1024 * 1024;
-/// The largest header of an answer.
-const MAX_HEADER: usize = 64 * 1024;
+/// The largest header of an answer, in bytes.
+pub(super) const MAX_HEADER: usize = 64 * 1024;
 
 /// What a probe asks over: plain or TLS.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
@@ -87,30 +86,42 @@ pub(super) async fn exchange<S: Transport>(
     let wrote = timed
         .wrote_at
         .unwrap_or(if timed.writing { ended } else { begun });
-    let first_byte = timed.first_byte_at.unwrap_or(ended);
-    let phases = &mut trace.phases;
-    phases.write += wrote.saturating_duration_since(begun);
-    phases.first_byte += first_byte.saturating_duration_since(wrote);
-    phases.transfer += ended.saturating_duration_since(first_byte);
-
+    trace.exchanged([begun, wrote, timed.first_byte_at.unwrap_or(ended), ended]);
     let late = timed.late();
-    let stream = timed.stream.into_tcp();
+    settle(result, late, timed.stream, trace)
+}
+
+/// What came of an exchange, and what becomes of its connection: `None` is late.
+pub(super) fn settle<S: Transport>(
+    result: Option<Result<Answer, Failure>>,
+    late: Failure,
+    stream: S,
+    trace: &mut Trace,
+) -> Result<Answer, Failure> {
+    let stream = stream.into_tcp();
     match result {
         Some(Ok(answer)) if !answer.truncated => {
             trace.closing.push(stream);
             Ok(answer)
         }
-        Some(Ok(answer)) => {
+        other => {
             abort(&stream);
-            Ok(answer)
+            other.unwrap_or(Err(late))
         }
-        Some(Err(error)) => {
-            abort(&stream);
-            Err(Failure::of_exchange(&error))
-        }
-        None => {
-            abort(&stream);
-            Err(late)
+    }
+}
+
+impl Answer {
+    pub(super) fn new(head: Parts) -> Self {
+        let location = head.headers.get(LOCATION);
+        Self {
+            status: head.status.as_u16(),
+            version: head.version,
+            location: location
+                .filter(|_| is_redirect(head.status))
+                .map(|value| value.as_bytes().to_vec()),
+            headers: head.headers,
+            truncated: false,
         }
     }
 }
@@ -120,38 +131,28 @@ async fn talk<S: Transport>(
     response: impl Future<Output = hyper::Result<Response<Incoming>>>,
     reading: &mut Reading<'_>,
     status: &mut u16,
-) -> hyper::Result<Answer> {
+) -> Result<Answer, Failure> {
     let mut response = std::pin::pin!(response);
-    let response =
-        std::future::poll_fn(|cx| line.poll(cx, |cx| response.as_mut().poll(cx))).await?;
-    let (head, mut body) = response.into_parts();
-    *status = head.status.as_u16();
-    let location = head.headers.get(LOCATION);
-    let mut answer = Answer {
-        status: *status,
-        version: head.version,
-        location: location
-            .filter(|_| is_redirect(head.status))
-            .map(|value| value.as_bytes().to_vec()),
-        headers: head.headers,
-        truncated: false,
-    };
-    let mut room = MAX_BODY;
-    reading.restart();
+    let response = std::future::poll_fn(|cx| line.poll(cx, |cx| response.as_mut().poll(cx))).await;
+    let (head, mut body) = response
+        .map_err(|error| Failure::of_exchange(&error))?
+        .into_parts();
+    let mut answer = Answer::new(head);
+    *status = answer.status;
+    reading.restart(&answer.headers);
     while let Some(frame) =
         std::future::poll_fn(|cx| line.poll(cx, |cx| Pin::new(&mut body).poll_frame(cx))).await
     {
-        let Ok(data) = frame?.into_data() else {
+        let frame = frame.map_err(|error| Failure::of_exchange(&error))?;
+        let Ok(data) = frame.into_data() else {
             continue;
         };
-        let part = data.get(..room).unwrap_or(&data);
-        reading.feed(part);
-        if part.len() < data.len() {
+        if reading.feed(&data)? == Wants::Enough {
             answer.truncated = true;
-            break;
+            return Ok(answer);
         }
-        room -= part.len();
     }
+    answer.truncated = reading.end()? == Wants::Enough;
     Ok(answer)
 }
 

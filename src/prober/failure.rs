@@ -92,6 +92,17 @@ impl Failure {
         };
         Self::new(class, detail)
     }
+
+    /// The same in HTTP/2.
+    pub(super) fn of_http2(error: &h2::Error) -> Self {
+        let (class, why) = match (error.get_io(), error.reason()) {
+            (Some(io), _) if is_our_shortage(io) => (ErrorClass::Internal, "no room"),
+            (Some(_), _) => (ErrorClass::Reset, "the connection ended too early"),
+            (None, Some(_)) if error.is_remote() => (ErrorClass::Reset, "it broke off"),
+            _ => (ErrorClass::Protocol, "the answer is not HTTP/2"),
+        };
+        Self::new(class, format!("{why}: {}", chain(error)))
+    }
 }
 
 fn find_io<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {

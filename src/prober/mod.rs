@@ -6,14 +6,19 @@
 
 pub mod probe;
 pub mod prepare;
+mod hop;
+mod grant;
 pub mod evidence;
 pub mod judge;
 mod condition;
 pub mod failure;
 mod connect;
 mod tls;
+mod trust;
 mod exchange;
+mod http2;
 mod timed;
+mod reading;
 mod search;
 pub mod close;
 pub mod worker;

@@ -1,41 +1,23 @@
-//! A spec made ready to be sent: what does not change from probe to probe is parsed once.
-//! A redirect makes a new request out of the one before.
+//! A spec made ready to be probed: what does not change from probe to probe is parsed once.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
-    USER_AGENT,
-};
-use hyper::{Method, Request, StatusCode, Uri};
-use url::{Position, Url};
+use tokio_rustls::TlsConnector;
 
+use super::connect::Dial;
 use super::failure::Failure;
+use super::grant::Grant;
+use super::hop::{Hop, Used};
 use super::judge::Asserts;
+use super::probe::ProbeContext;
+use super::trust;
 use crate::egress::veil::Veil;
-use crate::egress::webhook::USER_AGENT as OURS;
-use crate::files::secrets::{Secret, Secrets};
-use crate::model::check::{self, CheckSpec};
-use crate::model::id::CheckId;
-use crate::model::observation::ErrorClass;
-use crate::model::secret::{SecretUse, Text};
-
-/// Names the check to the site, so that its owner can tell us from others.
-const CHECK: HeaderName = HeaderName::from_static("x-lokahi-check");
-
-/// Declared headers that may go to another origin; any other could carry a secret.
-const HARMLESS: [&str; 8] = [
-    "accept",
-    "accept-charset",
-    "accept-encoding",
-    "accept-language",
-    "cache-control",
-    "content-type",
-    "pragma",
-    "user-agent",
-];
+use crate::model::auth::Auth;
+use crate::model::check::CheckSpec;
+use crate::model::dial::{HttpVersion, Redirects};
+use crate::model::secret::SecretUse;
+use crate::model::tls::TlsSpec;
 
 /// A check, ready to be probed.
 #[derive(Debug)]
@@ -43,6 +25,10 @@ pub struct Prepared {
     first: First,
     pub(super) timeout: std::time::Duration,
     pub(super) asserts: Asserts,
+    pub(super) dial: Dial,
+    pub(super) redirects: Redirects,
+    pub(super) http_version: Option<HttpVersion>,
+    tls: Tls,
 }
 
 /// The first request of a probe.
@@ -53,416 +39,137 @@ enum First {
     Secret(Box<CheckSpec>),
 }
 
-/// A probe that can begin.
-pub(super) struct Ready<'a> {
-    pub(super) first: Cow<'a, Hop>,
-    /// Over the secrets that are sent.
-    pub(super) veil: Veil,
-}
-
-/// One request of a probe.
-#[derive(Clone)]
-pub(super) struct Hop {
-    pub(super) url: Url,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-    /// A secret stands in the body.
-    secret_body: bool,
+/// The TLS of a check.
+enum Tls {
+    /// As of all others.
+    Shared,
+    /// Its own; what is kept of it once it was made shows no certificate of the check.
+    Own(Box<TlsSpec>, OnceLock<TlsConnector>),
 }
 
 /// Without what may be secret.
-impl std::fmt::Debug for Hop {
+impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.method, self.url)
+        f.write_str(match self {
+            Self::Shared => "Shared",
+            Self::Own(..) => "Own",
+        })
     }
+}
+
+/// A probe that can begin.
+pub(super) struct Ready<'a> {
+    pub(super) first: Cow<'a, Hop>,
+    /// For the URL's own origin.
+    pub(super) tls: TlsConnector,
+    /// For where redirects lead: there the check does not say who it is.
+    pub(super) tls_elsewhere: TlsConnector,
+    /// What the token is asked for with that the request needs.
+    pub(super) grant: Option<Grant>,
+    /// Over the secrets that are sent.
+    pub(super) veil: Veil,
 }
 
 impl Prepared {
     /// The spec, ready. A spec that cannot be sent is our fault: it should not have been
     /// taken.
     pub fn new(spec: &CheckSpec) -> Result<Self, Failure> {
-        let first = if spec.secrets().next().is_some() {
+        let first = if spec.secrets().next().is_some() || spec.auth.is_some() {
             First::Secret(Box::new(spec.clone()))
         } else {
-            let nothing = Secrets::default();
-            let hop = Hop::new(spec, &nothing, SecretUse::Refused, &mut Vec::new())?;
+            let (nothing, mut used) = Default::default();
+            let hop = Hop::new(spec, &nothing, SecretUse::Refused, &mut used)?;
             First::Known(Box::new(hop))
         };
         Ok(Self {
             first,
             timeout: spec.timeout.duration(),
             asserts: Asserts::new(&spec.asserts),
+            dial: Dial::new(spec),
+            redirects: spec.redirects,
+            http_version: spec.http_version,
+            tls: match (&spec.tls, spec.http_version) {
+                (tls, None) if *tls == TlsSpec::default() => Tls::Shared,
+                (tls, _) => Tls::Own(Box::new(tls.clone()), OnceLock::new()),
+            },
         })
+    }
+
+    /// The name that sites are asked for instead of their own.
+    pub(super) fn server_name(&self) -> Option<&str> {
+        match &self.tls {
+            Tls::Shared => None,
+            Tls::Own(spec, _) => spec.server_name.as_deref(),
+        }
     }
 
     /// The probe with its secrets in it.
     pub(super) fn ready(
         &self,
-        secrets: &Secrets,
+        context: &ProbeContext,
         allowed: SecretUse,
     ) -> Result<Ready<'_>, Failure> {
-        match &self.first {
-            First::Known(hop) => Ok(Ready {
-                first: Cow::Borrowed(hop),
-                veil: Veil::default(),
-            }),
+        let mut used = Used::default();
+        let tls_elsewhere = self.nameless(context)?;
+        let tls = match self.connector(context, allowed, &mut used)? {
+            Some(own) => own,
+            None => tls_elsewhere.clone(),
+        };
+        let (first, grant) = match &self.first {
+            First::Known(hop) => (Cow::Borrowed(hop.as_ref()), None),
             First::Secret(spec) => {
-                let mut used = Vec::new();
-                let hop = Hop::new(spec, secrets, allowed, &mut used)?;
-                Ok(Ready {
-                    first: Cow::Owned(hop),
-                    veil: Veil::over(used.iter().map(Secret::expose)),
-                })
+                let hop = Hop::new(spec, &context.secrets, allowed, &mut used)?;
+                let grant = match &spec.auth {
+                    Some(auth @ Auth::ClientCredentials { .. }) => {
+                        Some(Grant::new(auth, &context.secrets, allowed, &mut used)?)
+                    }
+                    _ => None,
+                };
+                (Cow::Owned(hop), grant)
             }
-        }
-    }
-}
-
-impl Hop {
-    fn new(
-        spec: &CheckSpec,
-        secrets: &Secrets,
-        allowed: SecretUse,
-        used: &mut Vec<Secret>,
-    ) -> Result<Self, Failure> {
-        let unsendable = |what: &str| Failure::internal(format!("{what} cannot be sent"));
-        let url = spec.url.parse();
-        let mut headers = HeaderMap::with_capacity(spec.headers.len() + 5);
-        for (name, text) in &spec.headers {
-            let key = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_invalid| unsendable(&format!("the header {name:?}")))?;
-            headers.append(key, value(name, text, secrets, allowed, used)?);
-        }
-        add_ours(&mut headers);
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        if !headers.contains_key(HOST) {
-            headers.insert(HOST, host(&url).ok_or_else(|| unsendable("the host"))?);
-        }
-        let mut hop = Self {
-            uri: target(&url).ok_or_else(|| unsendable("the path"))?,
-            url,
-            method: method(spec.method),
-            headers,
-            body: secrets
-                .fill(&spec.body, allowed, used)
-                .map_err(|error| Failure::of_secret(&error))?
-                .into(),
-            secret_body: spec.body.as_plain().is_none(),
         };
-        hop.measure();
-        Ok(hop)
-    }
-
-    /// Says how long the body is, where that is said.
-    fn measure(&mut self) {
-        let bodied = [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);
-        if self.body.is_empty() && !bodied {
-            self.headers.remove(CONTENT_LENGTH);
-        } else {
-            self.headers.insert(CONTENT_LENGTH, self.body.len().into());
-        }
-    }
-
-    pub(super) fn request(&self, id: CheckId) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
-        let mut buffer = uuid::Uuid::encode_buffer();
-        if let Ok(id) = HeaderValue::from_str(id.0.hyphenated().encode_lower(&mut buffer)) {
-            request.headers_mut().insert(CHECK, id);
-        }
-        request
-    }
-
-    pub(super) fn same_request(&self, other: &Self) -> bool {
-        self.url == other.url && self.method == other.method
-    }
-
-    /// The request to which a redirect leads. On another origin nothing goes along that
-    /// could carry a secret, and what was dropped stays dropped.
-    pub(super) fn redirected(&self, status: u16, location: &[u8]) -> Result<Self, Failure> {
-        let broken = || {
-            // Cut at its end only after secrets in it were covered.
-            let location = String::from_utf8_lossy(location);
-            let detail = format!("status {status} leads to what is no http URL: {location:?}");
-            Failure::new(ErrorClass::Protocol, detail)
-        };
-        let location = std::str::from_utf8(location).map_err(|_not_text| broken())?;
-        let mut url = self.url.join(location).map_err(|_not_a_url| broken())?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(broken());
-        }
-        url.set_fragment(None);
-        let mut next = Self {
-            uri: target(&url).ok_or_else(broken)?,
-            url,
-            ..self.clone()
-        };
-        // RFC 9110, section 15.4: what browsers do.
-        let becomes_get = match status {
-            303 => next.method != Method::HEAD,
-            301 | 302 => next.method == Method::POST,
-            _ => false,
-        };
-        if becomes_get {
-            next.method = Method::GET;
-            next.body = Bytes::new();
-            next.headers.remove(CONTENT_TYPE);
-        }
-        if next.url.origin() != self.url.origin() {
-            let ours = [CONNECTION, CONTENT_LENGTH];
-            let names: Vec<_> = next.headers.keys().cloned().collect();
-            for name in names {
-                let harmless = HARMLESS.contains(&name.as_str()) || ours.contains(&name);
-                let mut values = next.headers.get_all(&name).iter();
-                if !harmless || values.any(HeaderValue::is_sensitive) {
-                    next.headers.remove(name);
-                }
-            }
-            add_ours(&mut next.headers);
-            next.headers
-                .insert(HOST, host(&next.url).ok_or_else(broken)?);
-            if next.secret_body {
-                next.body = Bytes::new();
-            }
-        }
-        next.measure();
-        Ok(next)
-    }
-}
-
-/// The value of a declared header. One with a secret in it is marked, so that nothing shows
-/// it and no redirect takes it away.
-fn value(
-    name: &str,
-    text: &Text,
-    secrets: &Secrets,
-    allowed: SecretUse,
-    used: &mut Vec<Secret>,
-) -> Result<HeaderValue, Failure> {
-    let before = used.len();
-    let filled = secrets
-        .fill(text, allowed, used)
-        .map_err(|error| Failure::of_secret(&error))?;
-    // Bytes above 127 are sent as they are.
-    if let Ok(mut value) = HeaderValue::try_from(filled) {
-        value.set_sensitive(used.len() > before);
-        return Ok(value);
-    }
-    let mut own = used.iter().skip(before);
-    let fits = |secret: &Secret| HeaderValue::from_str(secret.expose()).is_ok();
-    let failure = match own.find(|secret| !fits(secret)) {
-        Some(secret) => Failure::of_secret(&secret.unusable("cannot stand in a header")),
-        None => Failure::internal(format!("the header {name:?} cannot be sent")),
-    };
-    Err(failure)
-}
-
-/// What we say of ourselves where the check says nothing.
-fn add_ours(headers: &mut HeaderMap) {
-    headers
-        .entry(USER_AGENT)
-        .or_insert(HeaderValue::from_static(OURS));
-    headers
-        .entry(ACCEPT)
-        .or_insert(HeaderValue::from_static("*/*"));
-}
-
-/// Whether the status asks to go elsewhere.
-pub(super) fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-fn method(method: check::Method) -> Method {
-    match method {
-        check::Method::Get => Method::GET,
-        check::Method::Head => Method::HEAD,
-        check::Method::Post => Method::POST,
-        check::Method::Put => Method::PUT,
-        check::Method::Patch => Method::PATCH,
-        check::Method::Delete => Method::DELETE,
-        check::Method::Options => Method::OPTIONS,
-    }
-}
-
-fn host(url: &Url) -> Option<HeaderValue> {
-    let host = url.host_str()?;
-    match url.port() {
-        Some(port) => HeaderValue::try_from(format!("{host}:{port}")).ok(),
-        None => HeaderValue::try_from(host).ok(),
-    }
-}
-
-fn target(url: &Url) -> Option<Uri> {
-    Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::secret::Piece;
-
-    fn hop(url: &str, headers: &[(&str, &str)]) -> Hop {
-        let headers = headers.iter().map(|(n, v)| (n.to_string(), (*v).into()));
-        hop_of(&CheckSpec {
-            method: check::Method::Post,
-            headers: headers.collect(),
-            body: "x".into(),
-            ..CheckSpec::new(url.parse().unwrap())
+        Ok(Ready {
+            first,
+            tls,
+            tls_elsewhere,
+            grant,
+            veil: used.veil(),
         })
-        .unwrap()
     }
 
-    fn hop_of(spec: &CheckSpec) -> Result<Hop, Failure> {
-        let secrets = Secrets::with_variables(None, |name| match name {
-            "LOKAHI_SECRET_TOK" => Some("s3cret".into()),
-            "LOKAHI_SECRET_LINES" => Some("a\nb".into()),
-            _ => None,
-        });
-        let prepared = Prepared::new(spec)?;
-        let ready = prepared.ready(&secrets, SecretUse::Allowed)?;
-        Ok(ready.first.into_owned())
-    }
-
-    fn secret(name: &str) -> Text {
-        Text::new([
-            Piece::Plain("key ".into()),
-            Piece::Secret(name.parse().unwrap()),
-        ])
-    }
-
-    fn sent(hop: &Hop) -> Vec<String> {
-        let mut lines: Vec<_> = hop
-            .headers
-            .iter()
-            .filter(|(name, _)| ![USER_AGENT, CONNECTION].contains(name))
-            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-            .collect();
-        lines.sort();
-        lines.insert(0, format!("{} {}", hop.method, hop.uri));
-        lines
-    }
-
-    const SECRETS: [(&str, &str); 5] = [
-        ("authorization", "Bearer s"),
-        ("x-api-key", "s"),
-        ("cookie", "s"),
-        ("accept", "text/html"),
-        ("host", "inner"),
-    ];
-
-    #[test]
-    fn a_declared_host_goes_instead_of_ours() {
-        let hop = hop("http://[::1]:8080/a?b#c", &[("host", "inner")]);
-        assert_eq!(
-            sent(&hop),
-            [
-                "POST /a?b",
-                "accept: */*",
-                "content-length: 1",
-                "host: inner"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_redirect_within_the_origin_keeps_everything() {
-        let next = hop("https://a.example/x/y", &SECRETS)
-            .redirected(307, b"../z?q")
-            .unwrap();
-        assert_eq!(
-            sent(&next),
-            [
-                "POST /z?q",
-                "accept: text/html",
-                "authorization: Bearer s",
-                "content-length: 1",
-                "cookie: s",
-                "host: inner",
-                "x-api-key: s",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_redirect_to_another_origin_carries_no_secret() {
-        for to in [
-            "http://a.example/",
-            "https://b.example/",
-            "https://a.example:444/",
-        ] {
-            let next = hop("https://a.example/", &SECRETS)
-                .redirected(302, to.as_bytes())
-                .unwrap();
-            let host = to.split('/').nth(2).unwrap();
-            assert_eq!(
-                sent(&next),
-                [
-                    "GET /".to_owned(),
-                    "accept: text/html".to_owned(),
-                    format!("host: {host}"),
-                ]
-            );
-        }
-    }
-
-    #[test]
-    fn what_has_a_secret_in_it_stays_with_its_origin() {
-        let spec = CheckSpec {
-            method: check::Method::Post,
-            headers: vec![
-                ("accept".into(), secret("tok")),
-                ("pragma".into(), "x".into()),
-            ],
-            body: secret("tok"),
-            ..CheckSpec::new("https://a.example/".parse().unwrap())
+    fn nameless(&self, context: &ProbeContext) -> Result<TlsConnector, Failure> {
+        let Tls::Own(spec, kept) = &self.tls else {
+            return Ok(context.tls.clone());
         };
-        let first = hop_of(&spec).unwrap();
-        assert_eq!(first.body, "key s3cret");
-        assert!(sent(&first).contains(&"accept: key s3cret".to_owned()));
-        assert!(!format!("{:?} {first:?}", first.headers).contains("s3cret"));
-        let same = first.redirected(307, b"/b").unwrap();
-        assert_eq!(
-            (&same.body, sent(&same).len()),
-            (&first.body, sent(&first).len())
-        );
-        let away = same.redirected(307, b"https://b.example/").unwrap();
-        let back = away.redirected(307, b"https://a.example/c").unwrap();
-        for (hop, host, path) in [(&away, "b", ""), (&back, "a", "c")] {
-            assert!(hop.body.is_empty());
-            let expected = [
-                format!("POST /{path}"),
-                "accept: */*".to_owned(),
-                "content-length: 0".to_owned(),
-                format!("host: {host}.example"),
-                "pragma: x".to_owned(),
-            ];
-            assert_eq!(sent(hop), expected);
+        if let Some(connector) = kept.get() {
+            return Ok(connector.clone());
         }
+        let config = trust::config_of(&context.trust, spec, self.http_version, None)?;
+        Ok(kept.get_or_init(|| config.into()).clone())
     }
 
-    #[test]
-    fn a_value_that_cannot_be_sent_is_named_and_not_shown() {
-        let spec = CheckSpec {
-            headers: vec![("a".into(), secret("lines"))],
-            ..CheckSpec::new("https://a.example/".parse().unwrap())
+    /// With the check's own certificate, if it has one.
+    fn connector(
+        &self,
+        context: &ProbeContext,
+        allowed: SecretUse,
+        used: &mut Used,
+    ) -> Result<Option<TlsConnector>, Failure> {
+        let Tls::Own(spec, _) = &self.tls else {
+            return Ok(None);
         };
-        let failure = hop_of(&spec).unwrap_err();
-        assert_eq!(failure.class, ErrorClass::SecretMissing);
-        assert_eq!(
-            failure.detail,
-            "the value of secret(\"lines\") cannot stand in a header"
-        );
-    }
-
-    #[test]
-    fn a_redirect_to_what_is_not_http_is_not_followed() {
-        for to in ["ftp://a/", "javascript:alert(1)", "http://", "\u{fffd}:"] {
-            let next = hop("http://a/", &[]).redirected(302, to.as_bytes());
-            assert!(next.is_err() || to.contains('\u{fffd}'), "{to}");
-        }
+        let Some(key) = &spec.key else {
+            return Ok(None);
+        };
+        let before = used.secrets.len();
+        let filled = context.secrets.fill(key, allowed, &mut used.secrets);
+        let filled = filled.map_err(|error| Failure::of_secret(&error))?;
+        let config = trust::config_of(&context.trust, spec, self.http_version, Some(&filled));
+        // Whose fault it is knows its name.
+        let config = config.map_err(|failure| match used.secrets.get(before) {
+            Some(secret) => trust::of_key(secret, failure),
+            None => failure,
+        })?;
+        Ok(Some(config.into()))
     }
 }

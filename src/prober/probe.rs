@@ -1,9 +1,11 @@
 //! One probe, from the name to the verdict, along its redirects, under one deadline.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Instant;
 
 use time::OffsetDateTime;
 use tokio::time::Sleep;
@@ -11,14 +13,18 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::close::Closing;
-use super::connect::connect;
+use super::connect::{connect, within};
 use super::evidence::{Certificate, Evidence};
 use super::exchange::{Answer, exchange};
 use super::failure::Failure;
+use super::grant::{Grant, Grants};
+use super::hop::Hop;
 use super::judge::MAX_DETAIL;
-use super::prepare::{Hop, Prepared};
-use super::search::{Reading, Search};
-use super::tls;
+use super::prepare::{Prepared, Ready};
+use super::reading::Reading;
+use super::search::Search;
+use super::tls::Protocol;
+use super::{http2, tls, trust};
 use crate::clock;
 use crate::egress::cut;
 use crate::egress::policy::AddressPolicy;
@@ -26,12 +32,10 @@ use crate::egress::resolver::Resolver;
 use crate::egress::tls::{Trust, TrustError};
 use crate::files::secrets::Secrets;
 use crate::model::check::CheckSpec;
+use crate::model::dial::HttpVersion;
 use crate::model::id::CheckId;
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::secret::SecretUse;
-
-/// The most redirects that are followed.
-pub const MAX_REDIRECTS: usize = 10;
 
 /// What all probes of a process share.
 #[derive(Clone)]
@@ -39,7 +43,9 @@ pub struct ProbeContext {
     pub(super) resolver: Arc<Resolver>,
     pub(super) policy: Arc<AddressPolicy>,
     pub(super) tls: TlsConnector,
-    secrets: Arc<Secrets>,
+    pub(super) trust: Trust,
+    pub(super) secrets: Arc<Secrets>,
+    grants: Arc<Grants>,
 }
 
 impl std::fmt::Debug for ProbeContext {
@@ -59,8 +65,10 @@ impl ProbeContext {
         Ok(Self {
             resolver,
             policy: Arc::new(policy),
-            tls: TlsConnector::from(tls::client_config(trust)?),
+            tls: TlsConnector::from(trust::shared(trust)?),
+            trust: trust.clone(),
             secrets: Arc::default(),
+            grants: Arc::default(),
         })
     }
 
@@ -87,6 +95,15 @@ pub(super) struct Trace {
 }
 
 impl Trace {
+    /// A request went out and an answer came, between these moments: begun, written, first
+    /// byte, ended.
+    pub(super) fn exchanged(&mut self, [begun, wrote, first_byte, ended]: [Instant; 4]) {
+        let phases = &mut self.phases;
+        phases.write += wrote.saturating_duration_since(begun);
+        phases.first_byte += first_byte.saturating_duration_since(wrote);
+        phases.transfer += ended.saturating_duration_since(first_byte);
+    }
+
     /// Certificates were shown on this hop, the first of which ends then.
     pub(super) fn certificate_ends(&mut self, ends: Option<OffsetDateTime>) {
         self.not_after = [self.not_after, ends].into_iter().flatten().min();
@@ -124,7 +141,7 @@ pub async fn begin(
     scheduled_at: OffsetDateTime,
     secrets: SecretUse,
 ) -> (Observation, Closing) {
-    let ready = match check.ready(&context.secrets, secrets) {
+    let ready = match check.ready(context, secrets) {
         Ok(ready) => ready,
         Err(failure) => return (unable(scheduled_at, &failure), Closing::default()),
     };
@@ -132,19 +149,17 @@ pub async fn begin(
     let begun = clock::monotonic();
     let mut deadline = pin!(tokio::time::sleep_until((begun + check.timeout).into()));
     let mut trace = Trace::default();
-    let mut reading = Reading {
-        search: Search::new(check.asserts.texts()),
-        whole: check.asserts.need_body().then(Vec::new),
-    };
-    let result = follow(
+    let search = Search::new(check.asserts.texts());
+    let mut reading = Reading::new(search, check.asserts.need_body());
+    let way = Way {
         context,
-        &ready.first,
+        check,
+        ready: &ready,
         id,
-        &mut reading,
-        &mut trace,
-        deadline.as_mut(),
-    )
-    .await;
+    };
+    let result = way
+        .follow(&mut reading, &mut trace, deadline.as_mut())
+        .await;
     let total = clock::monotonic().duration_since(begun);
     trace.phases.total = total;
 
@@ -163,6 +178,7 @@ pub async fn begin(
         certificate_not_after: trace.not_after,
     };
     let verdict = result.and_then(|(answer, url)| {
+        let kept = reading.kept();
         let broken = check.asserts.judge(&Evidence {
             status: answer.status,
             version: answer.version,
@@ -171,8 +187,8 @@ pub async fn begin(
             at: started_at,
             phases: &trace.phases,
             certificate: trace.certificate.as_ref(),
-            contained: &reading.search.found,
-            body: reading.whole.as_deref().unwrap_or_default(),
+            contained: &kept.contained,
+            body: &kept.body,
             truncated: answer.truncated,
             json: OnceCell::new(),
         })?;
@@ -211,58 +227,119 @@ pub(super) fn unable(scheduled_at: OffsetDateTime, failure: &Failure) -> Observa
     }
 }
 
-async fn follow(
-    context: &ProbeContext,
-    first: &Hop,
+/// What does not change from hop to hop.
+struct Way<'a> {
+    context: &'a ProbeContext,
+    check: &'a Prepared,
+    ready: &'a Ready<'a>,
     id: CheckId,
-    reading: &mut Reading<'_>,
-    trace: &mut Trace,
-    mut deadline: Pin<&mut Sleep>,
-) -> Result<(Answer, Url), Failure> {
-    let mut hops: Vec<Hop> = Vec::new();
-    loop {
-        let hop = hops.last().unwrap_or(first);
-        let answer = ask(context, hop, id, reading, trace, deadline.as_mut()).await?;
-        let Some(location) = &answer.location else {
-            return Ok((answer, hop.url.clone()));
-        };
-        let next = hop.redirected(answer.status, location)?;
-        let mut before = std::iter::once(first).chain(&hops);
-        let why = if before.any(|hop| hop.same_request(&next)) {
-            "redirects lead in a circle, back to".to_owned()
-        } else if hops.len() == MAX_REDIRECTS {
-            format!("more than {MAX_REDIRECTS} redirects, the last to")
-        } else {
-            hops.push(next);
-            continue;
-        };
-        let detail = format!("{why} {}", next.url);
-        return Err(Failure::new(ErrorClass::TooManyRedirects, detail));
-    }
 }
 
-async fn ask(
-    context: &ProbeContext,
-    hop: &Hop,
-    id: CheckId,
-    reading: &mut Reading<'_>,
-    trace: &mut Trace,
-    mut deadline: Pin<&mut Sleep>,
-) -> Result<Answer, Failure> {
-    trace.certificate = None;
-    let stream = connect(context, &hop.url, trace, deadline.as_mut()).await?;
-    let request = hop.request(id);
-    let answer = if hop.url.scheme() == "https" {
-        let handshake = tls::handshake(&context.tls, &hop.url, stream, trace, deadline.as_mut());
-        let stream = Box::pin(handshake).await?;
-        Box::pin(exchange(stream, request, reading, trace, deadline)).await?
-    } else {
-        exchange(stream, request, reading, trace, deadline).await?
-    };
-    if !(100..=599).contains(&answer.status) {
-        trace.status = 0;
-        let detail = format!("{} is not an HTTP status", answer.status);
-        return Err(Failure::new(ErrorClass::Protocol, detail));
+impl Way<'_> {
+    async fn follow(
+        &self,
+        reading: &mut Reading<'_>,
+        trace: &mut Trace,
+        mut deadline: Pin<&mut Sleep>,
+    ) -> Result<(Answer, Url), Failure> {
+        let redirects = self.check.redirects;
+        let mut first = Cow::Borrowed(self.ready.first.as_ref());
+        let mut token = String::new();
+        if let Some(grant) = &self.ready.grant {
+            token = Box::pin(self.token(grant, trace, deadline.as_mut())).await?;
+            if !first.to_mut().authorize(&token) {
+                return Err(Failure::internal("the token cannot stand in a header"));
+            }
+        }
+        let mut hops: Vec<Hop> = Vec::new();
+        loop {
+            let hop = hops.last().unwrap_or(&first);
+            let answer = self.ask(hop, reading, trace, deadline.as_mut()).await?;
+            if let (401, Some(grant)) = (answer.status, &self.ready.grant) {
+                let place = self.context.grants.place(grant);
+                place.lock().await.forget(&token);
+            }
+            let location = answer.location.as_ref();
+            let Some(location) = location.filter(|_| redirects.followed) else {
+                return Ok((answer, hop.url.clone()));
+            };
+            let next = hop.redirected(answer.status, location)?;
+            let mut before = std::iter::once(first.as_ref()).chain(&hops);
+            let why = if before.any(|hop| hop.same_request(&next)) {
+                "redirects lead in a circle, back to".to_owned()
+            } else if hops.len() == usize::from(redirects.most) {
+                format!("more than {} redirects, the last to", redirects.most)
+            } else {
+                hops.push(next);
+                continue;
+            };
+            let detail = format!("{why} {}", next.url);
+            return Err(Failure::new(ErrorClass::TooManyRedirects, detail));
+        }
     }
-    Ok(answer)
+
+    /// The token that the request needs. What is seen on the way to it is not the site's.
+    async fn token(
+        &self,
+        grant: &Grant,
+        trace: &mut Trace,
+        mut deadline: Pin<&mut Sleep>,
+    ) -> Result<String, Failure> {
+        let place = self.context.grants.place(grant);
+        let kept = within(deadline.as_mut(), place.lock()).await;
+        let mut kept = kept.ok_or_else(|| grant.refused("nobody gave one in time"))?;
+        if let Some(token) = kept.good() {
+            return Ok(token.to_owned());
+        }
+        let mut reading = Reading::new(Search::default(), true);
+        let mut other = Trace::default();
+        let answer = self.ask(grant.hop(), &mut reading, &mut other, deadline);
+        let answer = answer.await;
+        trace.closing.append(other.closing);
+        let answer = answer.map_err(|failure| grant.refused(&failure.detail))?;
+        kept.keep(grant, answer.status, &reading.kept().body)
+    }
+
+    async fn ask(
+        &self,
+        hop: &Hop,
+        reading: &mut Reading<'_>,
+        trace: &mut Trace,
+        mut deadline: Pin<&mut Sleep>,
+    ) -> Result<Answer, Failure> {
+        trace.certificate = None;
+        let dial = &self.check.dial;
+        let stream = connect(self.context, dial, &hop.url, trace, deadline.as_mut()).await?;
+        let request = hop.request(self.id);
+        let wanted = self.check.http_version;
+        let answer = if hop.url.scheme() == "https" {
+            let (connector, name) = match hop.same_origin(&self.ready.first) {
+                true => (&self.ready.tls, self.check.server_name()),
+                false => (&self.ready.tls_elsewhere, None),
+            };
+            let name = tls::server_name(name, &hop.url)?;
+            let handshake = tls::handshake(connector, name, stream, trace, deadline.as_mut());
+            let stream = Box::pin(handshake).await?;
+            match tls::protocol(&stream, wanted)? {
+                Protocol::Http1 => {
+                    Box::pin(exchange(stream, request, reading, trace, deadline)).await?
+                }
+                Protocol::Http2 => {
+                    let request = hop.request_of_2(request)?;
+                    Box::pin(http2::exchange(stream, request, reading, trace, deadline)).await?
+                }
+            }
+        } else if wanted == Some(HttpVersion::V2) {
+            let request = hop.request_of_2(request)?;
+            Box::pin(http2::exchange(stream, request, reading, trace, deadline)).await?
+        } else {
+            exchange(stream, request, reading, trace, deadline).await?
+        };
+        if !(100..=599).contains(&answer.status) {
+            trace.status = 0;
+            let detail = format!("{} is not an HTTP status", answer.status);
+            return Err(Failure::new(ErrorClass::Protocol, detail));
+        }
+        Ok(answer)
+    }
 }

@@ -1,30 +1,5 @@
 //! Texts looked for in a body as it arrives. Only the end of what came before is kept: as
-//! much as a text could begin in. Where more is asked of a body it is kept whole.
-
-/// What becomes of a body while it is read.
-#[derive(Debug, Default)]
-pub(super) struct Reading<'a> {
-    pub(super) search: Search<'a>,
-    /// The whole body; `None` where nobody needs it.
-    pub(super) whole: Option<Vec<u8>>,
-}
-
-impl Reading<'_> {
-    /// Forgets what came: another answer begins.
-    pub(super) fn restart(&mut self) {
-        self.search.restart();
-        if let Some(whole) = &mut self.whole {
-            whole.clear();
-        }
-    }
-
-    pub(super) fn feed(&mut self, chunk: &[u8]) {
-        self.search.feed(chunk);
-        if let Some(whole) = &mut self.whole {
-            whole.extend_from_slice(chunk);
-        }
-    }
-}
+//! much as a text could begin in.
 
 /// The texts that assertions want, and which of them have been seen.
 #[derive(Debug, Default)]
@@ -52,14 +27,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.tail.clear();
         for (found, text) in self.found.iter_mut().zip(&self.texts) {
             *found = text.is_empty();
         }
     }
 
-    fn feed(&mut self, chunk: &[u8]) {
+    pub(super) fn feed(&mut self, chunk: &[u8]) {
         if self.found.iter().all(|found| *found) {
             return;
         }

@@ -34,19 +34,24 @@ impl<S> Timed<S> {
 
     /// What the exchange was waiting for when its time was over.
     pub(super) fn late(&self) -> Failure {
-        let (class, detail) = match (self.first_byte_at, self.writing) {
-            (Some(_), _) => (
-                ErrorClass::TransferTimeout,
-                "the answer began but did not end in time",
-            ),
-            (None, true) => (
-                ErrorClass::WriteTimeout,
-                "the request could not be sent in time",
-            ),
-            (None, false) => (ErrorClass::FirstByteTimeout, "no answer in time"),
-        };
-        Failure::new(class, detail)
+        late(self.first_byte_at, self.writing)
     }
+}
+
+/// What an exchange was waiting for, whose answer began then, or which was still writing.
+pub(super) fn late(first_byte_at: Option<Instant>, writing: bool) -> Failure {
+    let (class, detail) = match (first_byte_at, writing) {
+        (Some(_), _) => (
+            ErrorClass::TransferTimeout,
+            "the answer began but did not end in time",
+        ),
+        (None, true) => (
+            ErrorClass::WriteTimeout,
+            "the request could not be sent in time",
+        ),
+        (None, false) => (ErrorClass::FirstByteTimeout, "no answer in time"),
+    };
+    Failure::new(class, detail)
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {

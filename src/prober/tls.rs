@@ -3,15 +3,9 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
-};
+use rustls::{CertificateError, Error, OtherError};
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -24,38 +18,20 @@ use super::connect::within;
 use super::evidence::Certificate;
 use super::failure::Failure;
 use super::probe::Trace;
+use super::trust::Refused;
 use crate::clock;
-use crate::egress::tls::{Trust, TrustError};
+use crate::model::dial::HttpVersion;
 use crate::model::observation::ErrorClass;
 use crate::runtime::chain::chain;
-
-/// The configuration that all probes share.
-pub(super) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TrustError> {
-    let mut config = trust.client_config()?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let builder = WebPkiServerVerifier::builder_with_provider(
-        Arc::clone(&trust.roots),
-        Arc::clone(&trust.provider),
-    );
-    config
-        .dangerous()
-        .set_certificate_verifier(Arc::new(Recorder {
-            provider: Arc::clone(&trust.provider),
-            // It cannot be built without a root; then nobody is trusted.
-            verifier: builder.build().ok(),
-        }));
-    Ok(Arc::new(config))
-}
 
 /// The TLS session over a connection, or why there is none.
 pub(super) async fn handshake(
     connector: &TlsConnector,
-    url: &Url,
+    name: ServerName<'static>,
     stream: TcpStream,
     trace: &mut Trace,
     deadline: Pin<&mut Sleep>,
 ) -> Result<TlsStream<TcpStream>, Failure> {
-    let name = server_name(url)?;
     // The last message of the handshake and the request are two small writes.
     stream.set_nodelay(true).ok();
     let begun = clock::monotonic();
@@ -75,7 +51,37 @@ pub(super) async fn handshake(
     }
 }
 
-fn server_name(url: &Url) -> Result<ServerName<'static>, Failure> {
+/// What is spoken over a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// What both sides have agreed upon (RFC 7301), if that is what is wanted.
+pub(super) fn protocol(
+    stream: &TlsStream<TcpStream>,
+    wanted: Option<HttpVersion>,
+) -> Result<Protocol, Failure> {
+    let agreed = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    match (wanted, agreed) {
+        (Some(HttpVersion::V2), Protocol::Http1) => {
+            let detail = "it does not offer HTTP/2, which the check asks for";
+            Err(Failure::new(ErrorClass::Protocol, detail))
+        }
+        _ => Ok(agreed),
+    }
+}
+
+/// Whom the site's certificate must name: what the check says, or the URL's host.
+pub(super) fn server_name(said: Option<&str>, url: &Url) -> Result<ServerName<'static>, Failure> {
+    if let Some(said) = said {
+        return ServerName::try_from(said.to_owned())
+            .map_err(|error| Failure::internal(format!("tls.server_name: {error}")));
+    }
     match url.host() {
         Some(Host::Ipv4(v4)) => Ok(ServerName::IpAddress(v4.into())),
         Some(Host::Ipv6(v6)) => Ok(ServerName::IpAddress(v6.into())),
@@ -191,7 +197,9 @@ fn certificate(shown: &[CertificateDer<'_>]) -> Option<Certificate> {
     })
 }
 
-fn earliest_end<'a>(shown: impl Iterator<Item = &'a CertificateDer<'a>>) -> Option<OffsetDateTime> {
+pub(super) fn earliest_end<'a>(
+    shown: impl Iterator<Item = &'a CertificateDer<'a>>,
+) -> Option<OffsetDateTime> {
     shown
         .filter_map(|der| {
             let (_, certificate) = X509Certificate::from_der(der).ok()?;
@@ -201,81 +209,7 @@ fn earliest_end<'a>(shown: impl Iterator<Item = &'a CertificateDer<'a>>) -> Opti
 }
 
 /// Whether a certificate names itself as its issuer.
-fn is_self_signed(der: &CertificateDer<'_>) -> bool {
+pub(super) fn is_self_signed(der: &CertificateDer<'_>) -> bool {
     X509Certificate::from_der(der)
         .is_ok_and(|(_, certificate)| certificate.issuer() == certificate.subject())
-}
-
-/// Why certificates were refused, and when they end: the error is the only way out of a
-/// verifier that many probes share.
-#[derive(Debug, thiserror::Error)]
-#[error("the certificate was refused")]
-struct Refused {
-    ends: Option<OffsetDateTime>,
-    self_signed: bool,
-    #[source]
-    why: Error,
-}
-
-#[derive(Debug)]
-struct Recorder {
-    provider: Arc<CryptoProvider>,
-    verifier: Option<Arc<WebPkiServerVerifier>>,
-}
-
-impl ServerCertVerifier for Recorder {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let verdict = match &self.verifier {
-            Some(verifier) => verifier.verify_server_cert(
-                end_entity,
-                intermediates,
-                server_name,
-                ocsp_response,
-                now,
-            ),
-            None => Err(CertificateError::UnknownIssuer.into()),
-        };
-        verdict.map_err(|why| {
-            let shown = std::iter::once(end_entity).chain(intermediates);
-            let ends = earliest_end(shown);
-            let refused = Refused {
-                ends,
-                self_signed: is_self_signed(end_entity),
-                why,
-            };
-            CertificateError::Other(OtherError(Arc::new(refused))).into()
-        })
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        algorithms.supported_schemes()
-    }
 }

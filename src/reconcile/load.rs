@@ -11,6 +11,7 @@ use crate::manifest::compile::{
 use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::inputs::{Inputs, Missing, Strays};
 use crate::manifest::source::{Excerpt, whole_file};
+use crate::manifest::suggest::did_you_mean;
 use crate::model::desired::Desired;
 use crate::model::name::Name;
 
@@ -22,8 +23,21 @@ pub fn load(root: &Path, inputs: &Inputs, keep: Keep) -> Result<Compiled, Diagno
     compile(&Folder::new(root), inputs, keep)
 }
 
+/// The roots of a tree.
+#[derive(Debug)]
+pub struct Tree {
+    pub roots: Vec<(PathBuf, Result<Wanted, Diagnostics>)>,
+    /// Values that are given for variables that no root has, if all of them could be read.
+    pub strangers: Vec<Diagnostic>,
+}
+
 /// What a root declares, complete: every variable has a value. Blocks on the disk.
 pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted, Diagnostics> {
+    complete(root, inputs).map(|(wanted, _)| wanted)
+}
+
+/// The same, with the names of its variables.
+fn complete(root: &Path, inputs: &Inputs) -> Result<(Wanted, Vec<String>), Diagnostics> {
     let inputs = Inputs {
         missing: Missing::Refused,
         ..inputs.clone()
@@ -36,7 +50,7 @@ pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted, Diagnostics> {
             ..at_line(Code::NoValue, ".", 0)
         }]));
     };
-    Ok((desired, compiled.warnings))
+    Ok(((desired, compiled.warnings), compiled.variables))
 }
 
 fn at_line(code: Code, file: &str, line: u32) -> Diagnostic {
@@ -102,30 +116,35 @@ pub fn for_roots(inputs: &Inputs, roots: usize) -> Inputs {
     }
 }
 
-/// A root, and what it says or what is wrong with it.
-pub type Loaded = (PathBuf, Result<Wanted, Diagnostics>);
-
 /// What every root at and below a path says. Two roots of one project would delete each
 /// other's checks, and are refused both. Blocks on the disk.
-pub fn tree(path: &Path, inputs: &Inputs) -> Vec<Loaded> {
+pub fn tree(path: &Path, inputs: &Inputs) -> Tree {
     loaded(roots(path), inputs)
 }
 
 /// The same, and warnings of the check files that belong to none of them.
-pub fn whole(path: &Path, inputs: &Inputs) -> (Vec<Loaded>, Vec<Diagnostic>) {
+pub fn whole(path: &Path, inputs: &Inputs) -> (Tree, Vec<Diagnostic>) {
     let (roots, strays) = survey(path);
     (loaded(roots, inputs), strays)
 }
 
-fn loaded(roots: Vec<PathBuf>, inputs: &Inputs) -> Vec<Loaded> {
+fn loaded(roots: Vec<PathBuf>, inputs: &Inputs) -> Tree {
     let inputs = for_roots(inputs, roots.len());
+    let mut variables = Vec::with_capacity(roots.len());
     let mut loaded: Vec<_> = roots
         .into_iter()
         .map(|root| {
-            let wanted = wanted(&root, &inputs);
+            let wanted = complete(&root, &inputs).map(|(wanted, names)| {
+                variables.push(names);
+                wanted
+            });
             (root, wanted)
         })
         .collect();
+    let strangers = match variables.len() == loaded.len() {
+        true => strangers(&inputs, &variables),
+        false => Vec::new(),
+    };
     let mut known: BTreeMap<Name, Vec<PathBuf>> = BTreeMap::new();
     for (root, wanted) in &loaded {
         if let Ok((desired, _)) = wanted {
@@ -142,15 +161,27 @@ fn loaded(roots: Vec<PathBuf>, inputs: &Inputs) -> Vec<Loaded> {
         let twice = same_project(&desired.project, &other.display().to_string());
         *wanted = Err(Diagnostics(vec![twice]));
     }
-    loaded
+    Tree {
+        roots: loaded,
+        strangers,
+    }
 }
 
-/// That a value is given for a variable that no root has.
-pub fn undeclared(name: &str) -> Diagnostic {
-    Diagnostic {
-        message: format!("--var {name}: no root has a variable `{name}`"),
-        ..at_line(Code::UndeclaredVariable, ".", 0)
+/// The values that are given for variables that none of several roots has; a single root tells
+/// by itself.
+pub fn strangers(inputs: &Inputs, variables: &[impl AsRef<[String]>]) -> Vec<Diagnostic> {
+    if variables.len() < 2 {
+        return Vec::new();
     }
+    let names = || variables.iter().flat_map(AsRef::as_ref);
+    let given = inputs.flags.iter().map(|(name, _)| name);
+    let unknown = given.filter(|name| !names().any(|variable| variable == *name));
+    let told = unknown.map(|name| Diagnostic {
+        message: format!("--var {name}: no root has a variable `{name}`"),
+        hint: did_you_mean(name, names().map(String::as_str)),
+        ..at_line(Code::UndeclaredVariable, ".", 0)
+    });
+    told.collect()
 }
 
 /// That another root declares the same project.
@@ -199,7 +230,7 @@ mod tests {
         root("web/shop", &project("shop"));
         root("more", &project("shop"));
         root("bad", "lokahi {\n  projcet = \"x\"\n}\n");
-        let loaded = super::tree(&tree, &Inputs::default());
+        let loaded = super::tree(&tree, &Inputs::default()).roots;
         let says: Vec<String> = loaded
             .iter()
             .map(|(path, wanted)| {

@@ -93,7 +93,7 @@ impl Source {
             }
             Self::Git(place, copies) => {
                 let tree = Mirror::new(place.clone(), copies.clone()).fetch()?;
-                let roots = load::tree(&tree.folder, inputs).into_iter();
+                let roots = load::tree(&tree.folder, inputs).roots.into_iter();
                 let roots = roots.map(|(path, wanted)| {
                     let below = path.strip_prefix(&tree.folder).unwrap_or(&path);
                     let below = below.display().to_string();
@@ -139,8 +139,8 @@ impl Source {
 fn settled(folder: &Path, inputs: &Arc<Inputs>) -> Result<Vec<Seen>, SourceError> {
     for _again in 0..ATTEMPTS {
         unlocked(folder)?;
-        let before = git::head(folder);
-        let roots = load::tree(folder, inputs).into_iter();
+        let before = git::standing(folder);
+        let roots = load::tree(folder, inputs).roots.into_iter();
         let roots = roots.map(|(path, wanted)| {
             let shown = path.display().to_string();
             Seen {
@@ -152,7 +152,7 @@ fn settled(folder: &Path, inputs: &Arc<Inputs>) -> Result<Vec<Seen>, SourceError
             }
         });
         let roots = roots.collect();
-        if git::index_lock(folder).is_none() && git::head(folder) == before {
+        if git::index_lock(folder).is_none() && git::standing(folder) == before {
             return Ok(roots);
         }
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use prost::Message as _;
 
 use super::webhook::{format_from, format_number};
-use super::{InField as _, SpecError, VERSION, assert, check_header, text};
+use super::{InField as _, SpecError, VERSION, access, assert, check_header, text};
 use crate::model::check::{Assert, CheckSpec, Confirm, Every, Method, Timeout};
+use crate::model::dial::{ConnectTo, IpFamily, Redirects};
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::WebhookSpec;
 use crate::proto::internal;
@@ -49,6 +50,23 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
         disabled: !spec.enabled,
         prevent_destroy: spec.prevent_destroy,
+        keep_redirects: !spec.redirects.followed,
+        max_redirects: match spec.redirects.most {
+            Redirects::MAX => 0,
+            most => most.into(),
+        },
+        ip_family: spec.ip_family.map_or(0, |family| family.number().into()),
+        connect_to: spec
+            .connect_to
+            .as_ref()
+            .map(ConnectTo::to_string)
+            .unwrap_or_default(),
+        tls: access::encode_tls(&spec.tls),
+        auth: spec.auth.as_ref().map(access::encode_auth),
+        http_version: spec
+            .http_version
+            .map(|version| version.to_string())
+            .unwrap_or_default(),
     }
     .encode_to_vec()
 }
@@ -103,8 +121,8 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             .in_field("timeout")?,
         asserts,
         confirm: Confirm {
-            failures: count(confirm.failures).in_field("confirm.failures")?,
-            successes: count(confirm.successes).in_field("confirm.successes")?,
+            failures: within(confirm.failures, Confirm::MAX).in_field("confirm.failures")?,
+            successes: within(confirm.successes, Confirm::MAX).in_field("confirm.successes")?,
             retry: Duration::from_millis(confirm.retry_milliseconds.max(1).into()),
         },
         labels: wire.labels,
@@ -113,6 +131,27 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             url => Some(url.parse().in_field("playbook_url")?),
         },
         webhook,
+        redirects: Redirects {
+            followed: !wire.keep_redirects,
+            most: match wire.max_redirects {
+                0 => Redirects::MAX,
+                most => within(most, Redirects::MAX).in_field("max_redirects")?,
+            },
+        },
+        ip_family: match wire.ip_family {
+            0 => None,
+            number => Some(IpFamily::from_number(number.into()).in_field("ip_family")?),
+        },
+        connect_to: match wire.connect_to.as_str() {
+            "" => None,
+            text => Some(text.parse().in_field("connect_to")?),
+        },
+        tls: access::decode_tls(wire.tls)?,
+        auth: wire.auth.map(access::decode_auth).transpose()?,
+        http_version: match wire.http_version.as_str() {
+            "" => None,
+            text => Some(text.parse().in_field("http_version")?),
+        },
         enabled: !wire.disabled,
         prevent_destroy: wire.prevent_destroy,
         receivers: wire
@@ -127,14 +166,14 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     })
 }
 
-fn count(number: u32) -> Result<u8, InvalidValue> {
+fn within(number: u32, most: u8) -> Result<u8, InvalidValue> {
     u8::try_from(number)
         .ok()
-        .filter(|n| (1..=Confirm::MAX).contains(n))
+        .filter(|n| (1..=most).contains(n))
         .ok_or_else(|| InvalidValue::Range {
             what: number.to_string(),
             min: "1".into(),
-            max: Confirm::MAX.to_string(),
+            max: most.to_string(),
         })
 }
 

@@ -4,6 +4,7 @@
 //! default is written out, so that a later version with other defaults reads
 //! the same bytes alike. Decoding validates: the bytes may come from a client.
 
+mod access;
 mod assert;
 mod check;
 mod project;

@@ -1,6 +1,7 @@
 //! lokahictl as scripts use it: the real program, its output and exit codes.
 
 mod fmt;
+mod probing;
 mod canary;
 mod token;
 mod validate;

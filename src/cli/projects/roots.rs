@@ -40,9 +40,14 @@ pub(super) fn roots(
     console: &mut Console<'_>,
 ) -> Result<Vec<Root>, Failure> {
     let inputs = inputs.read()?;
-    let (roots, strays) = load::whole(path, &inputs);
+    let (load::Tree { roots, strangers }, strays) = load::whole(path, &inputs);
     let strays = report::human(&strays, &path.display().to_string(), style(console));
     console.words.write_all(strays.as_bytes())?;
+    if !strangers.is_empty() {
+        let text = report::human(&strangers, &path.display().to_string(), style(console));
+        console.out.write_all(text.as_bytes())?;
+        return Err(Failure::new(Exit::Refused, report::counts(&strangers)));
+    }
     if roots.len() > 1 && output == TextOutput::Json {
         let message = format!("{} holds {} projects", path.display(), roots.len());
         return Err(Failure::new(Exit::Usage, message)

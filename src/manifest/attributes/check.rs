@@ -1,5 +1,6 @@
 //! The rows of checks: how a site is probed, and when what was seen is believed and told.
 
+use crate::manifest::attributes::access::{AUTH, TLS};
 use crate::manifest::attributes::assert::ASSERT;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::Node;
@@ -8,6 +9,7 @@ use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Meta, Show};
 use crate::manifest::values::{self, Read};
 use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
+use crate::model::dial::{IpFamily, Redirects};
 use crate::model::secret::Text;
 use crate::model::value::InvalidValue;
 
@@ -94,6 +96,86 @@ pub const CHECK: Block = Block {
                 Ok(())
             },
             show: Show::Check(|spec| Literal::template(&spec.body)),
+        },
+        Attribute {
+            name: "follow_redirects",
+            kind: "bool",
+            default: "true",
+            bounds: "",
+            about: "Whether it is asked where a redirect leads. If not, the redirect is the answer.",
+            example: "false",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.redirects.followed = values::boolean(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::Bool(spec.redirects.followed)),
+        },
+        Attribute {
+            name: "max_redirects",
+            kind: "number",
+            default: "10",
+            bounds: "1 to 10",
+            about: "How many redirects are followed; one more is an error.",
+            example: "2",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let most = values::integer(node, 1, i64::from(Redirects::MAX))?;
+                draft.check.redirects.most = most as u8;
+                Ok(())
+            },
+            show: Show::Check(|spec| {
+                let most = spec.redirects.most;
+                Literal::unless_default(most, Redirects::MAX, |n| Literal::Integer(n.into()))
+            }),
+        },
+        Attribute {
+            name: "ip_family",
+            kind: "number",
+            default: "none",
+            bounds: "4, 6",
+            about: "Only addresses of this version of IP are tried. Without it the first is, as RFC 6724 orders them.",
+            example: "6",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let number = values::integer(node, i64::MIN, i64::MAX)?;
+                draft.check.ip_family = Some(values::placed(node, IpFamily::from_number(number))?);
+                Ok(())
+            },
+            show: Show::Check(|spec| {
+                let number = |family: IpFamily| Literal::Integer(i64::from(family.number()));
+                spec.ip_family.map_or(Literal::Null, number)
+            }),
+        },
+        Attribute {
+            name: "connect_to",
+            kind: "string",
+            default: "none",
+            bounds: "\"HOST\" or \"HOST:PORT\"",
+            about: "Where connections for the URL's host and port go instead. Host header and certificate are still the URL's.",
+            example: "\"10.0.0.7:8443\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let text = values::string(node, CheckSpec::MAX_NAME)?;
+                draft.check.connect_to = Some(values::placed(node, text.parse())?);
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.connect_to.as_ref())),
+        },
+        Attribute {
+            name: "http_version",
+            kind: "string",
+            default: "what both sides can: \"2\" over TLS where the site offers it, else \"1.1\"",
+            bounds: "\"1.1\", \"2\"",
+            about: "The version of HTTP that is spoken, and no other. \"2\" without TLS begins with it unasked.",
+            example: "\"2\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let version = values::string(node, values::ANY)?.parse();
+                draft.check.http_version = Some(values::placed(node, version)?);
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.http_version)),
         },
         Attribute {
             name: "labels",
@@ -191,7 +273,7 @@ pub const CHECK: Block = Block {
             example: "[template.api]",
         },
     ],
-    blocks: &[ASSERT, CONFIRM, NOTIFY, LIFECYCLE],
+    blocks: &[ASSERT, TLS, AUTH, CONFIRM, NOTIFY, LIFECYCLE],
 };
 
 pub const CONFIRM: Block = Block {

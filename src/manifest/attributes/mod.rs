@@ -4,6 +4,7 @@
 //! and one row here. The decoder accepts what stands here and nothing else, so a
 //! row arrives together with the engine that obeys it.
 
+pub mod access;
 pub mod assert;
 pub mod check;
 pub mod root;
@@ -57,11 +58,6 @@ pub static LATER: &[(&str, &[&str])] = &[
     (
         "check",
         &[
-            "follow_redirects",
-            "max_redirects",
-            "ip_family",
-            "http_version",
-            "connect_to",
             "proxy",
             "reuse_connection",
             "close",
@@ -69,8 +65,6 @@ pub static LATER: &[(&str, &[&str])] = &[
             "priority",
             "description",
             "warn",
-            "tls",
-            "auth",
             "suppressed_by",
         ],
     ),

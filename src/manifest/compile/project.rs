@@ -76,9 +76,16 @@ impl Compiling<'_> {
                         .push(Problem::new(Code::WrongVersion, span, message));
                 }
                 (Err(error), _) => {
-                    let message = format!("`required_version`: {error}");
+                    let message = match unknown_operator(text) {
+                        Some(sign) => format!(
+                            "`required_version`: there is no `{sign}` here, but =, >, >=, <, <=, ~ and ^"
+                        ),
+                        None => format!("`required_version`: {error}"),
+                    };
                     let problem = Problem::new(Code::InvalidValue, span, message);
-                    self.problems.push(problem.hint("write \">= 0.1, < 1.0\""));
+                    let written = pessimistic(text).unwrap_or_else(|| ">= 0.1, < 1.0".to_owned());
+                    self.problems
+                        .push(problem.hint(format!("write \"{written}\"")));
                 }
                 _ => {}
             }
@@ -107,6 +114,27 @@ impl Compiling<'_> {
             }
         }
     }
+}
+
+/// An operator of Terraform that a requirement here does not have.
+fn unknown_operator(text: &str) -> Option<&'static str> {
+    ["~>", "!="].into_iter().find(|sign| text.contains(sign))
+}
+
+/// What `~> 0.1.2` means: at least that, with only its last part greater.
+fn pessimistic(text: &str) -> Option<String> {
+    let version = text.trim().strip_prefix("~>")?.trim();
+    let parts: Vec<u64> = version
+        .split('.')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .ok()?;
+    Some(match parts.as_slice() {
+        [_] => format!(">= {version}"),
+        [major, _] => format!(">= {version}, < {}", major.checked_add(1)?),
+        [major, minor, _] => format!(">= {version}, < {major}.{}", minor.checked_add(1)?),
+        _ => return None,
+    })
 }
 
 /// Where a list names a receiver.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::scope::Root;
+use super::show::shown;
 use super::value::{Node, Presence, Type, Value};
 use super::{Evaluator, convert};
 use crate::manifest::ast::{ELEMENT, Expression, Kind, Splat};
@@ -187,7 +188,11 @@ impl Evaluator<'_> {
                     }
                 },
                 None => {
-                    let message = format!("an element has a whole number, not {}", key.kind());
+                    let shown = match key {
+                        Value::Float(_) => shown(key),
+                        key => key.kind().to_owned(),
+                    };
+                    let message = format!("elements are counted in whole numbers, not {shown}");
                     self.refuse(Code::WrongOperand, at.span, message)
                 }
             },

@@ -8,6 +8,7 @@ pub mod scope;
 
 mod access;
 mod collection;
+mod decimal;
 pub mod convert;
 pub mod show;
 mod operators;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::value::{self, Node, Type, Value};
-use super::{Evaluator, convert};
+use super::{Evaluator, convert, decimal};
 use crate::manifest::ast::{Expression, Operator};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
@@ -134,7 +134,7 @@ impl Evaluator<'_> {
             _ if wrong => Value::Invalid,
             (None, Some(truth)) if truth == decisive => Value::Bool(decisive),
             // What the left side may keep from being asked is no problem yet.
-            (None, None) if has_invalid(&right.value) && !exhausted => {
+            (None, None) if convert::has_invalid(&right.value) && !exhausted => {
                 self.problems.truncate(before);
                 Value::Unknown(Type::Bool)
             }
@@ -145,7 +145,7 @@ impl Evaluator<'_> {
     /// Whether two values are equal; `None` if that is not known.
     fn equal(&mut self, left: &Node, right: &Node) -> Option<bool> {
         for side in [left, right] {
-            if has_invalid(&side.value) || self.too_large(side) {
+            if convert::has_invalid(&side.value) || self.too_large(side) {
                 return None;
             }
             if matches!(side.value, Value::Secret(_)) {
@@ -172,7 +172,8 @@ impl Evaluator<'_> {
     /// Whether a comparison was left open because something is not known.
     fn unknown_between(&self, left: &Node, right: &Node) -> bool {
         [left, right].iter().all(|side| {
-            !matches!(side.value, Value::Invalid | Value::Secret(_))
+            !convert::has_invalid(&side.value)
+                && !matches!(side.value, Value::Secret(_))
                 && convert::size(&side.value).is_some()
         })
     }
@@ -189,6 +190,11 @@ impl Evaluator<'_> {
         let (a, b) = (self.number(&left, &name), self.number(&right, &name));
         let compares = operator.precedence() == Operator::Less.precedence();
         let gives = if compares { Type::Bool } else { Type::Number };
+        let divides = matches!(operator, Operator::Divide | Operator::Modulo);
+        let divided = a.is_some() || matches!(left.value, Value::Unknown(_));
+        if divides && divided && b.is_some_and(|b| b.float() == 0.0) {
+            return self.refuse(Code::Arithmetic, right.span, "division by zero");
+        }
         let (Some(a), Some(b)) = (a, b) else {
             let known = |node: &Node| {
                 matches!(node.value, Value::Unknown(_)) || convert::number(&node.value).is_some()
@@ -200,9 +206,6 @@ impl Evaluator<'_> {
         };
         if compares {
             return Value::Bool(compare(operator, a, b));
-        }
-        if matches!(operator, Operator::Divide | Operator::Modulo) && b.float() == 0.0 {
-            return self.refuse(Code::Arithmetic, right.span, "division by zero");
         }
         match arithmetic(operator, a, b) {
             Some(value) => value,
@@ -247,10 +250,6 @@ fn undecided(value: &Value, gives: Type) -> Value {
         Value::Unknown(_) => Value::Unknown(gives),
         _ => Value::Invalid,
     }
-}
-
-fn has_invalid(value: &Value) -> bool {
-    matches!(value, Value::Invalid)
 }
 
 /// Whether values of these types can be equal.
@@ -299,12 +298,12 @@ fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Value> {
         }
     }
     let (a, b) = (a.float(), b.float());
-    let result = match operator {
+    let result = decimal::calculated(operator, a, b).unwrap_or_else(|| match operator {
         Operator::Plus => a + b,
         Operator::Minus => a - b,
         Operator::Times => a * b,
         Operator::Divide => a / b,
         _ => a % b,
-    };
+    });
     result.is_finite().then(|| Value::number(result))
 }

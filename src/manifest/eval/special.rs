@@ -213,6 +213,10 @@ impl Evaluator<'_> {
         else {
             return Value::Invalid;
         };
+        if path.is_empty() {
+            let message = "`file` wants the path of a file below the root folder";
+            return self.refuse(Code::FunctionFailed, at, message);
+        }
         match self.scope.doors.file(&path) {
             Ok(text) => self.text(text, span),
             Err(why) => {

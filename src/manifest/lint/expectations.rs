@@ -3,12 +3,13 @@
 use crate::manifest::ast::{Expression, Kind, Operator};
 use crate::manifest::attributes::assert::ASSERT;
 use crate::manifest::attributes::check::CHECK;
-use crate::manifest::condition::Condition;
+use crate::manifest::condition::{Bounds, Condition, Quantity};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::layer::{Inner, Layer};
 use crate::manifest::literal::Literal;
 use crate::manifest::locals::children;
+use crate::manifest::source::Span;
 use crate::model::check::{Assert, CheckSpec, Method, StatusRange};
 
 /// What is followed, so that nobody sees it.
@@ -16,11 +17,77 @@ const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
 /// What is to be said of the asserts of a check.
 pub(super) fn check(spec: &CheckSpec, layer: &Layer, problems: &mut Vec<Problem>) {
-    let blocks = layer.blocks.iter();
-    for inner in blocks.filter(|inner| inner.kind == ASSERT.name) {
+    let blocks = || {
+        let blocks = layer.blocks.iter();
+        blocks.filter(|inner| inner.kind == ASSERT.name)
+    };
+    let mut together = Together::new(spec, blocks().count());
+    for inner in blocks() {
         let mut asserts = spec.asserts.iter();
         if let Some(assert) = asserts.find(|assert| assert.label == inner.label) {
-            block(spec, layer, assert, inner, problems);
+            let condition = block(spec, layer, assert, inner, problems);
+            together.add(assert, inner, condition, problems);
+        }
+    }
+}
+
+/// Asserts that cannot hold together.
+struct Together {
+    bounds: Bounds,
+    /// Whether there is more than one thing to hold.
+    many: bool,
+    /// What those before leave, and where they are.
+    before: Vec<(Bounds, Span)>,
+}
+
+impl Together {
+    fn new(spec: &CheckSpec, blocks: usize) -> Self {
+        Self {
+            bounds: Bounds::of_probe(spec.timeout.duration().as_secs_f64()),
+            many: blocks > 1,
+            before: Vec::new(),
+        }
+    }
+
+    /// What an assert leaves of the responses, with what is to be said of it.
+    fn add(
+        &mut self,
+        assert: &Assert,
+        inner: &Inner,
+        condition: Option<Condition>,
+        problems: &mut Vec<Problem>,
+    ) {
+        if !self.many && condition.is_none() {
+            return;
+        }
+        let place = |wanted: &str| {
+            let mut rows = inner.layer.rows(&ASSERT);
+            rows.find(|(name, _)| *name == wanted)
+                .map(|(_, node)| node.span)
+        };
+        let status = place("status").filter(|_| !assert.status.is_empty());
+        let mut parts: Vec<(Option<Bounds>, Span)> = Vec::new();
+        if let Some(span) = status {
+            parts.push((self.bounds.clone().with_status(&assert.status), span));
+        }
+        if let (Some(most), Some(span)) = (assert.max_latency, place("max_latency")) {
+            let most = self.bounds.clone().with_latency(most.as_secs_f64());
+            parts.push((most, span));
+        }
+        if let (Some(condition), Some(span)) = (condition, place("condition")) {
+            parts.push((condition.where_it_holds(&self.bounds), span));
+        }
+        for (bounds, span) in parts {
+            // What is impossible by itself was told.
+            let Some(bounds) = bounds else { continue };
+            let other = self.before.iter().find(|(it, _)| it.and(&bounds).is_none());
+            if let Some((_, other)) = other {
+                let message = "this never holds together with another of the check's asserts, so \
+                               that the check is always down";
+                let problem = Problem::new(Code::NeverHolds, span, message);
+                problems.push(problem.also(*other, "the other is here"));
+            }
+            self.before.push((bounds, span));
         }
     }
 }
@@ -31,10 +98,16 @@ fn block(
     assert: &Assert,
     inner: &Inner,
     problems: &mut Vec<Problem>,
-) {
+) -> Option<Condition> {
+    let mut parsed = None;
     for (name, node) in inner.layer.rows(&ASSERT) {
         match (name, &node.value) {
-            ("condition", Value::String(text)) => condition(text, node, problems),
+            ("condition", Value::String(text)) => {
+                parsed = Condition::parse(text).ok();
+                if let Some(parsed) = &parsed {
+                    condition(parsed, spec, node, problems);
+                }
+            }
             ("status", _) if !assert.status.is_empty() && assert.status.iter().all(is_followed) => {
                 let message = "this `status` is not seen: redirects are followed, and the answer at \
                                their end is judged";
@@ -67,6 +140,7 @@ fn block(
             _ => {}
         }
     }
+    parsed
 }
 
 fn is_followed(range: &StatusRange) -> bool {
@@ -82,10 +156,9 @@ fn at_the_end() -> String {
 }
 
 /// What is to be said of a condition, as it was folded.
-fn condition(text: &str, node: &Node, problems: &mut Vec<Problem>) {
-    let Ok(condition) = Condition::parse(text) else {
-        return;
-    };
+fn condition(condition: &Condition, spec: &CheckSpec, node: &Node, problems: &mut Vec<Problem>) {
+    let timeout = spec.timeout.duration();
+    let bounds = Bounds::of_probe(timeout.as_secs_f64());
     let mut say = |code, message: String, hint: Option<String>| {
         problems.push(Problem::new(code, node.span, message).maybe_hint(hint));
     };
@@ -98,7 +171,31 @@ fn condition(text: &str, node: &Node, problems: &mut Vec<Problem>) {
             let message = "this condition always holds, whatever the response is";
             say(Code::AlwaysHolds, message.to_owned(), None);
         }
+        None if condition.where_it_holds(&bounds).is_none() => {
+            let message = "this condition never holds, so that the check is always down";
+            let facts = condition.quantities().into_iter().map(|of| match of {
+                Quantity::Status => "a status is a number from 100 to 599".to_owned(),
+                Quantity::Latency(_) => format!(
+                    "a latency is a number of seconds, from 0 to the `timeout`, which is {}",
+                    Literal::duration(timeout)
+                ),
+            });
+            let mut facts: Vec<_> = facts.collect();
+            facts.dedup();
+            say(
+                Code::NeverHolds,
+                message.to_owned(),
+                Some(facts.join("; ")).filter(|facts| !facts.is_empty()),
+            );
+        }
         None => {
+            for part in condition.idle(&bounds) {
+                let message = format!(
+                    "`{part}` always holds: the probe is over after its `timeout`, which is {}",
+                    Literal::duration(timeout)
+                );
+                say(Code::AlwaysHolds, message, None);
+            }
             let mut wrong = Vec::new();
             capitals(condition.expression(), &mut wrong);
             redirects(condition.expression(), &mut wrong);

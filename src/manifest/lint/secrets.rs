@@ -1,14 +1,18 @@
-//! What looks like a password or token where everyone sees it: in headers, bodies and URLs.
+//! What looks like a password or token where everyone sees it: in headers, bodies and URLs, and
+//! in the locals and defaults that they are made of.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::manifest::ast::{Expression, Kind, Part};
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::layer::Layer;
+use crate::manifest::locals::children;
+use crate::model::name::Name;
 
 /// How the tokens of well-known services begin.
 const BEGINNINGS: [&str; 13] = [
@@ -83,6 +87,51 @@ pub(super) fn webhook(layer: &Layer, problems: &mut Vec<Problem>) {
             channel(node, problems);
         }
     }
+}
+
+/// What is to be said of a local, or of a variable's default.
+pub(super) fn declared(name: &str, value: &Expression, problems: &mut Vec<Problem>) {
+    let mut say = |message: String| {
+        let problem = Problem::new(Code::SecretLike, value.span, message);
+        problems.push(problem.hint("let the worker look it up: secret(\"name\")"));
+    };
+    match &value.kind {
+        Kind::String(text) if is_key(name, text) || tells(text) => say(format!(
+            "the value of `{name}` looks like a password or token: everyone who reads the files sees it"
+        )),
+        Kind::Template(parts) => {
+            let told = |part: &Part| matches!(part, Part::Text(text) if tells(text));
+            if parts.iter().any(told) {
+                say(format!(
+                    "in `{name}` there seems to be a password or token: everyone who reads the files sees it"
+                ));
+            }
+        }
+        Kind::Object(entries) => {
+            for (key, value) in entries {
+                match &key.kind {
+                    Kind::String(key) => declared(key, value, problems),
+                    _ => declared(name, value, problems),
+                }
+            }
+        }
+        // Its argument is a name.
+        Kind::Call(call) if call.name == "secret" => {}
+        _ => children(value, &mut |inner| declared("", inner, problems)),
+    }
+}
+
+fn tells(text: &str) -> bool {
+    looks_secret(text) || names_secret(text) || CHANNELS.iter().any(|it| text.contains(it))
+}
+
+/// Whether a text is the password or token that its name says. One that is made like a name may
+/// be what the secret is called.
+fn is_key(name: &str, text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let one_word = !text.contains(['-', '_']);
+    let is_name = text.parse::<Name>().is_ok() && (digits < 3 || !one_word);
+    !is_name && !text.contains("://") && names_secret(&format!("{name}={text}"))
 }
 
 fn channel(node: &Node, problems: &mut Vec<Problem>) {

@@ -12,11 +12,8 @@ use hcl_edit::expr::{
 use super::Lower;
 use crate::manifest::ast::{Call, ELEMENT, Expression, For, Intro, Kind, Operator, Splat};
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::scan::MAX_ENTRIES;
+use crate::manifest::scan::{MAX_ENTRIES, MAX_PATH};
 use crate::manifest::source::Span;
-
-/// The most attributes and indices behind one another: each is a level of the tree.
-const MAX_STEPS: usize = 100;
 
 impl Lower<'_> {
     pub(super) fn expression(&mut self, parsed: &Parsed) -> Expression {
@@ -179,9 +176,9 @@ impl Lower<'_> {
 
     fn traversal(&mut self, traversal: &Traversal, whole: Span) -> Expression {
         let operators: Vec<_> = traversal.operators.iter().collect();
-        if operators.len() > MAX_STEPS {
+        if operators.len() > MAX_PATH {
             let message = format!(
-                "{} steps into a value; at most {MAX_STEPS} are allowed",
+                "{} steps into a value; at most {MAX_PATH} are allowed",
                 operators.len()
             );
             self.problems

@@ -327,3 +327,231 @@ fn what_could_not_be_read_is_not_missed() {
         assert_eq!(codes, expect, "{found:?}");
     }
 }
+
+/// The problems of a text without their places, but for lints.
+fn errors(text: &str) -> Vec<String> {
+    let told = told(text)
+        .into_iter()
+        .filter(|one| !one.starts_with("LK09"));
+    told.map(|one| {
+        one.splitn(3, ' ')
+            .enumerate()
+            .filter(|(at, _)| *at != 1)
+            .map(|(_, part)| part)
+            .collect::<Vec<_>>()
+            .join(" ")
+    })
+    .collect()
+}
+
+#[test]
+fn who_looks_where_nothing_is_known_is_told_why() {
+    let default = "LK0509 a default is a plain value and refers to nothing: what is made of other values is a local, `locals { name = ... }`";
+    let more = "variable \"a\" {\n  default = 1\n}\nlocals {\n  x = var.a\n}\n";
+    for value in ["var.a", "local.x", "\"${var.a}\"", "[local.x]", "each.key"] {
+        let text = format!("{more}variable \"b\" {{\n  default = {value}\n}}\n");
+        assert_eq!(errors(&text), [default], "{value}");
+    }
+    let rule = |condition: &str| {
+        errors(&format!(
+            "{more}variable \"b\" {{\n  default = 2\n  validation {{\n    condition = {condition}\n    error_message = \"no\"\n  }}\n}}\n"
+        ))
+    };
+    assert_eq!(rule("var.b == 2"), [] as [&str; 0]);
+    assert_eq!(
+        rule("var.b == 2 && var.a == 1"),
+        [
+            "LK0509 a `validation` looks at its own variable only, var.b | what hangs on both is one variable: `type = object({ ... })`"
+        ]
+    );
+    assert_eq!(
+        rule("local.x == 1"),
+        ["LK0509 a `validation` looks at its own variable only"]
+    );
+    assert_eq!(
+        rule("var.bb == 1"),
+        ["LK0407 no variable is called `bb` | did you mean `b`?"]
+    );
+}
+
+#[test]
+fn what_cannot_be_is_told_by_its_own_name() {
+    let status = |value: &str| {
+        errors(&in_check(&format!(
+            "  assert {{\n    status = [{value}]\n  }}"
+        )))
+    };
+    for (value, expect) in [
+        (
+            "\"299-200\"",
+            "LK0403 `status`: the range 299-200 ends before it begins: write \"200-299\"",
+        ),
+        (
+            "99",
+            "LK0402 `status`: status 99 must be between 100 and 599",
+        ),
+        (
+            "70000",
+            "LK0402 `status`: status 70000 must be between 100 and 599",
+        ),
+        (
+            "\"200-700\"",
+            "LK0402 `status`: status 200-700 must be between 100 and 599",
+        ),
+    ] {
+        assert_eq!(status(value), [expect], "{value}");
+    }
+    let env = |name: &str| {
+        errors(&format!(
+            "variable \"a\" {{\n  default = env(\"{name}\")\n}}\n"
+        ))
+    };
+    for (name, expect) in [
+        (
+            "LOKAHI_TOKEN",
+            "LK0512 LOKAHI_TOKEN is never read, whatever is allowed: whoever proposes a change could send it to a site of their own; what a site is to be told is secret(\"name\")",
+        ),
+        (
+            "HOME",
+            "LK0512 HOME may not be read: allow it with --allow-env HOME (ENV_ALLOW of a server), or call it LOKAHI_...",
+        ),
+        (
+            "",
+            "LK0512 `env` wants the name of a variable of the environment",
+        ),
+    ] {
+        assert_eq!(env(name), [expect], "{name}");
+    }
+    for (value, expect) in [
+        (
+            "file(\"\")",
+            "LK0503 `file` wants the path of a file below the root folder",
+        ),
+        (
+            "[1, 2, 3][1.5]",
+            "LK0504 elements are counted in whole numbers, not 1.5",
+        ),
+        (
+            "[1, 2, 3][\"a\"]",
+            "LK0504 elements are counted in whole numbers, not a string",
+        ),
+    ] {
+        assert_eq!(
+            errors(&format!("locals {{\n  a = {value}\n}}\n")),
+            [expect],
+            "{value}"
+        );
+    }
+    for (condition, hint) in [
+        (
+            "response.body =~ \"x\"",
+            "to match a pattern, write `can(regex(\"[0-9]+\", response.body))`",
+        ),
+        (
+            "response.body !~ \"x\"",
+            "not to match a pattern, write `!can(regex(\"[0-9]+\", response.body))`",
+        ),
+    ] {
+        let told = errors(&in_check(&format!(
+            "  assert {{\n    condition = {condition}\n  }}"
+        )));
+        assert!(told.len() == 1 && told[0].ends_with(hint), "{told:?}");
+    }
+    let numbers = "check \"web\" {\n  for_each = toset([1, 2])\n  url = \"https://e.com/\"\n}\n";
+    assert_eq!(
+        errors(numbers),
+        [
+            "LK0605 `for_each` wants a set of strings, and a number is in this one | keys are texts: `toset([\"1\", \"2\"])`, or `toset([for x in list : tostring(x)])`"
+        ]
+    );
+}
+
+#[test]
+fn a_whole_and_one_of_its_keys_are_no_repetition() {
+    let whole = "check \"web\" {\n  for_each = toset([\"a\"])\n  url = \"https://e.com/\"\n}\n";
+    let one = "check \"web\" \"z\" {\n  url = \"https://e.com/z\"\n}\n";
+    let expect = "LK0308 check `web` is declared as a whole, and one of its keys by itself | put the key into the `for_each` of the whole, or call one of the two something else";
+    for text in [format!("{whole}{one}"), format!("{one}{whole}")] {
+        assert_eq!(errors(&text), [expect]);
+    }
+    for text in [format!("{whole}{whole}"), format!("{one}{one}")] {
+        assert_eq!(errors(&text), ["LK0308 check `web` is declared twice"]);
+    }
+}
+
+#[test]
+fn a_library_that_is_included_twice_is_told_once() {
+    for (first, second, expect) in [
+        ("../shared", "../shared", "../shared is included twice"),
+        (
+            "../shared",
+            "./../shared/",
+            "./../shared/ is included twice",
+        ),
+        (
+            "../shared",
+            "../a/../shared",
+            "../a/../shared is included twice",
+        ),
+        (
+            "../shared",
+            "../shared/more",
+            "../shared/more and ../shared lie in one another: name the outer one",
+        ),
+    ] {
+        let root = format!(
+            "lokahi {{\n  project = \"shop\"\n  include = [\"{first}\", \"{second}\"]\n}}\n"
+        );
+        let files = std::collections::BTreeMap::from([
+            ("lokahi.hcl".to_owned(), root.into_bytes()),
+            (
+                "../shared/a.hcl".to_owned(),
+                b"locals {\n  x = 1\n  y = 2\n}\n".to_vec(),
+            ),
+            (
+                "../shared/more/b.hcl".to_owned(),
+                b"locals {\n  z = 2\n}\n".to_vec(),
+            ),
+        ]);
+        let Diagnostics(list) = compile(&files, &Inputs::default(), Keep::Nothing).unwrap_err();
+        let told: Vec<&str> = list.iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(told, [expect]);
+    }
+}
+
+#[test]
+fn the_version_that_is_wanted_is_written_as_here() {
+    let told = |wanted: &str| {
+        let root =
+            format!("lokahi {{\n  project = \"shop\"\n  required_version = \"{wanted}\"\n}}\n");
+        let files =
+            std::collections::BTreeMap::from([("lokahi.hcl".to_owned(), root.into_bytes())]);
+        match compile(&files, &Inputs::default(), Keep::Nothing) {
+            Ok(_) => String::new(),
+            Err(Diagnostics(list)) => format!(
+                "{} | {}",
+                list[0].message,
+                list[0].hint.as_deref().unwrap_or_default()
+            ),
+        }
+    };
+    let no = |sign: &str| {
+        format!("`required_version`: there is no `{sign}` here, but =, >, >=, <, <=, ~ and ^")
+    };
+    for (wanted, hint) in [
+        ("~> 0.1.0", ">= 0.1.0, < 0.2"),
+        ("~> 0.1", ">= 0.1, < 1"),
+        ("~>0", ">= 0"),
+        ("~> x", ">= 0.1, < 1.0"),
+    ] {
+        assert_eq!(
+            told(wanted),
+            format!("{} | write \"{hint}\"", no("~>")),
+            "{wanted}"
+        );
+    }
+    assert!(told("!= 0.1.0").starts_with(&no("!=")));
+    for good in [">= 0.1.0, < 0.2", ">= 0.1, < 1", ">= 0"] {
+        assert_eq!(told(good), "", "{good}");
+    }
+}

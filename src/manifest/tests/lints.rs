@@ -111,3 +111,253 @@ fn a_latency_beyond_the_timeout_names_it() {
         ]
     );
 }
+
+#[test]
+fn what_no_status_and_no_latency_can_be_never_holds() {
+    for text in [
+        "response.status == 99",
+        "response.status > 599",
+        "600 <= response.status",
+        "response.status < 100",
+        "response.status == 200.5",
+        "response.status > 200 && response.status < 201",
+        "response.status == 200 && response.status == 404",
+        "!(response.status < 1000)",
+        "contains([\"200\"], response.status)",
+        "contains([], response.status)",
+        "contains([700, 800], response.status) || response.status < -1",
+        "response.latency.total < 0",
+        "response.latency.dns > 10",
+        "response.latency.total >= 10",
+        "response.latency.tls == \"1s\"",
+        "response.status == 200 ? response.status == 201 : response.status == 200",
+        "(response.status == 99 ? response.body == \"\" : false) && response.json.a",
+    ] {
+        let told = condition(text);
+        assert_eq!(told.len(), 1, "{text}: {told:?}");
+        let expect = "LK0902 this condition never holds, so that the check is always down";
+        assert!(told[0].starts_with(expect), "{told:?}");
+    }
+    for text in [
+        // That whatever answers will do.
+        "response.status < 600",
+        "response.status > 0",
+        "response.status >= 100 && response.body != \"\"",
+        "response.status == 200 || response.status == 99",
+        "contains([200, \"204\"], response.status)",
+        "!contains([\"200\"], response.status)",
+        "response.status > 200 && response.status < 202",
+        "response.latency.total < 9.99",
+        "response.latency.total > 0",
+        "response.latency.total >= 0 ? response.status == 200 : response.status == 99",
+        "response.status % 2 == 7",
+        "response.latency.total * 1000 < 0",
+        "try(response.json.code, 200) == 99",
+        "response.json.status == 99",
+        "response.cert.days_left < 0",
+        "response.status == response.json.code",
+        "(response.json.a ? response.status == 200 : response.status == 300) && response.status > 250",
+        "[for x in [1] : x if response.status == 99] == []",
+    ] {
+        assert_eq!(condition(text), [] as [&str; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_latency_that_the_timeout_bounds_is_no_condition() {
+    let told = |text: &str| {
+        lints(&format!(
+            "  timeout = \"5s\"\n  assert {{\n    condition = {text}\n  }}"
+        ))
+    };
+    for text in ["response.latency.total < 5", "20 > response.latency.dns"] {
+        assert_eq!(
+            told(text),
+            [format!(
+                "LK0908 `{text}` always holds: the probe is over after its `timeout`, which is \"5s\""
+            )]
+        );
+    }
+    assert_eq!(
+        told("response.status == 200 && response.latency.total <= 8").len(),
+        1
+    );
+    for text in [
+        "response.latency.total < 4.9",
+        "response.latency.total > 0",
+        "response.latency.total < 8 || response.body == \"\"",
+    ] {
+        assert_eq!(told(text), [] as [&str; 0], "{text}");
+    }
+}
+
+#[test]
+fn asserts_that_cannot_hold_together_are_told_once() {
+    let of = |parts: &[&str]| {
+        let blocks = parts
+            .iter()
+            .enumerate()
+            .map(|(at, part)| format!("  assert \"a{at}\" {{\n    {part}\n  }}"));
+        lints(&blocks.collect::<Vec<_>>().join("\n"))
+    };
+    for parts in [
+        &[
+            "condition = response.status == 200",
+            "condition = response.status == 404",
+        ][..],
+        &["status = [200]", "condition = response.status > 299"],
+        &["status = [\"2xx\"]", "status = [404, \"5xx\"]"],
+        &["status = [200]\n    condition = response.status == 404"],
+        &[
+            "max_latency = \"1s\"",
+            "condition = response.latency.total > 2",
+        ],
+        &[
+            "condition = response.body == \"a\"",
+            "status = [200]",
+            "status = [201]",
+        ],
+    ] {
+        let told = of(parts);
+        assert_eq!(told.len(), 1, "{parts:?}: {told:?}");
+        assert!(
+            told[0].starts_with("LK0902 this never holds together with another"),
+            "{told:?}"
+        );
+    }
+    for parts in [
+        &[
+            "condition = response.status == 200",
+            "condition = response.body == \"\"",
+        ][..],
+        &["status = [\"2xx\"]", "status = [204, 404]"],
+        &[
+            "max_latency = \"1s\"",
+            "condition = response.latency.total > 0.5",
+        ],
+        &[
+            "condition = response.status == 200 || response.json.a",
+            "condition = response.status == 404",
+        ],
+    ] {
+        assert_eq!(of(parts), [] as [&str; 0], "{parts:?}");
+    }
+}
+
+#[test]
+fn what_is_neither_true_nor_false_is_no_condition() {
+    for (text, place) in [
+        ("response.status / 0 == 1", "LK0505 division by zero"),
+        ("response.status % 0 == 1", "LK0505 division by zero"),
+        (
+            "response.status == 200 ? \"a\" : true",
+            "LK0401 wanted true or false, found a string",
+        ),
+        (
+            "response.status == 200 ? true : response.latency.total",
+            "LK0401 wanted true or false, found a number",
+        ),
+        (
+            "response.status == 200 ? true : response.json.a ? 1 : false",
+            "LK0401 wanted true or false, found a number",
+        ),
+    ] {
+        assert_eq!(condition(text), [place], "{text}");
+    }
+    assert_eq!(
+        condition("response.status == 200 ? response.json.a : response.json.b == 1"),
+        [] as [&str; 0]
+    );
+}
+
+#[test]
+fn the_same_url_is_the_same_however_it_is_written() {
+    let two = |a: &str, b: &str| {
+        let check = |name: &str, url: &str| {
+            format!(
+                "check \"{name}\" {{\n  url = \"{url}\"\n  webhook_url = \"https://h.example.com/\"\n}}\n"
+            )
+        };
+        let told = told(&format!("{}{}", check("a", a), check("b", b)));
+        told.iter().filter(|one| one.starts_with("LK0904")).count()
+    };
+    for other in [
+        "https://example.com",
+        "HTTPS://Example.COM/",
+        "https://example.com:443/",
+        "https://example.com/#top",
+        "https://example.com/a/..",
+    ] {
+        assert_eq!(two("https://example.com/", other), 1, "{other}");
+    }
+    for other in [
+        "http://example.com/",
+        "https://example.com:8443/",
+        "https://example.com/?",
+        "https://example.com/A",
+    ] {
+        assert_eq!(two("https://example.com/", other), 0, "{other}");
+    }
+    assert_eq!(two("https://example.com/a", "https://example.com/A"), 0);
+}
+
+#[test]
+fn a_port_that_is_named_is_meant() {
+    for url in [
+        "http://example.com:443/",
+        "http://example.com:8080/",
+        "http://example:80/",
+    ] {
+        assert_eq!(
+            lints(&format!("  url = \"{url}\"")),
+            [] as [&str; 0],
+            "{url}"
+        );
+    }
+    for url in ["http://example.com/", "http://example.com:80/"] {
+        assert!(
+            lints(&format!("  url = \"{url}\""))[0].starts_with("LK0901"),
+            "{url}"
+        );
+    }
+}
+
+#[test]
+fn tokens_are_found_in_locals_and_defaults() {
+    let of = |text: &str| {
+        let mut told = told(text);
+        told.retain(|one| one.starts_with("LK0905"));
+        told.len()
+    };
+    for value in [
+        "token = \"83f1c2a4c5d6\"",
+        "api_key = \"A3f1c2a4c5d6\"",
+        "x = \"ghp_0123456789abcdef\"",
+        "x = \"password=correct-horse\"",
+        "x = { password = \"Hunter2Hunter2\" }",
+        "x = [\"a\", { secret = \"a83f1c2a4c5\" }]",
+        "x = \"https://hooks.slack.com/services/T000/B000/abcdef\"",
+        "x = \"glpat-0123456789abcdef ${upper(\"a\")}\"",
+        "x = upper(\"AKIA0123456789ABCDEF\")",
+    ] {
+        assert_eq!(of(&format!("locals {{\n  {value}\n}}\n")), 1, "{value}");
+    }
+    for value in [
+        "token = \"shop-health-token\"",
+        "token = \"web-token-2024\"",
+        "token = secret(\"a83f1c2a4c5\")",
+        "token_url = \"https://example.com/token\"",
+        "token = \"https://example.com/oauth\"",
+        "password = \"\"",
+        "key = \"a83f1c2a4c5\"",
+        "x = \"token ${secret(\"a\")}\"",
+    ] {
+        assert_eq!(of(&format!("locals {{\n  {value}\n}}\n")), 0, "{value}");
+    }
+    let variable = |more: &str| format!("variable \"token\" {{\n  {more}\n}}\n");
+    assert_eq!(
+        of(&variable("default = \"83f1c2a4c5d6\"\n  sensitive = true")),
+        1
+    );
+    assert_eq!(of(&variable("default = env(\"LOKAHI_WEB\", \"none\")")), 0);
+}

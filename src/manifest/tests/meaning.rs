@@ -320,12 +320,29 @@ const AROUND: &[(&str, &str)] = &[
         "template \"api\" {\n}\n\ncheck \"homepage\" {\n  url = \"http://a/\"\n}\n",
     ),
     ("../shared/locals.hcl", "locals {\n  a = 1\n}\n"),
+    ("ca.pem", PEM),
+    ("client.pem", PEM),
 ];
+
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
 
 /// Attributes that say something only beside another one.
 const BESIDE: &[(&str, &str)] = &[
     ("webhook_format", "webhook_url"),
     ("error_message", "condition"),
+    ("cert", "key"),
+    ("key", "cert"),
+    ("username", "password"),
+    ("password", "username"),
+    ("token_url", "client_id"),
+    ("token_url", "client_secret"),
+    ("client_id", "token_url"),
+    ("client_id", "client_secret"),
+    ("client_secret", "token_url"),
+    ("client_secret", "client_id"),
+    ("scopes", "token_url"),
+    ("scopes", "client_id"),
+    ("scopes", "client_secret"),
 ];
 
 /// The attributes of a block: name, example, and whether it needs it.

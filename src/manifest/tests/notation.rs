@@ -489,7 +489,7 @@ fn splats_and_indices() {
         ("[[1, 2]].0.1", "2"),
         (
             "[10, 20][0.5]",
-            "error: an element has a whole number, not a number",
+            "error: elements are counted in whole numbers, not 0.5",
         ),
         (
             "[10, 20][-1]",
@@ -501,11 +501,11 @@ fn splats_and_indices() {
         ),
         (
             "[10, 20][\"a\"]",
-            "error: an element has a whole number, not a string",
+            "error: elements are counted in whole numbers, not a string",
         ),
         (
             "[10][null]",
-            "error: an element has a whole number, not null",
+            "error: elements are counted in whole numbers, not null",
         ),
         ("{ a = 1 }[\"a\"]", "1"),
         ("{ 1 = \"x\" }[1]", r#""x""#),

@@ -349,3 +349,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_compares_a_mistake_does_not_hold() {
+    for text in [
+        "0 != response.status[*].a[0]",
+        "[response.status.a] != [0]",
+        "{ a = response.status.a } != {}",
+    ] {
+        let verdict = Condition::parse(text).unwrap().judge(None, &facts(&[]));
+        assert!(matches!(verdict, Verdict::Broken(_)), "{text}: {verdict:?}");
+    }
+}

@@ -42,6 +42,26 @@ pub struct CheckSpec {
     pub disabled: bool,
     #[prost(bool, tag = "16")]
     pub prevent_destroy: bool,
+    /// A redirect is an answer like another.
+    #[prost(bool, tag = "17")]
+    pub keep_redirects: bool,
+    /// 0: ten.
+    #[prost(uint32, tag = "18")]
+    pub max_redirects: u32,
+    /// 4 or 6; 0: whichever comes first.
+    #[prost(uint32, tag = "19")]
+    pub ip_family: u32,
+    /// HOST or HOST:PORT.
+    #[prost(string, tag = "20")]
+    pub connect_to: ::prost::alloc::string::String,
+    /// Absent: as the worker's machine trusts.
+    #[prost(message, optional, tag = "21")]
+    pub tls: ::core::option::Option<Tls>,
+    #[prost(message, optional, tag = "22")]
+    pub auth: ::core::option::Option<Auth>,
+    /// "1.1" or "2"; empty: what both sides can.
+    #[prost(string, tag = "23")]
+    pub http_version: ::prost::alloc::string::String,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";
@@ -51,6 +71,114 @@ impl ::prost::Name for CheckSpec {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.internal.CheckSpec".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Tls {
+    /// PEM.
+    #[prost(string, tag = "1")]
+    pub authorities: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub unverified: bool,
+    #[prost(string, tag = "3")]
+    pub server_name: ::prost::alloc::string::String,
+    /// 13: TLS 1.3; 0: 1.2.
+    #[prost(uint32, tag = "4")]
+    pub min_version: u32,
+    /// PEM.
+    #[prost(string, tag = "5")]
+    pub certificate: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "6")]
+    pub key: ::prost::alloc::vec::Vec<Piece>,
+}
+impl ::prost::Name for Tls {
+    const NAME: &'static str = "Tls";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.Tls".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.Tls".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Auth {
+    #[prost(oneof = "auth::Kind", tags = "1, 2, 3")]
+    pub kind: ::core::option::Option<auth::Kind>,
+}
+/// Nested message and enum types in `Auth`.
+pub mod auth {
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Basic {
+        #[prost(message, repeated, tag = "1")]
+        pub username: ::prost::alloc::vec::Vec<super::Piece>,
+        #[prost(message, repeated, tag = "2")]
+        pub password: ::prost::alloc::vec::Vec<super::Piece>,
+    }
+    impl ::prost::Name for Basic {
+        const NAME: &'static str = "Basic";
+        const PACKAGE: &'static str = "github.xe.lokahi.internal";
+        fn full_name() -> ::prost::alloc::string::String {
+            "github.xe.lokahi.internal.Auth.Basic".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/github.xe.lokahi.internal.Auth.Basic".into()
+        }
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Bearer {
+        #[prost(message, repeated, tag = "1")]
+        pub token: ::prost::alloc::vec::Vec<super::Piece>,
+    }
+    impl ::prost::Name for Bearer {
+        const NAME: &'static str = "Bearer";
+        const PACKAGE: &'static str = "github.xe.lokahi.internal";
+        fn full_name() -> ::prost::alloc::string::String {
+            "github.xe.lokahi.internal.Auth.Bearer".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/github.xe.lokahi.internal.Auth.Bearer".into()
+        }
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct ClientCredentials {
+        #[prost(string, tag = "1")]
+        pub token_url: ::prost::alloc::string::String,
+        #[prost(message, repeated, tag = "2")]
+        pub client_id: ::prost::alloc::vec::Vec<super::Piece>,
+        #[prost(message, repeated, tag = "3")]
+        pub client_secret: ::prost::alloc::vec::Vec<super::Piece>,
+        #[prost(string, repeated, tag = "4")]
+        pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    }
+    impl ::prost::Name for ClientCredentials {
+        const NAME: &'static str = "ClientCredentials";
+        const PACKAGE: &'static str = "github.xe.lokahi.internal";
+        fn full_name() -> ::prost::alloc::string::String {
+            "github.xe.lokahi.internal.Auth.ClientCredentials".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/github.xe.lokahi.internal.Auth.ClientCredentials".into()
+        }
+    }
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(message, tag = "1")]
+        Basic(Basic),
+        #[prost(message, tag = "2")]
+        Bearer(Bearer),
+        #[prost(message, tag = "3")]
+        ClientCredentials(ClientCredentials),
+    }
+}
+impl ::prost::Name for Auth {
+    const NAME: &'static str = "Auth";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.Auth".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.Auth".into()
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -12,10 +12,10 @@ const ROOT: &str = "lokahi {\n  project = \"shop\"\n}\n";
 const CHECK: &str = "check \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n}\n";
 
 /// A folder of files, removed at the end.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(super) fn new(files: &[(&str, &str)]) -> Self {
         let name = format!("validate-{}", files::random_hex(8).unwrap());
         let scratch = Self(std::env::temp_dir().join(name));
         fs::create_dir(&scratch.0).unwrap();
@@ -31,7 +31,7 @@ impl Scratch {
         fs::write(path, text).unwrap();
     }
 
-    fn at(&self, path: &str) -> String {
+    pub(super) fn at(&self, path: &str) -> String {
         self.0.join(path).display().to_string()
     }
 
@@ -94,7 +94,7 @@ async fn files_of_no_root_are_told() {
 }
 
 #[tokio::test]
-async fn a_link_out_of_the_root_tells_nothing_of_what_it_leads_to() {
+async fn a_link_out_of_the_root_is_refused_and_tells_nothing_of_what_it_leads_to() {
     let scratch = Scratch::new(&[
         ("etc/passwd", "root:canary:0:0:root:/root:/bin/bash\n"),
         ("etc/env", "canary_name = \"canary-value\"\n"),
@@ -121,8 +121,8 @@ async fn a_link_out_of_the_root_tells_nothing_of_what_it_leads_to() {
         }
     }
     let told = lokahictl("", &["validate", &scratch.at("shop")]).await.out;
-    let refused = "it is a link out of the folder, to something that is no check file";
-    assert_eq!(told.matches(refused).count(), 2, "{told}");
+    let refused = "it is a link out of the folder, and only what lies in it is read";
+    assert_eq!(told.matches(refused).count(), 4, "{told}");
     // What a link finds within the root is the root's own.
     assert!(told.contains("b = nowhere"), "{told}");
     for arguments in [
@@ -145,16 +145,16 @@ async fn a_link_out_of_the_root_tells_nothing_of_what_it_leads_to() {
         before
     );
 
-    // A link to a check file elsewhere is a check file.
-    let farm = Scratch::new(&[
-        ("shop/lokahi.hcl", ROOT),
-        (
-            "shop/web.hcl",
-            "check \"web\" {\n  url = \"https://${local.host}/\"\n}\n",
-        ),
-    ]);
+    // Good as it may be: what has no mistake would be used.
+    let farm = Scratch::new(&[("shop/lokahi.hcl", ROOT), ("shop/web.hcl", CHECK)]);
     symlink(scratch.0.join("etc/good.hcl"), farm.0.join("shop/host.hcl")).unwrap();
-    let valid = lokahictl("", &["validate", &farm.at("shop")]).await;
+    let told = lokahictl("", &["validate", &farm.at("shop")]).await;
+    assert_eq!(told.code, 1, "{}", told.out);
+    assert!(told.out.contains(refused), "{}", told.out);
+    // The root may be a link itself.
+    symlink("shop/real", scratch.0.join("current")).unwrap();
+    scratch.write("shop/real/inside.hcl", format!("{ROOT}{CHECK}"));
+    let valid = lokahictl("", &["validate", &scratch.at("current")]).await;
     assert_eq!(valid.code, 0, "{}", valid.out);
 }
 
@@ -230,6 +230,27 @@ async fn a_root_is_looked_at_once_and_a_flag_is_for_one_of_them() {
         "{}",
         file.out
     );
+}
+
+#[tokio::test]
+async fn a_value_for_no_variable_of_several_roots_stops_a_plan_and_an_apply() {
+    let server = super::guarded().await;
+    let root = |name: &str| format!("lokahi {{\n  project = \"{name}\"\n}}\n");
+    let (a, b) = (root("a") + "variable \"env\" {\n}\n", root("b"));
+    let scratch = Scratch::new(&[("a/lokahi.hcl", &a), ("b/lokahi.hcl", &b)]);
+    let tree = scratch.at("");
+    for command in [&["plan"][..], &["apply", "--auto-approve"], &["render"]] {
+        let slip = [command, &["--var", "env=x", "--var", "evn=x", &tree]].concat();
+        let told = lokahictl(&server.url, &slip).await;
+        let said = format!("{}{}", told.out, told.words);
+        assert_eq!(told.code, 1, "{said}");
+        assert!(
+            said.contains("--var evn: no root has a variable `evn`"),
+            "{said}"
+        );
+    }
+    let good = lokahictl(&server.url, &["plan", "--var", "env=x", &tree]).await;
+    assert_eq!(good.code, 0, "{}", good.words);
 }
 
 #[tokio::test]

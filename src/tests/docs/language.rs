@@ -11,7 +11,9 @@ use lokahi::manifest::eval::scope::response_type;
 use lokahi::manifest::eval::special::SPECIAL;
 use lokahi::manifest::eval::value::Type;
 use lokahi::manifest::eval::{MAX_STEPS, MAX_TEXT};
-use lokahi::manifest::scan::{MAX_ENTRIES, MAX_NESTING};
+use lokahi::manifest::scan::{
+    MAX_CHAIN, MAX_ENTRIES, MAX_LEVELS, MAX_NESTING, MAX_OPERATORS, MAX_PATH,
+};
 use lokahi::manifest::source::{MAX_FILE, MAX_TOTAL};
 use lokahi::manifest::table::{Block, Label};
 use lokahi::model::check::CheckSpec;
@@ -190,6 +192,16 @@ fn limits() -> String {
         ("files and folders below a root", count(folder::MAX_ENTRIES)),
         ("a name, in characters", count(Name::MAX)),
         ("brackets within one another", count(MAX_NESTING)),
+        (
+            "brackets within one another, each after an operator",
+            count(MAX_OPERATORS),
+        ),
+        (
+            "choices, signs and brackets of an expression within one another",
+            count(MAX_LEVELS),
+        ),
+        ("operators of one expression", count(MAX_CHAIN)),
+        ("attributes and indices behind one another", count(MAX_PATH)),
         (
             "entries of a list or object, checks of one `for_each`",
             count(MAX_ENTRIES),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use lokahi::model::dial::Redirects;
 use lokahi::model::observation::ErrorClass;
-use lokahi::prober::probe::MAX_REDIRECTS;
 
 use super::read;
 
@@ -22,5 +22,5 @@ fn every_class_of_error_is_described_and_no_other() {
 
 #[test]
 fn the_number_of_redirects_is_the_code_s() {
-    assert!(read("docs/probing.md").contains(&format!("at most {MAX_REDIRECTS} redirects")));
+    assert!(read("docs/probing.md").contains(&format!("at most {} redirects", Redirects::MAX)));
 }

@@ -17,13 +17,13 @@ use tokio_rustls::TlsAcceptor;
 use super::site::{OK, Site, drip, request};
 use super::{check_within, observe, verdict};
 
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
+pub(super) struct Authority {
+    pub(super) issuer: Issuer<'static, KeyPair>,
+    pub(super) pem: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -52,7 +52,7 @@ async fn site(authority: Option<&Authority>, name: &str, until: i32) -> Site {
     site_of(params, authority).await
 }
 
-async fn site_of(params: CertificateParams, authority: Option<&Authority>) -> Site {
+pub(super) async fn site_of(params: CertificateParams, authority: Option<&Authority>) -> Site {
     let key = KeyPair::generate().unwrap();
     let certificate = match authority {
         Some(authority) => params.signed_by(&key, &authority.issuer).unwrap(),
@@ -68,6 +68,11 @@ async fn site_of(params: CertificateParams, authority: Option<&Authority>) -> Si
             PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         )
         .unwrap();
+    serving(config).await
+}
+
+/// A site that answers everyone who gets through the handshake.
+pub(super) async fn serving(config: ServerConfig) -> Site {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     Site::start(move |stream: TcpStream| {
         let acceptor = acceptor.clone();

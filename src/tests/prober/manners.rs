@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use lokahi::egress::policy::AddressPolicy;
+use lokahi::egress::resolver::Resolver;
+use lokahi::egress::tls::Trust;
 use lokahi::model::check::{Assert, CheckSpec, Method};
+use lokahi::model::dial::{IpFamily, Redirects};
+use lokahi::prober::probe::ProbeContext;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -50,6 +55,95 @@ async fn the_request_says_who_asks() {
         site.address,
     );
     assert_eq!(head, expected);
+}
+
+#[tokio::test]
+async fn a_redirect_that_is_not_followed_is_the_answer() {
+    let (end, heads) = recording(OK.into()).await;
+    let (start, _) = recording(redirect(302, &end.url())).await;
+    let spec = CheckSpec {
+        redirects: Redirects {
+            followed: false,
+            ..Redirects::default()
+        },
+        asserts: vec![Assert {
+            status: vec!["302".parse().unwrap()],
+            header: [("location".to_owned(), end.url())].into(),
+            ..Assert::default()
+        }],
+        ..check(&start.url())
+    };
+    assert_eq!(verdict(&observe(&context(), &spec).await), "up");
+    assert!(heads.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn no_more_redirects_are_followed_than_the_check_allows() {
+    let (end, _) = recording(OK.into()).await;
+    let (second, _) = recording(redirect(302, &end.url())).await;
+    let (first, _) = recording(redirect(302, &second.url())).await;
+    for (most, expected) in [(1, "error too_many_redirects"), (2, "up")] {
+        let redirects = Redirects {
+            most,
+            ..Redirects::default()
+        };
+        let spec = CheckSpec {
+            redirects,
+            ..check(&first.url())
+        };
+        assert_eq!(verdict(&observe(&context(), &spec).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn connect_to_goes_elsewhere_and_asks_for_the_same() {
+    let (site, heads) = recording(OK.into()).await;
+    let spec = CheckSpec {
+        connect_to: Some(site.address.to_string().parse().unwrap()),
+        ..check("http://shop.example.com:8080/a")
+    };
+    let observation = observe(&context(), &spec).await;
+    assert_eq!(verdict(&observation), "up", "{observation:?}");
+    assert_eq!(observation.address, site.address.to_string());
+    let head = heads.lock().unwrap().remove(0);
+    assert!(head.contains("Host: shop.example.com:8080\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn connect_to_is_for_its_own_host_alone() {
+    let (end, _) = recording(OK.into()).await;
+    let (start, _) = recording(redirect(302, &end.url())).await;
+    let spec = CheckSpec {
+        connect_to: Some(start.address.to_string().parse().unwrap()),
+        ..check("http://shop.example.com/")
+    };
+    let observation = observe(&context(), &spec).await;
+    assert_eq!(observation.address, end.address.to_string());
+    assert_eq!(verdict(&observation), "up", "{observation:?}");
+}
+
+#[tokio::test]
+async fn an_address_of_the_wrong_family_is_not_tried() {
+    let (site, _) = recording(OK.into()).await;
+    let resolver = Resolver::with_servers(&[], "127.0.0.1 site.test\n::1 site.test\n");
+    let context =
+        ProbeContext::new(resolver.into(), AddressPolicy::default(), &Trust::native()).unwrap();
+    let port = site.address.port();
+    let of = |family| CheckSpec {
+        ip_family: Some(family),
+        ..check(&format!("http://site.test:{port}/"))
+    };
+    let four = observe(&context, &of(IpFamily::V4)).await;
+    assert_eq!(four.address, format!("127.0.0.1:{port}"));
+    let six = observe(&context, &of(IpFamily::V6)).await;
+    assert_eq!(six.address, format!("[::1]:{port}"));
+
+    let only = Resolver::with_servers(&[], "127.0.0.1 site.test\n");
+    let context =
+        ProbeContext::new(only.into(), AddressPolicy::default(), &Trust::native()).unwrap();
+    let none = observe(&context, &of(IpFamily::V6)).await;
+    assert_eq!(verdict(&none), "error dns_nxdomain");
+    assert_eq!(none.detail, "site.test has no IPv6 address");
 }
 
 #[tokio::test]

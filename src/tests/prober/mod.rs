@@ -1,11 +1,12 @@
 //! The prober against sites that behave badly, over real sockets.
 
-mod site;
+pub(crate) mod site;
 mod faults;
 mod manners;
 mod certificates;
 mod names;
 mod secrets;
+mod access;
 mod asserts;
 mod worker;
 mod leaks;

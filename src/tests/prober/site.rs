@@ -8,14 +8,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// It ends with the test that holds it.
-pub(super) struct Site {
-    pub(super) address: SocketAddr,
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
     _tasks: JoinSet<()>,
 }
 
 impl Site {
     /// Each connection is handed to the script.
-    pub(super) async fn start<F>(script: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    pub(crate) async fn start<F>(script: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -36,7 +36,7 @@ impl Site {
     }
 
     /// The same bytes to everyone who has asked, then a close.
-    pub(super) async fn saying(answer: impl Into<String>) -> Self {
+    pub(crate) async fn saying(answer: impl Into<String>) -> Self {
         let answer: &'static str = answer.into().leak();
         Self::start(async move |mut stream: TcpStream| {
             request(&mut stream).await;
@@ -46,13 +46,13 @@ impl Site {
         .await
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 }
 
 /// The head of a request, and what came of its body with it.
-pub(super) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     let mut buffer = [0; 4096];
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -65,11 +65,11 @@ pub(super) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> String {
 }
 
 /// A byte now and then, for ever.
-pub(super) async fn drip(stream: &mut (impl AsyncWrite + Unpin)) {
+pub(crate) async fn drip(stream: &mut (impl AsyncWrite + Unpin)) {
     while stream.write_all(b"x").await.is_ok() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-pub(super) const OK: &str =
+pub(crate) const OK: &str =
     "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nall ok";

@@ -8,6 +8,7 @@ use crate::manifest::eval::functions::{
     Failure, Function, Group, Kind, Parameter, Sees, Wants, arguments, set,
 };
 use crate::manifest::eval::value::{Key, Node, Object, Type, Value};
+use crate::model::quoted::Quoted;
 
 pub(super) const TOSTRING: Function = Function {
     name: "tostring",
@@ -123,7 +124,7 @@ pub(super) const TOMAP: Function = Function {
 
 fn cannot(value: &Value, kind: &str) -> Failure {
     let message = match value {
-        Value::String(text) if text.len() <= 40 => format!("{text:?} is not {kind}"),
+        Value::String(text) if text.len() <= 40 => format!("{} is not {kind}", Quoted(text)),
         value => format!("this is {} and cannot become {kind}", value.kind()),
     };
     Failure::new(message).at(0)

@@ -6,6 +6,7 @@ use crate::manifest::eval::functions::{
     Failure, Function, Group, Kind, Parameter, Wants, arguments, limits,
 };
 use crate::manifest::eval::value::Value;
+use crate::model::quoted::Quoted;
 
 pub(super) const CSVDECODE: Function = Function {
     name: "csvdecode",
@@ -29,7 +30,7 @@ pub(super) const CSVDECODE: Function = Function {
         }
         let mut met = BTreeSet::new();
         if let Some(twice) = names.iter().find(|name| !met.insert(*name)) {
-            return Err(failure(format!("two columns are named {twice:?}")));
+            return Err(failure(format!("two columns are named {}", Quoted(twice))));
         }
         let mut lines = Vec::new();
         for record in reader.records() {

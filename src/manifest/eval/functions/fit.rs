@@ -8,6 +8,7 @@ use crate::manifest::eval::functions::{
     Failure, Function, Null, Parameter, Sees, Wants, convert, limits,
 };
 use crate::manifest::eval::value::{Node, Piece, Presence, Type, Value};
+use crate::model::quoted::Quoted;
 
 /// What was met in the arguments of a call, all of them together.
 #[derive(Default)]
@@ -239,7 +240,7 @@ fn takes(wants: Wants, of: &Type) -> bool {
 /// What a value is, with the value where it is short.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) if text.len() <= 40 => format!("the string {text:?}"),
+        Value::String(text) if text.len() <= 40 => format!("the string {}", Quoted(text)),
         Value::Float(number) => format!("the number {number}"),
         value => value.kind().to_owned(),
     }

@@ -50,11 +50,8 @@ pub(super) const JSONDECODE: Function = Function {
 pub(super) fn encode(value: &Value, text: &mut Text) -> Result<(), Failure> {
     match value {
         Value::Null => text.push("null"),
-        Value::Bool(_) | Value::Integer(_) => text.value(value),
-        Value::Float(float) => match Value::number(*float) {
-            Value::Float(float) => text.push(&Json::from(float).to_string()),
-            whole => text.value(&whole),
-        },
+        // As Terraform has them: without an exponent.
+        Value::Bool(_) | Value::Integer(_) | Value::Float(_) => text.value(value),
         Value::String(string) => {
             text.push("\"")?;
             escape(string, text)?;

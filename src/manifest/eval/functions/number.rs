@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use crate::manifest::eval::decimal;
 use crate::manifest::eval::functions::order::order;
 use crate::manifest::eval::functions::{
     Failure, Function, Group, Kind, Parameter, Wants, arguments,
@@ -114,13 +115,13 @@ pub(super) const SUM: Function = Function {
         for item in items {
             match &item.value {
                 Value::Integer(number) => whole += i128::from(*number),
-                Value::Float(number) => (rest, exact) = (rest + number, false),
+                Value::Float(number) => (rest, exact) = (decimal::sum(rest, *number), false),
                 _ => return Err(Failure::new("an element of the list is null").at(0)),
             }
         }
         match i64::try_from(whole) {
             Ok(whole) if exact => Ok(Value::Integer(whole)),
-            _ => finite(whole as f64 + rest),
+            _ => finite(decimal::sum(whole as f64, rest)),
         }
     },
 };

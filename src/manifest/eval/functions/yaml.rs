@@ -13,6 +13,7 @@ use crate::manifest::eval::functions::{
 };
 use crate::manifest::eval::value::Value;
 use crate::manifest::source::Span;
+use crate::model::quoted::Quoted;
 
 pub(super) const YAMLDECODE: Function = Function {
     name: "yamldecode",
@@ -203,7 +204,10 @@ impl Decoder {
                 Some(name) => {
                     limits::entries(entries.len() + 1)?;
                     if entries.contains_key(&name) {
-                        return Err(Failure::new(format!("the key {name:?} stands twice")));
+                        return Err(Failure::new(format!(
+                            "the key {} stands twice",
+                            Quoted(&name)
+                        )));
                     }
                     entries.insert(name, counted.value);
                 }

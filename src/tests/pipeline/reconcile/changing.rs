@@ -47,14 +47,19 @@ async fn a_loop_of_checkouts_gives_whole_trees_only() {
             && story.condition("Ready").await.status
     })
     .await;
-    let rows = sqlx::query("select g.n, g.sha, g.dirty, g.deleted from generations g order by g.n")
-        .fetch_all(&mut story.fleet.database().await)
-        .await
-        .unwrap();
+    let rows = sqlx::query(
+        "select n, sha, dirty, created + updated as changes, deleted from generations order by n",
+    )
+    .fetch_all(&mut story.fleet.database().await)
+    .await
+    .unwrap();
     for row in rows {
         let n: i64 = row.get("n");
         assert_eq!(row.get::<i32, _>("deleted"), 0, "generation {n}");
         assert!(!row.get::<bool, _>("dirty"), "generation {n}");
+        // The first one has the project and its webhook, too.
+        let changes = 1000 + if n == 1 { 2 } else { 0 };
+        assert_eq!(row.get::<i32, _>("changes"), changes, "generation {n}");
         assert!([&one, &other].contains(&&row.get::<String, _>("sha")));
     }
     let live: i64 = sqlx::query_scalar("select count(*) from checks where deleted_at is null")

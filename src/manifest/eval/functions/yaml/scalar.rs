@@ -7,6 +7,7 @@ use yaml_rust2::scanner::TScalarStyle;
 
 use crate::manifest::eval::functions::{Failure, convert};
 use crate::manifest::eval::value::Value;
+use crate::model::quoted::Quoted;
 
 /// The value of a scalar. `!!str` and quotes make a string of everything.
 pub(super) fn value(text: String, style: TScalarStyle, tag: Option<Tag>) -> Result<Value, Failure> {
@@ -15,7 +16,7 @@ pub(super) fn value(text: String, style: TScalarStyle, tag: Option<Tag>) -> Resu
         .as_ref()
         .filter(|tag| named(tag))
         .map(|tag| tag.suffix.as_str());
-    let wrong = |kind: &str| Failure::new(format!("{:?} is no {kind}", cut(&text)));
+    let wrong = |kind: &str| Failure::new(format!("{} is no {kind}", Quoted(&cut(&text))));
     match tag {
         Some("str") => Ok(Value::string(text)),
         Some("bool") => truth(&text).map(Value::Bool).ok_or_else(|| wrong("bool")),

@@ -1,0 +1,164 @@
+//! Probes from here, with the worker's own code: `probe` shows one in detail, `test` does
+//! every declared check once.
+
+pub(super) mod probe;
+pub(super) mod test;
+mod waterfall;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::inputs::InputFlags;
+use super::output::Console;
+use super::validate::style;
+use crate::clock;
+use crate::egress::policy::AddressPolicy;
+use crate::egress::resolver::Resolver;
+use crate::egress::tls::Trust;
+use crate::manifest::inputs::{Inputs, Missing};
+use crate::manifest::report;
+use crate::model::check::CheckSpec;
+use crate::model::desired::Desired;
+use crate::model::id::CheckId;
+use crate::model::observation::{Observation, Outcome};
+use crate::model::secret::SecretUse;
+use crate::prober::probe::ProbeContext;
+use crate::reconcile::load;
+use crate::runtime::chain::chain;
+
+/// Which addresses may be dialled from here, by the settings of workers.
+#[derive(Debug, Args)]
+pub(super) struct Reach {
+    /// Networks that may be probed although they are denied by default
+    #[arg(
+        long = "target-allow",
+        env = "TARGET_ALLOW",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    allow: Vec<String>,
+    /// Networks that must not be probed
+    #[arg(
+        long = "target-deny",
+        env = "TARGET_DENY",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    deny: Vec<String>,
+}
+
+/// The check files that a command is about.
+#[derive(Debug, Args)]
+pub(super) struct Declared {
+    /// The folder of check files
+    #[arg(default_value = "checks.d")]
+    path: PathBuf,
+    #[command(flatten)]
+    inputs: InputFlags,
+}
+
+/// A prober of this process.
+struct Prober(ProbeContext);
+
+impl Prober {
+    fn new(reach: &Reach) -> Result<Self, Failure> {
+        let policy = AddressPolicy::parse(&reach.allow, &reach.deny, false)
+            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native());
+        context.map(Self).map_err(|error| {
+            Failure::new(
+                Exit::Refused,
+                format!("TLS cannot be set up: {}", chain(&error)),
+            )
+        })
+    }
+
+    /// One probe. Secrets have values where workers run, not here.
+    async fn probe(&self, spec: &CheckSpec) -> Observation {
+        let id = CheckId(uuid::Uuid::nil());
+        crate::prober::probe::probe(&self.0, spec, id, clock::now(), SecretUse::Refused).await
+    }
+}
+
+/// What every root at and below a folder declares; all of it, or the first mistakes.
+fn declared(what: &Declared, console: &mut Console<'_>) -> Result<Vec<Desired>, Failure> {
+    let roots = load::roots(&what.path);
+    let inputs = Inputs {
+        missing: Missing::Refused,
+        ..load::for_roots(&what.inputs.read()?, roots.len())
+    };
+    roots
+        .iter()
+        .map(|root| declared_by(root, &inputs, console))
+        .collect()
+}
+
+fn declared_by(
+    root: &Path,
+    inputs: &Inputs,
+    console: &mut Console<'_>,
+) -> Result<Desired, Failure> {
+    match load::wanted(root, inputs) {
+        Ok((desired, _warnings)) => Ok(desired),
+        Err(problems) => {
+            let shown = root.display().to_string();
+            let text = report::human(&problems.0, &shown, style(console));
+            console.words.write_all(text.as_bytes())?;
+            let message = format!("nothing is probed: {}", report::counts(&problems.0));
+            Err(Failure::new(Exit::Refused, message))
+        }
+    }
+}
+
+/// Whether a check is called so, or is one of a `for_each` that is.
+fn is_called(address: &str, name: &str) -> bool {
+    let of_each = address
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.starts_with('['));
+    address == name || of_each
+}
+
+/// `up`, or what it is and why, in a line.
+fn verdict(observation: &Observation) -> String {
+    let mut words = observation.outcome.name().to_owned();
+    if let Some(class) = observation.class {
+        words.push_str(&format!(" ({})", class.name()));
+    }
+    if !observation.detail.is_empty() {
+        words.push_str(&format!(": {}", observation.detail));
+    }
+    words
+}
+
+/// For programs.
+fn document(observation: &Observation) -> serde_json::Value {
+    let phases = &observation.phases;
+    let microseconds = |phase: std::time::Duration| phase.as_micros() as u64;
+    serde_json::json!({
+        "outcome": observation.outcome.name(),
+        "class": observation.class.map(|class| class.name()),
+        "detail": observation.detail,
+        "status": observation.status,
+        "address": observation.address,
+        "microseconds": {
+            "dns": microseconds(phases.dns),
+            "connect": microseconds(phases.connect),
+            "tls": microseconds(phases.tls),
+            "write": microseconds(phases.write),
+            "first_byte": microseconds(phases.first_byte),
+            "transfer": microseconds(phases.transfer),
+            "total": microseconds(phases.total),
+        },
+        "certificate_not_after": observation
+            .certificate_not_after
+            .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok()),
+    })
+}
+
+/// Whether the check would be down.
+fn would_be_down(observation: &Observation) -> bool {
+    matches!(observation.outcome, Outcome::Down | Outcome::Error)
+}

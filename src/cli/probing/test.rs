@@ -1,0 +1,149 @@
+//! `test`: every declared check once, from here.
+
+use std::io::IsTerminal as _;
+
+use clap::Args;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Declared, Prober, Reach, declared, document, is_called, verdict, would_be_down};
+use crate::cli::arguments::TextOutput;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::Console;
+use crate::model::check::CheckSpec;
+use crate::model::desired;
+use crate::model::observation::{Observation, Outcome};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Test {
+    #[command(flatten)]
+    declared: Declared,
+    /// Only these checks; NAME[\"KEY\"] or, for all of a for_each, NAME
+    #[arg(long = "check", value_name = "NAME")]
+    checks: Vec<String>,
+    /// How many probes at once
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: u16,
+    #[command(flatten)]
+    reach: Reach,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: TextOutput,
+}
+
+/// A check and what was seen of it.
+struct Tested<'a> {
+    address: &'a str,
+    check: &'a desired::Declared<CheckSpec>,
+    observation: Observation,
+}
+
+pub(in crate::cli) async fn test(what: &Test, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let all = declared(&what.declared, console)?;
+    for name in &what.checks {
+        let mut addresses = all.iter().flat_map(|desired| desired.checks.keys());
+        if !addresses.any(|address| is_called(address, name)) {
+            return Err(Failure::new(
+                Exit::Refused,
+                format!("no check is called {name:?}"),
+            ));
+        }
+    }
+    let wanted = |address: &str| {
+        what.checks.is_empty() || what.checks.iter().any(|name| is_called(address, name))
+    };
+    let checks: Vec<_> = all
+        .iter()
+        .flat_map(|desired| &desired.checks)
+        .filter(|(address, check)| wanted(address) && check.spec.enabled)
+        .collect();
+    let prober = Prober::new(&what.reach)?;
+    let progress = progress(checks.len());
+    let mut probes = stream::iter(&checks)
+        .map(|(_, check)| prober.probe(&check.spec))
+        .buffered(what.concurrency.into());
+    let mut seen = Vec::with_capacity(checks.len());
+    while let Some(observation) = probes.next().await {
+        seen.push(observation);
+        progress.inc(1);
+    }
+    drop(probes);
+    progress.finish_and_clear();
+    let tested: Vec<Tested<'_>> = checks
+        .iter()
+        .zip(seen)
+        .map(|((address, check), observation)| Tested {
+            address,
+            check,
+            observation,
+        })
+        .collect();
+    match what.output {
+        TextOutput::Json => {
+            let checks: Vec<_> = tested.iter().map(Tested::document).collect();
+            let document = serde_json::json!({
+                "format_version": 1, "kind": "test", "checks": checks,
+            });
+            writeln!(console.out, "{document:#}")?;
+        }
+        TextOutput::Human => human(&tested, console)?,
+    }
+    let down = tested.iter().any(|one| would_be_down(&one.observation));
+    Ok(if down { Exit::WouldBeDown } else { Exit::Ok })
+}
+
+impl Tested<'_> {
+    fn document(&self) -> serde_json::Value {
+        let source = &self.check.source;
+        serde_json::json!({
+            "address": self.address,
+            "file": source.file,
+            "line": source.line,
+            "observation": document(&self.observation),
+        })
+    }
+}
+
+fn human(tested: &[Tested<'_>], console: &mut Console<'_>) -> Result<(), Failure> {
+    let width = tested.iter().map(|one| one.address.len()).max();
+    let width = width.unwrap_or_default().min(60);
+    for one in tested {
+        let total = one.observation.phases.total.as_millis();
+        let status = match one.observation.status {
+            0 => "---".to_owned(),
+            status => status.to_string(),
+        };
+        writeln!(
+            console.out,
+            "{:<width$}  {status}  {total:>6} ms  {}",
+            one.address,
+            verdict(&one.observation)
+        )?;
+    }
+    let count = |wanted: fn(&Observation) -> bool| {
+        let all = tested.iter().map(|one| &one.observation);
+        all.filter(|observation| wanted(observation)).count()
+    };
+    let down = count(would_be_down);
+    let unknown = count(|seen| seen.outcome == Outcome::Unknown);
+    let up = tested.len() - down - unknown;
+    let mut words = format!("{up} up, {down} would be down");
+    if unknown > 0 {
+        words.push_str(&format!(", {unknown} not tested"));
+    }
+    writeln!(console.words, "{words}")?;
+    Ok(())
+}
+
+/// On stderr, and only for people.
+fn progress(count: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(count as u64);
+    match ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}") {
+        Ok(style) => bar.with_style(style),
+        Err(_ours) => bar,
+    }
+}
