@@ -196,11 +196,12 @@ async fn what_was_forced_can_be_kept_in_the_files() {
     insta::assert_snapshot!(kept, @r#"
     # shop.hcl:9
     check "web" {
-      url     = "https://web.example.com/"
-      every   = "5m"
-      timeout = "10s"
-      method  = "GET"
-      enabled = true
+      url              = "https://web.example.com/"
+      every            = "5m"
+      timeout          = "10s"
+      method           = "GET"
+      follow_redirects = true
+      enabled          = true
 
       assert {
         status = ["2xx"]
