@@ -7,6 +7,7 @@ use super::twirp::Methods;
 use crate::proto::lokahi::{AuditEntry, AuditPage, ListAuditOpts};
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::TwirpError;
+use crate::spec::hex;
 use crate::store::audit::{AuditFilter, StoredEntry, audit_list};
 
 const DEFAULT_COUNT: i64 = 30;
@@ -48,8 +49,8 @@ fn entry(stored: StoredEntry) -> AuditEntry {
         action: stored.action,
         subject: stored.subject,
         project: stored.project,
-        before: stored.before.unwrap_or_default(),
-        after: stored.after.unwrap_or_default(),
+        before: hex(&stored.before.unwrap_or_default()),
+        after: hex(&stored.after.unwrap_or_default()),
         forced: stored.forced,
         reason: stored.reason,
         outcome: stored.outcome,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
-use super::{Call, convert, edit, force};
+use super::{Call, convert, edit, force, restore};
 use crate::clock;
 use crate::histogram::summarise;
 use crate::model::desired::API_PROJECT;
@@ -34,6 +34,8 @@ use crate::store::spec::spec_put;
 
 const CREATE: &str = "github.xe.lokahi.Checks/Create";
 const PUT: &str = "github.xe.lokahi.Checks/Put";
+/// The check says it.
+const CHANGES: Needs = Needs::OfRequest("`apply:api`; by force `apply:PROJECT`");
 
 /// How far back percentiles look.
 const LATENCY_WINDOW: Duration = Duration::hours(24);
@@ -50,10 +52,15 @@ const LONGEST_REQUEST_ID: usize = 200;
 pub(super) fn add(methods: Methods) -> Methods {
     methods
         .with(CREATE, Needs::ApplyApi, create)
-        .with("github.xe.lokahi.Checks/Delete", Needs::ApplyApi, delete)
+        .with("github.xe.lokahi.Checks/Delete", CHANGES, delete)
         .with("github.xe.lokahi.Checks/Get", Needs::Read, get)
         .with("github.xe.lokahi.Checks/List", Needs::Read, list)
-        .with(PUT, Needs::ApplyApi, put)
+        .with(PUT, CHANGES, put)
+        .with(
+            "github.xe.lokahi.Checks/Restore",
+            Needs::ApplyApi,
+            restore::restore,
+        )
         .with("github.xe.lokahi.Checks/Status", Needs::Read, status)
 }
 
@@ -97,7 +104,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         let made = receiver_implicit(&mut tx, project, std::slice::from_ref(webhook), now).await?;
         receiver_add(&mut tx, &[(id, made.into_values().collect())]).await?;
     }
-    let subject = subject(id, &opts.name);
+    let subject = audited(id, &opts.name);
     let entry = AuditEntry {
         project: API_PROJECT,
         after: Some(digest),
@@ -133,6 +140,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
 }
 
 async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
+    call.needs_some_apply().await?;
     let id = check_id(&put.id)?;
     let key = request_key(&call, &put.request_id, PUT)?;
     let project = call.state.project().await?;
@@ -147,10 +155,8 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, put.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
+    force::allowed(&call, &mut tx, &current, put.force, &put.force_reason).await?;
     let forced = current.owner == Owner::Declared;
-    if forced {
-        force::allowed(&call, &mut tx, &current, put.force, &put.force_reason).await?;
-    }
     if !put.name.is_empty() && Some(put.name.as_str()) != current.name() {
         let why = "cannot be changed; create a check with the new name";
         return Err(TwirpError::argument("name", why).into());
@@ -194,7 +200,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
                 receiver_replace(&mut tx, id, old, new, now).await?;
             }
         }
-        let subject = subject(id, current.name().unwrap_or_default());
+        let subject = audited(id, current.name().unwrap_or_default());
         let entry = AuditEntry {
             project: &current.project,
             before: Some(Digest::of(&encode_check(&current.spec))),
@@ -224,6 +230,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
 }
 
 async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
+    call.needs_some_apply().await?;
     let id = check_id(&wanted.id)?;
     let mut tx = call.state.store.begin().await?;
     force::order(&mut tx, id, wanted.force).await?;
@@ -231,13 +238,13 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     same_version(id, version, wanted.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     let now = clock::now();
+    force::allowed(&call, &mut tx, &current, wanted.force, &wanted.reason).await?;
     let forced = current.owner == Owner::Declared;
     if forced {
-        force::allowed(&call, &mut tx, &current, wanted.force, &wanted.reason).await?;
         force::note(&call, &mut tx, &current, &wanted.reason, now).await?;
     }
     check_delete(&mut tx, &[id], now).await?;
-    let subject = subject(id, current.name().unwrap_or_default());
+    let subject = audited(id, current.name().unwrap_or_default());
     let entry = AuditEntry {
         project: &current.project,
         before: Some(Digest::of(&encode_check(&current.spec))),
@@ -365,7 +372,7 @@ pub(super) fn check_id(text: &str) -> Result<CheckId, TwirpError> {
 }
 
 /// As audit names it: by its name, if it has one, and its id.
-fn subject(id: CheckId, name: &str) -> String {
+pub(super) fn audited(id: CheckId, name: &str) -> String {
     match name {
         "" => format!("check {id}"),
         name => format!("check {name} {id}"),

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::cadence::is_stale;
 use crate::histogram::Summary;
+use crate::model::health::State;
 use crate::model::observation::ErrorClass;
 use crate::model::value::HttpUrl;
 use crate::model::webhook::WebhookFormat;
@@ -46,7 +47,10 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         timeout_nanoseconds: i64::from(spec.timeout.milliseconds()) * 1_000_000,
         last_probe: seen.map(timestamp),
         reason: reason(stored),
-        stale: spec.enabled && is_stale(since, spec.every, spec.timeout, now),
+        // Of what was never probed nothing is believed that could be wrong.
+        stale: spec.enabled
+            && stored.state != State::Init
+            && is_stale(since, spec.every, spec.timeout, now),
         disabled: !spec.enabled,
         ..lokahi::Check::default()
     }
@@ -124,5 +128,45 @@ pub(super) fn webhook_format_from(number: i32) -> Option<WebhookFormat> {
     match lokahi::WebhookFormat::try_from(number).ok()? {
         lokahi::WebhookFormat::Protobuf => Some(WebhookFormat::Protobuf),
         lokahi::WebhookFormat::Json => Some(WebhookFormat::Json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::model::check::CheckSpec;
+    use crate::model::id::{CheckId, CheckNo};
+    use crate::model::ownership::Owner;
+    use crate::store::check::LastProbe;
+
+    #[test]
+    fn of_what_was_never_probed_nothing_is_stale() {
+        let now = datetime!(2026-11-25 12:00 UTC);
+        let stored = |state| StoredCheck {
+            id: CheckId(uuid::Uuid::nil()),
+            check_no: CheckNo(1),
+            project: "shop".to_owned(),
+            address: "web".to_owned(),
+            owner: Owner::Declared,
+            version: 1,
+            spec: CheckSpec::new("http://a/".parse().unwrap()),
+            state,
+            since: datetime!(2026-11-24 12:00 UTC),
+            seq: 0,
+            // Before it was disabled, and is enabled again.
+            last: Some(LastProbe {
+                at: datetime!(2026-11-24 12:00 UTC),
+                outcome: 1,
+                class: 0,
+                status: 200,
+                total_us: 1,
+            }),
+            webhook_response_nanoseconds: 0,
+            failure: None,
+        };
+        assert!(check(&stored(State::Up), now).stale);
+        assert!(!check(&stored(State::Init), now).stale);
     }
 }

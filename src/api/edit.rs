@@ -12,12 +12,13 @@ use crate::proto::lokahi::{Check, CreateOpts};
 use crate::proto::twirp::TwirpError;
 
 /// What `update_mask` of Put may name.
-const FIELDS: [&str; 5] = [
+const FIELDS: [&str; 6] = [
     "url",
     "webhook_url",
     "every",
     "playbook_url",
     "webhook_format",
+    "disabled",
 ];
 
 /// A value of an argument; a refusal names it.
@@ -84,6 +85,9 @@ pub(super) fn changed(current: &CheckSpec, put: &Check) -> Result<CheckSpec, Twi
         } else {
             Some(argument("playbook_url", &put.playbook_url)?)
         };
+    }
+    if takes("disabled", !put.disabled) {
+        spec.enabled = !put.disabled;
     }
     let kept = current.webhook.as_ref();
     let url = if takes("webhook_url", put.webhook_url.is_empty()) {
@@ -190,6 +194,18 @@ mod tests {
         .unwrap();
         let url = opts().url.parse().unwrap();
         assert_eq!(spec, CheckSpec::new(url));
+    }
+
+    #[test]
+    fn what_is_disabled_is_enabled_by_its_mask() {
+        let disabled = put(|put| put.disabled = true).unwrap();
+        assert!(!disabled.enabled);
+        let of = |put: &Check| changed(&disabled, put).unwrap().enabled;
+        assert!(!of(&Check::default()));
+        assert!(of(&Check {
+            update_mask: vec!["disabled".into()],
+            ..Check::default()
+        }));
     }
 
     #[test]

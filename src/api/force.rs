@@ -5,12 +5,12 @@ use time::OffsetDateTime;
 
 use super::Call;
 use super::error::ApiError;
+use super::permit::apply_to;
 use crate::model::change::Drift;
 use crate::model::check::CheckSpec;
 use crate::model::desired::SourceLine;
 use crate::model::id::{CheckId, ReceiverId};
-use crate::model::name::Name;
-use crate::model::scope::Scope;
+use crate::model::ownership::Owner;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::store::Connection;
 use crate::store::check::StoredCheck;
@@ -21,7 +21,8 @@ use crate::store::project::{
 /// The longest reason, in bytes.
 const LONGEST_REASON: usize = 1024;
 
-/// Refuses to change a declared check, unless it is forced by whoever may apply its project.
+/// Refuses to change a check by whoever may not: one that files declare is changed by force and
+/// with the scope to apply its project, one of the API's own with the scope of that.
 pub(super) async fn allowed(
     call: &Call,
     conn: &mut Connection,
@@ -29,6 +30,10 @@ pub(super) async fn allowed(
     force: bool,
     reason: &str,
 ) -> Result<(), ApiError> {
+    let needed = apply_to(&check.project);
+    if check.owner == Owner::Api {
+        return call.needs(&needed).await;
+    }
     if !force {
         return Err(declared(check, project_source(conn, check.id).await?).into());
     }
@@ -36,10 +41,7 @@ pub(super) async fn allowed(
         let why = format!("is longer than {LONGEST_REASON} bytes, or has a NUL");
         return Err(TwirpError::argument("reason", why).into());
     }
-    match check.project.parse::<Name>() {
-        Ok(project) => call.needs(&Scope::Apply(project)).await,
-        Err(_) => call.needs(&Scope::Admin).await,
-    }
+    call.needs(&needed).await
 }
 
 /// Orders a forced change with applies: before anything of the check is locked.

@@ -10,6 +10,7 @@ mod twirp;
 mod convert;
 mod edit;
 mod force;
+mod restore;
 mod checks;
 mod run;
 mod projects;

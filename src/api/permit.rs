@@ -35,13 +35,17 @@ impl Needs {
         Some(match self {
             Self::Read => Scope::Read,
             Self::Plan => Scope::Plan,
-            // A name that is none would be for nobody but administrators.
-            Self::ApplyApi => API_PROJECT.parse().map_or(Scope::Admin, Scope::Apply),
+            Self::ApplyApi => apply_to(API_PROJECT),
             Self::Operate => Scope::Operate,
             Self::Admin => Scope::Admin,
             Self::OfRequest(_) => return None,
         })
     }
+}
+
+/// What changes a project; a name that is none is for nobody but administrators.
+pub(super) fn apply_to(project: &str) -> Scope {
+    project.parse().map_or(Scope::Admin, Scope::Apply)
 }
 
 /// As the documents say it.
@@ -84,6 +88,15 @@ impl Call {
         );
         let error = TwirpError::new(Code::PermissionDenied, text);
         Err(error.with("scope", scope.to_string()).into())
+    }
+
+    /// Refuses whoever may change nothing at all. What exactly is needed hangs on a check that
+    /// is not known yet.
+    pub(super) async fn needs_some_apply(&self) -> Result<(), ApiError> {
+        match self.principal.scopes.apply_something() {
+            true => Ok(()),
+            false => self.needs(&apply_to(API_PROJECT)).await,
+        }
     }
 
     async fn write(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {

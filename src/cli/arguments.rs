@@ -337,6 +337,12 @@ pub(super) struct Put {
     /// Take a field away
     #[arg(long, value_name = "FIELD")]
     pub(super) clear: Vec<Clear>,
+    /// Probe it no more, and keep it
+    #[arg(long, conflicts_with = "enable")]
+    pub(super) disable: bool,
+    /// Probe it again
+    #[arg(long)]
+    pub(super) enable: bool,
     /// Refuse unless the check has this version
     #[arg(long, value_name = "VERSION")]
     pub(super) expected_version: Option<i64>,

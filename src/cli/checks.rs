@@ -94,48 +94,44 @@ pub(super) async fn put(
     what: Put,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let mut mask = Vec::new();
-    if !what.clear.is_empty() {
-        let given = [
-            ("url", what.url.is_some()),
-            ("webhook_url", what.webhook_url.is_some()),
-            ("every", what.every.is_some()),
-            ("playbook_url", what.playbook_url.is_some()),
-            ("webhook_format", what.webhook_format.is_some()),
-        ];
-        let given = given.iter().filter(|(_, is)| *is).map(|(field, _)| *field);
-        let cleared = what.clear.iter().flat_map(|field| match field {
-            // A format means nothing without a URL.
-            Clear::WebhookUrl => vec!["webhook_url", "webhook_format"],
-            Clear::PlaybookUrl => vec!["playbook_url"],
-        });
-        mask.extend(given.chain(cleared).map(str::to_owned));
+    let mut fields: Vec<&str> = Vec::new();
+    for (field, is_given) in [
+        ("url", what.url.is_some()),
+        ("webhook_url", what.webhook_url.is_some()),
+        ("every", what.every.is_some()),
+        ("playbook_url", what.playbook_url.is_some()),
+        ("webhook_format", what.webhook_format.is_some()),
+        ("disabled", what.enable || what.disable),
+    ] {
+        if is_given {
+            fields.push(field);
+        }
     }
-    let mut put = Check {
+    // A zero value is said by a mask only.
+    let says_zero = what.enable || what.webhook_format == Some(Format::Protobuf);
+    let masked = says_zero || !what.clear.is_empty();
+    fields.extend(what.clear.iter().flat_map(|field| match field {
+        // A format means nothing without a URL.
+        Clear::WebhookUrl => &["webhook_url", "webhook_format"][..],
+        Clear::PlaybookUrl => &["playbook_url"],
+    }));
+    let put = Check {
         id: naming::id(client, &what.id).await?,
         url: what.url.unwrap_or_default(),
         webhook_url: what.webhook_url.unwrap_or_default(),
         every: what.every.unwrap_or_default(),
         playbook_url: what.playbook_url.unwrap_or_default(),
         webhook_format: format_number(what.webhook_format),
+        disabled: what.disable,
         expected_version: what.expected_version,
-        update_mask: mask,
+        update_mask: match masked {
+            true => fields.into_iter().map(str::to_owned).collect(),
+            false => Vec::new(),
+        },
         force: what.force.force,
         force_reason: what.force.reason.unwrap_or_default(),
         ..Check::default()
     };
-    // Back to protobuf is the zero value: only a mask can say it.
-    if what.webhook_format == Some(Format::Protobuf) && put.update_mask.is_empty() {
-        let fields = [
-            ("url", put.url.is_empty()),
-            ("webhook_url", put.webhook_url.is_empty()),
-            ("every", put.every == 0),
-            ("playbook_url", put.playbook_url.is_empty()),
-            ("webhook_format", false),
-        ];
-        let named = fields.iter().filter(|(_, is_zero)| !is_zero);
-        put.update_mask = named.map(|(field, _)| (*field).to_owned()).collect();
-    }
     console.json(&client.put(&put).await?)?;
     Ok(Exit::Ok)
 }

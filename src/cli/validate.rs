@@ -10,6 +10,7 @@ use crate::manifest::compile::{Compiled, Keep};
 use crate::manifest::diagnostic::{Diagnostic, Severity};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
+use crate::plan::text::counted;
 use crate::reconcile::load;
 
 /// A root and what came of it.
@@ -202,10 +203,6 @@ fn summary(validated: &[Validated], console: &mut Console<'_>) -> Result<(), Fai
         writeln!(console.words, "{counts}")?;
     }
     Ok(())
-}
-
-fn counted(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Colour only for people who want it.

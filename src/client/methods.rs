@@ -26,6 +26,10 @@ impl Client {
         self.call("github.xe.lokahi.Checks/Put", check).await
     }
 
+    pub async fn restore(&self, wanted: &lokahi::RestoreOpts) -> Answer<lokahi::Check> {
+        self.call("github.xe.lokahi.Checks/Restore", wanted).await
+    }
+
     pub async fn status(&self, id: &str) -> Answer<lokahi::CheckStatus> {
         self.call("github.xe.lokahi.Checks/Status", &of(id)).await
     }

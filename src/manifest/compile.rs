@@ -25,7 +25,7 @@ use crate::manifest::read::{Reading, whole};
 use crate::manifest::source::{Files, Sources, Span};
 use crate::manifest::table;
 use crate::manifest::variables::Variables;
-use crate::model::desired::{Declared, Desired, SourceLine};
+use crate::model::desired::{Declared, Desired, ProjectSpec, SourceLine};
 use crate::model::name::Name;
 use crate::model::secret::{SecretName, colliding};
 use crate::model::webhook::WebhookSpec;
@@ -238,9 +238,9 @@ impl<'a> Compiling<'a> {
         }
         let project = self.project(&names);
         let (webhooks, all_known) = self.webhooks(&names);
-        let project = project.map(|(project, operators)| {
+        let project = project.map(|(project, spec, operators)| {
             self.operators(&operators, &webhooks);
-            (project, operators.into_keys().collect())
+            (project, spec)
         });
         let defaults: BTreeMap<String, Layer> = self
             .declared
@@ -283,7 +283,7 @@ impl<'a> Compiling<'a> {
 
     fn finish(
         &mut self,
-        project: Option<(Name, Vec<Name>)>,
+        project: Option<(Name, ProjectSpec)>,
         webhooks: BTreeMap<String, Declared<WebhookSpec>>,
         all_known: bool,
         mut expansion: Expansion,
@@ -339,11 +339,11 @@ impl<'a> Compiling<'a> {
         let receivers = self.declared.webhooks.len();
         let name = project.as_ref().map(|(name, _)| name.clone());
         let desired = match (project, known && self.keep != Keep::Nothing) {
-            (Some((project, operators)), true) => Some(Desired {
+            (Some((project, project_spec)), true) => Some(Desired {
                 project,
                 checks,
                 webhooks,
-                operators,
+                project_spec,
                 moves: moves.moves,
             }),
             _ => None,

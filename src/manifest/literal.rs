@@ -103,6 +103,11 @@ impl Literal {
         }
     }
 
+    /// A number, or null without one.
+    pub fn number(number: Option<u32>) -> Self {
+        number.map_or(Self::Null, |number| Self::Integer(number.into()))
+    }
+
     /// A string, or null without one.
     pub fn optional(text: Option<impl fmt::Display>) -> Self {
         text.map_or(Self::Null, Self::text)

@@ -14,7 +14,7 @@ use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 /// What the rows fill in: one object while it is built.
 pub struct Draft {
     pub project: Option<Name>,
-    pub operators: Vec<Name>,
+    pub project_spec: ProjectSpec,
     /// A receiver's URL; in a check that of its implicit one.
     pub webhook_url: Option<ReceiverUrl>,
     pub webhook_format: WebhookFormat,
@@ -159,7 +159,7 @@ impl Draft {
         let url = "http://localhost/".parse().expect("a URL");
         Self {
             project: None,
-            operators: Vec::new(),
+            project_spec: ProjectSpec::default(),
             webhook_url: None,
             webhook_format: WebhookFormat::default(),
             check: CheckSpec {

@@ -101,11 +101,17 @@ pub struct Change {
     pub fields: Vec<FieldChange>,
     /// What is overwritten, where somebody went past the files.
     pub drift: Option<Drift>,
-    /// Until when a deleted one can be brought back.
+    /// Until when a deleted one can be brought back; absent where somebody has deleted it
+    /// past the files already.
     pub restorable_until: Option<OffsetDateTime>,
 }
 
 impl Change {
+    /// Whether it only ends what files said of something that is not there any more.
+    pub fn is_of_the_gone(&self) -> bool {
+        self.action == Action::Delete && self.restorable_until.is_none()
+    }
+
     /// Everything that is done to it: "rename" and "update", say.
     pub fn actions(&self) -> Vec<&'static str> {
         let first = match self.action {

@@ -31,8 +31,7 @@ pub struct Desired {
     pub project: Name,
     pub checks: BTreeMap<String, Declared<CheckSpec>>,
     pub webhooks: BTreeMap<String, Declared<WebhookSpec>>,
-    /// Who hears of the project itself; declared webhooks, sorted, each once.
-    pub operators: Vec<Name>,
+    pub project_spec: ProjectSpec,
     /// In the order of the files.
     pub moves: Vec<Declared<Move>>,
 }
@@ -42,11 +41,26 @@ pub struct Desired {
 pub struct ProjectSpec {
     /// Who hears of held and failed applies; declared webhooks, sorted, each once.
     pub operators: Vec<Name>,
+    pub limits: Limits,
 }
 
 impl ProjectSpec {
     /// The most operators.
     pub const MAX_OPERATORS: usize = 32;
+}
+
+/// How many checks one apply may touch before a guard holds it; `None`: the usual share of
+/// the live ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Limits {
+    pub deletes: Option<u32>,
+    pub silence: Option<u32>,
+    pub changes: Option<u32>,
+}
+
+impl Limits {
+    /// The highest number.
+    pub const MAX: u32 = 1_000_000;
 }
 
 /// What an address has to do with something that is live already. Addresses are written

@@ -88,6 +88,12 @@ impl Scopes {
     pub fn allow(&self, needed: &Scope) -> bool {
         self.0.iter().any(|scope| scope.allows(needed))
     }
+
+    /// Whether one of them is to change something that is declared, or what the API made.
+    pub fn apply_something(&self) -> bool {
+        let applies = |scope: &Scope| matches!(scope, Scope::Apply(_) | Scope::Admin);
+        self.0.iter().any(applies)
+    }
 }
 
 /// With commas; `none` where there are none.

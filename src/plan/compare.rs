@@ -28,6 +28,8 @@ pub(super) struct Step<'a> {
     drift: Option<Drift>,
     /// Of a webhook: how many checks tell it.
     pub(super) told_by: usize,
+    /// It was deleted past the files already.
+    pub(super) gone: bool,
 }
 
 impl Step<'_> {
@@ -42,7 +44,7 @@ impl Step<'_> {
         specs: &'s Specs,
     ) -> (Option<&'s CheckSpec>, Option<&'s CheckSpec>) {
         let find = |digest: Option<Digest>| specs.checks.get(&digest?);
-        let lived = !matches!(self.action, Action::Create | Action::Revive);
+        let lived = !self.gone && !matches!(self.action, Action::Create | Action::Revive);
         let before = lived.then(|| find(self.before)).flatten();
         (before, find(self.after))
     }
@@ -58,7 +60,7 @@ impl Step<'_> {
             source: self.source.clone(),
             fields: self.fields(specs),
             drift: self.drift.clone(),
-            restorable_until: (self.action == Action::Delete).then(|| until(now)),
+            restorable_until: (self.action == Action::Delete && !self.gone).then(|| until(now)),
         }
     }
 
@@ -138,6 +140,7 @@ fn project<'a>(wanted: &'a Wanted, live: &Live, options: &Options) -> Option<Ste
         source: SourceLine::default(),
         drift: None,
         told_by: 0,
+        gone: false,
     })
 }
 
@@ -174,6 +177,7 @@ fn kept_and_gone<'a>(
             source: declared.source.clone(),
             drift: None,
             told_by: 0,
+            gone: false,
         };
         let from = names.renamed.get(address);
         // What lives at an address that is renamed away is another object.
@@ -220,7 +224,18 @@ fn kept_and_gone<'a>(
     let gone = living.iter().filter(|(address, _)| !stays(address));
     let gone =
         gone.filter_map(|(address, object)| gone_step(kind, address, object, options, names));
-    (kept, gone.collect())
+    let mut gone: Vec<Step<'_>> = gone.collect();
+    let ended = live.ended_checks.iter().filter(|_| kind == Kind::Check);
+    for (address, object) in ended.filter(|(address, _)| !stays(address)) {
+        let step = gone_step(kind, address, object, options, names);
+        gone.extend(step.map(|step| Step {
+            action: Action::Delete,
+            drift: object.drift.clone(),
+            gone: true,
+            ..step
+        }));
+    }
+    (kept, gone)
 }
 
 fn adopted<'a>(address: &str, live: &'a Live, names: &Names) -> Option<&'a LiveObject> {
@@ -253,6 +268,7 @@ fn gone_step<'a>(
         source: object.source.clone(),
         drift: object.drift.clone().filter(|_| object.has_drifted()),
         told_by: object.told_by,
+        gone: false,
     })
 }
 
@@ -282,7 +298,10 @@ pub(super) fn narrow<'a>(steps: Vec<Step<'a>>, options: &Options, specs: &Specs)
 /// renamed the check and forgot to say so.
 pub(super) fn suggestions(steps: &[Step<'_>], specs: &Specs) -> Vec<(String, String)> {
     let mut pairs: BTreeMap<Digest, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
-    for step in steps.iter().filter(|step| step.kind == Kind::Check) {
+    for step in steps
+        .iter()
+        .filter(|step| step.kind == Kind::Check && !step.gone)
+    {
         match (step.action, step.before, step.after) {
             (Action::Delete, Some(digest), _) => {
                 pairs.entry(digest).or_default().0.push(step.address);

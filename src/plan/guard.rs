@@ -9,6 +9,8 @@ use super::routing::audience;
 use super::state::{Live, Options, Specs, Wanted};
 use crate::model::change::{Action, Kind};
 use crate::model::check::CheckSpec;
+use crate::model::desired::Limits;
+use crate::spec::Digest;
 
 /// How much of a project a plan touches.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -25,6 +27,35 @@ pub struct Weight {
     pub silent: Vec<String>,
     /// Checks that will look at another host, or for something else.
     pub retargeted: Vec<String>,
+    /// How much may be touched.
+    pub most: Most,
+}
+
+/// How many checks one apply may touch before a guard holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Most {
+    pub deletes: usize,
+    pub silence: usize,
+    pub changes: usize,
+}
+
+impl Most {
+    /// Of a project of so many live checks. A limit that is raised counts from the next apply:
+    /// what lifts a guard never comes with what it holds. One that is lowered counts at once.
+    pub fn of(live: usize, before: Limits, after: Limits) -> Self {
+        let share = live * 3 / 10;
+        let lower = |limit: fn(&Limits) -> Option<u32>, usual: usize| {
+            let number = |limit: Option<u32>| {
+                limit.map_or(usual, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+            };
+            number(limit(&before)).min(number(limit(&after)))
+        };
+        Self {
+            deletes: lower(|limits| limits.deletes, share.clamp(3, 25)),
+            silence: lower(|limits| limits.silence, (live / 10).clamp(3, 25)),
+            changes: lower(|limits| limits.changes, share.max(25)),
+        }
+    }
 }
 
 /// What is known of where the files came from.
@@ -99,15 +130,24 @@ pub(super) fn weigh(
     specs: &Specs,
 ) -> Weight {
     let whole = !options.no_prune && options.targets.is_empty();
+    let limits = |digest: Option<Digest>| {
+        let spec = digest.and_then(|digest| specs.projects.get(&digest));
+        spec.map(|spec| spec.limits).unwrap_or_default()
+    };
+    let before = limits(live.project_spec);
+    // Where the root's own block is left as it is, its limits are, too.
+    let written = steps.iter().find(|step| step.kind == Kind::Project);
+    let after = written.map_or(before, |step| limits(step.after));
     let mut weight = Weight {
         live: live.checks.len(),
+        most: Most::of(live.checks.len(), before, after),
         empty: whole && wanted.checks.is_empty() && !live.checks.is_empty(),
         ..Weight::default()
     };
     for step in steps.iter().filter(|step| step.kind == Kind::Check) {
         let (before, after) = step.checks(specs);
         let address = || step.address.to_owned();
-        if step.action == Action::Delete {
+        if step.action == Action::Delete && !step.gone {
             weight.deletes.push(address());
             if before.is_some_and(|spec| spec.prevent_destroy) {
                 weight.protected.push(address());
@@ -142,7 +182,7 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
         });
     }
     let deletes = weight.deletes.len();
-    let most = (live * 3 / 10).clamp(3, 25);
+    let most = weight.most.deletes;
     if deletes > most && allow.deletes != Some(deletes) {
         all.push(Guard {
             name: "deletes".into(),
@@ -156,14 +196,17 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
         let protected = weight.protected.len();
         all.push(Guard {
             name: "prevent_destroy".into(),
-            message: format!("{protected} of the checks to be deleted have prevent_destroy"),
+            message: format!(
+                "{protected} of the checks to be deleted {} prevent_destroy",
+                if protected == 1 { "has" } else { "have" }
+            ),
             passes_with: "declaring prevent_destroy = false, applying that, and deleting later"
                 .to_owned(),
             addresses: weight.protected.as_slice().into(),
         });
     }
     let silent = weight.silent.len();
-    let most = (live / 10).clamp(3, 25);
+    let most = weight.most.silence;
     if silent > most && allow.silence != Some(silent) {
         all.push(Guard {
             name: "silence".into(),
@@ -175,11 +218,13 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
         });
     }
     let changed = weight.retargeted.len();
-    if changed > 25 && changed * 10 > live * 3 && allow.changes != Some(changed) {
+    let most = weight.most.changes;
+    if changed > most && allow.changes != Some(changed) {
         all.push(Guard {
             name: "changes".into(),
             message: format!(
-                "{changed} of {live} checks would look at another host or for something else"
+                "{changed} of {live} checks would look at another host or for something else; \
+                 {most} may at once"
             ) + &exactly(allow.changes),
             passes_with: format!("--allow-changes {changed}"),
             addresses: weight.retargeted.as_slice().into(),

@@ -2,8 +2,8 @@
 //! functions with a fixed order, so that the same states always give the same plan.
 //!
 //! `state` says what goes in, `moves` reads renames, `compare` finds what differs, `guard` what
-//! must not happen by accident, `routing` who is told of what differently; `text` writes it
-//! for people.
+//! must not happen by accident, `routing` who is told of what differently, `release` what the
+//! API gets; `text` writes it for people.
 
 pub mod state;
 mod moves;
@@ -11,6 +11,7 @@ mod compare;
 pub mod names;
 pub mod guard;
 pub mod routing;
+pub mod release;
 pub mod text;
 pub mod wire;
 
@@ -22,7 +23,7 @@ use self::compare::Step;
 use self::guard::Weight;
 use self::routing::Routing;
 use self::state::{Live, Options, Specs, Wanted};
-use crate::model::change::{Change, Summary};
+use crate::model::change::{Action, Change, Summary};
 use crate::spec::Digest;
 
 /// How long what was deleted can be brought back.
@@ -80,12 +81,20 @@ impl Draft<'_> {
     /// The specs, of every kind, that a plan must know.
     pub fn needed(&self) -> BTreeSet<Digest> {
         let each = |step: &Step<'_>| [step.before, step.after];
-        self.steps.iter().flat_map(each).flatten().collect()
+        let steps = self.steps.iter().flat_map(each).flatten();
+        // Its limits hold.
+        steps.chain(self.live.project_spec).collect()
     }
 
     /// The addresses of the webhooks that end, so that nobody may refer to them.
     pub fn ends_webhooks(&self) -> bool {
         self.steps.iter().any(Step::ends_webhook)
+    }
+
+    /// Whether checks go to the API, so that it must be known what their receivers are.
+    pub fn releases(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| step.action == Action::Release)
     }
 
     /// The plan. `now` dates until when deletes can be undone.

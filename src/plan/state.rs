@@ -45,12 +45,9 @@ impl Wanted {
             let source = source.clone();
             webhooks.insert(address.clone(), Declared { spec, source });
         }
-        let project = ProjectSpec {
-            operators: desired.operators.clone(),
-        };
         let wanted = Self {
             project: desired.project.clone(),
-            project_spec: Some(put(Kind::Project, encode_project(&project))),
+            project_spec: Some(put(Kind::Project, encode_project(&desired.project_spec))),
             checks,
             webhooks,
             moves: desired.moves.clone(),
@@ -111,6 +108,8 @@ pub struct Live {
     /// By address, those of the last seven days.
     pub dead_checks: BTreeMap<String, Tombstone>,
     pub dead_webhooks: BTreeMap<String, Tombstone>,
+    /// Checks that were declared last, and that somebody has deleted past the files.
+    pub ended_checks: BTreeMap<String, LiveObject>,
     /// What the API has of what is to be adopted, by id and by name.
     pub api: BTreeMap<String, LiveObject>,
 }

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use time::macros::datetime;
 use uuid::Uuid;
 
-use super::guard::{Allow, Origin, guards};
+use super::guard::{Allow, Most, Origin, guards};
 use super::state::{LiveObject, Tombstone};
 use super::text::{Standing, human};
 use super::*;
 use crate::model::change::{Action, Drift, Kind};
 use crate::model::check::{Assert, CheckSpec, Every, Method, StatusRange};
-use crate::model::desired::{Declared, Desired, Move, Removal, SourceLine};
+use crate::model::desired::{Declared, Desired, Limits, Move, ProjectSpec, Removal, SourceLine};
 use crate::model::secret::{SecretName, Text};
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
 use crate::spec::{decode_check, decode_project, decode_webhook};
@@ -88,7 +88,7 @@ fn desired(state: &State, moves: Vec<Move>) -> Desired {
         project: "shop".parse().unwrap(),
         checks: declared(&state.checks),
         webhooks: declared(&state.webhooks),
-        operators: Vec::new(),
+        project_spec: ProjectSpec::default(),
         moves: moves
             .into_iter()
             .map(|spec| Declared {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::manifest::report::path_below;
 use crate::model::change::{Action, Change, Kind, Summary};
 use crate::plan::Plan;
 use crate::plan::guard::Guard;
@@ -45,6 +46,7 @@ pub fn human(plan: &Plan, standing: &Standing<'_>) -> String {
         line_to(&mut out, &line);
         details(&mut out, change);
     }
+    lost(&mut out, &plan.changes);
     if !plan.routing.is_empty() {
         line_to(&mut out, "Who will be told of what differently:");
         for routing in &plan.routing {
@@ -134,6 +136,7 @@ fn head(change: &Change) -> String {
         Action::Rename => "will be its name, with its history",
         Action::Adopt => "will be declared here, with its history",
         Action::Release => "will belong to the API",
+        Action::Delete if change.is_of_the_gone() => "is not declared any more",
         Action::Delete => "will be deleted",
     };
     let sign = match change.action {
@@ -152,7 +155,7 @@ fn head(change: &Change) -> String {
 fn place(change: &Change, root: &str) -> String {
     let at = match change.source.file.as_str() {
         "" => return String::new(),
-        file => format!("{}:{}", joined(root, file), change.source.line),
+        file => format!("{}:{}", path_below(root, file), change.source.line),
     };
     match change.action.keeps() {
         true => at,
@@ -167,12 +170,9 @@ fn details(out: &mut String, change: &Change) {
         let (path, before, after) = (&field.path, cut(&field.before), cut(&field.after));
         line_to(out, &format!("  ~ {path:names$} : {before} -> {after}"));
     }
-    if let Some(until) = change.restorable_until {
-        let what = match change.kind {
-            Kind::Check => "its probing stops, its history stays; it can be brought back",
-            Kind::Webhook | Kind::Project => "it can be brought back",
-        };
-        line_to(out, &format!("      {what} until {}", moment(until)));
+    if change.action == Action::Update && change.fields.is_empty() && change.drift.is_none() {
+        let what = "what differs was declared with another version of lokahi";
+        line_to(out, &format!("      {what}"));
     }
     if let Some(drift) = &change.drift {
         let why = match drift.reason.as_str() {
@@ -181,6 +181,7 @@ fn details(out: &mut String, change: &Change) {
         };
         let what = match change.action {
             Action::Revive => "deleted",
+            Action::Delete if change.is_of_the_gone() => "deleted",
             _ => "changed",
         };
         let at = moment(drift.at);
@@ -190,6 +191,32 @@ fn details(out: &mut String, change: &Change) {
             &format!("  ! {what} past the files by {by} at {at}{why}"),
         );
     }
+}
+
+/// What is lost, and until when it can be brought back: once for all.
+fn lost(out: &mut String, changes: &[Change]) {
+    let of = |kind| changes.iter().filter(move |change| change.kind == kind);
+    let until = |change: &Change| change.restorable_until;
+    let Some(last) = changes.iter().filter_map(until).min() else {
+        return;
+    };
+    let count = |kind| of(kind).filter_map(until).count();
+    let (checks, webhooks) = (count(Kind::Check), count(Kind::Webhook));
+    let parts = [(checks, "check"), (webhooks, "webhook")];
+    let parts = parts.iter().filter(|(n, _)| *n > 0);
+    let parts: Vec<String> = parts.map(|(n, noun)| counted(*n, noun)).collect();
+    let what = match (checks, webhooks) {
+        (0, _) => "",
+        (1, 0) => "its probing stops, its history stays; ",
+        _ => "their probing stops, their history stays; ",
+    };
+    let they = if checks + webhooks == 1 { "it" } else { "they" };
+    let text = format!(
+        "Deleted: {}; {what}{they} can be brought back until {}",
+        parts.join(" and "),
+        moment(last)
+    );
+    line_to(out, &text);
 }
 
 fn told(routing: &Routing) -> String {
@@ -207,16 +234,20 @@ fn told(routing: &Routing) -> String {
         parts.push(format!("no longer hears of {}", checks(loses)));
     }
     if let Some(told_by) = routing.moved {
-        parts.push(format!("is somewhere else; {told_by} checks tell it"));
+        let checks = counted(told_by, "check");
+        let tell = if told_by == 1 { "tells" } else { "tell" };
+        parts.push(format!("is somewhere else; {checks} {tell} it"));
     }
     format!("{receiver} {}", parts.join("; "))
 }
 
 fn checks(names: &Names) -> String {
-    match names.count() {
-        1 => format!("1 check: {names}"),
-        n => format!("{n} checks: {names}"),
-    }
+    format!("{}: {names}", counted(names.count(), "check"))
+}
+
+/// "1 check", "3 checks".
+pub fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// "2026-12-02 15:04 UTC".
@@ -224,13 +255,6 @@ pub fn moment(at: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
     let at = at.to_offset(time::UtcOffset::UTC);
     at.format(format).unwrap_or_else(|_| at.to_string())
-}
-
-fn joined(root: &str, file: &str) -> String {
-    match root.trim_end_matches('/') {
-        "" | "." => file.to_owned(),
-        root => format!("{root}/{file}"),
-    }
 }
 
 fn cut(text: &str) -> String {

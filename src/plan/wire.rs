@@ -23,6 +23,7 @@ pub fn digest(changes: &[Change]) -> Digest {
     });
     let page = wire::PlanPageResult {
         changes: changes.collect(),
+        applied: None,
     };
     Digest::of(&page.encode_to_vec())
 }

@@ -18,7 +18,7 @@ use crate::model::ownership::Owner;
 use crate::plan::Plan;
 use crate::plan::guard;
 use crate::plan::state::{Live, Specs, Wanted};
-use crate::spec::Digest;
+use crate::spec::{Digest, encode_check};
 use crate::store::check::{
     NewCheck, check_adopt, check_create, check_delete, check_release, check_rename, check_revive,
     check_update,
@@ -36,7 +36,7 @@ use crate::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
     receiver_rename, receiver_revive, receiver_update,
 };
-use crate::store::spec::spec_find;
+use crate::store::spec::{spec_find, spec_put};
 use crate::store::{Connection, Store};
 
 /// What was done.
@@ -159,6 +159,7 @@ async fn write(
         digest,
         live,
         specs,
+        released,
         ..
     } = proposal;
     let generation = project.generation + 1;
@@ -174,6 +175,7 @@ async fn write(
         now,
     };
     let receivers = work.write_receivers(conn, &plan.changes).await?;
+    work.release_checks(conn, &plan.changes, released).await?;
     work.write_checks(conn, &plan.changes, &receivers).await?;
     work.end_receivers(conn, &plan.changes).await?;
     work.write_project(conn, &plan.changes).await?;
@@ -302,6 +304,36 @@ impl Work<'_> {
         })
     }
 
+    /// Gives checks to the API, as it has them. An address that is given up may be taken in
+    /// the same apply.
+    async fn release_checks(
+        &self,
+        conn: &mut Connection,
+        changes: &[Change],
+        specs: BTreeMap<String, CheckSpec>,
+    ) -> Result<(), StoreError> {
+        let Some(api) = project_find(conn, API_PROJECT).await? else {
+            return Ok(());
+        };
+        let bytes: Vec<Vec<u8>> = specs.values().map(encode_check).collect();
+        let stored = spec_put(conn, &bytes).await?;
+        let of = changes
+            .iter()
+            .filter(|change| change.action == Action::Release);
+        let released = of.filter_map(|change| {
+            let spec = specs.get(&change.address)?.clone();
+            Some(NewCheck {
+                id: CheckId(change.id?),
+                address: change.address.clone(),
+                spec_id: *stored.get(&Digest::of(&encode_check(&spec)))?,
+                spec,
+                quiet: false,
+            })
+        });
+        let released: Vec<NewCheck> = released.collect();
+        check_release(conn, &released, api).await
+    }
+
     async fn write_checks(
         &mut self,
         conn: &mut Connection,
@@ -310,17 +342,11 @@ impl Work<'_> {
     ) -> Result<(), StoreError> {
         let checks = || changes.iter().filter(|change| change.kind == Kind::Check);
         let ids = |action| -> Vec<CheckId> {
-            let of = checks().filter(|change| change.action == action);
+            let of = checks().filter(|change| change.action == action && !change.is_of_the_gone());
             of.filter_map(|change| change.id.map(CheckId)).collect()
         };
         // An address that is given up may be taken in the same apply.
         check_delete(conn, &ids(Action::Delete), self.now).await?;
-        let released = ids(Action::Release);
-        if !released.is_empty()
-            && let Some(api) = project_find(conn, API_PROJECT).await?
-        {
-            check_release(conn, &released, api).await?;
-        }
         let mut by: BTreeMap<Action, Vec<NewCheck>> = BTreeMap::new();
         for change in checks() {
             if let Some(new) = self.check(change) {
@@ -338,7 +364,7 @@ impl Work<'_> {
         check_update(conn, Owner::Declared, of(Action::Update)).await?;
         check_update(conn, Owner::Declared, of(Action::Rename)).await?;
         let all: Vec<&NewCheck> = by.values().flatten().collect();
-        let settled: Vec<Uuid> = all.iter().map(|new| new.id.0).collect();
+        let settled: Vec<Uuid> = checks().filter_map(|change| change.id).collect();
         project_settled(conn, &settled).await?;
         self.link(conn, &all, receivers).await
     }

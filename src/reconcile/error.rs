@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::model::desired::API_PROJECT;
+use crate::model::desired::{API_PROJECT, SourceLine};
 use crate::model::secret::SecretName;
 use crate::plan::guard::Guard;
 use crate::plan::text::moment;
@@ -48,9 +48,15 @@ pub enum ApplyError {
     /// What is adopted must be declared.
     #[error("check.{to} is to adopt a check, and is not declared")]
     AdoptedUndeclared { to: String },
-    /// The API has no receivers of its own.
-    #[error("{from} cannot be released: the API has no webhooks of its own; delete it")]
-    CannotRelease { from: String },
+    /// The API has nothing of that kind.
+    #[error("{from} cannot be released: {why}")]
+    CannotRelease {
+        from: String,
+        /// Where it was declared.
+        declared: Option<SourceLine>,
+        /// And what to do.
+        why: String,
+    },
     /// Nobody has such a thing.
     #[error("--target {target}: neither the files nor the project have that")]
     UnknownTarget { target: String },

@@ -8,10 +8,11 @@ use uuid::Uuid;
 use crate::model::id::EventId;
 use crate::proto::lokahi::{CheckStatus, ProjectEvent};
 use crate::proto::moment::timestamp;
+use crate::spec::hex;
 use crate::store::Connection;
 use crate::store::condition::{Aspect, Condition, NewCondition, condition_set};
 use crate::store::error::StoreError;
-use crate::store::project::{Project, project_operators};
+use crate::store::project::{Project, project_settings};
 use crate::store::transition::{NewEvent, event_insert};
 
 /// The type of the event that tells of an aspect, and whether it is told while the aspect
@@ -50,11 +51,16 @@ pub(super) async fn say(
     if !opens && !opened || opens && opened && told {
         return Ok(None);
     }
-    let operators = project_operators(conn, project.id).await?;
+    let operators = project_settings(conn, project.id).await?.operators;
+    let operators: Vec<String> = operators.iter().map(ToString::to_string).collect();
     if operators.is_empty() {
         return Ok(None);
     }
     let id = EventId(Uuid::now_v7());
+    let (reason, message) = match (opens, before) {
+        (false, Some(before)) => end(before, new),
+        _ => (new.reason, new.message),
+    };
     let event = CheckStatus {
         r#type: kind.to_owned(),
         event_id: id.to_string(),
@@ -64,9 +70,9 @@ pub(super) async fn say(
         resolved: !opens,
         project: Some(ProjectEvent {
             project: project.name.clone(),
-            reason: new.reason.to_owned(),
-            message: new.message.to_owned(),
-            digest: new.digest.unwrap_or_default().to_vec(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            digest: hex(new.digest.unwrap_or_default()),
             revision: revision.to_owned(),
         }),
         ..CheckStatus::default()
@@ -81,6 +87,17 @@ pub(super) async fn say(
     };
     let deliveries = event_insert(conn, project.id, &operators, &new).await?;
     Ok((deliveries > 0).then_some(id))
+}
+
+/// The reason that is over, and what is so now.
+fn end<'a>(before: &'a Condition, new: &NewCondition<'a>) -> (&'a str, &'a str) {
+    let now = match (new.aspect, new.message) {
+        (_, message) if !message.is_empty() => message,
+        (Aspect::Held, _) => "nothing is held any more",
+        (Aspect::Drifted, _) => "what is live is what was declared",
+        (Aspect::Ready | Aspect::Reconciling, _) => "what is live is what the files say",
+    };
+    (&before.reason, now)
 }
 
 fn is_same(before: &Condition, new: &NewCondition<'_>) -> bool {
@@ -101,4 +118,31 @@ fn is_failure(reason: &str) -> bool {
         reason,
         "Held" | "Waiting" | "Suspended" | "Observing" | "Applied"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_says_what_is_over_and_what_is_so_now() {
+        let before = Condition {
+            aspect: "Held".to_owned(),
+            status: true,
+            reason: "deletes".to_owned(),
+            message: "18 of 21 checks would be deleted".to_owned(),
+            observed_generation: 1,
+            since: OffsetDateTime::UNIX_EPOCH,
+            digest: None,
+        };
+        let now = NewCondition {
+            aspect: Aspect::Held,
+            status: false,
+            reason: "None",
+            message: "",
+            observed_generation: 2,
+            digest: None,
+        };
+        assert_eq!(end(&before, &now), ("deletes", "nothing is held any more"));
+    }
 }

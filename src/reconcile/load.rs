@@ -119,7 +119,16 @@ pub fn for_roots(inputs: &Inputs, roots: usize) -> Inputs {
 /// What every root at and below a path says. Two roots of one project would delete each
 /// other's checks, and are refused both. Blocks on the disk.
 pub fn tree(path: &Path, inputs: &Inputs) -> Tree {
-    let roots = roots(path);
+    loaded(roots(path), inputs)
+}
+
+/// The same, and warnings of the check files that belong to none of them.
+pub fn whole(path: &Path, inputs: &Inputs) -> (Tree, Vec<Diagnostic>) {
+    let (roots, strays) = survey(path);
+    (loaded(roots, inputs), strays)
+}
+
+fn loaded(roots: Vec<PathBuf>, inputs: &Inputs) -> Tree {
     let inputs = for_roots(inputs, roots.len());
     let mut variables = Vec::with_capacity(roots.len());
     let mut loaded: Vec<_> = roots

@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use super::error::ApplyError;
-use crate::model::change::Kind;
+use crate::model::change::{Action, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::{API_PROJECT, Ancestry, Move, Removal, Revision};
+use crate::model::name::Name;
 use crate::model::secret::{SecretName, colliding};
 use crate::plan::guard::{self, Allow, Guard, Origin};
 use crate::plan::state::{Live, LiveObject, Options, Specs, Tombstone, Wanted};
-use crate::plan::{self, Plan, RESTORABLE, wire};
+use crate::plan::{self, Plan, RESTORABLE, release, wire};
 use crate::spec::{self, Digest};
 use crate::store::Connection;
 use crate::store::generation::GenerationKind;
-use crate::store::project::{LiveRow, Project, project_checks, project_receivers};
+use crate::store::project::{LiveRow, Project, project_checks, project_ended, project_receivers};
 use crate::store::spec::spec_bytes;
 use crate::store::tombstone::{DeadRow, api_checks_lock, tombstone_find};
 
@@ -46,6 +47,8 @@ pub struct Proposal {
     pub digest: Digest,
     pub(super) live: Live,
     pub(super) specs: Specs,
+    /// What the API gets, by the address that it had here.
+    pub(super) released: BTreeMap<String, CheckSpec>,
 }
 
 /// Compares a wish with a project as it is in this transaction.
@@ -69,6 +72,9 @@ pub async fn propose(
     if draft.ends_webhooks() {
         needed.extend(declared(&wish.wanted));
     }
+    if draft.releases() {
+        needed.extend(live.webhooks.values().map(|object| object.live));
+    }
     let mut specs = load(conn, &wish.wanted, &live, &needed).await?;
     if specs
         .checks
@@ -82,6 +88,7 @@ pub async fn propose(
     check_receivers(&wish.wanted, &specs)?;
     check_secrets(&wish.wanted, &specs)?;
     let mut plan = draft.plan(&specs, now);
+    let released = released(&plan, &live, &specs)?;
     let from_files = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile);
     let unknown = wish.revision.ancestry == Ancestry::Unknown;
     if from_files && unknown && !project.max_revision.is_empty() {
@@ -103,6 +110,7 @@ pub async fn propose(
         guards,
         live,
         specs,
+        released,
     })
 }
 
@@ -164,6 +172,7 @@ async fn live(
             _ => live.dead_checks = dead.collect(),
         }
     }
+    live.ended_checks = objects(project_ended(conn, project.id).await?);
     let imports = wanted.moves.iter().filter_map(|block| match &block.spec {
         Move::Import { id, .. } => Some(id.clone()),
         _ => None,
@@ -227,12 +236,41 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
                 action: Removal::Release,
             } if from.starts_with("webhook.") => {
                 let from = from.clone();
-                return Err(ApplyError::CannotRelease { from });
+                return Err(ApplyError::CannotRelease {
+                    from,
+                    declared: None,
+                    why: "the API has no webhooks of its own; delete it".to_owned(),
+                });
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// The released checks as the API has them.
+fn released(
+    plan: &Plan,
+    live: &Live,
+    specs: &Specs,
+) -> Result<BTreeMap<String, CheckSpec>, ApplyError> {
+    let webhook = |name: &Name| specs.webhooks.get(&live.webhooks.get(name.as_str())?.live);
+    let changes = plan.changes.iter();
+    let released = changes.filter(|change| change.action == Action::Release);
+    let mut all = BTreeMap::new();
+    for change in released {
+        let object = live.checks.get(&change.address);
+        let Some(spec) = object.and_then(|object| specs.checks.get(&object.live)) else {
+            return Err(ApplyError::NotStored(format!("check.{}", change.address)));
+        };
+        let spec = release::released(spec, webhook).map_err(|why| ApplyError::CannotRelease {
+            from: format!("check.{}", change.address),
+            declared: Some(change.source.clone()),
+            why,
+        })?;
+        all.insert(change.address.clone(), spec);
+    }
+    Ok(all)
 }
 
 /// Reads and decodes these specs.
@@ -268,7 +306,8 @@ async fn load(
         specs.webhooks.insert(digest, spec);
     }
     let checks = wanted.checks.iter().map(|(a, d)| (a, d.spec));
-    let living = live.checks.iter().chain(&live.api);
+    let living = live.checks.iter().chain(&live.ended_checks);
+    let living = living.chain(&live.api);
     let living = living.map(|(a, o)| (a, o.live));
     let dead = live.dead_checks.iter().map(|(a, o)| (a, o.live));
     for (address, digest) in checks.chain(living).chain(dead) {

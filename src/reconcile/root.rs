@@ -382,8 +382,7 @@ impl Root {
         ground: &Ground<'_>,
     ) -> Result<Settled, ApplyError> {
         self.suspected = None;
-        let (by, why, name) = (&suspension.by, &suspension.reason, &project.name);
-        let words = format!("suspended by {by}: {why}; it goes on with lokahictl resume {name}");
+        let words = suspension.words(&project.name);
         let ready = Words::of(Aspect::Ready, false, "Suspended", &words);
         let mut conn = ground.store.acquire().await?;
         let drifted = project_counts(&mut conn, project.id).await?.drifted;

@@ -3,7 +3,7 @@
 use prost::Message as _;
 
 use super::{InField as _, SpecError, VERSION, check_header};
-use crate::model::desired::ProjectSpec;
+use crate::model::desired::{Limits, ProjectSpec};
 use crate::model::name::InvalidName;
 use crate::model::value::InvalidValue;
 use crate::proto::internal;
@@ -13,6 +13,9 @@ pub fn encode(spec: &ProjectSpec) -> Vec<u8> {
     internal::ProjectSpec {
         spec_version: VERSION,
         operators: spec.operators.iter().map(ToString::to_string).collect(),
+        max_deletes: spec.limits.deletes,
+        max_silence: spec.limits.silence,
+        max_changes: spec.limits.changes,
     }
     .encode_to_vec()
 }
@@ -33,7 +36,23 @@ pub fn decode(bytes: &[u8]) -> Result<ProjectSpec, SpecError> {
         .map(|name| name.parse().map_err(invalid));
     Ok(ProjectSpec {
         operators: names.collect::<Result<_, _>>().in_field("operators")?,
+        limits: Limits {
+            deletes: limit(wire.max_deletes).in_field("max_deletes")?,
+            silence: limit(wire.max_silence).in_field("max_silence")?,
+            changes: limit(wire.max_changes).in_field("max_changes")?,
+        },
     })
+}
+
+fn limit(number: Option<u32>) -> Result<Option<u32>, InvalidValue> {
+    match number {
+        Some(value) if value > Limits::MAX => Err(InvalidValue::Range {
+            what: value.to_string(),
+            min: "0".to_owned(),
+            max: Limits::MAX.to_string(),
+        }),
+        within => Ok(within),
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +64,11 @@ mod tests {
         for operators in [vec![], vec!["a", "platform"]] {
             let spec = ProjectSpec {
                 operators: operators.iter().map(|name| name.parse().unwrap()).collect(),
+                limits: Limits {
+                    deletes: Some(0),
+                    silence: None,
+                    changes: Some(Limits::MAX),
+                },
             };
             assert_eq!(decode(&encode(&spec)).unwrap(), spec);
         }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use crate::model::change::Drift;
-use crate::model::desired::{API_PROJECT, SourceLine};
+use crate::model::desired::{API_PROJECT, ProjectSpec, SourceLine};
 use crate::model::id::{CheckId, SpecId};
 use crate::spec::{self, Digest};
 
@@ -71,6 +71,14 @@ struct Row {
     suspended_reason: String,
     reconciler: Option<String>,
     approved: Option<Vec<u8>>,
+}
+
+impl Suspension {
+    /// Who did it, why, and what ends it.
+    pub fn words(&self, project: &str) -> String {
+        let Self { by, reason, .. } = self;
+        format!("suspended by {by}: {reason}; it goes on with lokahictl resume {project}")
+    }
 }
 
 impl Project {
@@ -231,6 +239,41 @@ pub async fn project_checks(
                 declared: row.declared.and_then(digest),
                 source: source(row.file, row.line),
                 drift: drift(row.by, row.at, row.reason),
+                told_by: 0,
+            })
+        })
+        .collect())
+}
+
+/// The checks that files declared last and that somebody has deleted past them, by address.
+pub async fn project_ended(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<Vec<LiveRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select c.id, c.address, s.digest, m.file, m.line, f.by_whom, f.at, f.reason
+           from drifts f
+           join checks c on c.id = f.check_id
+           join specs s on s.id = c.live_spec_id
+           join memberships m on m.project_id = c.project_id and m.kind = 'check'
+               and m.object = c.id and m.to_gen is null
+           where c.project_id = $1 and c.deleted_at is not null
+           order by c.address"#,
+        project.0,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read what was deleted past the files")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(LiveRow {
+                id: row.id,
+                address: row.address,
+                live: digest(row.digest)?,
+                declared: None,
+                source: source(Some(row.file), Some(row.line)),
+                drift: drift(Some(row.by_whom), Some(row.at), Some(row.reason)),
                 told_by: 0,
             })
         })
@@ -439,11 +482,11 @@ pub async fn project_counts(
     .doing("count what a project has")
 }
 
-/// The names of the receivers that hear of a project, as far as they live.
-pub async fn project_operators(
+/// What the root says of its project, as it was last applied.
+pub async fn project_settings(
     conn: &mut PgConnection,
     project: ProjectId,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<ProjectSpec, StoreError> {
     let bytes = sqlx::query_scalar!(
         "select s.bytes from projects p join specs s on s.id = p.spec_id where p.id = $1",
         project.0
@@ -452,6 +495,5 @@ pub async fn project_operators(
     .await
     .doing("read what a root says of its project")?;
     let spec = bytes.and_then(|bytes| spec::decode_project(&bytes).ok());
-    let operators = spec.unwrap_or_default().operators;
-    Ok(operators.iter().map(ToString::to_string).collect())
+    Ok(spec.unwrap_or_default())
 }

@@ -39,6 +39,41 @@ pub struct NewReceiver {
     pub spec: WebhookSpec,
 }
 
+/// Where receivers are, as columns.
+struct Places {
+    urls: Vec<String>,
+    formats: Vec<i16>,
+}
+
+impl Places {
+    fn of<'a>(webhooks: impl IntoIterator<Item = &'a WebhookSpec>) -> Self {
+        let places = webhooks
+            .into_iter()
+            .map(|webhook| (webhook.url.to_string(), format_number(webhook.format)));
+        let (urls, formats) = places.unzip();
+        Self { urls, formats }
+    }
+}
+
+/// Declared receivers as columns, to be unnested.
+struct Columns {
+    ids: Vec<Uuid>,
+    addresses: Vec<String>,
+    spec_ids: Vec<i64>,
+    places: Places,
+}
+
+impl Columns {
+    fn of(receivers: &[NewReceiver]) -> Self {
+        Self {
+            ids: receivers.iter().map(|r| r.id.0).collect(),
+            addresses: receivers.iter().map(|r| r.address.clone()).collect(),
+            spec_ids: receivers.iter().map(|r| r.spec_id.0).collect(),
+            places: Places::of(receivers.iter().map(|receiver| &receiver.spec)),
+        }
+    }
+}
+
 /// The implicit receivers of bare webhook URLs; made where they do not exist.
 pub async fn receiver_implicit(
     conn: &mut PgConnection,
@@ -66,16 +101,15 @@ async fn implicit_find(
     if webhooks.is_empty() {
         return Ok(HashMap::new());
     }
-    let urls: Vec<String> = webhooks.iter().map(|w| w.url.to_string()).collect();
-    let formats: Vec<i16> = webhooks.iter().map(|w| format_number(w.format)).collect();
+    let places = Places::of(webhooks);
     let rows = sqlx::query!(
         r#"select r.id, w.n as "n!" from receivers r
            join unnest($2::text[], $3::smallint[]) with ordinality as w (url, format, n)
                on w.url = r.url and w.format = r.format
            where r.project_id = $1 and r.address is null"#,
         project.0,
-        &urls,
-        &formats,
+        &places.urls,
+        &places.formats,
     )
     .fetch_all(conn)
     .await
@@ -96,8 +130,7 @@ async fn implicit_create(
     let encoded: Vec<Vec<u8>> = webhooks.iter().map(spec::encode_webhook).collect();
     let stored = super::spec::spec_put(conn, &encoded).await?;
     let ids: Vec<Uuid> = webhooks.iter().map(|_| Uuid::now_v7()).collect();
-    let urls: Vec<String> = webhooks.iter().map(|w| w.url.to_string()).collect();
-    let formats: Vec<i16> = webhooks.iter().map(|w| format_number(w.format)).collect();
+    let places = Places::of(webhooks);
     let spec_ids: Vec<i64> = encoded
         .iter()
         .map(|bytes| stored.get(&spec::Digest::of(bytes)).map_or(0, |id| id.0))
@@ -112,8 +145,8 @@ async fn implicit_create(
         now,
         &ids,
         &spec_ids,
-        &urls,
-        &formats,
+        &places.urls,
+        &places.formats,
     )
     .execute(conn)
     .await
@@ -128,14 +161,7 @@ pub async fn receiver_create(
     receivers: &[NewReceiver],
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = receivers.iter().map(|r| r.id.0).collect();
-    let addresses: Vec<String> = receivers.iter().map(|r| r.address.clone()).collect();
-    let spec_ids: Vec<i64> = receivers.iter().map(|r| r.spec_id.0).collect();
-    let urls: Vec<String> = receivers.iter().map(|r| r.spec.url.to_string()).collect();
-    let formats: Vec<i16> = receivers
-        .iter()
-        .map(|r| format_number(r.spec.format))
-        .collect();
+    let columns = Columns::of(receivers);
     sqlx::query!(
         "insert into receivers (id, project_id, address, spec_id, url, format, created_at)
          select id, $1, address, spec_id, url, format, $2
@@ -143,11 +169,11 @@ pub async fn receiver_create(
              as r (id, address, spec_id, url, format)",
         project.0,
         now,
-        &ids,
-        &addresses,
-        &spec_ids,
-        &urls,
-        &formats,
+        &columns.ids,
+        &columns.addresses,
+        &columns.spec_ids,
+        &columns.places.urls,
+        &columns.places.formats,
     )
     .execute(conn)
     .await
@@ -160,22 +186,16 @@ pub async fn receiver_update(
     conn: &mut PgConnection,
     receivers: &[NewReceiver],
 ) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = receivers.iter().map(|r| r.id.0).collect();
-    let spec_ids: Vec<i64> = receivers.iter().map(|r| r.spec_id.0).collect();
-    let urls: Vec<String> = receivers.iter().map(|r| r.spec.url.to_string()).collect();
-    let formats: Vec<i16> = receivers
-        .iter()
-        .map(|r| format_number(r.spec.format))
-        .collect();
+    let columns = Columns::of(receivers);
     sqlx::query!(
         "update receivers r set spec_id = n.spec_id, url = n.url, format = n.format
          from unnest($1::uuid[], $2::bigint[], $3::text[], $4::smallint[])
              as n (id, spec_id, url, format)
          where r.id = n.id",
-        &ids,
-        &spec_ids,
-        &urls,
-        &formats,
+        &columns.ids,
+        &columns.spec_ids,
+        &columns.places.urls,
+        &columns.places.formats,
     )
     .execute(conn)
     .await
@@ -218,25 +238,18 @@ pub async fn receiver_revive(
     conn: &mut PgConnection,
     receivers: &[NewReceiver],
 ) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = receivers.iter().map(|r| r.id.0).collect();
-    let addresses: Vec<String> = receivers.iter().map(|r| r.address.clone()).collect();
-    let spec_ids: Vec<i64> = receivers.iter().map(|r| r.spec_id.0).collect();
-    let urls: Vec<String> = receivers.iter().map(|r| r.spec.url.to_string()).collect();
-    let formats: Vec<i16> = receivers
-        .iter()
-        .map(|r| format_number(r.spec.format))
-        .collect();
+    let columns = Columns::of(receivers);
     sqlx::query!(
         "update receivers r set deleted_at = null, address = n.address, spec_id = n.spec_id,
              url = n.url, format = n.format
          from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::smallint[])
              as n (id, address, spec_id, url, format)
          where r.id = n.id and r.address is not null and r.deleted_at is not null",
-        &ids,
-        &addresses,
-        &spec_ids,
-        &urls,
-        &formats,
+        &columns.ids,
+        &columns.addresses,
+        &columns.spec_ids,
+        &columns.places.urls,
+        &columns.places.formats,
     )
     .execute(conn)
     .await

@@ -1,5 +1,7 @@
 //! What was deleted and can come back, and what the API has that a project may take.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -7,8 +9,10 @@ use uuid::Uuid;
 use super::error::{Doing as _, StoreError};
 use super::project::{ProjectId, digest, drift};
 use crate::model::change::{Drift, Kind};
+use crate::model::check::CheckSpec;
 use crate::model::desired::API_PROJECT;
-use crate::spec::Digest;
+use crate::model::id::SpecId;
+use crate::spec::{self, Digest};
 
 /// A deleted object of a project.
 #[derive(Clone, Debug)]
@@ -108,6 +112,51 @@ async fn dead_receivers(
         .collect())
 }
 
+/// A deleted check of the API.
+#[derive(Clone, Debug)]
+pub struct DeadCheck {
+    pub id: Uuid,
+    pub address: String,
+    pub spec_id: SpecId,
+    pub spec: CheckSpec,
+}
+
+/// The check of the API that has this id, or was the last to have this name, and was deleted
+/// after `since`; locked until the transaction ends.
+pub async fn tombstone_api(
+    conn: &mut PgConnection,
+    wanted: &str,
+    since: OffsetDateTime,
+) -> Result<Option<DeadCheck>, StoreError> {
+    let row = sqlx::query!(
+        "select c.id, c.address, c.live_spec_id, s.bytes
+         from checks c
+         join projects p on p.id = c.project_id
+         join specs s on s.id = c.live_spec_id
+         where p.name = $1 and c.owner = 'api' and c.deleted_at > $3
+             and (c.address = $2 or c.id::text = $2)
+         order by c.deleted_at desc limit 1
+         for no key update of c",
+        API_PROJECT,
+        wanted,
+        since,
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("find a deleted check")?;
+    let Some(row) = row else { return Ok(None) };
+    let spec = spec::decode_check(&row.bytes).map_err(|source| StoreError::Spec {
+        spec_id: row.live_spec_id,
+        source,
+    })?;
+    Ok(Some(DeadCheck {
+        id: row.id,
+        address: row.address,
+        spec_id: SpecId(row.live_spec_id),
+        spec,
+    }))
+}
+
 /// The API's checks that have these ids or names, locked until the transaction ends, each
 /// with its name or id as it was asked for. What is recorded of them meanwhile does not wait.
 pub async fn api_checks_lock(
@@ -117,22 +166,36 @@ pub async fn api_checks_lock(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query!(
-        r#"select w.name as "name!", c.id, s.digest
+    // Its spec is read afterwards: one that is changed while this waits for it would not be
+    // found with the new one.
+    let locked = sqlx::query!(
+        r#"select w.name as "name!", c.id
            from checks c
            join projects p on p.id = c.project_id
-           join specs s on s.id = c.live_spec_id
            join unnest($2::text[]) as w (name) on w.name = c.address or w.name = c.id::text
            where p.name = $1 and c.owner = 'api' and c.deleted_at is null
            for no key update of c"#,
         API_PROJECT,
         wanted,
     )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("lock the API's checks")?;
+    let ids: Vec<Uuid> = locked.iter().map(|row| row.id).collect();
+    let specs = sqlx::query!(
+        "select c.id, s.digest from checks c join specs s on s.id = c.live_spec_id
+         where c.id = any($1)",
+        &ids,
+    )
     .fetch_all(conn)
     .await
-    .doing("find the API's checks")?;
-    Ok(rows
+    .doing("read the API's checks")?;
+    let specs = specs
         .into_iter()
-        .filter_map(|row| Some((row.name, row.id, digest(row.digest)?)))
+        .filter_map(|row| Some((row.id, digest(row.digest)?)));
+    let specs: HashMap<Uuid, Digest> = specs.collect();
+    Ok(locked
+        .into_iter()
+        .filter_map(|row| Some((row.name, row.id, *specs.get(&row.id)?)))
         .collect())
 }

@@ -28,6 +28,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::support::servers::servers;
+use crate::support::until;
 
 /// A database with the projects `shop` and `api`.
 struct Shelf {
@@ -289,13 +290,30 @@ async fn a_released_check_keeps_its_name_and_those_it_tells() {
     let mut shelf = Shelf::new().await;
     let check = shelf.declared("shop").await;
     let open = shelf.receiver("oncall", "http://hook.example.com/").await;
-    let hidden = shelf.receiver("pager", "secret(\"pager\")").await;
-    receiver_link(&mut shelf.conn, &[(check.id, vec![open.id, hidden.id])])
+    receiver_link(&mut shelf.conn, &[(check.id, vec![open.id])])
         .await
         .unwrap();
-    check_release(&mut shelf.conn, &[check.id], shelf.api)
+    let tells = open.spec.clone();
+    let mut released = shelf.wish("shop", |spec| spec.webhook = Some(tells)).await;
+    released.id = check.id;
+    // What waits when its receiver goes in the same apply is not lost.
+    let mut seen = transition(&check, 1);
+    seen.transition.told = Told::Yes;
+    transition_insert(&mut shelf.conn, &[seen], clock::now())
         .await
         .unwrap();
+    check_release(&mut shelf.conn, &[released], shelf.api)
+        .await
+        .unwrap();
+    receiver_delete(&mut shelf.conn, &[open.id], clock::now())
+        .await
+        .unwrap();
+    let waits = "select d.state || ' ' || (r.address is null) from deliveries d
+                 join receivers r on r.id = d.receiver_id where d.check_id = $1";
+    assert_eq!(
+        shelf.column::<String>(waits, check.id.0).await,
+        "pending true"
+    );
     assert_eq!(shelf.shown(check.id).await, "api/shop api v2");
     assert_eq!(shelf.noted(check.id).await, 2);
     let told = sqlx::query(
@@ -317,7 +335,7 @@ async fn a_released_check_keeps_its_name_and_those_it_tells() {
 async fn a_released_check_whose_name_the_api_has_is_called_by_its_id() {
     let mut shelf = Shelf::new().await;
     let (check, _taken) = (shelf.declared("shop").await, shelf.made("shop").await);
-    check_release(&mut shelf.conn, &[check.id], shelf.api)
+    check_release(&mut shelf.conn, std::slice::from_ref(&check), shelf.api)
         .await
         .unwrap();
     let shown = shelf.shown(check.id).await;
@@ -376,6 +394,37 @@ async fn who_changes_a_check_does_not_keep_its_transitions_waiting() {
     let seen = [transition(&check, 1)];
     let recorded = transition_insert(&mut shelf.conn, &seen, clock::now()).await;
     assert!(recorded.is_ok(), "{recorded:?}");
+}
+
+#[tokio::test]
+async fn a_check_that_changes_while_it_is_adopted_is_found() {
+    let mut shelf = Shelf::new().await;
+    let mut check = shelf.made("it").await;
+    let changed = shelf.wish("it", |spec| spec.enabled = false).await;
+    check.spec_id = changed.spec_id;
+    let mut other = PgConnection::connect(&shelf.url).await.unwrap();
+    let mut tx = other.begin().await.unwrap();
+    check_update(&mut tx, Owner::Api, &[check]).await.unwrap();
+    let mut adopter = PgConnection::connect(&shelf.url).await.unwrap();
+    let wanted = ["it".to_owned()];
+    let adopting = async {
+        let mut tx = adopter.begin().await.unwrap();
+        api_checks_lock(&mut tx, &wanted).await.unwrap()
+    };
+    let waits = "select count(*) from pg_locks l join pg_stat_activity a using (pid)
+                 where not l.granted and a.datname = current_database()";
+    let pool = sqlx::PgPool::connect(&shelf.url).await.unwrap();
+    let committing = async {
+        until("the adoption waits for the change", async || {
+            let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&pool).await.unwrap();
+            waiting > 0
+        })
+        .await;
+        tx.commit().await.unwrap();
+    };
+    let (found, ()) = tokio::join!(adopting, committing);
+    let digests: Vec<Digest> = found.into_iter().map(|(_, _, digest)| digest).collect();
+    assert_eq!(digests, [Digest::of(&encode_check(&changed.spec))]);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod explain;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
+use crate::model::desired::SourceLine;
 use crate::plan::guard::Guard;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::reconcile::error::ApplyError;
@@ -115,8 +116,17 @@ fn refused(error: ApplyError) -> ApiError {
         ApplyError::UnknownReceiver { .. }
         | ApplyError::SecretsCollide(..)
         | ApplyError::NothingToAdopt { .. }
-        | ApplyError::AdoptedUndeclared { .. }
-        | ApplyError::CannotRelease { .. } => TwirpError::argument("index", text).into(),
+        | ApplyError::AdoptedUndeclared { .. } => TwirpError::argument("index", text).into(),
+        ApplyError::CannotRelease { declared, .. } => {
+            let error = TwirpError::argument("index", text);
+            match declared.filter(|place| !place.file.is_empty()) {
+                None => error,
+                Some(SourceLine { file, line }) => {
+                    error.with("file", file).with("line", line.to_string())
+                }
+            }
+            .into()
+        }
         ApplyError::UnknownTarget { .. } => TwirpError::argument("targets", text).into(),
         ApplyError::NoProject(_) => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NoGeneration { .. } => TwirpError::new(Code::NotFound, text).into(),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::super::error::ApiError;
 use super::super::{Call, edit};
 use super::refused;
+use super::standing::generation;
 use super::wish::{allowances, wish};
 use crate::clock;
 use crate::model::name::Name;
@@ -25,12 +26,14 @@ use crate::reconcile::propose::{Proposal, propose};
 use crate::spec::Digest;
 use crate::store::Connection;
 use crate::store::audit::{AuditEntry, audit_write};
+use crate::store::generation::generation_list;
 use crate::store::plan::{NewPlan, StoredPlan, plan_applied, plan_create, plan_find, plan_page};
 use crate::store::project::{Project, project_list};
 use crate::store::shard::generation_progress;
 
 /// The most bytes of changes on one page.
 const PAGE: usize = 1024 * 1024;
+const NO_PLAN: &str = "there is no such plan; plans are kept for seven days";
 
 /// Makes a plan and keeps it.
 pub(in crate::api) async fn plan(call: Call, asked: PlanRequest) -> Result<PlanResult, ApiError> {
@@ -119,9 +122,27 @@ pub(in crate::api) async fn page(
     asked: PlanPageRequest,
 ) -> Result<PlanPageResult, ApiError> {
     let mut conn = call.state.store.acquire().await?;
+    if asked.page == 0 {
+        return since(&mut conn, &asked.token).await;
+    }
     let found = plan_page(&mut conn, &asked.token, asked.page).await?;
     let bytes = found.ok_or_else(|| unknown("the plan has no such page"))?;
     Ok(PlanPageResult::decode(&bytes[..])?)
+}
+
+/// What became of a plan.
+async fn since(conn: &mut Connection, token: &str) -> Result<PlanPageResult, ApiError> {
+    let found = plan_find(conn, token).await?;
+    let stored = found.ok_or_else(|| unknown(NO_PLAN))?;
+    let mut page = PlanPageResult::default();
+    if let Some(result) = stored.result {
+        let n = ApplyResult::decode(&result[..])?.generation;
+        if let Some(project) = project_list(conn, Some(&stored.project)).await?.pop() {
+            let made = generation_list(conn, project.id, n.saturating_add(1), 1).await?;
+            page.applied = made.first().map(generation);
+        }
+    }
+    Ok(page)
 }
 
 /// Does what a plan showed.
@@ -131,8 +152,7 @@ pub(in crate::api) async fn apply(
 ) -> Result<ApplyResult, ApiError> {
     let mut tx = call.state.store.begin().await?;
     let found = plan_find(&mut tx, &asked.token).await?;
-    let why = "there is no such plan; plans are kept for seven days";
-    let stored = found.ok_or_else(|| unknown(why))?;
+    let stored = found.ok_or_else(|| unknown(NO_PLAN))?;
     let name: Name = edit::argument("project", &stored.project)?;
     call.needs(&Scope::Apply(name)).await?;
     if let Some(result) = &stored.result {

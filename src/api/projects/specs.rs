@@ -10,7 +10,7 @@ use super::super::error::ApiError;
 use crate::clock;
 use crate::proto::lokahi::{IndexPart, IndexReceipt, SpecDigests, SpecUpload};
 use crate::proto::twirp::TwirpError;
-use crate::spec::{Digest, SpecError, decode_check, decode_project, decode_webhook};
+use crate::spec::{Digest, SpecError, accept_check, accept_project, accept_webhook};
 use crate::store::plan::upload_add;
 use crate::store::spec::{spec_find, spec_put};
 
@@ -44,13 +44,13 @@ pub(in crate::api) async fn upload(
     upload: SpecUpload,
 ) -> Result<SpecDigests, ApiError> {
     for (number, bytes) in upload.checks.iter().enumerate() {
-        decode_check(bytes).map_err(|error| invalid_spec("checks", number, &error))?;
+        accept_check(bytes).map_err(|error| invalid_spec("checks", number, &error))?;
     }
     for (number, bytes) in upload.webhooks.iter().enumerate() {
-        decode_webhook(bytes).map_err(|error| invalid_spec("webhooks", number, &error))?;
+        accept_webhook(bytes).map_err(|error| invalid_spec("webhooks", number, &error))?;
     }
     for (number, bytes) in upload.projects.iter().enumerate() {
-        decode_project(bytes).map_err(|error| invalid_spec("projects", number, &error))?;
+        accept_project(bytes).map_err(|error| invalid_spec("projects", number, &error))?;
     }
     let specs = upload.checks.into_iter().chain(upload.webhooks);
     let specs: Vec<Vec<u8>> = specs.chain(upload.projects).collect();

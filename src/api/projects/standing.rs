@@ -14,14 +14,16 @@ use crate::proto::lokahi::{
 };
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
-use crate::spec::Digest;
+use crate::spec::{Digest, hex};
 use crate::store::Connection;
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::condition::{
     Aspect, Condition, condition_list, project_approve, project_resume, project_suspend,
 };
 use crate::store::generation::{self, generation_list};
-use crate::store::project::{Counts, Project, project_counts, project_list, project_operators};
+use crate::store::project::{
+    Counts, Project, Suspension, project_counts, project_list, project_settings,
+};
 
 /// How many generations one answer has, when nothing is said and at most.
 const DEFAULT_COUNT: i32 = 30;
@@ -66,15 +68,22 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         down,
     } = project_counts(conn, project.id).await?;
     let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
+    let settings = project_settings(conn, project.id).await?;
     let conditions = condition_list(conn, &[project.id]).await?.into_iter();
+    let suspended = project.suspended.clone();
     let is_alone = project.reconciler.is_none();
-    let conditions = conditions.map(|(_, it)| match is_alone {
-        true => left_alone(it),
-        false => it,
+    let conditions = conditions.map(|(_, it)| match (&suspended, is_alone) {
+        (_, true) => left_alone(it),
+        (Some(suspension), false) => stopped(it, suspension, &project.name),
+        (None, false) => it,
     });
+    let conditions: Vec<_> = conditions.map(condition).collect();
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(ProjectStatus {
-        operators: project_operators(conn, project.id).await?,
+        operators: settings.operators.iter().map(ToString::to_string).collect(),
+        max_deletes: settings.limits.deletes,
+        max_silence: settings.limits.silence,
+        max_changes: settings.limits.changes,
         project: project.name,
         generation: project.generation,
         live_version: project.live_version,
@@ -96,7 +105,7 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
             by: suspended.by,
             reason: suspended.reason,
         }),
-        conditions: conditions.map(condition).collect(),
+        conditions,
     })
 }
 
@@ -116,6 +125,21 @@ fn left_alone(said: Condition) -> Condition {
     }
 }
 
+/// What was said before somebody suspended it may not be so any more, and its reconciler has
+/// not looked since.
+fn stopped(said: Condition, suspension: &Suspension, project: &str) -> Condition {
+    if said.aspect != Aspect::Ready.name() || said.reason == "Suspended" {
+        return said;
+    }
+    Condition {
+        status: false,
+        reason: "Suspended".to_owned(),
+        message: suspension.words(project),
+        since: suspension.since,
+        ..said
+    }
+}
+
 fn condition(condition: Condition) -> lokahi::Condition {
     lokahi::Condition {
         r#type: condition.aspect,
@@ -124,7 +148,7 @@ fn condition(condition: Condition) -> lokahi::Condition {
         message: condition.message,
         observed_generation: condition.observed_generation,
         since: Some(timestamp(condition.since)),
-        digest: condition.digest.unwrap_or_default(),
+        digest: hex(&condition.digest.unwrap_or_default()),
     }
 }
 
@@ -233,7 +257,7 @@ pub(in crate::api) async fn approve(
         let text = format!("nothing of {} is held", project.name);
         return Err(TwirpError::new(Code::FailedPrecondition, text).into());
     };
-    if !asked.digest.is_empty() && asked.digest != digest {
+    if !asked.digest.is_empty() && asked.digest.to_lowercase() != hex(&digest) {
         let text = "something else is held by now; look at it again";
         return Err(TwirpError::new(Code::Aborted, text).into());
     }

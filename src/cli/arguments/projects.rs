@@ -151,8 +151,9 @@ pub(in crate::cli) struct Rollback {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Restore {
+    /// The project; `api` for what `delete` removed
     pub(in crate::cli) project: String,
-    /// What was deleted: a check's name, or webhook.NAME
+    /// What was deleted: a check's name, or webhook.NAME; of the API also an id
     #[arg(required = true, value_name = "NAME")]
     pub(in crate::cli) names: Vec<String>,
     /// Bring it back under another name

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use super::doing::{apply as apply_token, confirm, finish, show_and_do};
 use super::plan::worse;
 use super::roots::{allowances, roots};
-use super::saved;
+use super::saved::{self, Saved};
 use crate::cli::arguments::TextOutput;
-use crate::cli::arguments::projects::{Adopt, Allow, Apply, Scope};
+use crate::cli::arguments::projects::{Adopt, Allow, Apply, Doing, Scope};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
-use crate::client::Client;
+use crate::client::{Client, ClientError};
+use crate::plan::text::moment;
+use crate::plan::wire;
+use crate::proto::lokahi::{Generation, PlanPageRequest};
 
 /// Applies every project at and below the folder, each by itself: what is wrong with one stops
 /// only that one.
@@ -32,11 +35,17 @@ pub(in crate::cli) async fn apply(
     let several = roots.len() > 1;
     let mut worst = Exit::Ok;
     for root in roots {
+        let shown = root.shown();
         let form = ("apply", output);
         let clean = what.require_clean;
         let planned = root.plan(client, &what.scope, clean, form, console).await;
         let done = match planned {
-            Ok(planned) => show_and_do(client, planned, &what.doing, "apply", console).await,
+            Ok(planned) => {
+                if several {
+                    writeln!(console.out, "{shown}: project {}", planned.project)?;
+                }
+                show_and_do(client, planned, &what.doing, "apply", console).await
+            }
             Err(failure) => Err(failure),
         };
         match done {
@@ -54,6 +63,9 @@ async fn apply_saved(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let saved = saved::read(file)?;
+    if let Some(earlier) = applied(client, &saved.token).await? {
+        return applied_before(&saved, &earlier, &what.doing, console);
+    }
     if what.doing.output == TextOutput::Human {
         console.out.write_all(saved.text.as_bytes())?;
     }
@@ -67,6 +79,48 @@ async fn apply_saved(
         _ => failure,
     })?;
     finish(client, &saved.document, result, &what.doing, console).await
+}
+
+/// What a plan has become, if it was applied. A server that cannot say does not forbid to try.
+async fn applied(client: &Client, token: &str) -> Result<Option<Generation>, Failure> {
+    let asked = PlanPageRequest {
+        token: token.to_owned(),
+        page: 0,
+    };
+    match client.plan_page(&asked).await {
+        Ok(found) => Ok(found.applied),
+        Err(ClientError::Refused(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says that there is nothing left to do.
+fn applied_before(
+    saved: &Saved,
+    earlier: &Generation,
+    doing: &Doing,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let (project, generation, by) = (&saved.project, earlier.generation, &earlier.actor);
+    let at = earlier.at.as_ref().map(wire::moment).map(moment);
+    let at = at.unwrap_or_default();
+    let text = format!(
+        "This plan was applied before: it is generation {generation} of {project}, at {at} by \
+         {by}. Nothing was done now."
+    );
+    match doing.output {
+        TextOutput::Human => writeln!(console.out, "{text}")?,
+        TextOutput::Json => {
+            let mut document = saved.document.clone();
+            if let Some(object) = document.as_object_mut() {
+                object.insert("applied".to_owned(), true.into());
+                object.insert("generation".to_owned(), generation.into());
+            }
+            writeln!(console.words, "{text}")?;
+            writeln!(console.out, "{document:#}")?;
+        }
+    }
+    Ok(Exit::Ok)
 }
 
 /// Brings checks of the API under the files, and touches nothing else.

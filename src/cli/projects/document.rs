@@ -8,6 +8,7 @@ use crate::model::change::Change;
 use crate::plan::guard::Guard;
 use crate::plan::names::Names;
 use crate::plan::routing::{Audience, Routing};
+use crate::spec::hex;
 
 /// The document. `kind` is the command's name.
 pub(super) fn document(planned: &Planned, kind: &str) -> Value {
@@ -38,6 +39,7 @@ pub(super) fn document(planned: &Planned, kind: &str) -> Value {
             .map(|(from, to)| json!({"from": from, "to": to})).collect::<Vec<_>>(),
         "warnings": plan.warnings,
         "diagnostics": [],
+        "text": planned.human(),
     })
 }
 
@@ -87,14 +89,4 @@ fn routing(routing: &Routing) -> Value {
         "webhook": receiver, "url": url, "gains": names(&routing.gains),
         "loses": names(&routing.loses), "moved": routing.moved,
     })
-}
-
-/// Lower-case hexadecimal digits.
-pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").unwrap_or_default();
-    }
-    text
 }

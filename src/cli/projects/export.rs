@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::standing::limits;
 use crate::cli::arguments::projects::Export;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
@@ -13,7 +14,7 @@ use crate::model::id::CheckId;
 use crate::model::name::Name;
 use crate::proto::lokahi::{Object, ObjectsRequest, ProjectsRequest};
 use crate::runtime::chain::chain;
-use crate::spec::{decode_check, decode_webhook};
+use crate::spec::{accept_check, accept_webhook};
 
 /// Writes what is live as check files.
 pub(in crate::cli) async fn export(
@@ -31,7 +32,8 @@ pub(in crate::cli) async fn export(
         }
         for object in &objects {
             writeln!(console.out, "# {}:{}", object.file, object.line)?;
-            writeln!(console.out, "{}", block(object, &object.address)?)?;
+            let block = block(object, &object.address, &Webhooks::new())?;
+            writeln!(console.out, "{block}")?;
         }
         return Ok(Exit::Ok);
     }
@@ -51,14 +53,19 @@ pub(in crate::cli) async fn export(
         let project = what.owner.clone();
         client.projects(&ProjectsRequest { project }).await?;
     }
-    let operators = match project.as_str() == what.owner {
-        true => operators(client, &project).await?,
+    let settings = match project.as_str() == what.owner {
+        true => settings(client, &project).await?,
         false => String::new(),
     };
-    let mut text = format!("lokahi {{\n  project = \"{project}\"\n{operators}}}\n");
-    for (name, object) in named(&objects) {
+    let mut text = format!("lokahi {{\n  project = \"{project}\"\n{settings}}}\n");
+    let named = named(&objects);
+    let webhooks = named.iter().filter(|(_, object)| object.kind == "webhook");
+    let webhooks: Webhooks<'_> = webhooks
+        .map(|(name, it)| ((it.project.as_str(), it.address.as_str()), name.as_str()))
+        .collect();
+    for (name, object) in &named {
         text.push('\n');
-        text.push_str(&block(object, &name)?);
+        text.push_str(&block(object, name, &webhooks)?);
         if object.owner == "api" && object.kind == "check" {
             // Its history comes along, and it is not made a second time.
             let id = &object.id;
@@ -72,19 +79,25 @@ pub(in crate::cli) async fn export(
     Ok(Exit::Ok)
 }
 
-/// The line that says who hears of a project, if somebody does.
-async fn operators(client: &Client, project: &Name) -> Result<String, Failure> {
+/// What a root says of its project, one attribute a line.
+async fn settings(client: &Client, project: &Name) -> Result<String, Failure> {
     let asked = ProjectsRequest {
         project: project.to_string(),
     };
     let found = client.projects(&asked).await?.projects.into_iter().next();
-    let names = found.map(|project| project.operators).unwrap_or_default();
-    let names = names.iter().map(|name| format!("webhook.{name}"));
-    let names: Vec<String> = names.collect();
-    Ok(match names.is_empty() {
+    let Some(project) = found else {
+        return Ok(String::new());
+    };
+    let names = project.operators.iter();
+    let names: Vec<String> = names.map(|name| format!("webhook.{name}")).collect();
+    let mut text = match names.is_empty() {
         true => String::new(),
         false => format!("  operators = [{}]\n", names.join(", ")),
-    })
+    };
+    for (name, limit) in limits(&project) {
+        text.push_str(&format!("  {name} = {limit}\n"));
+    }
+    Ok(text)
 }
 
 fn filter(owner: &str) -> ObjectsRequest {
@@ -140,7 +153,10 @@ fn named(objects: &[Object]) -> Vec<(String, &Object)> {
             .insert((object.kind.clone(), name.clone()), ())
             .is_some()
         {
-            name = format!("{own}-{number}");
+            name = match own.split_once('[') {
+                Some((base, key)) => format!("{base}-{number}[{key}"),
+                None => format!("{own}-{number}"),
+            };
             number += 1;
         }
         all.push((name, object));
@@ -148,18 +164,27 @@ fn named(objects: &[Object]) -> Vec<(String, &Object)> {
     all
 }
 
-fn block(object: &Object, name: &str) -> Result<String, Failure> {
+/// What webhooks are called in the export, by project and own name.
+type Webhooks<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
+
+fn block(object: &Object, name: &str, webhooks: &Webhooks<'_>) -> Result<String, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
         let message = format!("{}.{} cannot be read: {}", object.kind, name, chain(error));
         Failure::new(Exit::Server, message).hint("the server may be newer than this lokahictl")
     };
     match object.kind.as_str() {
         "webhook" => {
-            let spec = decode_webhook(&object.spec).map_err(|error| unreadable(&error))?;
+            let spec = accept_webhook(&object.spec).map_err(|error| unreadable(&error))?;
             Ok(webhook_text(name, &spec))
         }
         _ => {
-            let spec = decode_check(&object.spec).map_err(|error| unreadable(&error))?;
+            let mut spec = accept_check(&object.spec).map_err(|error| unreadable(&error))?;
+            for receiver in &mut spec.receivers {
+                let called = webhooks.get(&(object.project.as_str(), receiver.as_str()));
+                if let Some(other) = called.and_then(|called| called.parse().ok()) {
+                    *receiver = other;
+                }
+            }
             Ok(check_text(name, &spec, &BTreeMap::new(), ""))
         }
     }

@@ -3,11 +3,13 @@
 use super::doing::show_and_do;
 use super::planned::Planned;
 use super::roots::allowances;
+use crate::cli::arguments::TextOutput;
 use crate::cli::arguments::projects::{Restore, Rollback};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::Client;
-use crate::proto::lokahi::{self, PlanRequest};
+use crate::model::desired::API_PROJECT;
+use crate::proto::lokahi::{self, PlanRequest, RestoreOpts};
 
 /// Makes a project what it was at an earlier generation.
 pub(in crate::cli) async fn rollback(
@@ -39,6 +41,9 @@ pub(in crate::cli) async fn restore(
         return Err(Failure::new(Exit::Usage, "--as is for one name at a time"));
     }
     let to = what.to.clone().unwrap_or_default();
+    if what.project == API_PROJECT {
+        return restore_made(client, &what.names, &to, what.doing.output, console).await;
+    }
     let restore = what.names.iter().map(|name| lokahi::Restore {
         address: match name.starts_with("webhook.") || name.starts_with("check.") {
             true => name.clone(),
@@ -62,4 +67,31 @@ pub(in crate::cli) async fn restore(
         )?;
     }
     Ok(done)
+}
+
+/// Brings back what the API made: nothing plans that.
+async fn restore_made(
+    client: &Client,
+    names: &[String],
+    to: &str,
+    output: TextOutput,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    for name in names {
+        let wanted = RestoreOpts {
+            id: name.strip_prefix("check.").unwrap_or(name).to_owned(),
+            name: to.to_owned(),
+        };
+        let check = client.restore(&wanted).await?;
+        if output == TextOutput::Json {
+            console.json(&check)?;
+            continue;
+        }
+        let named = match check.name.as_str() {
+            "" => check.id.clone(),
+            name => format!("{name} ({})", check.id),
+        };
+        writeln!(console.out, "Restored: check {named}, with its history.")?;
+    }
+    Ok(Exit::Ok)
 }

@@ -1,7 +1,8 @@
 //! A plan that the server made, as lokahictl shows and saves it.
 
 use crate::cli::exit::Failure;
-use crate::client::Client;
+use crate::client::{Client, ClientError};
+use crate::manifest::report::path_below;
 use crate::model::change::{Change, Summary};
 use crate::plan::Plan;
 use crate::plan::guard::{Guard, Weight};
@@ -33,7 +34,11 @@ impl Planned {
         root: &str,
     ) -> Result<Self, Failure> {
         let revision = request.revision.clone().unwrap_or_default();
-        let mut result = client.plan(&request).await?;
+        let planned = client.plan(&request).await;
+        let mut result = planned.map_err(|error| match place(&error, root) {
+            Some(place) => Failure::from(error).hint(format!("it was declared at {place}")),
+            None => error.into(),
+        })?;
         for page in 1..result.pages {
             let token = result.token.clone();
             let more = client.plan_page(&PlanPageRequest { token, page }).await?;
@@ -86,6 +91,15 @@ impl Planned {
     pub(super) fn is_held(&self) -> bool {
         !self.guards.is_empty()
     }
+}
+
+/// Where the server says that something was declared, as whoever has typed the root finds it.
+fn place(error: &ClientError, root: &str) -> Option<String> {
+    let ClientError::Refused(refusal) = error else {
+        return None;
+    };
+    let (file, line) = (refusal.meta.get("file")?, refusal.meta.get("line")?);
+    Some(format!("{}:{line}", path_below(root, file)))
 }
 
 /// "main@3f2c1a9", with a star where files differ from the commit.

@@ -40,15 +40,13 @@ pub(super) fn roots(
     console: &mut Console<'_>,
 ) -> Result<Vec<Root>, Failure> {
     let inputs = inputs.read()?;
-    let (_, strays) = load::survey(path);
+    let (load::Tree { roots, strangers }, strays) = load::whole(path, &inputs);
     let strays = report::human(&strays, &path.display().to_string(), style(console));
     console.words.write_all(strays.as_bytes())?;
-    let load::Tree { roots, strangers } = load::tree(path, &inputs);
     if !strangers.is_empty() {
         let text = report::human(&strangers, &path.display().to_string(), style(console));
         console.out.write_all(text.as_bytes())?;
-        let message = format!("{}: nothing was changed", report::counts(&strangers));
-        return Err(Failure::new(Exit::Refused, message));
+        return Err(Failure::new(Exit::Refused, report::counts(&strangers)));
     }
     if roots.len() > 1 && output == TextOutput::Json {
         let message = format!("{} holds {} projects", path.display(), roots.len());
@@ -96,7 +94,10 @@ impl Root {
                     console.out.write_all(text.as_bytes())?;
                 }
                 let counts = report::counts(&problems.0);
-                let message = format!("{counts}: nothing was changed");
+                let message = match kind {
+                    "plan" => format!("{counts}: there is no plan of {shown}"),
+                    _ => format!("{counts}: nothing was changed"),
+                };
                 Err(Failure::new(Exit::Refused, message))
             }
         }
@@ -155,12 +156,18 @@ pub(super) fn allowances(allow: &Allow) -> Allowances {
 }
 
 fn clean(revision: &Revision, shown: &str) -> Result<(), Failure> {
-    let message = match (revision.sha.is_empty(), revision.dirty) {
-        (true, _) => format!("{shown} is in no git repository, and --require-clean wants one"),
-        (_, true) => format!("{shown} has files that differ from the commit"),
+    let (message, hint) = match (revision.sha.is_empty(), revision.dirty) {
+        (true, _) => (
+            format!("--require-clean: {shown} has no commit that git knows of"),
+            "apply a clone of the repository, with git installed, or leave --require-clean out",
+        ),
+        (_, true) => (
+            format!("--require-clean: {shown} has files that differ from the commit"),
+            "commit them, or leave --require-clean out",
+        ),
         (false, false) => return Ok(()),
     };
-    Err(Failure::new(Exit::Refused, message).hint("commit them, or leave --require-clean out"))
+    Err(Failure::new(Exit::Refused, message).hint(hint))
 }
 
 /// How the commit relates to what was applied before; git knows, the server does not.

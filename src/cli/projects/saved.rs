@@ -22,10 +22,7 @@ pub(super) struct Saved {
 
 /// Writes it, readable by its owner only: whoever may apply could use it.
 pub(super) fn save(planned: &Planned, file: &Path) -> Result<(), Failure> {
-    let mut document = document(planned, "plan");
-    if let Some(object) = document.as_object_mut() {
-        object.insert("text".to_owned(), Value::String(planned.human()));
-    }
+    let document = document(planned, "plan");
     let text = format!("{document:#}\n");
     private::write_private(file, text.as_bytes()).map_err(|error| {
         let shown = file.display();

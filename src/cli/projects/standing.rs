@@ -2,7 +2,6 @@
 
 use time::OffsetDateTime;
 
-use super::document::hex;
 use super::planned::revision;
 use crate::cli::arguments::ListOutput;
 use crate::cli::arguments::projects::{Approve, History, Status, Suspend};
@@ -11,7 +10,7 @@ use crate::cli::output::Console;
 use crate::cli::table::{age, printable, table};
 use crate::client::Client;
 use crate::clock;
-use crate::plan::text::moment;
+use crate::plan::text::{counted, moment};
 use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
 use crate::proto::lokahi::{
@@ -63,17 +62,30 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         }
     };
     line("generation", applied);
-    let (checks, webhooks) = (project.checks, project.webhooks);
+    let n = |n: i32| usize::try_from(n).unwrap_or(0);
+    let (checks, webhooks) = (n(project.checks), n(project.webhooks));
     let (up, down, disabled) = (project.up, project.down, project.disabled);
     line(
         "declares",
-        format!("{checks} checks ({up} up, {down} down, {disabled} disabled), {webhooks} webhooks"),
+        format!(
+            "{} ({up} up, {down} down, {disabled} disabled), {}",
+            counted(checks, "check"),
+            counted(webhooks, "webhook")
+        ),
     );
     if project.drifted > 0 {
         line(
             "drift",
-            format!("{} checks were changed past the files", project.drifted),
+            match project.drifted {
+                1 => "1 check was changed past the files".to_owned(),
+                n => format!("{n} checks were changed past the files"),
+            },
         );
+    }
+    let limits = limits(project).map(|(name, limit)| format!("{name} = {limit}"));
+    let limits: Vec<String> = limits.collect();
+    if !limits.is_empty() {
+        line("limits", limits.join(", "));
     }
     if !project.operators.is_empty() {
         line("operators", project.operators.join(", "));
@@ -98,7 +110,7 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
             let message = condition.message.trim_end();
             let held = !condition.digest.is_empty();
             if held {
-                line("", format!("digest {}", hex(&condition.digest)));
+                line("", format!("digest {}", condition.digest));
             }
             let repeated = condition.r#type == "Ready" && reason == "Held";
             for text in message.lines().filter(|_| !repeated) {
@@ -107,6 +119,17 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// The limits of the guards that the root gives, by attribute.
+pub(super) fn limits(project: &ProjectStatus) -> impl Iterator<Item = (&'static str, u32)> {
+    let all = [
+        ("max_deletes", project.max_deletes),
+        ("max_silence", project.max_silence),
+        ("max_changes", project.max_changes),
+    ];
+    all.into_iter()
+        .filter_map(|(name, limit)| Some((name, limit?)))
 }
 
 /// What is as it should be needs no line, but that it is ready.
@@ -182,7 +205,17 @@ pub(in crate::cli) async fn suspend(
         project: what.project.clone(),
         reason: what.reason.clone(),
     };
-    told(&client.suspend(&asked).await?, console)
+    let project = client.suspend(&asked).await?;
+    told(&project, console)?;
+    if project.reconciler.is_empty() {
+        let name = &project.project;
+        writeln!(
+            console.words,
+            "No lokahid reconciles {name} now: this stops one that begins to, and no \
+             lokahictl apply. lokahictl resume {name} ends it."
+        )?;
+    }
+    Ok(Exit::Ok)
 }
 
 /// Lets it go on.
@@ -223,7 +256,7 @@ pub(in crate::cli) async fn approve(
         .find(|it| it.r#type == "Held" && it.status);
     let digest = held.map(|condition| condition.digest).unwrap_or_default();
     if let Some(wanted) = &what.digest
-        && !hex(&digest).starts_with(&wanted.to_lowercase())
+        && !digest.starts_with(&wanted.to_lowercase())
     {
         let message = format!("what is held of {project} has another digest");
         return Err(Failure::new(Exit::Stale, message).hint(format!(

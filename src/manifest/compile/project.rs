@@ -10,16 +10,16 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::fill::{Filled, Filling};
 use crate::manifest::source::Span;
-use crate::model::desired::Declared;
+use crate::model::desired::{Declared, ProjectSpec};
 use crate::model::name::Name;
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
 
 impl Compiling<'_> {
-    /// What the project is called, and its operators with where they are named.
+    /// What the project is called, what is said of it, and where its operators are named.
     pub(super) fn project(
         &mut self,
         names: &BTreeSet<Name>,
-    ) -> Option<(Name, BTreeMap<Name, Span>)> {
+    ) -> Option<(Name, ProjectSpec, BTreeMap<Name, Span>)> {
         let Some(block) = &self.declared.root else {
             if !self.gaps.may_hold(LOKAHI.name, None) {
                 let problem = Problem {
@@ -43,9 +43,11 @@ impl Compiling<'_> {
                 let row = LOKAHI.attribute("operators").map(|(row, _)| row);
                 let node = row.and_then(|row| layer.get(row));
                 let span = |name: &Name| place(node, name).unwrap_or(block.span);
-                let operators = draft.operators.into_iter();
-                let placed = operators.map(|name| (name.clone(), span(&name)));
-                Some((draft.project?, placed.collect()))
+                let mut spec = draft.project_spec;
+                let named = spec.operators.iter();
+                let placed: BTreeMap<_, _> = named.map(|name| (name.clone(), span(name))).collect();
+                spec.operators = placed.keys().cloned().collect();
+                Some((draft.project?, spec, placed))
             }
             Filled::Unknown | Filled::Bad => None,
         }

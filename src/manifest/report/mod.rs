@@ -135,15 +135,20 @@ fn at_path(at: &Excerpt, root: &str) -> String {
     path
 }
 
-/// The path of a file as the user would write it: without a way out of a folder and back, which
-/// those who look for the file in a list of files would not find.
+/// The path of a file as the user would write it.
 pub fn file_path(at: &Excerpt, root: &str) -> String {
+    path_below(root, &at.file)
+}
+
+/// A path below a root that somebody has typed, as they would write it: without a way out of a
+/// folder and back, which those who look for the file in a list of files would not find.
+pub fn path_below(root: &str, file: &str) -> String {
     let root = root.trim_end_matches('/');
     let root = match root.strip_prefix("./") {
         Some(below) => below,
         None => root,
     };
-    match (root, at.file.as_str()) {
+    match (root, file) {
         ("" | ".", file) => file.to_owned(),
         (root, ".") => root.to_owned(),
         (_, file) if file.starts_with("--var") || file.starts_with("the environment") => {

@@ -118,8 +118,7 @@ fn operators_are_receivers_that_can_read_what_they_are_told() {
     let warned = compiled.warnings.iter();
     let warned: Vec<_> = warned.map(|one| one.message.as_str()).collect();
     assert_eq!(warned, ["nothing uses webhook.old"]);
-    let operators = compiled.desired.unwrap().operators;
-    let spec = ProjectSpec { operators };
+    let spec = compiled.desired.unwrap().project_spec;
     let fields = project_fields(&ProjectSpec::default(), &spec);
     assert_eq!(fields.len(), 1);
     assert_eq!(fields[0].path, "operators");

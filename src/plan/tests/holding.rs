@@ -143,6 +143,7 @@ fn files_from_elsewhere_delete_nothing() {
     let weight = Weight {
         live: 9,
         deletes: vec!["a".into()],
+        most: Most::of(9, Limits::default(), Limits::default()),
         ..Weight::default()
     };
     let here = || Some(("https://git/ops".to_owned(), "checks.d".to_owned()));
@@ -171,4 +172,22 @@ fn files_from_elsewhere_delete_nothing() {
         1
     );
     assert_eq!(guards(&Weight::default(), &older, &allow).len(), 0);
+}
+
+#[test]
+fn limits_of_the_project_hold_once_they_are_applied() {
+    let usual = Limits::default();
+    let raised = Limits {
+        deletes: Some(40),
+        silence: Some(50),
+        changes: Some(60),
+    };
+    let of = |before, after| {
+        let most = Most::of(100, before, after);
+        (most.deletes, most.silence, most.changes)
+    };
+    assert_eq!(of(usual, usual), (25, 10, 30));
+    assert_eq!(of(usual, raised), (25, 10, 30));
+    assert_eq!(of(raised, raised), (40, 50, 60));
+    assert_eq!(of(raised, usual), (25, 10, 30));
 }

@@ -7,12 +7,10 @@ use uuid::Uuid;
 use super::NewCheck;
 use super::write::{Columns, note, taken};
 use crate::clock;
-use crate::model::id::CheckId;
-use crate::model::webhook::{ReceiverUrl, WebhookSpec};
-use crate::store::change::change_note;
+use crate::model::webhook::WebhookSpec;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::project::ProjectId;
-use crate::store::receiver::{format_from, receiver_implicit};
+use crate::store::receiver::receiver_implicit;
 
 /// Brings the API's checks into a project, under the addresses and with the
 /// specs given; their receivers are the caller's to link.
@@ -45,79 +43,86 @@ pub async fn check_adopt(
     note(conn, checks).await
 }
 
-/// Gives declared checks to the API, `api` being its project.
+/// Gives declared checks to the API, `api` being its project, with the specs given, which
+/// name no declared receivers.
 ///
-/// A check keeps its address, unless the API has one of that name: then its id
-/// is its address. Receivers are of one project; so it tells implicit ones of
-/// the same URLs and formats from now on, but none whose URL is a secret: what
-/// belongs to the API has no secrets.
+/// A check keeps its address, unless the API has one of that name: then its id is its
+/// address. Receivers are of one project: so it tells an implicit one of the API from now on,
+/// and what waits for the one it told goes there, too.
 pub async fn check_release(
     conn: &mut PgConnection,
-    checks: &[CheckId],
+    checks: &[NewCheck],
     api: ProjectId,
 ) -> Result<(), StoreError> {
     if checks.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    let columns = Columns::of(checks);
     sqlx::query!(
-        "update checks c set project_id = $2, owner = 'api', declared_spec_id = null,
-             version = version + 1,
-             address = case when exists (select from checks o where o.project_id = $2
+        "update checks c set project_id = $1, owner = 'api', declared_spec_id = null,
+             live_spec_id = n.spec_id, version = version + 1,
+             labels = string_to_array(n.labels, chr(10)), disabled = n.disabled,
+             address = case when exists (select from checks o where o.project_id = $1
                      and o.address = c.address and o.deleted_at is null)
                  then c.id::text else c.address end
-         where c.id = any($1) and c.owner = 'declared' and c.deleted_at is null",
-        &ids,
+         from unnest($2::uuid[], $3::bigint[], $4::text[], $5::boolean[])
+             as n (id, spec_id, labels, disabled)
+         where c.id = n.id and c.owner = 'declared' and c.deleted_at is null",
         api.0,
+        &columns.ids,
+        &columns.spec_ids,
+        &columns.labels,
+        &columns.disabled,
     )
     .execute(&mut *conn)
     .await
     .doing("release checks")?;
-    receivers_release(conn, &ids, api).await?;
-    change_note(conn, checks).await
+    receivers_release(conn, checks, api).await?;
+    note(conn, checks).await
 }
 
 /// Replaces the receivers of released checks by implicit ones of the API.
 async fn receivers_release(
     conn: &mut PgConnection,
-    checks: &[Uuid],
+    checks: &[NewCheck],
     api: ProjectId,
 ) -> Result<(), StoreError> {
-    let links = sqlx::query!(
-        "delete from check_receivers l using receivers r
-         where l.check_id = any($1) and r.id = l.receiver_id and r.project_id <> $2
-         returning l.check_id, l.response_nanoseconds, r.url, r.format",
-        checks,
-        api.0,
-    )
-    .fetch_all(&mut *conn)
-    .await
-    .doing("unlink receivers of released checks")?;
-    let mut kept = Vec::new();
-    for link in links {
-        let Ok(url @ ReceiverUrl::Url(_)) = link.url.parse() else {
-            continue;
-        };
-        let format = format_from(link.format)?;
-        let webhook = WebhookSpec { url, format };
-        kept.push((link.check_id, webhook, link.response_nanoseconds));
-    }
-    let webhooks: Vec<WebhookSpec> = kept.iter().map(|(_, webhook, _)| webhook.clone()).collect();
+    let webhooks = checks.iter().filter_map(|check| check.spec.webhook.clone());
+    let webhooks: Vec<WebhookSpec> = webhooks.collect();
     let implicit = receiver_implicit(conn, api, &webhooks, clock::now()).await?;
-    let (mut from, mut to, mut took) = (Vec::new(), Vec::new(), Vec::new());
-    for (check, webhook, nanoseconds) in kept {
-        if let Some(receiver) = implicit.get(&webhook) {
-            from.push(check);
-            to.push(receiver.0);
-            took.push(nanoseconds);
+    let (mut told, mut receivers): (Vec<Uuid>, Vec<Uuid>) = (Vec::new(), Vec::new());
+    for check in checks {
+        if let Some(receiver) = check.spec.webhook.as_ref().and_then(|it| implicit.get(it)) {
+            told.push(check.id.0);
+            receivers.push(receiver.0);
         }
     }
     sqlx::query!(
-        "insert into check_receivers (check_id, receiver_id, response_nanoseconds)
-         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[]) on conflict do nothing",
-        &from,
-        &to,
-        &took,
+        "update deliveries d set receiver_id = n.receiver_id
+         from unnest($1::uuid[], $2::uuid[]) as n (check_id, receiver_id),
+             check_receivers l, receivers old, receivers new
+         where d.check_id = n.check_id and d.state in ('pending', 'held')
+             and l.check_id = d.check_id and l.receiver_id = d.receiver_id
+             and old.id = l.receiver_id and new.id = n.receiver_id
+             and old.url = new.url and old.format = new.format",
+        &told,
+        &receivers,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("hand over what waits for the receivers of released checks")?;
+    let ids: Vec<Uuid> = checks.iter().map(|check| check.id.0).collect();
+    sqlx::query!(
+        "with gone as (
+             delete from check_receivers where check_id = any($1)
+             returning check_id, response_nanoseconds)
+         insert into check_receivers (check_id, receiver_id, response_nanoseconds)
+         select n.check_id, n.receiver_id, coalesce((select max(gone.response_nanoseconds)
+             from gone where gone.check_id = n.check_id), 0)
+         from unnest($2::uuid[], $3::uuid[]) as n (check_id, receiver_id)",
+        &ids,
+        &told,
+        &receivers,
     )
     .execute(conn)
     .await

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lokahi::api::method_rows;
+use lokahi::model::check::CheckSpec;
 use serde_json::json;
 
 use crate::support::declaring::Declaring;
@@ -22,6 +23,8 @@ const SCOPES: [&str; 7] = [
 const READ: &[&str] = &SCOPES;
 const PLAN: &[&str] = &["plan", "apply:api", "apply:shop", "apply:blog", "admin"];
 const API: &[&str] = &["apply:api", "admin"];
+/// Which of them, a check decides; this one is nobody's.
+const SOME_APPLY: &[&str] = &["apply:api", "apply:shop", "apply:blog", "admin"];
 const SHOP: &[&str] = &["apply:shop", "admin"];
 const OPERATE: &[&str] = &["operate", "admin"];
 const ADMIN: &[&str] = &["admin"];
@@ -30,10 +33,11 @@ const ADMIN: &[&str] = &["admin"];
 const METHODS: &[(&str, &str, &[&str])] = &[
     ("Audit/List", "{}", OPERATE),
     ("Checks/Create", r#"{"url":"ftp://x/"}"#, API),
-    ("Checks/Delete", r#"{"id":"x"}"#, API),
+    ("Checks/Delete", r#"{"id":"x"}"#, SOME_APPLY),
     ("Checks/Get", r#"{"id":"x"}"#, READ),
     ("Checks/List", "{}", READ),
-    ("Checks/Put", r#"{"id":"x"}"#, API),
+    ("Checks/Put", r#"{"id":"x"}"#, SOME_APPLY),
+    ("Checks/Restore", r#"{"id":"x"}"#, API),
     ("Checks/Status", r#"{"id":"x"}"#, READ),
     ("Projects/Apply", r#"{"token":"PLAN"}"#, SHOP),
     ("Projects/Approve", r#"{"project":"shop"}"#, SHOP),
@@ -102,6 +106,45 @@ async fn each_scope_allows_what_it_should_of_every_method() {
             .body("{}");
         assert_eq!(answer(anybody).await.status, 401, "{method}");
     }
+}
+
+#[tokio::test]
+async fn a_check_is_changed_by_whoever_may_apply_its_project() {
+    let server = Server::guarded().await;
+    let made = json!({"url": "http://a.example.com/"}).to_string();
+    let made = server.good("Checks/Create", &made).await["id"].clone();
+    let site = CheckSpec::new("http://b.example.com/".parse().unwrap());
+    let shop = Declaring::new("shop").check("web", site);
+    shop.apply(&server.client()).await.unwrap();
+    let listed = server.good("Checks/List", r#"{"project":"shop"}"#).await;
+    let web = listed["results"][0]["check"]["id"].clone();
+    let mut seen = Vec::new();
+    for scope in ["plan", "apply:api", "apply:shop", "apply:blog"] {
+        let token = server.token(&scope.replace(':', "-"), &[scope]).await;
+        let ask = async |id: &serde_json::Value, force: bool| {
+            let put = json!({
+                "id": id, "every": 30, "force": force, "force_reason": "it floods the pager",
+            });
+            let put = put.to_string();
+            server.json_by(&token, "Checks/Put", &put).await.status
+        };
+        let statuses = [
+            ask(&made, false).await,
+            ask(&web, false).await,
+            ask(&web, true).await,
+        ];
+        seen.push((scope, statuses));
+    }
+    assert_eq!(
+        seen,
+        [
+            ("plan", [403, 403, 403]),
+            // Without force the answer is where it is declared.
+            ("apply:api", [200, 412, 403]),
+            ("apply:shop", [403, 412, 200]),
+            ("apply:blog", [403, 412, 403]),
+        ]
+    );
 }
 
 #[tokio::test]

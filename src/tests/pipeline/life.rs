@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use lokahi::clock;
 use lokahi::model::health::State;
 use lokahi::model::ownership::Owner;
+use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use lokahi::store::check::{check_delete, check_release, check_rename, check_revive};
 use lokahi::store::project::project_find;
 use lokahi::store::shard::Progress;
@@ -220,7 +221,15 @@ async fn the_end_of_a_released_check_is_told_once() {
     let mut shop = Shop::open().await;
     let check = outage(&mut shop, &site, &receiver).await;
     let api = project_find(&mut shop.conn, "api").await.unwrap().unwrap();
-    check_release(&mut shop.conn, &[check.id], api)
+    let tells = WebhookSpec {
+        url: receiver.url.parse().unwrap(),
+        format: WebhookFormat::Json,
+    };
+    let mut released = shop
+        .wish("shop", &site.url, |spec| spec.webhook = Some(tells))
+        .await;
+    released.id = check.id;
+    check_release(&mut shop.conn, &[released], api)
         .await
         .unwrap();
     site.set(true);

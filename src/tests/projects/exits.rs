@@ -69,8 +69,8 @@ async fn a_commit_is_what_is_applied_if_that_is_asked() {
     let nowhere = shop.try_apply(&clean).await;
     assert_eq!(nowhere.code, 1);
     insta::assert_snapshot!(nowhere.words, @r"
-    error: FOLDER is in no git repository, and --require-clean wants one
-    hint: commit them, or leave --require-clean out
+    error: --require-clean: FOLDER has no commit that git knows of
+    hint: apply a clone of the repository, with git installed, or leave --require-clean out
     ");
     shop.folder.init("https://git.example.com/ops.git");
     shop.folder.commit();
@@ -78,11 +78,82 @@ async fn a_commit_is_what_is_applied_if_that_is_asked() {
     let dirty = shop.try_apply(&clean).await;
     assert_eq!(dirty.code, 1);
     insta::assert_snapshot!(dirty.words, @r"
-    error: FOLDER has files that differ from the commit
+    error: --require-clean: FOLDER has files that differ from the commit
     hint: commit them, or leave --require-clean out
     ");
     shop.folder.commit();
     assert_eq!(shop.try_apply(&clean).await.code, 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_planned_is_not_said_to_be_unchanged() {
+    let shop = Shop::start().await;
+    shop.folder.write(&check("web", "evry = \"30s\""));
+    let last = |words: &str| words.lines().last().unwrap().to_owned();
+    let planned = shop.plan(&[]).await;
+    assert_eq!(
+        last(&planned.words),
+        "error: 1 error: there is no plan of FOLDER"
+    );
+    let applied = shop.try_apply(&[]).await;
+    assert_eq!(last(&applied.words), "error: 1 error: nothing was changed");
+}
+
+#[tokio::test]
+async fn of_several_projects_each_is_named() {
+    let shop = Shop::start().await;
+    for name in ["blog", "shop"] {
+        std::fs::create_dir(shop.folder.file(name)).unwrap();
+        let text = format!(
+            "lokahi {{\n  project = \"{name}\"\n}}\n\n{}",
+            check("web", "")
+        );
+        shop.folder.write_file(&format!("{name}/a.hcl"), &text);
+    }
+    let applied = shop.apply().await;
+    insta::assert_snapshot!(applied, @r"
+    FOLDER/blog: project blog
+      + check.web will be created        FOLDER/blog/a.hcl:5
+    Who will be told of what differently:
+      nobody hears of 1 check: web
+    Plan: 1 to add, 0 to change, 0 to delete.   generation 0 -> 1
+    Applied: blog is at generation 1.
+    FOLDER/shop: project shop
+      + check.web will be created        FOLDER/shop/a.hcl:5
+    Who will be told of what differently:
+      nobody hears of 1 check: web
+    Plan: 1 to add, 0 to change, 0 to delete.   generation 0 -> 1
+    Applied: shop is at generation 1.
+    ");
+}
+
+#[tokio::test]
+async fn a_path_is_the_one_that_was_typed() {
+    let shop = Shop::with(&check("web", "")).await;
+    shop.folder.write("");
+    let typed = format!("{}/./", shop.folder.path());
+    let planned = shop.ctl(&["plan", &typed]).await;
+    assert!(
+        planned.out.contains("(was FOLDER/./shop.hcl:5)"),
+        "{}",
+        planned.out
+    );
+    shop.folder.write("x");
+    for command in ["plan", "validate"] {
+        let invalid = shop.ctl(&[command, &typed]).await;
+        let found = invalid.out.contains(" FOLDER/./shop.hcl:5:1\n");
+        assert!(found, "{command}: {}", invalid.out);
+    }
+}
+
+#[tokio::test]
+async fn who_suspends_what_nobody_reconciles_hears_of_it() {
+    let shop = Shop::with(&check("web", "")).await;
+    let suspended = shop
+        .ctl(&["suspend", "shop", "--reason", "migration"])
+        .await;
+    assert_eq!(suspended.code, 0);
+    insta::assert_snapshot!(suspended.words, @"No lokahid reconciles shop now: this stops one that begins to, and no lokahictl apply. lokahictl resume shop ends it.");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What is exported is what is live: a plan of it is empty.
 
+use serde_json::json;
+
 use super::{HOOK, NOTIFY, Shop, check};
+use crate::support::checkout::Checkout;
 
 #[tokio::test]
 async fn what_the_api_made_comes_under_the_files_as_it_is() {
@@ -41,6 +44,33 @@ async fn what_the_api_made_comes_under_the_files_as_it_is() {
 }
 
 #[tokio::test]
+async fn of_every_project_each_check_tells_its_own_webhook() {
+    let shop = Shop::start().await;
+    let other = HOOK.replace("hook.example.com", "other.example.com");
+    for (project, hook) in [("shop", HOOK), ("blog", other.as_str())] {
+        let root = format!("lokahi {{\n  project = \"{project}\"\n}}\n\n");
+        shop.folder
+            .write_file("shop.hcl", &(root + hook + &check("web", NOTIFY)));
+        shop.apply().await;
+    }
+    let all = ["export", "--owner", "all", "--project", "merged"];
+    let text = shop.good(&all).await;
+    let merged = Checkout::new();
+    merged.write_file("merged.hcl", &text);
+    let planned = shop
+        .good(&["plan", merged.path(), "--output", "json"])
+        .await;
+    let document: serde_json::Value = serde_json::from_str(&planned).unwrap();
+    let hears = document["routing"].as_array().unwrap().iter();
+    let hears = hears.map(|it| (it["webhook"].clone(), it["gains"]["first"].clone()));
+    let expected = [
+        (json!("oncall"), json!(["web"])),
+        (json!("oncall-2"), json!(["web-2"])),
+    ];
+    assert_eq!(hears.collect::<Vec<_>>(), expected, "{text}");
+}
+
+#[tokio::test]
 async fn a_project_is_exported_whole() {
     let json = HOOK.replace("example.com/\"", "example.com/\"\n  format = \"json\"");
     let each = "check \"each\" {\n  for_each = toset([\"a b\", \"c\"])\n\n  \
@@ -53,7 +83,8 @@ async fn a_project_is_exported_whole() {
                 body_contains = [\"hello\"]\n  }\n\n  lifecycle {\n    \
                 prevent_destroy = true\n  }\n}\n\n";
     let shop = Shop::start().await;
-    let project = "lokahi {\n  project   = \"shop\"\n  operators = [webhook.oncall]\n}\n\n";
+    let project = "lokahi {\n  project   = \"shop\"\n  operators = [webhook.oncall]\n  \
+                   max_deletes = 40\n  max_changes = 200\n}\n\n";
     let text = [project, &json, &check("web", NOTIFY), each, rich].concat();
     shop.folder.write_file("shop.hcl", &text);
     shop.apply().await;

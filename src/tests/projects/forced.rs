@@ -61,7 +61,7 @@ async fn a_forced_put_is_audited_shown_and_restored() {
 
     let status = shop.good(&["status", "shop", "--output", "table"]).await;
     assert!(
-        status.contains("drift        1 checks were changed past the files"),
+        status.contains("drift        1 check was changed past the files"),
         "{status}"
     );
     let planned = shop.plan(&["--fail-on", "drift"]).await;
@@ -107,6 +107,45 @@ async fn a_forced_delete_is_shown_and_undone() {
     assert_eq!(shop.id("mail").await, id);
     let planned = shop.plan(&["--detailed-exitcode"]).await;
     assert_eq!(planned.code, 0, "{}", planned.out);
+}
+
+#[tokio::test]
+async fn what_was_deleted_past_the_files_and_then_dropped_from_them_is_over() {
+    let shop = shop().await;
+    let delete = ["delete", "shop/mail", "--force", "--reason", WHY];
+    shop.good(&delete).await;
+    let drifted = async || {
+        let status = shop.server.good("Projects/Status", r#"{"project":"shop"}"#);
+        status.await["projects"][0]["drifted"].clone()
+    };
+    assert_eq!(drifted().await, 1);
+    shop.folder
+        .write(&(HOOK.to_owned() + &check("web", NOTIFY)));
+    let planned = shop.plan(&[]).await;
+    let first: Vec<&str> = planned.out.lines().take(1).collect();
+    assert_eq!(
+        first,
+        ["  - check.mail is not declared any more        (was FOLDER/shop.hcl:16)"]
+    );
+    assert_eq!(
+        drift(&planned.out),
+        [format!(
+            "  ! deleted past the files by anonymous at TIME, because: {WHY}"
+        )]
+    );
+    shop.apply().await;
+    assert_eq!(drifted().await, serde_json::Value::Null);
+    let open = "select count(*) from memberships where address = 'mail' and to_gen is null";
+    let mut conn = shop.server.store.acquire().await.unwrap();
+    let open: i64 = sqlx::query_scalar(open)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(open, 0);
+    // Its seven days are those of its delete.
+    shop.good(&["restore", "shop", "mail", "--auto-approve"])
+        .await;
+    assert!(shop.check("shop", "mail").await.is_some());
 }
 
 #[tokio::test]
@@ -157,11 +196,12 @@ async fn what_was_forced_can_be_kept_in_the_files() {
     insta::assert_snapshot!(kept, @r#"
     # shop.hcl:9
     check "web" {
-      url     = "https://web.example.com/"
-      every   = "5m"
-      timeout = "10s"
-      method  = "GET"
-      enabled = true
+      url              = "https://web.example.com/"
+      every            = "5m"
+      timeout          = "10s"
+      method           = "GET"
+      follow_redirects = true
+      enabled          = true
 
       assert {
         status = ["2xx"]

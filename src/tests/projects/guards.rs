@@ -44,6 +44,39 @@ async fn too_many_deletes_pass_with_their_exact_number() {
 }
 
 #[tokio::test]
+async fn a_raised_limit_counts_from_the_next_apply() {
+    let limit = |number: u32| {
+        format!("lokahi {{\n  project     = \"shop\"\n  max_deletes = {number}\n}}\n\n")
+    };
+    let shop = Shop::with(&checks(0..10, "")).await;
+    shop.folder
+        .write_file("shop.hcl", &(limit(8) + &checks(5..10, "")));
+    let planned = shop.plan(&[]).await;
+    assert!(
+        held(&planned).starts_with("Held: 5 of 10 checks would be deleted; 3 may be at once."),
+        "{}",
+        planned.out
+    );
+    shop.folder
+        .write_file("shop.hcl", &(limit(8) + &checks(0..10, "")));
+    shop.apply().await;
+    let status = shop.good(&["status", "shop", "--output", "table"]).await;
+    assert!(status.contains("max_deletes = 8"), "{status}");
+    shop.folder
+        .write_file("shop.hcl", &(limit(8) + &checks(5..10, "")));
+    assert_eq!(shop.try_apply(&[]).await.code, 0);
+    // One that is lowered counts at once.
+    shop.folder
+        .write_file("shop.hcl", &(limit(0) + &checks(6..10, "")));
+    let planned = shop.plan(&[]).await;
+    assert!(
+        held(&planned).starts_with("Held: 1 of 5 checks would be deleted; 0 may be at once."),
+        "{}",
+        planned.out
+    );
+}
+
+#[tokio::test]
 async fn nothing_declared_is_held_and_nothing_but_its_flag_helps() {
     let shop = Shop::with(&checks(0..2, "")).await;
     shop.folder.write("");
@@ -71,7 +104,7 @@ async fn a_protected_check_goes_only_after_its_protection() {
     ];
     let planned = shop.try_apply(&every_flag).await;
     insta::assert_snapshot!(held(&planned), @r"
-    Held: 1 of the checks to be deleted have prevent_destroy.
+    Held: 1 of the checks to be deleted has prevent_destroy.
       web
       It passes with declaring prevent_destroy = false, applying that, and deleting later
     ");
@@ -106,7 +139,7 @@ async fn other_sites_everywhere_pass_with_their_exact_number() {
     let planned = shop.plan(&[]).await;
     let seen = held(&planned);
     let first = seen.lines().next().unwrap();
-    insta::assert_snapshot!(first, @"Held: 26 of 30 checks would look at another host or for something else.");
+    insta::assert_snapshot!(first, @"Held: 26 of 30 checks would look at another host or for something else; 25 may at once.");
     assert!(seen.ends_with("It passes with --allow-changes 26\n"));
     let wrong = shop.try_apply(&["--allow-changes", "30"]).await;
     assert!(held(&wrong).contains("(30 were allowed)"), "{}", wrong.out);

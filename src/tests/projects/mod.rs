@@ -13,6 +13,7 @@ mod exported;
 mod past;
 mod shown;
 mod exits;
+mod versions;
 
 use lokahi::model::check::CheckSpec;
 use lokahi::proto::lokahi::{Check, ListOpts};

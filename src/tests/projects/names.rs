@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use lokahi::clock;
 use lokahi::model::desired::{Declared, Move};
 use lokahi::store::partition::partition_prepare;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{HOOK, NOTIFY, Shop, check, spec};
+use crate::support::checkout::Checkout;
 use crate::support::declaring::{Declaring, apply};
 use crate::support::server::Server;
 
@@ -248,4 +249,49 @@ async fn what_is_released_lives_on_with_the_api() {
     shop.good(&["put", "api/web", "-e", "5"]).await;
     let planned = shop.plan(&["--detailed-exitcode"]).await;
     assert_eq!(planned.code, 0, "{}", planned.out);
+}
+
+#[tokio::test]
+async fn what_was_released_is_exported_as_it_is() {
+    let disabled = format!("enabled = false\n\n  {NOTIFY}");
+    let shop = Shop::with(&(HOOK.to_owned() + &check("web", &disabled) + &check("dns", ""))).await;
+    shop.folder
+        .write(&(check("dns", "") + &removed("check.web", "release")));
+    shop.apply().await;
+    let text = shop
+        .good(&["export", "--owner", "api", "--project", "other"])
+        .await;
+    let other = Checkout::new();
+    other.write_file("shop.hcl", &text);
+    let planned = shop.good(&["plan", other.path(), "--output", "json"]).await;
+    let document: Value = serde_json::from_str(&planned).unwrap();
+    let changes = document["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{text}");
+    assert_eq!(changes[0]["actions"], serde_json::json!(["adopt"]));
+    assert_eq!(changes[0]["fields"], serde_json::json!([]), "{text}");
+    // Nobody's file says any more that it is disabled.
+    shop.good(&["put", "api/web", "--enable"]).await;
+    let web = shop.check("api", "web").await.unwrap();
+    assert_eq!(
+        (web.disabled, web.webhook_url.as_str()),
+        (false, "http://hook.example.com/")
+    );
+}
+
+#[tokio::test]
+async fn what_the_api_cannot_have_is_not_released() {
+    let pager = "webhook \"pager\" {\n  url = \"http://pager.example.com/\"\n}\n\n";
+    let both = "notify {\n    webhooks = [webhook.oncall, webhook.pager]\n  }";
+    let hooks = HOOK.to_owned() + pager;
+    let shop = Shop::with(&(hooks.clone() + &check("web", both) + &check("dns", NOTIFY))).await;
+    let release = removed("check.web", "release");
+    shop.folder
+        .write(&(hooks + &check("dns", NOTIFY) + &release));
+    let refused = shop.plan(&[]).await;
+    assert_eq!(refused.code, 1);
+    let (_, words) = refused.words.split_once("error").unwrap();
+    insta::assert_snapshot!(words, @r"
+    : invalid_argument: index: check.web cannot be released: it tells 2 (webhook.oncall, webhook.pager), and a check of the API tells one: declare it with one of them and apply, then release it
+    hint: it was declared at FOLDER/shop.hcl:13
+    ");
 }

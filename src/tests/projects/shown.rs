@@ -51,9 +51,8 @@ async fn a_tired_person_sees_it_at_a_glance() {
       ~ every           : "60s" -> "30s"
       ~ notify.webhooks : [webhook.oncall] -> null
       - check.mail will be deleted                (was FOLDER/shop.hcl:16)
-          its probing stops, its history stays; it can be brought back until THEN
       - webhook.oncall will be deleted            (was FOLDER/shop.hcl:5)
-          it can be brought back until THEN
+    Deleted: 1 check and 1 webhook; their probing stops, their history stays; they can be brought back until THEN
     Who will be told of what differently:
       nobody hears of 2 checks: dns, web
       webhook.oncall no longer hears of 1 check: web
@@ -77,6 +76,9 @@ async fn a_bot_reads_a_document() {
             }
         }
     }
+    // What a comment shows.
+    let text = document.as_object_mut().unwrap().remove("text").unwrap();
+    assert_eq!(text, shop.plan(&[]).await.out.as_str());
     let text = format!("{document:#}");
     insta::assert_snapshot!(steady(&shop, &text), @r#"
     {
@@ -258,9 +260,16 @@ async fn what_was_saved_is_what_is_applied() {
     let apply = ["apply", "--auto-approve", "--plan", &file];
     shop.good(&apply).await;
     assert_eq!(shop.check("shop", "web").await.unwrap().every, 5);
+    let again = shop.ctl(&["apply", "--plan", &file]).await;
+    assert_eq!(again.code, 0, "twice is once, and nothing is asked");
+    let (before, after) = again.out.split_once(" at 20").unwrap();
+    assert_eq!(
+        before,
+        "This plan was applied before: it is generation 2 of shop,"
+    );
     assert!(
-        shop.good(&apply).await.contains("generation 2"),
-        "twice is once"
+        after.ends_with(" UTC by anonymous. Nothing was done now.\n"),
+        "{after}"
     );
     for (text, code) in [("{}", 64), ("no", 64)] {
         std::fs::write(&file, text).unwrap();

@@ -114,3 +114,37 @@ async fn what_comes_back_may_have_another_name() {
     let history: serde_json::Value = serde_json::from_str(&history).unwrap();
     assert_eq!(history["generations"][0]["kind"], "restore");
 }
+
+#[tokio::test]
+async fn what_the_api_made_and_lost_comes_back_as_itself() {
+    let shop = Shop::start().await;
+    let create = ["create", "-u", "http://a.example.com/", "--name", "blog"];
+    let hook = ["-w", "http://hook.example.com/"];
+    shop.good(&[&create[..], &hook].concat()).await;
+    let before = shop.check("api", "blog").await.unwrap();
+    shop.good(&["delete", "blog"]).await;
+    shop.good(&["restore", "api", "blog"]).await;
+    let back = shop.check("api", "blog").await.unwrap();
+    assert_eq!(
+        (&back.id, &back.webhook_url),
+        (&before.id, &before.webhook_url)
+    );
+    let mut conn = shop.server.store.acquire().await.unwrap();
+    let told: i64 = sqlx::query_scalar("select count(*) from check_receivers")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(told, 1);
+    // Its name may be somebody else's by now.
+    shop.good(&["delete", "blog"]).await;
+    shop.good(&create).await;
+    let taken = shop.ctl(&["restore", "api", &before.id]).await;
+    insta::assert_snapshot!(taken.words, @r#"error: already_exists: a check named "blog" exists by now; restore it as another one"#);
+    let out = shop
+        .good(&["restore", "api", &before.id, "--as", "old"])
+        .await;
+    let said = format!("Restored: check old ({}), with its history.\n", before.id);
+    assert_eq!(out, said);
+    let lives = shop.ctl(&["restore", "api", "old"]).await;
+    assert_eq!(lives.code, 1, "{}", lives.out);
+}

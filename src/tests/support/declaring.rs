@@ -4,7 +4,7 @@
 use lokahi::client::{Client, ClientError};
 use lokahi::model::change::Kind;
 use lokahi::model::check::CheckSpec;
-use lokahi::model::desired::{Declared, Desired, SourceLine};
+use lokahi::model::desired::{Declared, Desired, ProjectSpec, SourceLine};
 use lokahi::model::webhook::WebhookSpec;
 use lokahi::plan::state::Wanted;
 use lokahi::plan::wire::to_move;
@@ -30,7 +30,7 @@ impl Declaring {
                 project: project.parse().unwrap(),
                 checks: Default::default(),
                 webhooks: Default::default(),
-                operators: Vec::new(),
+                project_spec: ProjectSpec::default(),
                 moves: Vec::new(),
             },
             request: PlanRequest::default(),

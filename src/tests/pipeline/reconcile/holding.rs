@@ -17,10 +17,6 @@ fn told(more: &str) -> String {
     )
 }
 
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[tokio::test]
 async fn half_of_the_files_gone_waits_for_a_person() {
     let files = files(10);
@@ -99,16 +95,12 @@ async fn a_bad_merge_is_held_and_only_what_was_approved_passes() {
         held.status && held.digest != first
     })
     .await;
-    let stale = story
-        .ctl(&["approve", "shop", "--digest", &hex(&first)])
-        .await;
+    let stale = story.ctl(&["approve", "shop", "--digest", &first]).await;
     assert_eq!(stale.code, 5, "{}", stale.words);
     assert_eq!(story.status().await.generation, 1);
 
     let second = story.condition("Held").await.digest;
-    let good = story
-        .ctl(&["approve", "shop", "--digest", &hex(&second)])
-        .await;
+    let good = story.ctl(&["approve", "shop", "--digest", &second]).await;
     assert_eq!(good.code, 0, "{}", good.words);
     until("it is done", async || story.status().await.disabled == 6).await;
     story
@@ -131,9 +123,7 @@ async fn what_was_approved_is_not_what_came_after() {
         "web.hcl",
         &told("  enabled = false\n").replace("60s", "30s"),
     );
-    let approved = story
-        .ctl(&["approve", "shop", "--digest", &hex(&first)])
-        .await;
+    let approved = story.ctl(&["approve", "shop", "--digest", &first]).await;
     assert!([0, 5].contains(&approved.code), "{}", approved.words);
     until("it is held anew", async || {
         let held = story.condition("Held").await;

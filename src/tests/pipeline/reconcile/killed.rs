@@ -1,8 +1,6 @@
 //! kill -9 in the middle of applies, of lokahid and of Postgres: afterwards it is the old
 //! generation or the new one, in every table, and it goes on by itself.
 
-use std::time::Duration;
-
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::ground::{Folder, checks};
@@ -12,22 +10,19 @@ use crate::support::until;
 
 /// How many checks each apply changes, all of them.
 const CHECKS: usize = 200;
-/// How many applies are hit.
-const ROUNDS: i64 = 8;
-/// The longest wait within an apply before it is hit.
-const WITHIN: u64 = 200;
-
-/// The same chances in each run.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-}
+/// The tables that an apply writes, one after another, and what makes it wait there.
+const STEPS: [(&str, &str); 7] = [
+    ("checks", "lock table checks in share mode"),
+    ("changes", "lock table changes in share mode"),
+    ("drifts", "lock table drifts in share mode"),
+    (
+        "check_receivers",
+        "lock table check_receivers in share mode",
+    ),
+    ("memberships", "lock table memberships in share mode"),
+    ("generations", "lock table generations in share mode"),
+    ("audit", "lock table audit in share mode"),
+];
 
 /// What the files say at a generation: another interval for all, another receiver for all.
 fn write(folder: &Folder, generation: i64) {
@@ -53,23 +48,32 @@ async fn generation(fleet: &Fleet) -> i64 {
         .unwrap()
 }
 
-/// Waits until somebody holds the project, or has applied the wanted generation already.
-async fn until_held(fleet: &Fleet, wanted: i64) {
-    until("an apply has begun", async || {
-        let mut conn = fleet.database().await;
-        let mut probe = conn.begin().await.unwrap();
-        let free =
-            sqlx::query("select generation from projects where name = 'shop' for update nowait")
-                .fetch_optional(&mut *probe)
-                .await;
-        let done = free.as_ref().is_ok_and(|row| {
-            row.as_ref()
-                .is_some_and(|row| row.get::<i64, _>("generation") >= wanted)
-        });
-        drop(probe.rollback().await);
-        free.is_err() || done
+/// Holds applies at a table, for as long as what is returned lives.
+async fn barrier(fleet: &Fleet, lock: &'static str) -> PgConnection {
+    let mut conn = fleet.database().await;
+    sqlx::query("begin").execute(&mut conn).await.unwrap();
+    sqlx::query(lock).execute(&mut conn).await.unwrap();
+    conn
+}
+
+/// Waits until an apply, which holds its project, waits at this table.
+async fn until_within(fleet: &Fleet, table: &str) {
+    until(&format!("an apply has come to {table}"), async || {
+        sqlx::query_scalar::<_, bool>(
+            "select exists (select from pg_locks w join pg_locks h on h.pid = w.pid
+                 where not w.granted and w.relation = to_regclass($1)
+                     and h.relation = to_regclass('projects') and h.mode = 'RowShareLock')",
+        )
+        .bind(table)
+        .fetch_one(&mut fleet.database().await)
+        .await
+        .unwrap()
     })
     .await;
+}
+
+async fn until_applied(fleet: &Fleet, wanted: i64) {
+    until("it is applied", async || generation(fleet).await >= wanted).await;
 }
 
 /// Every table tells of the same generation.
@@ -130,29 +134,27 @@ async fn lokahid_may_be_killed_within_any_apply() {
         ("RECONCILE_INTERVAL", "1s"),
     ])
     .await;
-    let mut chance = Chance(0x1005_2026);
-    for _round in 0..ROUNDS {
+    until_applied(&fleet, 1).await;
+    for (table, lock) in STEPS {
         let next = generation(&fleet).await + 1;
+        let barrier = barrier(&fleet, lock).await;
         write(&folder, next);
-        until_held(&fleet, next).await;
-        // Somewhere within it: this is the one wait that is no condition.
-        tokio::time::sleep(Duration::from_millis(chance.below(WITHIN))).await;
+        until_within(&fleet, table).await;
         fleet.lokahid.kill().await;
+        drop(barrier);
         whole(&mut fleet.database().await).await;
-        let kept = generation(&fleet).await < next;
-        eprintln!(
-            "killed {}",
-            if kept {
-                "before the commit"
-            } else {
-                "after it"
-            }
-        );
+        assert_eq!(generation(&fleet).await, next - 1, "killed at {table}");
         fleet.lokahid.start();
         fleet.lokahid.address().await;
-        until("it goes on", async || generation(&fleet).await >= next).await;
+        until_applied(&fleet, next).await;
         whole(&mut fleet.database().await).await;
     }
+    // And as soon as it has committed.
+    let next = generation(&fleet).await + 1;
+    write(&folder, next);
+    until_applied(&fleet, next).await;
+    fleet.lokahid.kill().await;
+    whole(&mut fleet.database().await).await;
 }
 
 #[tokio::test]
@@ -165,12 +167,12 @@ async fn postgres_may_be_killed_within_any_apply() {
     ];
     let settings: Vec<(&str, &str)> = settings.iter().map(|(a, b)| (*a, b.as_str())).collect();
     let (fleet, services, supervisor, servers) = with_own_servers(&settings).await;
-    let mut chance = Chance(0x2026_1005);
-    for _round in 0..ROUNDS / 2 {
+    until_applied(&fleet, 1).await;
+    for (table, lock) in STEPS.into_iter().step_by(2) {
         let next = generation(&fleet).await + 1;
+        let _barrier = barrier(&fleet, lock).await;
         write(&folder, next);
-        until_held(&fleet, next).await;
-        tokio::time::sleep(Duration::from_millis(chance.below(WITHIN))).await;
+        until_within(&fleet, table).await;
         kill_server(&servers, "postgres");
         until("it goes on", async || {
             match PgConnection::connect(&fleet.database_url).await {

@@ -229,8 +229,10 @@ async fn a_rollback_suspends_and_says_so() {
         all.contains("suspended") && all.contains("lokahictl resume shop"),
         "{all}"
     );
-    let words = story.until_condition("Ready", false, "Suspended").await;
-    assert!(words.contains("rolled back"), "{words}");
+    // At once, before its reconciler has looked.
+    let ready = story.condition("Ready").await;
+    assert_eq!((ready.status, ready.reason.as_str()), (false, "Suspended"));
+    assert!(ready.message.contains("rolled back"), "{}", ready.message);
     assert_eq!(only(&story).await.every, 60);
 }
 
