@@ -116,13 +116,9 @@ pub fn for_roots(inputs: &Inputs, roots: usize) -> Inputs {
     }
 }
 
-/// What every root at and below a path says. Two roots of one project would delete each
-/// other's checks, and are refused both. Blocks on the disk.
-pub fn tree(path: &Path, inputs: &Inputs) -> Tree {
-    loaded(roots(path), inputs)
-}
-
-/// The same, and warnings of the check files that belong to none of them.
+/// What every root at and below a path says, and warnings of the check files that belong to
+/// none of them. Two roots of one project would delete each other's checks, and are refused
+/// both. Blocks on the disk.
 pub fn whole(path: &Path, inputs: &Inputs) -> (Tree, Vec<Diagnostic>) {
     let (roots, strays) = survey(path);
     (loaded(roots, inputs), strays)
@@ -230,7 +226,7 @@ mod tests {
         root("web/shop", &project("shop"));
         root("more", &project("shop"));
         root("bad", "lokahi {\n  projcet = \"x\"\n}\n");
-        let loaded = super::tree(&tree, &Inputs::default()).roots;
+        let loaded = super::whole(&tree, &Inputs::default()).0.roots;
         let says: Vec<String> = loaded
             .iter()
             .map(|(path, wanted)| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::load::{self, Wanted};
 use super::watch::{Pace, Watch};
 use crate::files::git::{self, GitError, Mirror, Place};
-use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
 use crate::model::desired::{Ancestry, Revision};
@@ -85,16 +85,17 @@ impl Source {
         match self {
             Self::Folder(folder) => {
                 fs::read_dir(folder).map_err(SourceError::Folder)?;
+                let (roots, strays) = settled(folder, inputs)?;
                 Ok(Scan {
-                    roots: settled(folder, inputs)?,
-                    strays: strays(folder, &self.shown()),
+                    roots,
+                    strays: told(&strays, &self.shown()),
                     whole: false,
                 })
             }
             Self::Git(place, copies) => {
                 let tree = Mirror::new(place.clone(), copies.clone()).fetch()?;
-                let roots = load::tree(&tree.folder, inputs).roots.into_iter();
-                let roots = roots.map(|(path, wanted)| {
+                let (loaded, strays) = load::whole(&tree.folder, inputs);
+                let roots = loaded.roots.into_iter().map(|(path, wanted)| {
                     let below = path.strip_prefix(&tree.folder).unwrap_or(&path);
                     let below = below.display().to_string();
                     let part = [place.folder.as_str(), below.as_str()];
@@ -117,7 +118,7 @@ impl Source {
                 });
                 Ok(Scan {
                     roots: roots.collect(),
-                    strays: strays(&tree.folder, &self.shown()),
+                    strays: told(&strays, &self.shown()),
                     whole: true,
                 })
             }
@@ -135,13 +136,17 @@ impl Source {
     }
 }
 
-/// The roots of a folder between two moments in which git did not write to it.
-fn settled(folder: &Path, inputs: &Arc<Inputs>) -> Result<Vec<Seen>, SourceError> {
+/// The roots of a folder between two moments in which git did not write to it, and warnings of
+/// what belongs to none.
+fn settled(
+    folder: &Path,
+    inputs: &Arc<Inputs>,
+) -> Result<(Vec<Seen>, Vec<Diagnostic>), SourceError> {
     for _again in 0..ATTEMPTS {
         unlocked(folder)?;
         let before = git::standing(folder);
-        let roots = load::tree(folder, inputs).roots.into_iter();
-        let roots = roots.map(|(path, wanted)| {
+        let (loaded, strays) = load::whole(folder, inputs);
+        let roots = loaded.roots.into_iter().map(|(path, wanted)| {
             let shown = path.display().to_string();
             Seen {
                 key: shown.clone(),
@@ -153,7 +158,7 @@ fn settled(folder: &Path, inputs: &Arc<Inputs>) -> Result<Vec<Seen>, SourceError
         });
         let roots = roots.collect();
         if git::index_lock(folder).is_none() && git::standing(folder) == before {
-            return Ok(roots);
+            return Ok((roots, strays));
         }
     }
     Err(SourceError::Restless)
@@ -178,9 +183,8 @@ fn project(path: &Path, wanted: &Result<Wanted, Diagnostics>) -> Option<String> 
     name.map(|name| name.to_string())
 }
 
-fn strays(folder: &Path, shown: &str) -> String {
-    let (_, strays) = load::survey(folder);
-    report::human(&strays, shown, report::Style::default())
+fn told(strays: &[Diagnostic], shown: &str) -> String {
+    report::human(strays, shown, report::Style::default())
 }
 
 /// A revision with what only whoever read the files knows.
