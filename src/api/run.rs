@@ -133,7 +133,7 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
             scheduled_at: started_at,
             spec: bytes.into(),
             secrets: SecretUse::of(
-                &check.project,
+                &check.project.as_str().into(),
                 check.owner == Owner::Declared,
                 sole.as_deref(),
             ),

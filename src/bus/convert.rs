@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::probe::{Probe, ProbeBatch, Report, Reports};
-use crate::model::secret::SecretUse;
+use crate::model::secret::{SecretUse, Unbound};
 use crate::proto::internal;
 
 pub(super) fn batch_to_wire(batch: &ProbeBatch) -> internal::ProbeBatch {
@@ -27,7 +27,8 @@ pub(super) fn batch_to_wire(batch: &ProbeBatch) -> internal::ProbeBatch {
                 spec_id: probe.spec_id.0,
                 scheduled_unix_microseconds: micros(probe.scheduled_at),
                 spec: probe.spec.to_vec(),
-                secrets_allowed: probe.secrets == SecretUse::Allowed,
+                secrets_allowed: probe.secrets.unbound == Unbound::Allowed,
+                project: probe.secrets.project.to_string(),
             })
             .collect(),
     }
@@ -49,10 +50,12 @@ pub(super) fn batch_from_wire(wire: internal::ProbeBatch) -> ProbeBatch {
                     spec_id: SpecId(probe.spec_id),
                     scheduled_at: moment(probe.scheduled_unix_microseconds),
                     spec: probe.spec.into(),
-                    secrets: if probe.secrets_allowed {
-                        SecretUse::Allowed
-                    } else {
-                        SecretUse::Refused
+                    secrets: SecretUse {
+                        project: probe.project.into(),
+                        unbound: match probe.secrets_allowed {
+                            true => Unbound::Allowed,
+                            false => Unbound::Refused,
+                        },
                     },
                 })
             })
@@ -172,7 +175,7 @@ mod tests {
                 spec_id: SpecId(4),
                 scheduled_at: datetime!(2026-01-01 00:00:01.000123 UTC),
                 spec: b"spec".as_slice().into(),
-                secrets: SecretUse::Allowed,
+                secrets: SecretUse::of(&"shop".into(), true, Some("shop")),
             }],
         };
         assert_eq!(batch_from_wire(batch_to_wire(&batch)), batch);

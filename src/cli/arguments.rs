@@ -146,8 +146,8 @@ Examples:
   lokahictl test checks.d
   lokahictl test --check shop_api --output json
 
-Checks with secrets are not tested: secrets have values where workers run. Exit codes:
-1 invalid files, 8 a check would be down.")]
+A secret is used only where SECRETS_BINDING binds it; a check with others is not tested, nor is
+one that is disabled. Exit codes: 1 invalid files, 8 a check would be down.")]
     Test(Test),
     /// Probe a site once, from here, and show where the time goes
     #[command(after_help = "\
@@ -155,7 +155,7 @@ Examples:
   lokahictl probe https://example.com/health
   lokahictl probe shop_api checks.d
 
-Exit code 8: the check would be down.")]
+Exit codes: 8 the check would be down, 1 it could not be probed.")]
     Probe(Probe),
     /// Show what an apply would do, and who would be told of what differently
     #[command(after_help = "\

@@ -12,6 +12,7 @@ use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
 use crate::egress::tls::Trust;
 use crate::egress::webhook::WebhookClient;
+use crate::files::bindings::BindingFile;
 use crate::files::secrets::Secrets;
 use crate::prober;
 use crate::prober::probe::ProbeContext;
@@ -57,7 +58,12 @@ pub(super) fn secrets(settings: &SecretFiles) -> anyhow::Result<Secrets> {
             folder.display()
         );
     }
-    Ok(Secrets::new(folder))
+    let secrets = Secrets::new(folder);
+    let binding = settings.secrets_binding.as_deref();
+    match binding.filter(|path| !path.as_os_str().is_empty()) {
+        Some(path) => Ok(secrets.bound_by(BindingFile::open(path).context("SECRETS_BINDING")?)),
+        None => Ok(secrets),
+    }
 }
 
 /// Starts a health worker; it listens when this is done.

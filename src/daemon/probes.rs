@@ -43,7 +43,7 @@ impl Probes {
             };
             let labels = vec![
                 ("instance", seen.url.to_string()),
-                ("project", seen.check.project.clone()),
+                ("project", seen.check.project.to_string()),
                 ("check", seen.check.address.clone()),
                 ("location", last.location.to_string()),
             ];

@@ -282,6 +282,10 @@ pub struct SecretFiles {
     /// the environment comes first
     #[arg(long, env = "SECRETS_DIR", value_name = "DIR")]
     pub secrets_dir: Option<PathBuf>,
+    /// A file of blocks `secret "NAME" { hosts = [...], projects = [...] }`: what is bound so goes to
+    /// these hosts for these projects, and nowhere else. Read again when it changes
+    #[arg(long, env = "SECRETS_BINDING", value_name = "FILE")]
+    pub secrets_binding: Option<PathBuf>,
 }
 
 impl Database {

@@ -87,7 +87,7 @@ mod tests {
             kind: "check.down".into(),
             at: datetime!(2026-01-01 00:00 UTC),
             url: url.into(),
-            secrets: SecretUse::Refused,
+            secrets: SecretUse::bound(""),
             subject: "api/x".into(),
             receiver_name: "h".into(),
             format,

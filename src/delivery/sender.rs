@@ -10,9 +10,7 @@ use crate::clock;
 use crate::egress::cut;
 use crate::egress::veil::Veil;
 use crate::egress::webhook::{Posted, WebhookClient};
-use crate::files::secrets::{SecretError, Secrets};
-use crate::model::secret::{SecretName, SecretUse};
-use crate::model::value::HttpUrl;
+use crate::files::secrets::Secrets;
 use crate::model::webhook::ReceiverUrl;
 use crate::runtime::chain::chain;
 use crate::store::delivery::{Attempted, Claimed, Verdict, delivery_finish};
@@ -36,22 +34,17 @@ impl Outbound {
         let headers = body::headers(claimed, clock::now());
         match claimed.url.parse::<ReceiverUrl>() {
             Ok(ReceiverUrl::Url(url)) => self.client.post(&url, &headers, sent).await,
-            Ok(ReceiverUrl::Secret(name)) => match self.url(&name, claimed.secrets) {
-                Ok(url) => {
-                    let posted = self.client.post(&url, &headers, sent).await;
-                    covered(posted, &Veil::over_url(&url.parse()))
+            Ok(ReceiverUrl::Secret(name)) => {
+                match self.secrets.resolve_url(&name, &claimed.secrets) {
+                    Ok(url) => {
+                        let posted = self.client.post(&url, &headers, sent).await;
+                        covered(posted, &Veil::over_url(&url.parse()))
+                    }
+                    Err(error) => unusable(chain(&error)),
                 }
-                Err(error) => unusable(chain(&error)),
-            },
+            }
             Err(error) => unusable(error.to_string()),
         }
-    }
-
-    fn url(&self, name: &SecretName, allowed: SecretUse) -> Result<HttpUrl, SecretError> {
-        let secret = self.secrets.resolve(name, allowed)?;
-        let url = secret.expose().parse();
-        // What the parser says quotes the value.
-        url.map_err(|_shows_it| secret.unusable("is not a URL of http or https"))
     }
 }
 

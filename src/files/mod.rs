@@ -4,5 +4,6 @@
 pub mod private;
 pub mod folder;
 pub mod replace;
+pub mod bindings;
 pub mod secrets;
 pub mod git;

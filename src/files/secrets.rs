@@ -5,8 +5,11 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::model::secret::{Piece, SecretName, SecretUse, Text};
+use super::bindings::BindingFile;
+use crate::model::secret::{Asking, Piece, SecretName, SecretUse, Text, Unbound};
+use crate::model::value::HttpUrl;
 
 /// The longest value, in bytes.
 const MAX: usize = 64 * 1024;
@@ -15,9 +18,17 @@ const MAX: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error(
-        "{0} may not be used: only what is declared has secrets, on a server with one declared project"
+        "{0} may not be used: only what is declared has secrets, on a server with one declared \
+         project, unless SECRETS_BINDING binds it"
     )]
     Unbound(SecretName),
+    #[error("{name} may not be used by project {project:?} for {host}: it is bound to {binding}")]
+    BoundElsewhere {
+        name: SecretName,
+        project: String,
+        host: String,
+        binding: String,
+    },
     #[error(
         "{0} is not known to this worker: set {variable}, or put a file {file:?} into its SECRETS_DIR",
         variable = .0.variable(),
@@ -71,6 +82,7 @@ impl std::fmt::Debug for Secret {
 pub struct Secrets {
     folder: Option<PathBuf>,
     variable: fn(&str) -> Option<OsString>,
+    bindings: Option<Arc<BindingFile>>,
 }
 
 impl Default for Secrets {
@@ -87,14 +99,56 @@ impl Secrets {
 
     /// The same with another environment.
     pub fn with_variables(folder: Option<PathBuf>, variable: fn(&str) -> Option<OsString>) -> Self {
-        Self { folder, variable }
+        Self {
+            folder,
+            variable,
+            bindings: None,
+        }
+    }
+
+    /// The same, some of them bound.
+    pub fn bound_by(self, file: BindingFile) -> Self {
+        Self {
+            bindings: Some(Arc::new(file)),
+            ..self
+        }
     }
 
     /// The value of a secret, for whoever may use it.
-    pub fn resolve(&self, name: &SecretName, allowed: SecretUse) -> Result<Secret, SecretError> {
-        if allowed == SecretUse::Refused {
-            return Err(SecretError::Unbound(name.clone()));
+    pub fn resolve(&self, name: &SecretName, asking: Asking<'_>) -> Result<Secret, SecretError> {
+        self.allow(name, asking)?;
+        self.value(name)
+    }
+
+    /// The value of a secret that is a URL as a whole, for whoever may use it there.
+    pub fn resolve_url(&self, name: &SecretName, who: &SecretUse) -> Result<HttpUrl, SecretError> {
+        let secret = self.value(name)?;
+        // What the parser says quotes the value.
+        let url = secret.expose().parse::<HttpUrl>();
+        let url = url.map_err(|_shows_it| secret.unusable("is not a URL of http or https"))?;
+        let parsed = url.parse();
+        let host = parsed.host_str().unwrap_or_default();
+        self.allow(name, Asking { who, host })?;
+        Ok(url)
+    }
+
+    fn allow(&self, name: &SecretName, asking: Asking<'_>) -> Result<(), SecretError> {
+        let bindings = self.bindings.as_ref().map(|file| file.current());
+        let binding = bindings.as_ref().and_then(|all| all.of(name));
+        match (binding, asking.who.unbound) {
+            (Some(binding), _) if binding.allows(&asking.who.project, asking.host) => Ok(()),
+            (Some(binding), _) => Err(SecretError::BoundElsewhere {
+                name: name.clone(),
+                project: asking.who.project.to_string(),
+                host: asking.host.to_owned(),
+                binding: binding.to_string(),
+            }),
+            (None, Unbound::Allowed) => Ok(()),
+            (None, Unbound::Refused) => Err(SecretError::Unbound(name.clone())),
         }
+    }
+
+    fn value(&self, name: &SecretName) -> Result<Secret, SecretError> {
         let unusable = |why| SecretError::Unusable {
             name: name.clone(),
             why,
@@ -129,7 +183,7 @@ impl Secrets {
     pub fn fill(
         &self,
         text: &Text,
-        allowed: SecretUse,
+        asking: Asking<'_>,
         used: &mut Vec<Secret>,
     ) -> Result<String, SecretError> {
         let mut filled = String::new();
@@ -137,7 +191,7 @@ impl Secrets {
             match piece {
                 Piece::Plain(text) => filled.push_str(text),
                 Piece::Secret(name) => {
-                    let secret = self.resolve(name, allowed)?;
+                    let secret = self.resolve(name, asking)?;
                     filled.push_str(secret.expose());
                     used.push(secret);
                 }
@@ -183,6 +237,17 @@ mod tests {
     use super::*;
     use crate::files::private::random_hex;
 
+    fn allowed() -> SecretUse {
+        SecretUse::of(&"shop".into(), true, Some("shop"))
+    }
+
+    fn asking(who: &SecretUse) -> Asking<'_> {
+        Asking {
+            who,
+            host: "shop.example.com",
+        }
+    }
+
     fn folder() -> PathBuf {
         let name = format!("lokahi-secrets-{}", random_hex(6).unwrap());
         let folder = std::env::temp_dir().join(name);
@@ -199,7 +264,7 @@ mod tests {
     }
 
     fn value(secrets: &Secrets, name: &str) -> String {
-        match secrets.resolve(&name.parse().unwrap(), SecretUse::Allowed) {
+        match secrets.resolve(&name.parse().unwrap(), asking(&allowed())) {
             Ok(secret) => secret.expose().to_owned(),
             Err(error) => match std::error::Error::source(&error) {
                 Some(why) => format!("error: {error}: {why}"),
@@ -253,9 +318,9 @@ mod tests {
         ] {
             assert_eq!(value(&secrets, name), format!("error: {expect}"));
         }
-        let refused = secrets.resolve(&"both".parse().unwrap(), SecretUse::Refused);
+        let refused = secrets.resolve(&"both".parse().unwrap(), asking(&SecretUse::bound("shop")));
         assert!(matches!(refused, Err(SecretError::Unbound(_))));
-        let known = secrets.resolve(&"both".parse().unwrap(), SecretUse::Allowed);
+        let known = secrets.resolve(&"both".parse().unwrap(), asking(&allowed()));
         assert_eq!(format!("{:?}", known.unwrap()), "[secret]");
         fs::remove_dir_all(folder).unwrap();
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::model::name::{InvalidName, Name};
 
@@ -51,25 +52,49 @@ pub fn colliding<'n>(
     })
 }
 
-/// Whether whoever sends a probe or an event may put values in the places of secrets. Anyone
-/// can propose a file that pairs a secret with a site of their own, so it is not so by itself.
+/// Whether secrets that are bound to nothing may be used. Anyone can propose a file that pairs
+/// a secret with a site of their own, so it is not so by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SecretUse {
-    /// It is declared, on a server that has one declared project.
+pub enum Unbound {
+    /// What asks is declared, on a server that has one declared project.
     Allowed,
     Refused,
 }
 
+/// On whose behalf a probe or an event puts values in the places of secrets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SecretUse {
+    /// Empty for nobody's.
+    pub project: Arc<str>,
+    pub unbound: Unbound,
+}
+
 impl SecretUse {
-    /// What holds for what a project declares, if `sole` is the only one that declares
-    /// anything.
-    pub fn of(project: &str, declared: bool, sole: Option<&str>) -> Self {
-        if declared && sole == Some(project) {
-            Self::Allowed
-        } else {
-            Self::Refused
+    /// What holds for what a project has, if `sole` is the only one that declares anything.
+    pub fn of(project: &Arc<str>, declared: bool, sole: Option<&str>) -> Self {
+        Self {
+            project: Arc::clone(project),
+            unbound: match declared && sole == Some(project) {
+                true => Unbound::Allowed,
+                false => Unbound::Refused,
+            },
         }
     }
+
+    /// Of a project whose checks are asked before they are applied.
+    pub fn bound(project: &str) -> Self {
+        Self {
+            project: project.into(),
+            unbound: Unbound::Refused,
+        }
+    }
+}
+
+/// Who asks for a secret, and for which host.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    pub who: &'a SecretUse,
+    pub host: &'a str,
 }
 
 /// A piece of a text.
@@ -199,8 +224,9 @@ mod tests {
 
     #[test]
     fn only_the_one_declared_project_has_secrets() {
-        let allowed =
-            |project, declared, sole| SecretUse::of(project, declared, sole) == SecretUse::Allowed;
+        let allowed = |project: &str, declared, sole| {
+            SecretUse::of(&project.into(), declared, sole).unbound == Unbound::Allowed
+        };
         assert!(allowed("shop", true, Some("shop")));
         assert!(!allowed("shop", true, None));
         assert!(!allowed("shop", true, Some("blog")));

@@ -43,7 +43,9 @@ impl Failure {
     /// There is no value for a secret.
     pub(super) fn of_secret(error: &SecretError) -> Self {
         let class = match error {
-            SecretError::Unbound(_) => ErrorClass::SecretUnbound,
+            SecretError::Unbound(_) | SecretError::BoundElsewhere { .. } => {
+                ErrorClass::SecretUnbound
+            }
             _ => ErrorClass::SecretMissing,
         };
         Self::new(class, chain(error))

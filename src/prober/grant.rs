@@ -16,7 +16,7 @@ use crate::clock;
 use crate::files::secrets::Secrets;
 use crate::model::auth::Auth;
 use crate::model::observation::ErrorClass;
-use crate::model::secret::{SecretUse, Text};
+use crate::model::secret::{Asking, Text};
 
 /// How long a token is believed in whose end nobody has said.
 const UNSAID: Duration = Duration::from_secs(300);
@@ -37,7 +37,7 @@ impl Grant {
     pub(super) fn new(
         auth: &Auth,
         secrets: &Secrets,
-        allowed: SecretUse,
+        asking: Asking<'_>,
         used: &mut Used,
     ) -> Result<Self, Failure> {
         let Auth::ClientCredentials {
@@ -49,8 +49,13 @@ impl Grant {
         else {
             return Err(Failure::internal("no token is asked for"));
         };
+        let url = token_url.parse();
+        let asking = Asking {
+            host: url.host_str().unwrap_or_default(),
+            ..asking
+        };
         let mut fill = |text: &Text| {
-            let filled = secrets.fill(text, allowed, &mut used.secrets);
+            let filled = secrets.fill(text, asking, &mut used.secrets);
             filled.map_err(|error| Failure::of_secret(&error))
         };
         let (id, secret) = (fill(client_id)?, fill(client_secret)?);
@@ -71,7 +76,7 @@ impl Grant {
         used.derived.extend([secret, basic.clone()]);
         Ok(Self {
             key: hash.finalize().into(),
-            hop: Hop::form(token_url.parse(), &basic, form)?,
+            hop: Hop::form(url.clone(), &basic, form)?,
         })
     }
 

@@ -20,7 +20,7 @@ use crate::model::auth::Auth;
 use crate::model::check::{self, CheckSpec};
 use crate::model::id::CheckId;
 use crate::model::observation::ErrorClass;
-use crate::model::secret::{SecretUse, Text};
+use crate::model::secret::{Asking, Text};
 
 /// Names the check to the site, so that its owner can tell us from others.
 const CHECK: HeaderName = HeaderName::from_static("x-lokahi-check");
@@ -75,7 +75,7 @@ impl Hop {
     pub(super) fn new(
         spec: &CheckSpec,
         secrets: &Secrets,
-        allowed: SecretUse,
+        asking: Asking<'_>,
         used: &mut Used,
     ) -> Result<Self, Failure> {
         let unsendable = |what: &str| Failure::internal(format!("{what} cannot be sent"));
@@ -84,9 +84,9 @@ impl Hop {
         for (name, text) in &spec.headers {
             let key = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_invalid| unsendable(&format!("the header {name:?}")))?;
-            headers.append(key, value(name, text, secrets, allowed, used)?);
+            headers.append(key, value(name, text, secrets, asking, used)?);
         }
-        if let Some(value) = credentials(spec.auth.as_ref(), secrets, allowed, used)? {
+        if let Some(value) = credentials(spec.auth.as_ref(), secrets, asking, used)? {
             headers.insert(AUTHORIZATION, value);
         }
         add_ours(&mut headers);
@@ -100,7 +100,7 @@ impl Hop {
             method: method(spec.method),
             headers,
             body: secrets
-                .fill(&spec.body, allowed, &mut used.secrets)
+                .fill(&spec.body, asking, &mut used.secrets)
                 .map_err(|error| Failure::of_secret(&error))?
                 .into(),
             secret_body: spec.body.as_plain().is_none(),
@@ -258,13 +258,13 @@ fn value(
     name: &str,
     text: &Text,
     secrets: &Secrets,
-    allowed: SecretUse,
+    asking: Asking<'_>,
     used: &mut Used,
 ) -> Result<HeaderValue, Failure> {
     let used = &mut used.secrets;
     let before = used.len();
     let filled = secrets
-        .fill(text, allowed, used)
+        .fill(text, asking, used)
         .map_err(|error| Failure::of_secret(&error))?;
     // Bytes above 127 are sent as they are.
     if let Ok(mut value) = HeaderValue::try_from(filled) {
@@ -284,11 +284,11 @@ fn value(
 fn credentials(
     auth: Option<&Auth>,
     secrets: &Secrets,
-    allowed: SecretUse,
+    asking: Asking<'_>,
     used: &mut Used,
 ) -> Result<Option<HeaderValue>, Failure> {
     let mut fill = |text: &Text| {
-        let filled = secrets.fill(text, allowed, &mut used.secrets);
+        let filled = secrets.fill(text, asking, &mut used.secrets);
         filled.map_err(|error| Failure::of_secret(&error))
     };
     let value = match auth {
@@ -359,7 +359,7 @@ fn target(url: &Url) -> Option<Uri> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::secret::Piece;
+    use crate::model::secret::{Piece, SecretUse};
 
     fn hop(url: &str, headers: &[(&str, &str)]) -> Hop {
         let headers = headers.iter().map(|(n, v)| (n.to_string(), (*v).into()));
@@ -378,7 +378,14 @@ mod tests {
             "LOKAHI_SECRET_LINES" => Some("a\nb".into()),
             _ => None,
         });
-        Hop::new(spec, &secrets, SecretUse::Allowed, &mut Used::default())
+        {
+            let who = SecretUse::of(&"shop".into(), true, Some("shop"));
+            let asking = Asking {
+                who: &who,
+                host: "a.example",
+            };
+            Hop::new(spec, &secrets, asking, &mut Used::default())
+        }
     }
 
     fn secret(name: &str) -> Text {

@@ -16,13 +16,15 @@ use crate::egress::veil::Veil;
 use crate::model::auth::Auth;
 use crate::model::check::CheckSpec;
 use crate::model::dial::{HttpVersion, Redirects};
-use crate::model::secret::SecretUse;
+use crate::model::secret::{Asking, SecretUse};
 use crate::model::tls::TlsSpec;
 
 /// A check, ready to be probed.
 #[derive(Debug)]
 pub struct Prepared {
     first: First,
+    /// The URL's.
+    host: String,
     pub(super) timeout: std::time::Duration,
     pub(super) asserts: Asserts,
     pub(super) dial: Dial,
@@ -78,11 +80,18 @@ impl Prepared {
             First::Secret(Box::new(spec.clone()))
         } else {
             let (nothing, mut used) = Default::default();
-            let hop = Hop::new(spec, &nothing, SecretUse::Refused, &mut used)?;
+            let nobody = SecretUse::bound("");
+            let asking = Asking {
+                who: &nobody,
+                host: "",
+            };
+            let hop = Hop::new(spec, &nothing, asking, &mut used)?;
             First::Known(Box::new(hop))
         };
+        let url = spec.url.parse();
         Ok(Self {
             first,
+            host: url.host_str().unwrap_or_default().to_owned(),
             timeout: spec.timeout.duration(),
             asserts: Asserts::new(&spec.asserts),
             dial: Dial::new(spec),
@@ -107,21 +116,25 @@ impl Prepared {
     pub(super) fn ready(
         &self,
         context: &ProbeContext,
-        allowed: SecretUse,
+        who: &SecretUse,
     ) -> Result<Ready<'_>, Failure> {
+        let asking = Asking {
+            who,
+            host: &self.host,
+        };
         let mut used = Used::default();
         let tls_elsewhere = self.nameless(context)?;
-        let tls = match self.connector(context, allowed, &mut used)? {
+        let tls = match self.connector(context, asking, &mut used)? {
             Some(own) => own,
             None => tls_elsewhere.clone(),
         };
         let (first, grant) = match &self.first {
             First::Known(hop) => (Cow::Borrowed(hop.as_ref()), None),
             First::Secret(spec) => {
-                let hop = Hop::new(spec, &context.secrets, allowed, &mut used)?;
+                let hop = Hop::new(spec, &context.secrets, asking, &mut used)?;
                 let grant = match &spec.auth {
                     Some(auth @ Auth::ClientCredentials { .. }) => {
-                        Some(Grant::new(auth, &context.secrets, allowed, &mut used)?)
+                        Some(Grant::new(auth, &context.secrets, asking, &mut used)?)
                     }
                     _ => None,
                 };
@@ -152,7 +165,7 @@ impl Prepared {
     fn connector(
         &self,
         context: &ProbeContext,
-        allowed: SecretUse,
+        asking: Asking<'_>,
         used: &mut Used,
     ) -> Result<Option<TlsConnector>, Failure> {
         let Tls::Own(spec, _) = &self.tls else {
@@ -162,7 +175,7 @@ impl Prepared {
             return Ok(None);
         };
         let before = used.secrets.len();
-        let filled = context.secrets.fill(key, allowed, &mut used.secrets);
+        let filled = context.secrets.fill(key, asking, &mut used.secrets);
         let filled = filled.map_err(|error| Failure::of_secret(&error))?;
         let config = trust::config_of(&context.trust, spec, self.http_version, Some(&filled));
         // Whose fault it is knows its name.

@@ -122,7 +122,7 @@ pub async fn probe(
     spec: &CheckSpec,
     id: CheckId,
     scheduled_at: OffsetDateTime,
-    secrets: SecretUse,
+    secrets: &SecretUse,
 ) -> Observation {
     let prepared = match Prepared::new(spec) {
         Ok(prepared) => prepared,
@@ -139,7 +139,7 @@ pub async fn begin(
     check: &Prepared,
     id: CheckId,
     scheduled_at: OffsetDateTime,
-    secrets: SecretUse,
+    secrets: &SecretUse,
 ) -> (Observation, Closing) {
     let ready = match check.ready(context, secrets) {
         Ok(ready) => ready,

@@ -24,6 +24,7 @@ use super::stats::Stats;
 use super::{limit, single};
 use crate::bus::{Bus, BusError, Feed, SingleRequest};
 use crate::clock;
+use crate::model::desired::API_PROJECT;
 use crate::model::id::CheckId;
 use crate::model::observation::Observation;
 use crate::model::probe::{Probe, ProbeBatch, Report};
@@ -216,7 +217,7 @@ impl Worker {
                 prepared.as_deref(),
                 probe.check_id,
                 probe.scheduled_at,
-                probe.secrets,
+                &probe.secrets,
             )
             .await;
         // The next probe need not wait for this one's goodbye.
@@ -237,7 +238,12 @@ impl Worker {
             .parse()
             .unwrap_or(CheckId(uuid::Uuid::nil()));
         let (observation, closing) = self
-            .observe(prepared.as_ref(), id, clock::now(), SecretUse::Refused)
+            .observe(
+                prepared.as_ref(),
+                id,
+                clock::now(),
+                &SecretUse::bound(API_PROJECT),
+            )
             .await;
         drop(permit);
         let health = single::health(request.check.url.clone(), &observation);
@@ -256,7 +262,7 @@ impl Worker {
         prepared: Result<&Prepared, &Failure>,
         id: CheckId,
         scheduled_at: OffsetDateTime,
-        secrets: SecretUse,
+        secrets: &SecretUse,
     ) -> (Observation, Closing) {
         let late = Duration::try_from(clock::now() - scheduled_at).unwrap_or_default();
         let in_flight = self.stats.start(late);

@@ -37,7 +37,11 @@ use crate::store::receiver::{
     receiver_rename, receiver_revive, receiver_update,
 };
 use crate::store::spec::{spec_find, spec_put};
+use crate::store::statistics::statistics_refresh;
 use crate::store::{Connection, Store};
+
+/// With so many changes Postgres believes something else of its tables than what is so.
+const MANY: usize = 1000;
 
 /// What was done.
 #[derive(Clone, Debug)]
@@ -109,6 +113,9 @@ pub async fn apply(
         return Err(ApplyError::Held(holds));
     }
     let applied = write(&mut tx, &wish, proposal, now).await?;
+    if applied.plan.changes.len() >= MANY {
+        statistics_refresh(&mut tx).await?;
+    }
     seal(&mut tx, &applied).await?;
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit an apply",

@@ -92,7 +92,7 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         } else {
             check.address.clone()
         },
-        project: check.project.clone(),
+        project: check.project.to_string(),
         owner: check.owner.clone(),
         version: check.version,
         labels: spec.labels.clone(),

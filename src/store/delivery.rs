@@ -113,6 +113,7 @@ pub async fn delivery_claim(
     rows.into_iter()
         .map(|row| {
             let declared = row.receiver_project != API_PROJECT;
+            let project = row.receiver_project.as_str().into();
             Ok(Claimed {
                 id: DeliveryId(row.id),
                 event: EventId(row.event_id),
@@ -123,7 +124,7 @@ pub async fn delivery_claim(
                 subject: row.subject,
                 receiver_name: row.receiver_name.unwrap_or_else(|| host(&row.url)),
                 url: row.url,
-                secrets: SecretUse::of(&row.receiver_project, declared, sole.as_deref()),
+                secrets: SecretUse::of(&project, declared, sole.as_deref()),
                 format: format_from(row.format)?,
                 attempt: row.attempts,
                 first_attempt_at: row.first_attempt_at,

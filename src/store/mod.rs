@@ -23,6 +23,7 @@ pub mod observation;
 pub mod transition;
 pub mod delivery;
 pub mod partition;
+pub mod statistics;
 pub mod request;
 pub mod token;
 pub mod audit;

@@ -1,5 +1,7 @@
 //! Shards: who owns which, and what their owner must know of the checks.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt as _;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -27,7 +29,7 @@ pub struct ShardCheck {
     pub check_no: CheckNo,
     pub spec_id: SpecId,
     pub spec: Vec<u8>,
-    pub project: String,
+    pub project: Arc<str>,
     pub address: String,
     pub owner: String,
     pub version: i64,
@@ -217,7 +219,7 @@ impl TryFrom<Row> for ShardCheck {
             check_no: CheckNo(row.check_no),
             spec_id: SpecId(row.spec_id),
             spec: row.spec,
-            project: row.project,
+            project: row.project.into(),
             address: row.address,
             owner: row.owner,
             version: row.version,

@@ -84,7 +84,7 @@ pub(crate) const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("clap_complete", &["src/bin/", "src/cli/"]),
-    ("hcl", &["src/cli/"]),
+    ("hcl", &["src/cli/", "src/files/"]),
     ("hcl_edit", &["src/manifest/"]),
     ("hickory_resolver", &["src/egress/"]),
     // The server is one, too: axum's own server has no deadline for headers.

@@ -11,14 +11,16 @@ use super::refused;
 use super::standing::generation;
 use super::wish::{allowances, wish};
 use crate::clock;
+use crate::model::change::{Change, Summary};
 use crate::model::name::Name;
 use crate::model::scope::Scope;
-use crate::plan::guard::Allow;
+use crate::plan::Plan;
+use crate::plan::guard::{Allow, Guard};
 use crate::plan::text;
 use crate::plan::wire;
 use crate::proto::lokahi::{
-    ApplyRequest, ApplyResult, Change, Move, PlanPageRequest, PlanPageResult, PlanRequest,
-    PlanResult, ProgressRequest, ProgressResult,
+    ApplyRequest, ApplyResult, Move, PlanPageRequest, PlanPageResult, PlanRequest, PlanResult,
+    ProgressRequest, ProgressResult,
 };
 use crate::proto::twirp::{Code, TwirpError};
 use crate::reconcile::apply::{self, Applied, Condition};
@@ -44,23 +46,20 @@ pub(in crate::api) async fn plan(call: Call, asked: PlanRequest) -> Result<PlanR
     let wish = wish(&mut tx, &call, &call.principal.name, asked).await?;
     let found = project_list(&mut tx, Some(name.as_str())).await?.pop();
     let project = found.unwrap_or_else(|| Project::new(name.as_str()));
-    let proposal = propose(&mut tx, &wish, project, now)
-        .await
-        .map_err(refused)?;
-    let changes = proposal.plan.changes.iter().map(wire::to_change).collect();
-    let mut pages = pages(changes);
-    let first = pages.remove(0);
-    let result = result(name.as_str(), &proposal, first, pages.len() + 1);
-    let encoded: Vec<Vec<u8>> = pages.iter().map(|page| page.encode_to_vec()).collect();
+    let proposal = propose(&mut tx, &wish, project, now).await;
+    drop(wish);
+    let mut shown = Shown::of(proposal.map_err(refused)?);
+    let (first, more) = pages(std::mem::take(&mut shown.plan.changes));
+    let result = result(name.as_str(), &shown, first, more.len() + 1);
     let new = NewPlan {
         token: &result.token,
         project: name.as_str(),
         principal: &call.principal.name,
         request: &request,
-        generation: proposal.project.generation,
-        live_version: proposal.project.live_version,
-        digest: &proposal.digest.0,
-        pages: &encoded,
+        generation: shown.project.generation,
+        live_version: shown.project.live_version,
+        digest: &shown.digest.0,
+        pages: &more,
         at: now,
     };
     plan_create(&mut tx, &new).await?;
@@ -68,8 +67,29 @@ pub(in crate::api) async fn plan(call: Call, asked: PlanRequest) -> Result<PlanR
     Ok(result)
 }
 
-fn result(project: &str, proposal: &Proposal, first: PlanPageResult, pages: usize) -> PlanResult {
-    let plan = &proposal.plan;
+/// What a plan shows: of 50,000 checks the rest of a proposal is 100 MB.
+struct Shown {
+    project: Project,
+    summary: Summary,
+    plan: Plan,
+    guards: Vec<Guard>,
+    digest: Digest,
+}
+
+impl Shown {
+    fn of(proposal: Proposal) -> Self {
+        Self {
+            summary: proposal.plan.summary(),
+            project: proposal.project,
+            plan: proposal.plan,
+            guards: proposal.guards,
+            digest: proposal.digest,
+        }
+    }
+}
+
+fn result(project: &str, shown: &Shown, first: PlanPageResult, pages: usize) -> PlanResult {
+    let plan = &shown.plan;
     let suggestion = |(from, to): &(String, String)| Move {
         from: from.clone(),
         to: to.clone(),
@@ -78,13 +98,13 @@ fn result(project: &str, proposal: &Proposal, first: PlanPageResult, pages: usiz
     PlanResult {
         token: token(),
         project: project.to_owned(),
-        generation: proposal.project.generation,
-        live_version: proposal.project.live_version,
-        digest: proposal.digest.0.to_vec(),
-        summary: Some(wire::to_summary(plan.summary())),
+        generation: shown.project.generation,
+        live_version: shown.project.live_version,
+        digest: shown.digest.0.to_vec(),
+        summary: Some(wire::to_summary(shown.summary)),
         changes: first.changes,
         pages: i32::try_from(pages).unwrap_or(i32::MAX),
-        guards: proposal.guards.iter().map(wire::to_guard).collect(),
+        guards: shown.guards.iter().map(wire::to_guard).collect(),
         routing: plan.routing.iter().map(wire::to_routing).collect(),
         suggestions: plan.suggestions.iter().map(suggestion).collect(),
         warnings: plan.warnings.clone(),
@@ -98,22 +118,30 @@ fn token() -> String {
     URL_SAFE_NO_PAD.encode([one.into_bytes(), other.into_bytes()].concat())
 }
 
-/// Changes in messages of a bounded size, at least one.
-fn pages(changes: Vec<Change>) -> Vec<PlanPageResult> {
-    let mut all = vec![PlanPageResult::default()];
+/// Changes in messages of a bounded size: the first, and the encoded ones that follow it.
+fn pages(changes: Vec<Change>) -> (PlanPageResult, Vec<Vec<u8>>) {
+    let (mut first, mut more) = (None, Vec::new());
+    let mut page = PlanPageResult::default();
     let mut size = 0;
+    let mut turn = |page: &mut PlanPageResult| {
+        let page = std::mem::take(page);
+        match first {
+            None => first = Some(page),
+            Some(_) => more.push(page.encode_to_vec()),
+        }
+    };
     for change in changes {
-        let more = change.encoded_len() + 8;
-        if size + more > PAGE && size > 0 {
-            all.push(PlanPageResult::default());
+        let change = wire::to_change(&change);
+        let length = change.encoded_len() + 8;
+        if size + length > PAGE && size > 0 {
+            turn(&mut page);
             size = 0;
         }
-        size += more;
-        if let Some(page) = all.last_mut() {
-            page.changes.push(change);
-        }
+        size += length;
+        page.changes.push(change);
     }
-    all
+    turn(&mut page);
+    (first.unwrap_or_default(), more)
 }
 
 /// A further page of a plan.

@@ -18,6 +18,8 @@ use crate::clock;
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
 use crate::egress::tls::Trust;
+use crate::files::bindings::BindingFile;
+use crate::files::secrets::Secrets;
 use crate::manifest::inputs::{Inputs, Missing};
 use crate::manifest::report;
 use crate::model::check::CheckSpec;
@@ -48,6 +50,12 @@ pub(super) struct Reach {
         value_delimiter = ','
     )]
     deny: Vec<String>,
+    /// A folder of secrets; LOKAHI_SECRET_NAME in the environment comes first
+    #[arg(long, env = "SECRETS_DIR", value_name = "DIR")]
+    secrets_dir: Option<PathBuf>,
+    /// A file that binds secrets to hosts and projects, as a worker has one: others are not used
+    #[arg(long, env = "SECRETS_BINDING", value_name = "FILE")]
+    secrets_binding: Option<PathBuf>,
 }
 
 /// The check files that a command is about.
@@ -68,6 +76,15 @@ impl Prober {
         let policy = AddressPolicy::parse(&reach.allow, &reach.deny, false)
             .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native());
+        let secrets = Secrets::new(reach.secrets_dir.clone());
+        let secrets = match &reach.secrets_binding {
+            Some(path) => secrets.bound_by(
+                BindingFile::open(path)
+                    .map_err(|error| Failure::new(Exit::Usage, chain(&error)))?,
+            ),
+            None => secrets,
+        };
+        let context = context.map(|context| context.with_secrets(secrets));
         context.map(Self).map_err(|error| {
             Failure::new(
                 Exit::Refused,
@@ -76,10 +93,10 @@ impl Prober {
         })
     }
 
-    /// One probe. Secrets have values where workers run, not here.
-    async fn probe(&self, spec: &CheckSpec) -> Observation {
-        let id = CheckId(uuid::Uuid::nil());
-        crate::prober::probe::probe(&self.0, spec, id, clock::now(), SecretUse::Refused).await
+    /// One probe on behalf of a project. Only secrets that are bound are used.
+    async fn probe(&self, spec: &CheckSpec, project: &str) -> Observation {
+        let (id, who) = (CheckId(uuid::Uuid::nil()), SecretUse::bound(project));
+        crate::prober::probe::probe(&self.0, spec, id, clock::now(), &who).await
     }
 }
 

@@ -3,11 +3,12 @@
 use clap::Args;
 
 use super::waterfall::waterfall;
-use super::{Declared, Prober, Reach, declared, document, is_called, verdict, would_be_down};
+use super::{Declared, Prober, Reach, declared, document, is_called, verdict};
 use crate::cli::arguments::TextOutput;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::model::check::CheckSpec;
+use crate::model::observation::Outcome;
 use crate::runtime::chain::chain;
 
 #[derive(Debug, Args)]
@@ -28,8 +29,8 @@ pub(in crate::cli) async fn probe(
     what: &Probe,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let spec = spec(what, console)?;
-    let observation = Prober::new(&what.reach)?.probe(&spec).await;
+    let (spec, project) = spec(what, console)?;
+    let observation = Prober::new(&what.reach)?.probe(&spec, &project).await;
     match what.output {
         TextOutput::Json => writeln!(console.out, "{:#}", document(&observation))?,
         TextOutput::Human => {
@@ -52,37 +53,43 @@ pub(in crate::cli) async fn probe(
             writeln!(console.out, "{}", verdict(&observation))?;
         }
     }
-    Ok(match would_be_down(&observation) {
-        true => Exit::WouldBeDown,
-        false => Exit::Ok,
+    Ok(match observation.outcome {
+        Outcome::Up => Exit::Ok,
+        Outcome::Down | Outcome::Error => Exit::WouldBeDown,
+        Outcome::Unknown => Exit::Refused,
     })
 }
 
-fn spec(what: &Probe, console: &mut Console<'_>) -> Result<CheckSpec, Failure> {
+/// What is to be probed, and the project that declares it; none has the empty name.
+fn spec(what: &Probe, console: &mut Console<'_>) -> Result<(CheckSpec, String), Failure> {
     if what.what.contains("://") {
         let url = what.what.parse().map_err(|error| {
             Failure::new(Exit::Usage, format!("{}: {}", what.what, chain(&error)))
         })?;
-        return Ok(CheckSpec::new(url));
+        return Ok((CheckSpec::new(url), String::new()));
     }
     let all = declared(&what.declared, console)?;
     let mut named = all
         .iter()
-        .flat_map(|desired| &desired.checks)
-        .filter(|(address, _)| is_called(address, &what.what));
+        .flat_map(|desired| {
+            let checks = desired.checks.iter();
+            checks.map(|(address, check)| (address, check, &desired.project))
+        })
+        .filter(|(address, ..)| is_called(address, &what.what));
     match (named.next(), named.next()) {
-        (Some((_, check)), None) => Ok(check.spec.clone()),
+        (Some((_, check, project)), None) => Ok((check.spec.clone(), project.to_string())),
         (None, _) => {
             let message = format!("no check is called {:?}", what.what);
             Err(Failure::new(Exit::Refused, message).hint("a URL begins with http:// or https://"))
         }
-        (Some((first, _)), Some((second, _))) => {
+        (Some((first, ..)), Some((second, ..))) => {
+            let more = if named.next().is_some() { ", ..." } else { "" };
             let message = format!(
-                "{:?} is more than one check: {first}, {second}, ...",
+                "{:?} is more than one check: {first}, {second}{more}",
                 what.what
             );
-            Err(Failure::new(Exit::Refused, message)
-                .hint("`lokahictl test --check` probes them all"))
+            let hint = format!("`lokahictl test --check {}` probes them all", what.what);
+            Err(Failure::new(Exit::Refused, message).hint(hint))
         }
     }
 }

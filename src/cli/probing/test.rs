@@ -55,13 +55,16 @@ pub(in crate::cli) async fn test(what: &Test, console: &mut Console<'_>) -> Resu
     };
     let checks: Vec<_> = all
         .iter()
-        .flat_map(|desired| &desired.checks)
-        .filter(|(address, check)| wanted(address) && check.spec.enabled)
+        .flat_map(|desired| {
+            let checks = desired.checks.iter();
+            checks.map(|(address, check)| (address, check, &desired.project))
+        })
+        .filter(|(address, check, _)| wanted(address) && check.spec.enabled)
         .collect();
     let prober = Prober::new(&what.reach)?;
     let progress = progress(checks.len());
     let mut probes = stream::iter(&checks)
-        .map(|(_, check)| prober.probe(&check.spec))
+        .map(|(_, check, project)| prober.probe(&check.spec, project.as_str()))
         .buffered(what.concurrency.into());
     let mut seen = Vec::with_capacity(checks.len());
     while let Some(observation) = probes.next().await {
@@ -73,7 +76,7 @@ pub(in crate::cli) async fn test(what: &Test, console: &mut Console<'_>) -> Resu
     let tested: Vec<Tested<'_>> = checks
         .iter()
         .zip(seen)
-        .map(|((address, check), observation)| Tested {
+        .map(|((address, check, _), observation)| Tested {
             address,
             check,
             observation,

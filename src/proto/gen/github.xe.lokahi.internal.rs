@@ -444,9 +444,12 @@ pub struct Probe {
     pub scheduled_unix_microseconds: i64,
     #[prost(bytes = "vec", tag = "5")]
     pub spec: ::prost::alloc::vec::Vec<u8>,
-    /// Whether the worker may put values in the places of secrets.
+    /// Whether the worker may put values in the places of secrets that are bound to nothing.
     #[prost(bool, tag = "6")]
     pub secrets_allowed: bool,
+    /// On whose behalf secrets are asked for.
+    #[prost(string, tag = "7")]
+    pub project: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Probe {
     const NAME: &'static str = "Probe";

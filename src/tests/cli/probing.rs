@@ -46,7 +46,7 @@ async fn declared_checks_are_tested_and_a_bad_one_has_its_own_code() {
         without_times(&all.out),
         "a 200 up\nb 404 down: status 404 is not 2xx\nc --- unknown (secret_unbound): \
          secret(\"tok\") may not be used: only what is declared has secrets, on a server with \
-         one declared project"
+         one declared project, unless SECRETS_BINDING binds it"
     );
     assert_eq!(all.words, "1 up, 1 would be down, 1 not tested\n");
     let one = lokahictl("", &["test", &files.at(""), "--check", "a"]).await;

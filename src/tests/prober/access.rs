@@ -6,7 +6,7 @@ use lokahi::files::secrets::Secrets;
 use lokahi::model::auth::Auth;
 use lokahi::model::check::CheckSpec;
 use lokahi::model::observation::Observation;
-use lokahi::model::secret::{Piece, SecretUse, Text};
+use lokahi::model::secret::{Piece, Text};
 use lokahi::model::tls::{TlsSpec, TlsVersion};
 use lokahi::prober::probe::ProbeContext;
 use rcgen::{CertificateParams, KeyPair};
@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use super::certificates::{Authority, serving, site_of};
 use super::manners::{recording, redirect};
 use super::site::{OK, Site, request};
-use super::{check, check_within, context, observe, observe_as, verdict};
+use super::{allowed, check, check_within, context, observe, observe_as, verdict};
 
 fn secret(name: &str) -> Text {
     Text::new([Piece::Secret(name.parse().unwrap())])
@@ -45,7 +45,7 @@ async fn over_tls(site: &Site, tls: TlsSpec) -> Observation {
         tls,
         ..check_within(&url, 5000)
     };
-    observe_as(&knowing(), &spec, SecretUse::Allowed).await
+    observe_as(&knowing(), &spec, &allowed()).await
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn a_password_is_told_to_its_site_and_to_no_other() {
         }),
         ..check(&start.url())
     };
-    let observation = observe_as(&knowing(), &spec, SecretUse::Allowed).await;
+    let observation = observe_as(&knowing(), &spec, &allowed()).await;
     assert_eq!(verdict(&observation), "up", "{observation:?}");
     // `ali:open sesame` (RFC 7617).
     let asked = starts.lock().unwrap().remove(0);
@@ -280,7 +280,7 @@ async fn one_token_serves_until_the_site_refuses_it() {
     let first = wanting("token-1").await;
     for _ in 0..3 {
         let spec = with_grant(&first, &login, secret("client"));
-        let observation = observe_as(&context, &spec, SecretUse::Allowed).await;
+        let observation = observe_as(&context, &spec, &allowed()).await;
         assert_eq!(verdict(&observation), "up", "{observation:?}");
     }
     {
@@ -294,9 +294,9 @@ async fn one_token_serves_until_the_site_refuses_it() {
     }
     let second = wanting("token-2").await;
     let spec = with_grant(&second, &login, secret("client"));
-    let refused = observe_as(&context, &spec, SecretUse::Allowed).await;
+    let refused = observe_as(&context, &spec, &allowed()).await;
     assert_eq!(refused.status, 401);
-    let renewed = observe_as(&context, &spec, SecretUse::Allowed).await;
+    let renewed = observe_as(&context, &spec, &allowed()).await;
     assert_eq!(verdict(&renewed), "up", "{renewed:?}");
 }
 

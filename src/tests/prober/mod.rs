@@ -47,10 +47,15 @@ fn check_within(url: &str, milliseconds: i64) -> CheckSpec {
 
 /// One probe; a hang of the prober itself fails the test.
 async fn observe(context: &ProbeContext, spec: &CheckSpec) -> Observation {
-    observe_as(context, spec, SecretUse::Refused).await
+    observe_as(context, spec, &SecretUse::bound("shop")).await
 }
 
-async fn observe_as(context: &ProbeContext, spec: &CheckSpec, secrets: SecretUse) -> Observation {
+/// On behalf of the only project that declares anything.
+fn allowed() -> SecretUse {
+    SecretUse::of(&"shop".into(), true, Some("shop"))
+}
+
+async fn observe_as(context: &ProbeContext, spec: &CheckSpec, secrets: &SecretUse) -> Observation {
     let id = CheckId(uuid::Uuid::from_u128(7));
     let probe = probe(context, spec, id, clock::now(), secrets);
     tokio::time::timeout(GENEROUS, probe).await.unwrap()

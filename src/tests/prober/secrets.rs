@@ -1,5 +1,6 @@
 //! Secrets of a probe: asked for when it is sent, told to nobody but the site.
 
+use lokahi::files::bindings::BindingFile;
 use lokahi::files::private::random_hex;
 use lokahi::files::secrets::Secrets;
 use lokahi::model::check::{Assert, CheckSpec, Method};
@@ -8,7 +9,7 @@ use lokahi::prober::probe::ProbeContext;
 
 use super::manners::{recording, redirect};
 use super::site::OK;
-use super::{check, context, observe_as, verdict};
+use super::{allowed, check, context, observe_as, verdict};
 
 /// A folder with one secret, `form`.
 struct Folder(std::path::PathBuf);
@@ -62,7 +63,7 @@ async fn they_come_from_the_environment_and_from_a_folder() {
     let context = folder.context();
     for value in ["first", "second"] {
         folder.write(value);
-        let observation = observe_as(&context, &asking(&site.url()), SecretUse::Allowed).await;
+        let observation = observe_as(&context, &asking(&site.url()), &allowed()).await;
         assert_eq!(verdict(&observation), "up", "{observation:?}");
         let sent = heads.lock().unwrap().remove(0);
         assert!(
@@ -78,7 +79,7 @@ async fn without_a_value_nothing_is_asked() {
     let (folder, (site, heads)) = (Folder::new(), recording(OK.into()).await);
     let context = folder.context();
     let mut spec = asking(&site.url());
-    let refused = observe_as(&context, &spec, SecretUse::Refused).await;
+    let refused = observe_as(&context, &spec, &SecretUse::bound("shop")).await;
     assert_eq!(verdict(&refused), "unknown secret_unbound");
     assert!(
         refused
@@ -86,7 +87,7 @@ async fn without_a_value_nothing_is_asked() {
             .starts_with("secret(\"tok\") may not be used")
     );
     spec.body = text("", "no-ne");
-    let missing = observe_as(&context, &spec, SecretUse::Allowed).await;
+    let missing = observe_as(&context, &spec, &allowed()).await;
     assert_eq!(verdict(&missing), "unknown secret_missing");
     assert_eq!(
         missing.detail,
@@ -105,7 +106,7 @@ async fn a_redirect_takes_neither_header_nor_body_away() {
         headers: vec![("Accept".into(), text("x; ", "tok"))],
         ..asking(&start.url())
     };
-    let observation = observe_as(&folder.context(), &spec, SecretUse::Allowed).await;
+    let observation = observe_as(&folder.context(), &spec, &allowed()).await;
     assert_eq!(verdict(&observation), "up", "{observation:?}");
     let (near, far) = (
         first.lock().unwrap().remove(0),
@@ -147,7 +148,7 @@ async fn a_site_that_says_them_back_is_not_quoted() {
             }],
             ..asking(&site.url())
         };
-        let observation = observe_as(&folder.context(), &spec, SecretUse::Allowed).await;
+        let observation = observe_as(&folder.context(), &spec, &allowed()).await;
         assert_eq!(verdict(&observation), class, "{observation:?}");
         let shown = format!("{observation:?}");
         assert!(!observation.detail.is_empty());
@@ -155,4 +156,39 @@ async fn a_site_that_says_them_back_is_not_quoted() {
             assert!(!shown.contains(part), "{shown}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_bound_goes_to_its_hosts_for_its_projects_alone() {
+    let folder = Folder::new();
+    let (site, _heads) = recording(OK.into()).await;
+    let file = folder.0.join("binding");
+    let bind = |hosts: &str| {
+        let text = format!(
+            "secret \"tok\" {{\n  hosts    = [{hosts}]\n  projects = [\"shop\"]\n}}\n\n\
+             secret \"form\" {{\n  hosts    = [{hosts}]\n  projects = [\"shop\"]\n}}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    bind("\"127.0.0.1\"");
+    let secrets = Secrets::with_variables(Some(folder.0.clone()), |name| {
+        (name == "LOKAHI_SECRET_TOK").then(|| "s3cret".into())
+    });
+    let secrets = secrets.bound_by(BindingFile::open(&file).unwrap());
+    let context = context().with_secrets(secrets);
+    let spec = asking(&site.url());
+    // Of many projects, and not even applied: what is bound is used.
+    let good = observe_as(&context, &spec, &SecretUse::bound("shop")).await;
+    assert_eq!(verdict(&good), "up", "{good:?}");
+    let other = observe_as(&context, &spec, &SecretUse::bound("blog")).await;
+    assert_eq!(verdict(&other), "unknown secret_unbound");
+    // What is bound elsewhere does not go here for the only project, either.
+    bind("\"*.shop.example.com\"");
+    let elsewhere = observe_as(&context, &spec, &allowed()).await;
+    assert_eq!(verdict(&elsewhere), "unknown secret_unbound");
+    assert_eq!(
+        elsewhere.detail,
+        "secret(\"tok\") may not be used by project \"shop\" for 127.0.0.1: it is bound to hosts \
+         [*.shop.example.com] and projects [shop]"
+    );
 }

@@ -106,7 +106,7 @@ fn batch(specs: &[CheckSpec]) -> ProbeBatch {
         spec_id: SpecId(1),
         scheduled_at: clock::now(),
         spec: lokahi::spec::encode_check(spec).into(),
-        secrets: SecretUse::Refused,
+        secrets: SecretUse::bound("shop"),
     });
     ProbeBatch {
         batch: 7,
