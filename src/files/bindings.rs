@@ -13,7 +13,6 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use crate::model::secret::SecretName;
-use crate::runtime::chain::chain;
 
 /// The largest file, in bytes.
 const MAX: u64 = 1024 * 1024;
@@ -148,8 +147,8 @@ impl BindingFile {
                     known.1 = Arc::new(bindings);
                 }
                 Err(error) => {
-                    let why = chain(&error);
-                    warn!(why, "the bindings of secrets stay as they were");
+                    let error = &error as &dyn std::error::Error;
+                    warn!(error, "the bindings of secrets stay as they were");
                 }
             }
         }
