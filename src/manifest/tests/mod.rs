@@ -3,6 +3,7 @@
 
 mod causes;
 mod codes;
+mod given;
 mod hunted;
 mod lifecycle;
 mod laws;
