@@ -60,13 +60,49 @@ fn what_is_followed_is_not_seen() {
     for list in ["[200, 301]", "[304]", "[\"2xx\", \"3xx\"]", "[300]"] {
         assert_eq!(status(list), [] as [&str; 0], "{list}");
     }
-    let told = condition("response.status == 302 && response.body != \"\"");
-    assert!(told[0].starts_with("LK0902 the status 302 is not seen"));
+    for (text, expect) in [
+        (
+            "response.status == 302 && response.body != \"\"",
+            "the status 302 is",
+        ),
+        (
+            "response.status == 301 || response.status == 302",
+            "the statuses 301, 302 are",
+        ),
+        (
+            "contains([301, 308], response.status)",
+            "the statuses 301, 308 are",
+        ),
+        ("302 == response.status ? true : false", "the status 302 is"),
+    ] {
+        let told = condition(text);
+        assert_eq!(told.len(), 1, "{text}");
+        let expect = format!("LK0902 {expect} not seen: redirects are followed");
+        assert!(told[0].starts_with(&expect), "{told:?}");
+    }
     for text in [
         "response.status == 200 || response.status == 302",
         "response.status != 302",
     ] {
         assert_eq!(condition(text), [] as [&str; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_redirect_that_is_not_followed_is_seen() {
+    for part in [
+        "status = [301]",
+        "status = [\"3xx\"]",
+        "condition = response.status == 301",
+        "condition = contains([301, 302], response.status)",
+    ] {
+        let own = format!("  follow_redirects = false\n  assert {{\n    {part}\n  }}");
+        assert_eq!(lints(&own), [] as [&str; 0], "{part}");
+        let inherited = format!(
+            "defaults {{\n  follow_redirects = false\n  webhook_url = \"https://h.example.com/\"\n}}\n\
+             check \"web\" {{\n  url = \"https://example.com/\"\n  assert {{\n    {part}\n  }}\n}}\n"
+        );
+        assert_eq!(told(&inherited), [] as [&str; 0], "{part}");
     }
 }
 
