@@ -5,6 +5,7 @@ mod expectations;
 mod secrets;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash as _;
 
 use crate::manifest::ast::Expression;
 use crate::manifest::attributes::check::CHECK;
@@ -15,6 +16,7 @@ use crate::manifest::layer::Layer;
 use crate::manifest::source::{Sources, Span};
 use crate::model::check::CheckSpec;
 use url::{Host, Position};
+use xxhash_rust::xxh3::Xxh3;
 
 /// A host is asked often from here on, in seconds.
 const OFTEN: u32 = 5;
@@ -91,7 +93,7 @@ fn plain_http(spec: &CheckSpec, url: &Node, problems: &mut Vec<Problem>) {
 /// What a check asks, as far as it is compared with what others ask.
 #[derive(Debug)]
 pub(super) struct Question {
-    /// Of the method, the URL, the headers and the body: two that are equal ask the same.
+    /// Of all that is asked, and of whom: two that are equal ask the same.
     digest: u128,
     /// Where the URL stands.
     url: Span,
@@ -104,11 +106,16 @@ impl Question {
         let parsed = spec.url.parse();
         // In the one way that it is asked in: without a default port, and what follows `#`.
         let site = &parsed[..Position::AfterQuery];
-        let asked = format!("{:?}", (spec.method, site, &spec.headers, &spec.body));
+        let mut digest = Xxh3::new();
+        (site, spec.question()).hash(&mut digest);
         let often = spec.every.seconds() < OFTEN;
-        let host = parsed.host_str().map(Box::from).filter(|_| often);
+        let host = match &spec.connect_to {
+            _ if !often => None,
+            Some(instead) => Some(instead.host.to_string().into()),
+            None => parsed.host_str().map(Box::from),
+        };
         Self {
-            digest: xxhash_rust::xxh3::xxh3_128(asked.as_bytes()),
+            digest: digest.digest128(),
             url,
             often: host,
         }

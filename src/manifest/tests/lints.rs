@@ -107,6 +107,54 @@ fn a_redirect_that_is_not_followed_is_seen() {
 }
 
 #[test]
+fn two_that_ask_otherwise_ask_something_else() {
+    let same = |more: &str| {
+        let check = |name: &str, more: &str| {
+            format!(
+                "check \"{name}\" {{\n  url = \"https://example.com/\"\n  webhook_url = \"https://h.example.com/\"\n{more}}}\n"
+            )
+        };
+        let told = told(&format!("{}{}", check("a", ""), check("b", more)));
+        told.iter().any(|one| one.starts_with("LK0904"))
+    };
+    assert!(same(""));
+    assert!(same(
+        "  every = \"30s\"\n  assert {\n    status = [200]\n  }\n"
+    ));
+    for more in [
+        "ip_family = 6",
+        "connect_to = \"10.0.0.7\"",
+        "http_version = \"2\"",
+        "follow_redirects = false",
+        "max_redirects = 3",
+        "auth {\n    token = secret(\"a\")\n  }",
+        "tls {\n    min_version = \"1.3\"\n  }",
+        "method = \"HEAD\"",
+    ] {
+        assert!(!same(&format!("  {more}\n")), "{more}");
+    }
+}
+
+#[test]
+fn who_is_asked_often_is_whom_is_connected_to() {
+    let checks = |to: fn(usize) -> String| {
+        let check = |n: usize| {
+            format!(
+                "check \"a{n}\" {{\n  url = \"https://example.com/{n}\"\n  every = \"2s\"\n  connect_to = \"{}\"\n  webhook_url = \"https://h.example.com/\"\n}}\n",
+                to(n)
+            )
+        };
+        told(&(0..11).map(check).collect::<String>())
+    };
+    assert_eq!(checks(|n| format!("10.0.0.{n}:81")), [] as [&str; 0]);
+    let one = checks(|n| format!("10.0.0.7:{}", n + 1));
+    assert!(
+        one[0].contains("11 checks ask 10.0.0.7 more often"),
+        "{one:?}"
+    );
+}
+
+#[test]
 fn tokens_are_found_wherever_everyone_sees_them() {
     for lines in [
         "  url = \"https://example.com/?token=83f1c2a4c5d6\"",
