@@ -1,6 +1,7 @@
 //! The language as tables of input and answer: what files mean, and how each
 //! problem reads. The laws are in `laws`.
 
+mod access;
 mod causes;
 mod codes;
 mod given;
