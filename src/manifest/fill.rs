@@ -1,7 +1,10 @@
 //! From a merged layer to a spec that cannot be wrong.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use url::Host;
 
 use crate::manifest::attributes::DEFAULTS;
 use crate::manifest::attributes::access::{AUTH, TLS};
@@ -55,6 +58,7 @@ impl<'a> Filling<'a> {
             }
         }
         self.access(layer, &mut draft);
+        self.dialled(layer, &draft);
         self.asserts(layer, &mut draft);
         let implicit = draft.webhook_url.take().map(|url| WebhookSpec {
             url,
@@ -130,6 +134,39 @@ impl<'a> Filling<'a> {
             };
             self.problems
                 .push(Problem::new(Code::Missing, inner.span, why));
+        }
+    }
+
+    /// An address that is written out is of one version of IP.
+    fn dialled(&mut self, layer: &Layer, draft: &Draft) {
+        let Some(family) = draft.check.ip_family else {
+            return;
+        };
+        let row = |name: &str| CHECK.attribute(name).and_then(|(row, _)| layer.get(row));
+        let (name, host) = match &draft.check.connect_to {
+            Some(instead) => ("connect_to", Some(instead.host.clone())),
+            None => (
+                "url",
+                draft.check.url.parse().host().map(|it| it.to_owned()),
+            ),
+        };
+        let address = match host {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            _ => return,
+        };
+        if let (false, Some(wanted), Some(given)) =
+            (family.has(address), row("ip_family"), row(name))
+        {
+            let message = format!(
+                "`ip_family` is {}, and `{name}` is an address of the other version: it is never dialled",
+                family.number()
+            );
+            let problem = Problem::new(Code::Contradiction, wanted.span, message);
+            let problem = problem.also(given.span, format!("`{name}` is given here"));
+            self.problems.push(problem.hint(
+                "leave `ip_family` out, or write the address of a host that has both as a name",
+            ));
         }
     }
 

@@ -28,3 +28,36 @@ fn what_can_never_be_probed_is_refused() {
         assert_eq!(told.len(), 1, "{lines}: {told:?}");
     }
 }
+
+#[test]
+fn an_address_is_of_one_version_of_ip() {
+    let of = |url: &str, lines: &str| {
+        let text = format!("check \"web\" {{\n  url = \"{url}\"\n  {lines}\n}}\n");
+        let mut told = told(&text);
+        told.retain(|one| one.starts_with("LK0408"));
+        told.len()
+    };
+    for (url, lines, count) in [
+        ("https://127.0.0.1/", "ip_family = 6", 1),
+        ("https://[::1]/", "ip_family = 4", 1),
+        ("https://[::1]/", "ip_family = 6", 0),
+        ("https://a.example.com/", "ip_family = 6", 0),
+        (
+            "https://a.example.com/",
+            "ip_family = 6\n  connect_to = \"10.0.0.7\"",
+            1,
+        ),
+        (
+            "https://127.0.0.1/",
+            "ip_family = 6\n  connect_to = \"[::1]:80\"",
+            0,
+        ),
+        (
+            "https://127.0.0.1/",
+            "ip_family = 6\n  connect_to = \"a.example.com\"",
+            0,
+        ),
+    ] {
+        assert_eq!(of(url, lines), count, "{url} {lines}");
+    }
+}
