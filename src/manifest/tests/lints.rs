@@ -155,11 +155,30 @@ fn who_is_asked_often_is_whom_is_connected_to() {
 }
 
 #[test]
+fn what_is_written_out_in_auth_is_told() {
+    for lines in [
+        "username = \"ada\"\n    password = \"pw\"",
+        "token = \"abc\"",
+        "token_url = \"https://l.example.com/\"\n    client_id = \"ada\"\n    client_secret = \"x\"",
+    ] {
+        let told = lints(&format!("  auth {{\n    {lines}\n  }}"));
+        assert_eq!(told.len(), 1, "{lines}: {told:?}");
+        assert!(told[0].starts_with("LK0905 `"), "{told:?}");
+    }
+    let good = "  auth {\n    username = \"ada\"\n    password = secret(\"pw\")\n  }";
+    assert_eq!(lints(good), [] as [&str; 0]);
+}
+
+#[test]
 fn tokens_are_found_wherever_everyone_sees_them() {
     for lines in [
         "  url = \"https://example.com/?token=83f1c2a4c5d6\"",
         "  url = \"https://example.com/?a=1&api_key=83f1c2a4c5d6\"",
         "  url = \"https://example.com/ghp_0123456789abcdef\"",
+        "  url = \"https://example.com/?a=1&token=abc\"",
+        "  url = \"https://example.com/?api-key=ab%20c#x\"",
+        "  headers = { shop-api-key = \"a83f1c2a\" }",
+        "  headers = { cookie = \"sid=a83f1c2a\" }",
         "  body = jsonencode({ user = \"ada\", password = \"correct-horse\" })",
         "  body = \"user=ada&password=correct-horse\"",
         "  body = \"xoxb-0123456789-abcdef\"",
