@@ -187,8 +187,13 @@ impl Layering<'_> {
                 attribute.name
             );
             let problem = Problem::new(Code::SensitiveMisplaced, span, message);
-            self.problems
-                .push(problem.hint("let the worker look it up: secret(\"name\")"));
+            let hint = match known.bounds.contains("secret") {
+                true => "let the worker look it up: secret(\"name\")",
+                false => {
+                    "what a check says is for everyone to read: say it by a variable that is not `sensitive`"
+                }
+            };
+            self.problems.push(problem.hint(hint));
             return invalid;
         }
         self.uses.secrets_of(&node);

@@ -25,8 +25,10 @@ fn wrong_type(node: &Node, wanted: &str) -> Problem {
     if matches!(node.value, Value::Secret(_)) {
         let message = format!("wanted {wanted}, found a secret: its value would be stored or seen");
         let problem = Problem::new(Code::SecretMisplaced, node.span, message);
-        return problem
-            .hint("secrets can stand in header values, in `body` and in a webhook's `url`");
+        return problem.hint(
+            "secrets can stand in header values, in `body`, in what `auth` has, in `key` of \
+                   `tls`, in `webhook_url` and in a webhook's `url`",
+        );
     }
     let message = format!("wanted {wanted}, found {}", node.value.kind());
     let problem = Problem::new(Code::WrongType, node.span, message);

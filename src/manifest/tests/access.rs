@@ -61,3 +61,30 @@ fn an_address_is_of_one_version_of_ip() {
         assert_eq!(of(url, lines), count, "{url} {lines}");
     }
 }
+
+#[test]
+fn a_hint_names_a_secret_only_where_it_may_stand() {
+    let hint = |line: &str| {
+        let text = format!(
+            "variable \"s\" {{\n  sensitive = true\n  default = \"x\"\n}}\n\
+             check \"web\" {{\n  url = \"https://example.com/\"\n  {line}\n}}\n"
+        );
+        let told = told(&text);
+        let found = told.iter().find(|one| one.starts_with("LK0511")).unwrap();
+        found.contains("secret(")
+    };
+    for line in [
+        "body = var.s",
+        "webhook_url = var.s",
+        "auth {\n    token = var.s\n  }",
+    ] {
+        assert!(hint(line), "{line}");
+    }
+    for line in [
+        "labels = { a = var.s }",
+        "playbook_url = var.s",
+        "connect_to = var.s",
+    ] {
+        assert!(!hint(line), "{line}");
+    }
+}
