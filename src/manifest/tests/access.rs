@@ -2,6 +2,7 @@
 //! inherited and taken away.
 
 use super::causes::told;
+use super::good;
 
 /// The errors of a check with these lines.
 fn errors(lines: &str) -> Vec<String> {
@@ -60,6 +61,51 @@ fn an_address_is_of_one_version_of_ip() {
     ] {
         assert_eq!(of(url, lines), count, "{url} {lines}");
     }
+}
+
+#[test]
+fn one_mistake_in_a_block_is_one() {
+    for lines in [
+        "tls {\n    cert = \"x\"\n    key = secret(\"k\")\n  }",
+        "auth {\n    token_url = \"x\"\n    client_id = \"a\"\n    client_secret = secret(\"b\")\n  }",
+    ] {
+        let told = errors(&format!("  {lines}"));
+        assert_eq!(told.len(), 1, "{lines}: {told:?}");
+    }
+}
+
+#[test]
+fn what_is_inherited_can_be_taken_away() {
+    let of = |own: &str| {
+        format!(
+            "defaults {{\n  auth {{\n    username = \"a\"\n    password = secret(\"b\")\n  }}\n}}\n\
+             check \"web\" {{\n  url = \"https://example.com/\"\n  auth {{\n{own}  }}\n}}\n"
+        )
+    };
+    let none = of("    username = null\n    password = null\n");
+    assert_eq!(good(&[("web.hcl", &none)]).checks["web"].spec.auth, None);
+    assert!(
+        good(&[("web.hcl", &of(""))]).checks["web"]
+            .spec
+            .auth
+            .is_some()
+    );
+    assert_eq!(errors("  auth {\n  }").len(), 1);
+    // The other half stands elsewhere, and is pointed at.
+    let both = of("    token = secret(\"c\")\n");
+    let list = super::compiled(&[("web.hcl", &both)]).unwrap_err();
+    let also: Vec<_> = list.0[0]
+        .also
+        .iter()
+        .map(|(at, why)| (at.line, why.as_str()))
+        .collect();
+    assert_eq!(
+        also,
+        [
+            (3, "`username` is given here"),
+            (4, "`password` is given here")
+        ]
+    );
 }
 
 #[test]
