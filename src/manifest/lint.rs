@@ -12,6 +12,7 @@ use crate::manifest::attributes::check::CHECK;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::Node;
 use crate::manifest::expand::Expanded;
+use crate::manifest::format::texts;
 use crate::manifest::layer::Layer;
 use crate::manifest::source::{Sources, Span};
 use crate::model::check::CheckSpec;
@@ -188,10 +189,17 @@ impl Silence {
                 continue;
             }
             let found = comments.entry(file).or_default();
+            let mut texts = texts(text).into_iter().peekable();
             let mut start = 0_u32;
             let lines: Vec<&str> = text.split('\n').collect();
             for (number, line) in lines.iter().enumerate() {
-                if let Some(comment) = comment(file, start, number, line, &lines) {
+                let sign = start as usize + line.find(IGNORE).unwrap_or_default();
+                while texts.next_if(|text| text.end <= sign).is_some() {}
+                // What stands in a text is no comment.
+                let in_text = texts.peek().is_some_and(|text| text.contains(&sign));
+                if let Some(comment) = comment(file, start, number, line, &lines)
+                    && !in_text
+                {
                     found.push(comment);
                 }
                 start += line.len() as u32 + 1;
@@ -220,10 +228,12 @@ impl Silence {
         covered
     }
 
-    /// The comments that silenced nothing.
-    pub(super) fn useless(self) -> impl Iterator<Item = Problem> {
+    /// The comments that silenced nothing; those that name no lint only, unless all lints were
+    /// `looked` for.
+    pub(super) fn useless(self, looked: bool) -> impl Iterator<Item = Problem> {
         let comments = self.comments.into_values().flatten();
-        comments.filter(|comment| !comment.useful).map(|comment| {
+        let useless = move |one: &Comment| !one.useful && (looked || one.codes.is_empty());
+        comments.filter(useless).map(|comment| {
             let message = match comment.codes.is_empty() {
                 true => "this comment names no lint".to_owned(),
                 false => format!("nothing to silence here: {}", comment.codes.join(", ")),

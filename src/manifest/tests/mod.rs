@@ -10,6 +10,7 @@ mod lifecycle;
 mod laws;
 mod lints;
 mod meaning;
+mod meant;
 mod rendered;
 mod expressions;
 mod notation;

@@ -1,0 +1,30 @@
+//! What is told of a slip: what was most likely meant, and no word of what was not wrong.
+
+use super::causes::told;
+
+#[test]
+fn what_stands_in_a_text_silences_nothing() {
+    let check = |lines: &str| {
+        format!("check \"web\" {{\n  webhook_url = \"https://h.example.com/\"\n{lines}}}\n")
+    };
+    let url = "  url = \"http://a.example.com/\"\n";
+    for body in [
+        "\"# lokahi-ignore: LK0901 x\"",
+        "<<END\n# lokahi-ignore: LK0901 x\nEND",
+    ] {
+        let list = told(&check(&format!("  body = {body}\n{url}")));
+        assert_eq!(list.len(), 1, "{list:?}");
+        assert!(list[0].starts_with("LK0901 "), "{list:?}");
+    }
+    let comment = "  # lokahi-ignore: LK0901 x\n  url = \"https://a.example.com/\"\n";
+    assert!(told(&check(comment))[0].starts_with("LK0909 "));
+    // What was not looked at as a whole may have had it.
+    for more in ["  timeout = 1\n", "  body = var.none\n"] {
+        let variable = "variable \"none\" {\n  type = string\n}\n";
+        let list = told(&format!("{variable}{}", check(&format!("{comment}{more}"))));
+        assert!(
+            !list.iter().any(|one| one.starts_with("LK0909")),
+            "{list:?}"
+        );
+    }
+}
