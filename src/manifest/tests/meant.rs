@@ -28,3 +28,23 @@ fn what_stands_in_a_text_silences_nothing() {
         );
     }
 }
+
+#[test]
+fn a_heredoc_ends_with_its_marker_alone() {
+    for text in [
+        "[<<END\nfoo\nEND, 2]",
+        "<<END\nfoo\nEND of file\nEND",
+        "<<END\nfoo\nEND${1}\nEND",
+    ] {
+        let list = told(&format!("locals {{\n  a = {text}\n}}\n"));
+        assert_eq!(list.len(), 1, "{text}: {list:?}");
+        assert!(
+            list[0].contains("a heredoc ends with a line of END alone"),
+            "{list:?}"
+        );
+    }
+    for text in ["[<<END\nfoo\n  END\n, 2]", "<<END\nfoo\nEND \t"] {
+        let list = told(&format!("locals {{\n  a = {text}\n}}\n"));
+        assert!(list.iter().all(|one| one.starts_with("LK0903")), "{list:?}");
+    }
+}
