@@ -48,3 +48,18 @@ fn a_heredoc_ends_with_its_marker_alone() {
         assert!(list.iter().all(|one| one.starts_with("LK0903")), "{list:?}");
     }
 }
+
+#[test]
+fn moves_in_a_circle() {
+    let moved = |from: &str, to: &str| {
+        format!("moved {{\n  from = check.{from}\n  to   = check.{to}\n}}\n")
+    };
+    let list = told(&format!("{}{}", moved("a", "b"), moved("b", "a")));
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert!(
+        list[0].contains("these moves go in a circle: check.a -> check.b -> check.a"),
+        "{list:?}"
+    );
+    let released = "removed {\n  from = check.a\n  lifecycle {\n    destroy = false\n  }\n}\n";
+    assert!(told(released)[0].contains("action = \"release\""));
+}
