@@ -125,7 +125,13 @@ fn no_text(key: &Key, value: &Node) -> Problem {
     if matches!(value.value, Value::Secret(_)) {
         return wrong_type(value, "a string");
     }
-    wrong_type(value, "a string").hint(format!("the value of `{}`", cut(&key.text)))
+    let problem = wrong_type(value, "a string");
+    let message = format!("{} as the value of `{}`", problem.message, cut(&key.text));
+    let hint = match value.value {
+        Value::List(_) | Value::Set(_) => "write one text, as join(\", \", [...])",
+        _ => "write a text in quotes, a number or a bool",
+    };
+    Problem { message, ..problem }.hint(hint)
 }
 
 /// An object of at most `most` entries whose values are strings; `None` where

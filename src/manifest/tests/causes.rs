@@ -32,7 +32,7 @@ pub(super) fn told(text: &str) -> Vec<String> {
 }
 
 /// A check with these lines, which everybody hears of.
-fn in_check(lines: &str) -> String {
+pub(super) fn in_check(lines: &str) -> String {
     format!(
         "check \"web\" {{\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n{lines}\n}}\n"
     )

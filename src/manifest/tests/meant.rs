@@ -1,6 +1,6 @@
 //! What is told of a slip: what was most likely meant, and no word of what was not wrong.
 
-use super::causes::told;
+use super::causes::{in_check, told};
 
 #[test]
 fn what_stands_in_a_text_silences_nothing() {
@@ -62,4 +62,14 @@ fn moves_in_a_circle() {
     );
     let released = "removed {\n  from = check.a\n  lifecycle {\n    destroy = false\n  }\n}\n";
     assert!(told(released)[0].contains("action = \"release\""));
+}
+
+#[test]
+fn only_what_is_wrong_in_an_object_is_told() {
+    let list = told(&in_check("  labels = { a = 1, b = true, c = [1] }"));
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert!(
+        list[0].contains("wanted a string, found a list as the value of `c` | write one text"),
+        "{list:?}"
+    );
 }
