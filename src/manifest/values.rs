@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::convert;
 use crate::manifest::eval::value::{Key, Node, Piece, Value, secret_text};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
@@ -62,6 +63,11 @@ pub fn string(node: &Node, most: usize) -> Read<&str> {
             Err(Problem::new(Code::OutOfBounds, node.span, message))
         }
         Value::String(text) => Ok(text),
+        Value::Integer(_) | Value::Float(_) | Value::Bool(_) => {
+            let quoted =
+                convert::text(&node.value).map(|text| format!("write \"{text}\", in quotes"));
+            Err(wrong_type(node, "a string").maybe_hint(quoted))
+        }
         _ => Err(wrong_type(node, "a string")),
     }
 }
@@ -73,6 +79,10 @@ pub fn integer(node: &Node, least: i64, most: i64) -> Read<i64> {
         Value::Integer(number) => {
             let message = format!("{number} must be between {least} and {most}");
             Err(Problem::new(Code::OutOfBounds, node.span, message))
+        }
+        Value::String(ref text) if text.parse::<i64>().is_ok() => {
+            let hint = format!("write {}, without quotes", cut(text));
+            Err(wrong_type(node, "a whole number").hint(hint))
         }
         _ => Err(wrong_type(node, "a whole number")),
     }
@@ -97,7 +107,11 @@ pub fn list(node: &Node, most: usize) -> Read<&[Node]> {
             Err(Problem::new(Code::OutOfBounds, node.span, message))
         }
         Value::List(items) | Value::Set(items) => Ok(items),
-        Value::String(_) | Value::Integer(_) | Value::Reference(_) => {
+        Value::Integer(number) => {
+            let hint = format!("put it into brackets: `[{number}]`");
+            Err(wrong_type(node, "a list").hint(hint))
+        }
+        Value::String(_) | Value::Reference(_) => {
             Err(wrong_type(node, "a list").hint("put it into brackets: `[...]`"))
         }
         _ => Err(wrong_type(node, "a list")),

@@ -73,3 +73,31 @@ fn only_what_is_wrong_in_an_object_is_told() {
         "{list:?}"
     );
 }
+
+#[test]
+fn what_was_most_likely_meant() {
+    for (line, expect) in [
+        ("tls {\n  min_version = 1.3\n}", "write \"1.3\", in quotes"),
+        ("http_version = 2", "write \"2\", in quotes"),
+        (
+            "confirm {\n  failures = \"3\"\n}",
+            "write 3, without quotes",
+        ),
+        ("assert {\n  status = 200\n}", "brackets: `[200]`"),
+        ("body = \"${}\"", "an expression is missing"),
+        ("body =\u{a0}\"a\"", "a non-breaking space stands here"),
+        ("body = \0\"a\"", "a NUL byte stands here"),
+        ("count = var.x ? 1 : 0", "enabled = CONDITION"),
+    ] {
+        let list = told(&in_check(line));
+        assert!(
+            list.iter().any(|one| one.contains(expect)),
+            "{line}: {list:?}"
+        );
+    }
+    let list = told("url = \"https://example.com/\"\n");
+    assert!(list[0].contains("stands in a `check"), "{list:?}");
+    let conflict = "check \"a\" {\n<<<<<<< ours\n  url = \"https://a.example.com/\"\n=======\n  url = \"https://b.example.com/\"\n>>>>>>> theirs\n}\n";
+    let list = told(conflict);
+    assert!(list[0].contains("a merge conflict stands here"), "{list:?}");
+}
