@@ -459,7 +459,7 @@ pub(super) struct Validate {
     /// End with 3 if there are warnings
     #[arg(long)]
     pub(super) deny_warnings: bool,
-    /// How many problems are printed; the others are counted
+    /// How many problems are printed, errors before warnings; the others are counted
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(super) max_errors: usize,
 }
@@ -485,7 +485,7 @@ pub(super) struct Render {
     pub(super) path: PathBuf,
     #[command(flatten)]
     pub(super) inputs: InputFlags,
-    /// Only this check; NAME[\"KEY\"] or, for all of a for_each, NAME
+    /// Only this check; `NAME["KEY"]` or, for all of a for_each, NAME
     #[arg(long, value_name = "NAME")]
     pub(super) check: Option<String>,
     /// Say which line gave each value

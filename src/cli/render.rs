@@ -9,7 +9,7 @@ use super::validate::{diagnostic, style};
 use crate::manifest::compile::{Compiled, Keep, OriginLine};
 use crate::manifest::inputs::{Inputs, Missing};
 use crate::manifest::report;
-use crate::manifest::written::{check_text, comment, project_text, webhook_text};
+use crate::manifest::written::{check_text, comment, project_fields, project_text, webhook_text};
 use crate::model::desired::Desired;
 use crate::reconcile::load;
 
@@ -103,7 +103,7 @@ fn hcl(
         write!(console.out, "{above}{text}")
     };
     if what.check.is_none() {
-        let project = project_text(&desired.project);
+        let project = project_text(&desired.project, &desired.project_spec);
         write(format!("# {}\n\n{project}", comment(root)))?;
         for (name, webhook) in &desired.webhooks {
             write(webhook_text(name, &webhook.spec))?;
@@ -166,6 +166,9 @@ fn document(what: &Render, desired: &Desired, compiled: &Compiled) -> serde_json
             (address.clone(), document)
         })
         .collect();
+    let values: serde_json::Map<String, serde_json::Value> = project_fields(&desired.project_spec)
+        .map(|(name, value)| (name.to_owned(), value.to_json()))
+        .collect();
     let webhooks: serde_json::Map<String, serde_json::Value> = desired
         .webhooks
         .iter()
@@ -179,6 +182,6 @@ fn document(what: &Render, desired: &Desired, compiled: &Compiled) -> serde_json
         })
         .collect();
     serde_json::json!({
-        "project": desired.project.to_string(), "webhooks": webhooks, "checks": checks,
+        "project": desired.project.to_string(), "values": values, "webhooks": webhooks, "checks": checks,
     })
 }

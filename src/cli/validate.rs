@@ -165,13 +165,25 @@ fn listed(validated: &[Validated]) -> Vec<(&str, &Diagnostic)> {
 }
 
 fn human(validated: &[Validated], most: usize, console: &mut Console<'_>) -> Result<(), Failure> {
-    let mut left = most;
+    // The warnings of one root hide no error of another.
+    let mut errors = count(validated, Severity::Error).min(most);
+    let mut warnings = most - errors;
     let mut style = style(console);
     for one in validated {
-        style.most = left;
+        let of = |severity| {
+            one.problems
+                .iter()
+                .filter(|it| it.severity == severity)
+                .count()
+        };
+        let shown = (
+            of(Severity::Error).min(errors),
+            of(Severity::Warning).min(warnings),
+        );
+        style.most = shown.0 + shown.1;
         let text = report::human(&one.problems, &one.root, style);
         console.out.write_all(text.as_bytes())?;
-        left = left.saturating_sub(one.problems.len());
+        (errors, warnings) = (errors - shown.0, warnings - shown.1);
     }
     summary(validated, console)
 }

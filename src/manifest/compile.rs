@@ -147,10 +147,13 @@ fn finish(
     problems.retain(|problem| {
         problem.code.severity() == Severity::Error || !silence.covers(problem, sources)
     });
-    problems.extend(silence.useless());
+    let is_error = |problem: &Problem| problem.code.severity() == Severity::Error;
+    // What has errors, or hangs on what is not known, was not looked at as a whole.
+    let looked =
+        compiled.unknown.is_empty() && refused.is_empty() && !problems.iter().any(is_error);
+    problems.extend(silence.useless(looked));
     problems.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
     problems.dedup_by(|a, b| a.span.is_some() && a.span == b.span && a.code == b.code);
-    let is_error = |problem: &Problem| problem.code.severity() == Severity::Error;
     let more = problems.len() > Diagnostics::MAX;
     let wrong = problems.iter().any(is_error) || !refused.is_empty();
     if more {

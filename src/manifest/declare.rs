@@ -309,7 +309,7 @@ pub(super) fn unknown_block(block: &Block, schema: &'static table::Block) -> Pro
 const HABITS: &[(&str, &str)] = &[
     (
         "count",
-        "there is no `count`: write `for_each = toset([\"a\", \"b\"])`, and each.key where they differ",
+        "there is no `count`: for several write `for_each = toset([\"a\", \"b\"])`, and each.key where they differ; for one or none `for_each = CONDITION ? toset([\"x\"]) : toset([])`, or `enabled = CONDITION`",
     ),
     (
         "dynamic",
@@ -366,8 +366,13 @@ fn unknown(name: &str, schema: &'static table::Block) -> Option<String> {
         return Some(format!("this version of lokahi does not have `{name}` yet"));
     }
     did_you_mean(name, schema.names()).or_else(|| {
-        let mut deeper = schema.blocks.iter();
-        let home = deeper.find(|block| block.attribute(name).is_some())?;
+        let has = |block: &&table::Block| block.attribute(name).is_some();
+        // Of what stands in several, a check is what most files are of.
+        let check = schema
+            .blocks
+            .iter()
+            .filter(|block| block.name == CHECK.name);
+        let home = check.chain(schema.blocks).find(has)?;
         Some(format!(
             "`{name}` stands in a `{} {{ ... }}` block",
             home.name

@@ -1,7 +1,10 @@
 //! From a merged layer to a spec that cannot be wrong.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use url::Host;
 
 use crate::manifest::attributes::DEFAULTS;
 use crate::manifest::attributes::access::{AUTH, TLS};
@@ -11,7 +14,7 @@ use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
 use crate::manifest::eval::value::{Key, Node, Object, Value};
-use crate::manifest::layer::Layer;
+use crate::manifest::layer::{Inner, Layer};
 use crate::manifest::source::Span;
 use crate::manifest::table::{Attribute, Block, Draft};
 use crate::model::check::{Assert, CheckSpec, StatusRange};
@@ -49,12 +52,18 @@ impl<'a> Filling<'a> {
         let before = self.problems.len();
         let mut draft = Draft::new();
         let good = self.fill(&CHECK, layer, &mut draft, span) && !layer.invalid();
+        let mut reported = false;
         for kind in CHECK.once() {
             if let Some(inner) = layer.block(kind.name, "") {
-                self.fill(kind, &inner.layer, &mut draft, inner.span);
+                let good = self.fill(kind, &inner.layer, &mut draft, inner.span);
+                reported |= !good && [AUTH.name, TLS.name].contains(&kind.name);
             }
         }
-        self.access(layer, &mut draft);
+        // What could not be read may have been what is missed.
+        if !reported {
+            self.access(layer, own, &mut draft);
+        }
+        self.dialled(layer, &draft);
         self.asserts(layer, &mut draft);
         let implicit = draft.webhook_url.take().map(|url| WebhookSpec {
             url,
@@ -102,14 +111,21 @@ impl<'a> Filling<'a> {
     }
 
     /// What several attributes of `tls` and `auth` say together.
-    fn access(&mut self, layer: &Layer, draft: &mut Draft) {
+    fn access(&mut self, layer: &Layer, own: &Layer, draft: &mut Draft) {
         if self.unknown {
             return;
         }
-        if let Some(inner) = layer.block(AUTH.name, "") {
+        // One in which all is taken away says nothing.
+        let says = |inner: &&Inner| {
+            let mut rows = inner.layer.rows(&AUTH).peekable();
+            rows.peek().is_none() || rows.any(|(_, node)| !matches!(node.value, Value::Null))
+        };
+        if let Some(inner) = layer.block(AUTH.name, "").filter(says) {
             let mut wrong = |code, why: &str| {
                 let message = format!("`auth`: {why}");
-                self.problems.push(Problem::new(code, inner.span, message));
+                let problem = Problem::new(code, inner.span, message);
+                self.problems
+                    .push(with_inherited(problem, inner, own, &AUTH));
             };
             match std::mem::take(&mut draft.auth).complete() {
                 Ok(auth) => draft.check.auth = Some(auth),
@@ -128,8 +144,42 @@ impl<'a> Filling<'a> {
                 (None, Some(_)) => "`tls`: `key` needs `cert`, which it belongs to",
                 _ => return,
             };
+            let problem = Problem::new(Code::Missing, inner.span, why);
             self.problems
-                .push(Problem::new(Code::Missing, inner.span, why));
+                .push(with_inherited(problem, inner, own, &TLS));
+        }
+    }
+
+    /// An address that is written out is of one version of IP.
+    fn dialled(&mut self, layer: &Layer, draft: &Draft) {
+        let Some(family) = draft.check.ip_family else {
+            return;
+        };
+        let row = |name: &str| CHECK.attribute(name).and_then(|(row, _)| layer.get(row));
+        let (name, host) = match &draft.check.connect_to {
+            Some(instead) => ("connect_to", Some(instead.host.clone())),
+            None => (
+                "url",
+                draft.check.url.parse().host().map(|it| it.to_owned()),
+            ),
+        };
+        let address = match host {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            _ => return,
+        };
+        if let (false, Some(wanted), Some(given)) =
+            (family.has(address), row("ip_family"), row(name))
+        {
+            let message = format!(
+                "`ip_family` is {}, and `{name}` is an address of the other version: it is never dialled",
+                family.number()
+            );
+            let problem = Problem::new(Code::Contradiction, wanted.span, message);
+            let problem = problem.also(given.span, format!("`{name}` is given here"));
+            self.problems.push(problem.hint(
+                "leave `ip_family` out, or write the address of a host that has both as a name",
+            ));
         }
     }
 
@@ -238,6 +288,22 @@ impl<'a> Filling<'a> {
                 .push(Problem::new(Code::WrongType, node.span, message));
         }
     }
+}
+
+/// With the places of those attributes of a merged block that the check does not say itself.
+fn with_inherited(
+    problem: Problem,
+    merged: &Inner,
+    own: &Layer,
+    schema: &'static Block,
+) -> Problem {
+    let own = own.block(schema.name, "");
+    let said = |name: &str| own.is_some_and(|own| own.layer.rows(schema).any(|(it, _)| it == name));
+    let given = merged.layer.rows(schema);
+    let inherited = given.filter(|(name, node)| !matches!(node.value, Value::Null) && !said(name));
+    inherited.fold(problem, |problem, (name, node)| {
+        problem.also(node.span, format!("`{name}` is given here"))
+    })
 }
 
 /// Reads a value into the draft; every mistake of a list or object, not only the one that the

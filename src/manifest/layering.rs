@@ -1,6 +1,7 @@
 //! From the body of a block to its layer: every attribute evaluated, by the attribute table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::manifest::ast::{Attribute, Block, Body, Expression, Item, Kind};
 use crate::manifest::condition;
@@ -9,7 +10,7 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::Scope;
 use crate::manifest::eval::show::{Sensitivity, evaluate};
-use crate::manifest::eval::value::{Node, Piece, Type, Value};
+use crate::manifest::eval::value::{Key, Node, Object, Piece, Type, Value};
 use crate::manifest::fill::mistakes;
 use crate::manifest::layer::{Inner, Layer};
 use crate::manifest::locals::references;
@@ -85,6 +86,22 @@ fn is_plain(expression: &Expression) -> bool {
             .iter()
             .all(|(key, value)| is_plain(key) && is_plain(value)),
         _ => false,
+    }
+}
+
+/// A map of which each value that fits is converted, and no other.
+fn as_far(node: &Node, wanted: &Type) -> Node {
+    let (Value::Object(object), Type::Map(of)) = (&node.value, wanted) else {
+        return node.clone();
+    };
+    let fitted = |(key, value): &(Key, Node)| {
+        let fitted = convert::conform(value, of).unwrap_or_else(|_| value.clone());
+        (key.clone(), fitted)
+    };
+    let entries = object.entries().iter().map(fitted).collect();
+    Node {
+        span: node.span,
+        value: Value::Object(Arc::new(Object::new(entries))),
     }
 }
 
@@ -187,15 +204,22 @@ impl Layering<'_> {
                 attribute.name
             );
             let problem = Problem::new(Code::SensitiveMisplaced, span, message);
-            self.problems
-                .push(problem.hint("let the worker look it up: secret(\"name\")"));
+            let hint = match known.bounds.contains("secret") {
+                true => "let the worker look it up: secret(\"name\")",
+                false => {
+                    "what a check says is for everyone to read: say it by a variable that is not `sensitive`"
+                }
+            };
+            self.problems.push(problem.hint(hint));
             return invalid;
         }
         self.uses.secrets_of(&node);
         // Numbers among strings become strings; what does not fit is told by whoever reads it,
         // as is a number alone: a duration without its unit, most likely.
         let node = match known.wants() {
-            wanted @ Type::Map(_) => convert::conform(&node, &wanted).unwrap_or(node),
+            wanted @ Type::Map(_) => {
+                convert::conform(&node, &wanted).unwrap_or_else(|_| as_far(&node, &wanted))
+            }
             _ => node,
         };
         match self.resolve(&node) {

@@ -5,16 +5,19 @@ mod expectations;
 mod secrets;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash as _;
 
 use crate::manifest::ast::Expression;
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::Node;
 use crate::manifest::expand::Expanded;
+use crate::manifest::format::texts;
 use crate::manifest::layer::Layer;
 use crate::manifest::source::{Sources, Span};
 use crate::model::check::CheckSpec;
 use url::{Host, Position};
+use xxhash_rust::xxh3::Xxh3;
 
 /// A host is asked often from here on, in seconds.
 const OFTEN: u32 = 5;
@@ -91,7 +94,7 @@ fn plain_http(spec: &CheckSpec, url: &Node, problems: &mut Vec<Problem>) {
 /// What a check asks, as far as it is compared with what others ask.
 #[derive(Debug)]
 pub(super) struct Question {
-    /// Of the method, the URL, the headers and the body: two that are equal ask the same.
+    /// Of all that is asked, and of whom: two that are equal ask the same.
     digest: u128,
     /// Where the URL stands.
     url: Span,
@@ -104,11 +107,16 @@ impl Question {
         let parsed = spec.url.parse();
         // In the one way that it is asked in: without a default port, and what follows `#`.
         let site = &parsed[..Position::AfterQuery];
-        let asked = format!("{:?}", (spec.method, site, &spec.headers, &spec.body));
+        let mut digest = Xxh3::new();
+        (site, spec.question()).hash(&mut digest);
         let often = spec.every.seconds() < OFTEN;
-        let host = parsed.host_str().map(Box::from).filter(|_| often);
+        let host = match &spec.connect_to {
+            _ if !often => None,
+            Some(instead) => Some(instead.host.to_string().into()),
+            None => parsed.host_str().map(Box::from),
+        };
         Self {
-            digest: xxhash_rust::xxh3::xxh3_128(asked.as_bytes()),
+            digest: digest.digest128(),
             url,
             often: host,
         }
@@ -181,10 +189,17 @@ impl Silence {
                 continue;
             }
             let found = comments.entry(file).or_default();
+            let mut texts = texts(text).into_iter().peekable();
             let mut start = 0_u32;
             let lines: Vec<&str> = text.split('\n').collect();
             for (number, line) in lines.iter().enumerate() {
-                if let Some(comment) = comment(file, start, number, line, &lines) {
+                let sign = start as usize + line.find(IGNORE).unwrap_or_default();
+                while texts.next_if(|text| text.end <= sign).is_some() {}
+                // What stands in a text is no comment.
+                let in_text = texts.peek().is_some_and(|text| text.contains(&sign));
+                if let Some(comment) = comment(file, start, number, line, &lines)
+                    && !in_text
+                {
                     found.push(comment);
                 }
                 start += line.len() as u32 + 1;
@@ -213,10 +228,12 @@ impl Silence {
         covered
     }
 
-    /// The comments that silenced nothing.
-    pub(super) fn useless(self) -> impl Iterator<Item = Problem> {
+    /// The comments that silenced nothing; those that name no lint only, unless all lints were
+    /// `looked` for.
+    pub(super) fn useless(self, looked: bool) -> impl Iterator<Item = Problem> {
         let comments = self.comments.into_values().flatten();
-        comments.filter(|comment| !comment.useful).map(|comment| {
+        let useless = move |one: &Comment| !one.useful && (looked || one.codes.is_empty());
+        comments.filter(useless).map(|comment| {
             let message = match comment.codes.is_empty() {
                 true => "this comment names no lint".to_owned(),
                 false => format!("nothing to silence here: {}", comment.codes.join(", ")),

@@ -14,6 +14,9 @@ use crate::model::desired::{Declared, Move, Removal, SourceLine};
 use crate::model::name::{InvalidName, Name};
 use crate::model::quoted::Quoted;
 
+/// As many names of a circle are written out.
+const MAX_SHOWN: usize = 10;
+
 /// What the blocks say.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
@@ -40,6 +43,7 @@ pub(super) fn moves(
     let mut tos: BTreeMap<String, Span> = BTreeMap::new();
     let mut ids: BTreeMap<String, Span> = BTreeMap::new();
     let mut undeclared: Vec<(String, Span)> = Vec::new();
+    let mut steps: BTreeMap<String, (String, Span)> = BTreeMap::new();
     for block in blocks {
         let schema = match block.kind.as_str() {
             "moved" => &MOVED,
@@ -104,6 +108,9 @@ pub(super) fn moves(
             }
         }
         if problems.len() == before {
+            if let Read::Moved((from, span), (to, _)) = &read {
+                steps.insert(from.clone(), (to.clone(), *span));
+            }
             found.moves.push(Declared {
                 spec: read.into_move(),
                 source: SourceLine {
@@ -119,7 +126,46 @@ pub(super) fn moves(
         let message = format!("{to} is not declared");
         problems.push(Problem::new(Code::InvalidMove, span, message));
     }
+    circles(&steps, problems);
     found
+}
+
+/// Tells names that come back to themselves, each circle once: what is called so is called
+/// nothing in the end.
+fn circles(steps: &BTreeMap<String, (String, Span)>, problems: &mut Vec<Problem>) {
+    let mut gone: BTreeSet<&str> = BTreeSet::new();
+    for start in steps.keys() {
+        let mut way: Vec<&str> = Vec::new();
+        let mut next = Some(start.as_str());
+        while let Some(here) = next.filter(|here| gone.insert(here)) {
+            way.push(here);
+            next = steps.get(here).map(|(to, _)| to.as_str());
+        }
+        let circle = next.and_then(|again| way.iter().position(|name| *name == again));
+        let circle = circle
+            .and_then(|first| way.get(first..))
+            .unwrap_or_default();
+        let ([first, ..], Some((_, span))) = (circle, next.and_then(|again| steps.get(again)))
+        else {
+            continue;
+        };
+        let mut shown: Vec<&str> = circle.iter().copied().take(MAX_SHOWN).collect();
+        if circle.len() > MAX_SHOWN {
+            shown.push("...");
+        }
+        let message = format!(
+            "these moves go in a circle: {} -> {first}",
+            shown.join(" -> ")
+        );
+        let problem = Problem::new(Code::InvalidMove, *span, message);
+        let others = circle.iter().skip(1).take(MAX_SHOWN);
+        let problem = others
+            .filter_map(|name| steps.get(*name))
+            .fold(problem, |problem, (_, at)| {
+                problem.also(*at, "and on from here")
+            });
+        problems.push(problem.hint("take the one away that does not lead to what is declared"));
+    }
 }
 
 /// `check` or `webhook`.
@@ -167,6 +213,13 @@ fn read(block: &Block, schema: &'static table::Block, problems: &mut Vec<Problem
                 found.insert(&attribute.name, attribute);
             }
             Item::Attribute(attribute) => problems.push(unknown_attribute(attribute, schema)),
+            Item::Block(inner) if schema.name == REMOVED.name && inner.kind == "lifecycle" => {
+                let message = "`removed` has no `lifecycle`: `action` says what becomes of it";
+                let problem = Problem::new(Code::UnknownBlock, inner.span, message);
+                problems.push(problem.hint(
+                    "for `destroy = false` write `action = \"release\"`: it stays, and belongs to the API",
+                ));
+            }
             Item::Block(inner) => problems.push(unknown_block(inner, schema)),
         }
     }

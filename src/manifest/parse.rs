@@ -190,6 +190,35 @@ fn syntax(file: u32, text: &str, offset: usize, at: usize, message: &str) -> Pro
         let place = span(file, offset + range.start..offset + range.end);
         return Problem::new(code, place, message).hint(hint);
     }
+    let before = text.get(..at).unwrap_or_default();
+    if here.starts_with('}') && before.trim_ascii_end().ends_with("${") {
+        let message = "an expression is missing between `${` and `}`".to_owned();
+        return here_is(code, message, "for the signs themselves write `$${`");
+    }
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let of_line = text.get(start..).unwrap_or_default();
+    if ["<<<<<<<", "=======", ">>>>>>>"]
+        .iter()
+        .any(|mark| of_line.starts_with(mark))
+    {
+        let message = "a merge conflict stands here".to_owned();
+        let hint = "choose between its sides, and take the lines with `<<<<<<<`, `=======` and `>>>>>>>` away";
+        return here_is(code, message, hint);
+    }
+    if let Some(strange) = here
+        .chars()
+        .next()
+        .filter(|c| !matches!(c, '\n' | '\r' | '\t'))
+        && (strange.is_control() || (strange.is_whitespace() && !strange.is_ascii()))
+    {
+        let what = match strange {
+            '\u{a0}' => "a non-breaking space".to_owned(),
+            '\0' => "a NUL byte".to_owned(),
+            _ => format!("the character U+{:04X}", u32::from(strange)),
+        };
+        let message = format!("{what} stands here, which looks like none");
+        return here_is(code, message, "take it away, or write a plain space");
+    }
     let not_match = |line: &str| line.contains(" !~ ");
     let hint = match here.chars().next() {
         _ if here.lines().next().is_some_and(not_match) => {

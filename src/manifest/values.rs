@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::convert;
 use crate::manifest::eval::value::{Key, Node, Piece, Value, secret_text};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
@@ -25,8 +26,10 @@ fn wrong_type(node: &Node, wanted: &str) -> Problem {
     if matches!(node.value, Value::Secret(_)) {
         let message = format!("wanted {wanted}, found a secret: its value would be stored or seen");
         let problem = Problem::new(Code::SecretMisplaced, node.span, message);
-        return problem
-            .hint("secrets can stand in header values, in `body` and in a webhook's `url`");
+        return problem.hint(
+            "secrets can stand in header values, in `body`, in what `auth` has, in `key` of \
+                   `tls`, in `webhook_url` and in a webhook's `url`",
+        );
     }
     let message = format!("wanted {wanted}, found {}", node.value.kind());
     let problem = Problem::new(Code::WrongType, node.span, message);
@@ -60,6 +63,11 @@ pub fn string(node: &Node, most: usize) -> Read<&str> {
             Err(Problem::new(Code::OutOfBounds, node.span, message))
         }
         Value::String(text) => Ok(text),
+        Value::Integer(_) | Value::Float(_) | Value::Bool(_) => {
+            let quoted =
+                convert::text(&node.value).map(|text| format!("write \"{text}\", in quotes"));
+            Err(wrong_type(node, "a string").maybe_hint(quoted))
+        }
         _ => Err(wrong_type(node, "a string")),
     }
 }
@@ -71,6 +79,10 @@ pub fn integer(node: &Node, least: i64, most: i64) -> Read<i64> {
         Value::Integer(number) => {
             let message = format!("{number} must be between {least} and {most}");
             Err(Problem::new(Code::OutOfBounds, node.span, message))
+        }
+        Value::String(ref text) if text.parse::<i64>().is_ok() => {
+            let hint = format!("write {}, without quotes", cut(text));
+            Err(wrong_type(node, "a whole number").hint(hint))
         }
         _ => Err(wrong_type(node, "a whole number")),
     }
@@ -95,7 +107,11 @@ pub fn list(node: &Node, most: usize) -> Read<&[Node]> {
             Err(Problem::new(Code::OutOfBounds, node.span, message))
         }
         Value::List(items) | Value::Set(items) => Ok(items),
-        Value::String(_) | Value::Integer(_) | Value::Reference(_) => {
+        Value::Integer(number) => {
+            let hint = format!("put it into brackets: `[{number}]`");
+            Err(wrong_type(node, "a list").hint(hint))
+        }
+        Value::String(_) | Value::Reference(_) => {
             Err(wrong_type(node, "a list").hint("put it into brackets: `[...]`"))
         }
         _ => Err(wrong_type(node, "a list")),
@@ -123,7 +139,13 @@ fn no_text(key: &Key, value: &Node) -> Problem {
     if matches!(value.value, Value::Secret(_)) {
         return wrong_type(value, "a string");
     }
-    wrong_type(value, "a string").hint(format!("the value of `{}`", cut(&key.text)))
+    let problem = wrong_type(value, "a string");
+    let message = format!("{} as the value of `{}`", problem.message, cut(&key.text));
+    let hint = match value.value {
+        Value::List(_) | Value::Set(_) => "write one text, as join(\", \", [...])",
+        _ => "write a text in quotes, a number or a bool",
+    };
+    Problem { message, ..problem }.hint(hint)
 }
 
 /// An object of at most `most` entries whose values are strings; `None` where

@@ -6,10 +6,10 @@ use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
 use crate::manifest::attributes::root::{VALIDATION, VARIABLE};
 use crate::manifest::declare::{Gaps, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope, Work};
 use crate::manifest::eval::value::{Node, Type, Value};
-use crate::manifest::eval::{Evaluator, veiled};
 use crate::manifest::inputs::{Inputs, Missing, PREFIX, Strays};
 use crate::manifest::locals::references;
 use crate::manifest::parse::{Parsed, Part, parse, span};
@@ -51,8 +51,12 @@ struct Declared {
 impl Variables<'_> {
     /// Their values, by name. One without a value is unknown.
     pub(super) fn values(&mut self, blocks: &BTreeMap<String, Block>) -> Members {
-        // A line of what is given may be the value of a sensitive one.
-        self.hidden = blocks.values().any(is_sensitive);
+        // A line of what is given may be the value of a sensitive one, here or in another root of
+        // the same run.
+        self.hidden = blocks.values().any(is_sensitive)
+            || self.gaps.may_hold(VARIABLE.name, None)
+            || self.inputs.strays == Strays::Allowed
+            || self.gives_others(blocks);
         let given = self.given(blocks);
         let mut members = Members::new();
         members.torn = self.gaps.may_hold(VARIABLE.name, None);
@@ -107,8 +111,7 @@ impl Variables<'_> {
             };
             if let Some(fault) = scan(text, &[]).faults.into_iter().next() {
                 let at = span(file, fault.at);
-                self.problems
-                    .push(Problem::new(fault.code, at, fault.message));
+                self.tell([Problem::new(fault.code, at, fault.message)]);
                 continue;
             }
             let parsed = self.parsed(file, text, &part);
@@ -154,16 +157,33 @@ impl Variables<'_> {
         }
     }
 
-    /// What is given, read. A problem may tell of its names.
+    /// What is given, read.
     fn parsed(&mut self, file: u32, text: &str, part: &Part) -> Parsed {
         let (mut parsed, _lost) = parse(file, text, part);
-        let found = std::mem::take(&mut parsed.problems);
-        let told = found.into_iter().map(|problem| match self.hidden {
-            true => veiled(problem),
+        self.tell(std::mem::take(&mut parsed.problems));
+        parsed
+    }
+
+    /// Tells what is wrong with what is given: where that is hidden, none of its words.
+    fn tell(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        let hidden = self.hidden;
+        let told = problems.into_iter().map(|problem| match hidden {
+            true => wordless(problem),
             false => problem,
         });
         self.problems.extend(told);
-        parsed
+    }
+
+    /// Whether a file has lines for variables that are not declared here. In what cannot be
+    /// parsed a line that begins with a name is taken for one.
+    fn gives_others(&self, blocks: &BTreeMap<String, Block>) -> bool {
+        let lines = self.inputs.files.iter().flat_map(|(_, text)| text.lines());
+        let mut names = lines.filter_map(|line| {
+            let (name, _) = line.split_once('=')?;
+            name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                .then(|| name.trim_end())
+        });
+        names.any(|name| !blocks.contains_key(name))
     }
 
     fn read_given(&mut self, given: &Given, wanted: &Type, name: &str) -> Node {
@@ -186,8 +206,7 @@ impl Variables<'_> {
         };
         if let Some(fault) = scan(&shown, &[]).faults.into_iter().next() {
             let at = span(file, fault.at);
-            self.problems
-                .push(Problem::new(fault.code, at, fault.message));
+            self.tell([Problem::new(fault.code, at, fault.message)]);
             return invalid(here);
         }
         let parsed = self.parsed(file, &shown, &part);
@@ -206,9 +225,10 @@ impl Variables<'_> {
             work: self.work,
         };
         let mut evaluator = Evaluator::new(&scope);
-        evaluator.sensitive = self.hidden;
         let node = evaluator.evaluate_whole(expression);
-        self.problems.append(&mut evaluator.problems);
+        let problems = std::mem::take(&mut evaluator.problems);
+        drop(evaluator);
+        self.tell(problems);
         node
     }
 
@@ -391,6 +411,17 @@ impl Variables<'_> {
             }
         }
         condition.zip(message)
+    }
+}
+
+/// A problem without any word of the text in which it is.
+fn wordless(problem: Problem) -> Problem {
+    let span = problem.span;
+    let message = "this is no value; what stands there is not told, as it may be sensitive";
+    let hint = "a text stands in quotes, `\"...\"`; a list is `[...]`, an object `{ name = ... }`";
+    Problem {
+        span,
+        ..Problem::new(problem.code, nowhere(), message).hint(hint)
     }
 }
 

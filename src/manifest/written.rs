@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use crate::manifest::attributes::assert::ASSERT;
 use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
 use crate::manifest::source::harmless;
 use crate::manifest::table::{Attribute, Show};
 use crate::model::check::{Assert, CheckSpec};
+use crate::model::desired::ProjectSpec;
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
@@ -104,8 +106,31 @@ fn labels(address: &str) -> String {
 }
 
 /// The block that makes a root of a file.
-pub fn project_text(project: &Name) -> String {
-    format!("lokahi {{\n  project = {}\n}}\n", Literal::text(project))
+pub fn project_text(project: &Name, spec: &ProjectSpec) -> String {
+    let line = |(name, value): (&str, Literal)| Line {
+        name: name.to_owned(),
+        value: value.to_string(),
+        note: String::new(),
+    };
+    let named = [("project", Literal::text(project))];
+    let all: Vec<_> = named
+        .into_iter()
+        .chain(project_fields(spec))
+        .map(line)
+        .collect();
+    let mut out = "lokahi {\n".to_owned();
+    lines(&mut out, "  ", &all);
+    out.push_str("}\n");
+    out
+}
+
+/// Every value of a project that is not the default, besides its name.
+pub fn project_fields(spec: &ProjectSpec) -> impl Iterator<Item = (&'static str, Literal)> {
+    let shown = LOKAHI.attributes.iter().filter_map(|it| match it.show {
+        Show::Project(show) => Some((it.name, show(spec))),
+        _ => None,
+    });
+    shown.filter(|(_, value)| !matches!(value, Literal::Null))
 }
 
 /// A text as the rest of a line of a comment, whatever is in it.

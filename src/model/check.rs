@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::Hash;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -349,19 +350,26 @@ impl CheckSpec {
         texts.flat_map(Text::references).chain(auth)
     }
 
+    /// All that decides, besides the URL, what is asked and of whom.
+    pub fn question(&self) -> impl PartialEq + Hash + '_ {
+        (
+            self.method,
+            &self.headers,
+            &self.body,
+            self.redirects,
+            self.ip_family,
+            &self.connect_to,
+            self.http_version,
+            &self.tls,
+            &self.auth,
+        )
+    }
+
     /// Whether two specs ask the site the same question. If not, streaks begin
     /// anew; state and incident stay.
     pub fn probes_like(&self, other: &Self) -> bool {
         self.url == other.url
-            && self.method == other.method
-            && self.headers == other.headers
-            && self.body == other.body
-            && self.redirects == other.redirects
-            && self.ip_family == other.ip_family
-            && self.connect_to == other.connect_to
-            && self.http_version == other.http_version
-            && self.tls == other.tls
-            && self.auth == other.auth
+            && self.question() == other.question()
             && self.asserts == other.asserts
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use url::Host;
 
-use crate::model::value::InvalidValue;
+use crate::model::value::{InvalidValue, is_host_name};
 
 /// A version of the internet protocol.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -107,7 +107,11 @@ impl FromStr for ConnectTo {
         };
         let host = match bare_v6 {
             Ok(address) => Host::Ipv6(address),
-            Err(_) => Host::parse(host).map_err(|_not_a_host| wrong("is no host"))?,
+            Err(_) => match Host::parse(host) {
+                Ok(Host::Domain(name)) if !is_host_name(&name) => return Err(wrong("is no host")),
+                Ok(host) => host,
+                Err(_not_a_host) => return Err(wrong("is no host")),
+            },
         };
         Ok(Self { host, port })
     }
@@ -172,6 +176,9 @@ mod tests {
             "a b",
             "http://a/",
             "a/b",
+            "a..b",
+            "-a",
+            "*.example.com:80",
         ] {
             assert!(bad.parse::<ConnectTo>().is_err(), "{bad}");
         }

@@ -134,7 +134,7 @@ impl fmt::Display for HttpUrl {
 /// address.
 pub fn valid_server_name(name: &str) -> Result<(), InvalidValue> {
     match url::Host::parse(name) {
-        Ok(url::Host::Domain(host)) if host == name => Ok(()),
+        Ok(url::Host::Domain(host)) if host == name && is_host_name(name) => Ok(()),
         Ok(url::Host::Ipv4(_)) => Ok(()),
         _ => {
             let name: String = name.chars().take(200).collect();
@@ -143,6 +143,18 @@ pub fn valid_server_name(name: &str) -> Result<(), InvalidValue> {
             )))
         }
     }
+}
+
+/// Whether a name can be that of a host: parts of 1 to 63 letters, digits, `-` and `_` that
+/// neither begin nor end with `-` (RFC 1123, section 2.1; many have `_` in them all the same).
+pub fn is_host_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let part = |part: &str| {
+        let ends = part.starts_with('-') || part.ends_with('-');
+        (1..=63).contains(&part.len()) && !ends && part.bytes().all(inner)
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= 253 && name.split('.').all(part)
 }
 
 /// Checks a scope by RFC 6749, section 3.3.
@@ -276,6 +288,19 @@ mod tests {
                 .unwrap_err()
                 .contains("2048")
         );
+    }
+
+    #[test]
+    fn names_of_hosts() {
+        for good in ["a", "a-b.example.com", "my_service", "example.com."] {
+            assert!(is_host_name(good), "{good}");
+            assert!(valid_server_name(good).is_ok(), "{good}");
+        }
+        let long = "x".repeat(64);
+        for bad in ["", ".", "*.example.com", "a..b", "-a", "a-", &long] {
+            assert!(!is_host_name(bad), "{bad}");
+            assert!(valid_server_name(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

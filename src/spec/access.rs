@@ -93,13 +93,18 @@ pub(super) fn encode_auth(auth: &Auth) -> internal::Auth {
 
 pub(super) fn decode_auth(wire: internal::Auth) -> Result<Auth, SpecError> {
     let read = |pieces, field| text::decode(pieces, Auth::MAX).in_field(field);
+    let checked = |pieces, field, valid: fn(&Text) -> Result<(), InvalidValue>| {
+        let text = read(pieces, field)?;
+        valid(&text).in_field(field)?;
+        Ok(text)
+    };
     match wire.kind {
         Some(Kind::Basic(basic)) => Ok(Auth::Basic {
-            username: read(basic.username, "auth.username")?,
-            password: read(basic.password, "auth.password")?,
+            username: checked(basic.username, "auth.username", Auth::valid_username)?,
+            password: checked(basic.password, "auth.password", Auth::valid_password)?,
         }),
         Some(Kind::Bearer(bearer)) => Ok(Auth::Bearer {
-            token: read(bearer.token, "auth.token")?,
+            token: checked(bearer.token, "auth.token", Auth::valid_token)?,
         }),
         Some(Kind::ClientCredentials(own)) => {
             limit(own.scopes.len(), Auth::MAX_SCOPES).in_field("auth.scopes")?;
@@ -155,5 +160,17 @@ mod tests {
             assert_eq!(decode_auth(encode_auth(&auth)).unwrap(), auth);
         }
         assert!(decode_auth(internal::Auth { kind: None }).is_err());
+        for auth in [
+            Auth::Basic {
+                username: "a:b".into(),
+                password: "c".into(),
+            },
+            Auth::Bearer { token: "".into() },
+            Auth::Bearer {
+                token: "a\nb".into(),
+            },
+        ] {
+            assert!(decode_auth(encode_auth(&auth)).is_err(), "{auth:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::model::auth::Auth;
 use crate::model::check::CheckSpec;
 use crate::model::secret::Text;
 use crate::model::tls::{Certificates, TlsVersion};
-use crate::model::value::{HttpUrl, valid_scope, valid_server_name};
+use crate::model::value::{HttpUrl, InvalidValue, valid_scope, valid_server_name};
 
 pub const TLS: Block = Block {
     name: "tls",
@@ -132,7 +132,7 @@ pub const AUTH: Block = Block {
             example: "\"lokahi\"",
             merge: Merge::Replace,
             set: |draft, node| {
-                draft.auth.username = Some(values::text(node, Auth::MAX)?);
+                draft.auth.username = Some(checked(node, Auth::valid_username)?);
                 Ok(())
             },
             show: Show::Check(|spec| match &spec.auth {
@@ -149,7 +149,7 @@ pub const AUTH: Block = Block {
             example: "secret(\"shop-password\")",
             merge: Merge::Replace,
             set: |draft, node| {
-                draft.auth.password = Some(values::text(node, Auth::MAX)?);
+                draft.auth.password = Some(checked(node, Auth::valid_password)?);
                 Ok(())
             },
             show: Show::Check(|spec| match &spec.auth {
@@ -166,7 +166,7 @@ pub const AUTH: Block = Block {
             example: "secret(\"shop-token\")",
             merge: Merge::Replace,
             set: |draft, node| {
-                draft.auth.token = Some(values::text(node, Auth::MAX)?);
+                draft.auth.token = Some(checked(node, Auth::valid_token)?);
                 Ok(())
             },
             show: Show::Check(|spec| match &spec.auth {
@@ -305,6 +305,13 @@ impl AuthDraft {
             ),
         }
     }
+}
+
+/// A text, if what is known of it can be sent.
+fn checked(node: &Node, valid: fn(&Text) -> Result<(), InvalidValue>) -> Read<Text> {
+    let text = values::text(node, Auth::MAX)?;
+    values::placed(node, valid(&text))?;
+    Ok(text)
 }
 
 fn certificates(node: &Node) -> Read<Certificates> {

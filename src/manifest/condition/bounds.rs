@@ -110,6 +110,22 @@ impl Bounds {
         self.narrowed(Quantity::Status, &all)
     }
 
+    /// Those in which the status is none of these.
+    pub(crate) fn without_statuses(self, codes: &[u16]) -> Self {
+        let others = |bounds: Self, code: &u16| {
+            let (_, beside) = compared(Operator::Equal, f64::from(*code))?;
+            bounds.narrowed(Quantity::Status, &beside)
+        };
+        let all = self.clone();
+        codes.iter().try_fold(self, others).unwrap_or(all)
+    }
+
+    /// Whether the status can be this one.
+    pub(crate) fn has_status(&self, code: u16) -> bool {
+        let code = [(f64::from(code), f64::from(code))];
+        self.clone().narrowed(Quantity::Status, &code).is_some()
+    }
+
     /// Those in which the whole probe takes at most so many seconds.
     pub(crate) fn with_latency(self, most: f64) -> Option<Self> {
         self.narrowed(Quantity::Latency(Phase::Total), &[(0.0, most)])

@@ -181,8 +181,11 @@ impl Evaluator<'_> {
                     Some(node) => node.value.clone(),
                     None => {
                         let message = format!(
-                            "this list has no element {number}: it has {} elements, counted from 0",
-                            items.len()
+                            "this list has no element {number}: it has {}, counted from 0",
+                            match items.len() {
+                                1 => "1 element".to_owned(),
+                                count => format!("{count} elements"),
+                            }
                         );
                         self.refuse(Code::MissingKey, at.span, message)
                     }

@@ -385,7 +385,7 @@ impl<'s> Evaluator<'s> {
 
 /// A problem of an expression that has read something sensitive, without what may tell of it:
 /// a key that is missing, a text that is no number.
-pub(super) fn veiled(problem: Problem) -> Problem {
+fn veiled(problem: Problem) -> Problem {
     let tells = matches!(
         problem.code,
         Code::FunctionFailed

@@ -47,6 +47,16 @@ pub enum Refused {
     Unproven { line: usize, what: &'static str },
 }
 
+/// Where strings and heredocs stand in a text, in order.
+pub(super) fn texts(text: &str) -> Vec<Range<usize>> {
+    let opaque = |kind| matches!(kind, tokens::Kind::Text | tokens::Kind::Heredoc);
+    let tokens = tokens::tokens(text).into_iter();
+    let found = tokens.filter(|token| opaque(token.kind));
+    found
+        .map(|token| token.at..token.at + token.text.len())
+        .collect()
+}
+
 /// The text as it should be laid out. Formatting that again changes nothing.
 pub fn format(text: &str) -> Result<String, Refused> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);

@@ -1,6 +1,6 @@
 //! Asserts that cannot fail, and those that cannot hold.
 
-use crate::manifest::ast::{Expression, Kind, Operator};
+use crate::manifest::ast::{Expression, Kind};
 use crate::manifest::attributes::assert::ASSERT;
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::condition::{Bounds, Condition, Quantity};
@@ -43,7 +43,7 @@ struct Together {
 impl Together {
     fn new(spec: &CheckSpec, blocks: usize) -> Self {
         Self {
-            bounds: Bounds::of_probe(spec.timeout.duration().as_secs_f64()),
+            bounds: seen(spec),
             many: blocks > 1,
             before: Vec::new(),
         }
@@ -108,7 +108,11 @@ fn block(
                     condition(parsed, spec, node, problems);
                 }
             }
-            ("status", _) if !assert.status.is_empty() && assert.status.iter().all(is_followed) => {
+            ("status", _)
+                if spec.redirects.followed
+                    && !assert.status.is_empty()
+                    && assert.status.iter().all(is_followed) =>
+            {
                 let message = "this `status` is not seen: redirects are followed, and the answer at \
                                their end is judged";
                 let problem = Problem::new(Code::NeverHolds, node.span, message);
@@ -151,14 +155,24 @@ fn is_followed(range: &StatusRange) -> bool {
 }
 
 fn at_the_end() -> String {
-    "say where they end: `condition = startswith(response.url, \"https://www.example.com/\")`"
+    "say where they end: `condition = startswith(response.url, \"https://www.example.com/\")`; or \
+     judge the redirect itself: `follow_redirects = false`"
         .to_owned()
+}
+
+/// What can be seen of a response: not the redirects that are followed.
+fn seen(spec: &CheckSpec) -> Bounds {
+    let all = Bounds::of_probe(spec.timeout.duration().as_secs_f64());
+    match spec.redirects.followed {
+        true => all.without_statuses(&REDIRECTS),
+        false => all,
+    }
 }
 
 /// What is to be said of a condition, as it was folded.
 fn condition(condition: &Condition, spec: &CheckSpec, node: &Node, problems: &mut Vec<Problem>) {
     let timeout = spec.timeout.duration();
-    let bounds = Bounds::of_probe(timeout.as_secs_f64());
+    let bounds = seen(spec);
     let mut say = |code, message: String, hint: Option<String>| {
         problems.push(Problem::new(code, node.span, message).maybe_hint(hint));
     };
@@ -172,6 +186,19 @@ fn condition(condition: &Condition, spec: &CheckSpec, node: &Node, problems: &mu
             say(Code::AlwaysHolds, message.to_owned(), None);
         }
         None if condition.where_it_holds(&bounds).is_none() => {
+            let all = Bounds::of_probe(timeout.as_secs_f64());
+            if let Some(holds) = condition.where_it_holds(&all) {
+                let codes = REDIRECTS.iter().filter(|code| holds.has_status(**code));
+                let codes: Vec<_> = codes.map(u16::to_string).collect();
+                let which = match codes.as_slice() {
+                    [one] => format!("the status {one} is"),
+                    _ => format!("the statuses {} are", codes.join(", ")),
+                };
+                let message = format!(
+                    "{which} not seen: redirects are followed, and the answer at their end is judged"
+                );
+                return say(Code::NeverHolds, message, Some(at_the_end()));
+            }
             let message = "this condition never holds, so that the check is always down";
             let facts = condition.quantities().into_iter().map(|of| match of {
                 Quantity::Status => "a status is a number from 100 to 599".to_owned(),
@@ -198,7 +225,6 @@ fn condition(condition: &Condition, spec: &CheckSpec, node: &Node, problems: &mu
             }
             let mut wrong = Vec::new();
             capitals(condition.expression(), &mut wrong);
-            redirects(condition.expression(), &mut wrong);
             let (messages, hints): (Vec<_>, Vec<_>) = wrong.into_iter().unzip();
             if !messages.is_empty() {
                 say(
@@ -260,33 +286,5 @@ fn is_of_response(expression: &Expression, wanted: &str) -> bool {
             **name == *wanted && matches!(&of.kind, Kind::Variable(root) if **root == *"response")
         }
         _ => false,
-    }
-}
-
-/// `response.status == 301`, as a part that must hold.
-fn redirects(expression: &Expression, wrong: &mut Vec<(String, String)>) {
-    let Kind::Binary(operator, sides) = &expression.kind else {
-        return;
-    };
-    let [left, right] = &**sides;
-    match operator {
-        Operator::And => {
-            redirects(left, wrong);
-            redirects(right, wrong);
-        }
-        Operator::Equal => {
-            for (status, code) in [(left, right), (right, left)] {
-                if is_of_response(status, "status")
-                    && let Kind::Integer(code) = code.kind
-                    && u16::try_from(code).is_ok_and(|code| REDIRECTS.contains(&code))
-                {
-                    let message = format!(
-                        "the status {code} is not seen: redirects are followed, and the answer at their end is judged"
-                    );
-                    wrong.push((message, at_the_end()));
-                }
-            }
-        }
-        _ => {}
     }
 }

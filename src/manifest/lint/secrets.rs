@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::manifest::ast::{Expression, Kind, Part};
+use crate::manifest::attributes::access::AUTH;
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::diagnostic::{Code, Problem};
@@ -40,6 +41,19 @@ const CHANNELS: [&str; 5] = [
     "//api.telegram.org/bot",
 ];
 
+/// Names of a URL's query that tell, whatever the value is.
+const QUERY: [&str; 9] = [
+    "token",
+    "access_token",
+    "auth_token",
+    "api_key",
+    "apikey",
+    "password",
+    "passwd",
+    "secret",
+    "client_secret",
+];
+
 /// What the names that tell have in them: few texts have any, and the pattern is slow to make.
 const TELLING: [&str; 4] = ["passw", "secret", "token", "key"];
 
@@ -68,16 +82,50 @@ pub(super) fn check(layer: &Layer, problems: &mut Vec<Problem>) {
                 "let the worker put it in: \"... ${secret(\"name\")} ...\"",
                 problems,
             ),
-            "url" => text(
-                name,
-                node,
-                "a URL is stored and shown: send it in a header, `headers = { authorization = secret(\"name\") }`",
-                problems,
-            ),
+            "url" => {
+                let hint = "a URL is stored and shown: send it in a header, `headers = { authorization = secret(\"name\") }`";
+                match in_query(node) {
+                    true => problems.push(seems_secret(name, node, hint)),
+                    false => text(name, node, hint, problems),
+                }
+            }
             "webhook_url" => channel(node, problems),
             _ => {}
         }
     }
+    if let Some(auth) = layer.block(AUTH.name, "") {
+        for (name, node) in auth.layer.rows(&AUTH) {
+            let secret = matches!(name, "password" | "token" | "client_secret");
+            // Whatever it looks like, it is one.
+            if let (true, Value::String(text)) = (secret, &node.value)
+                && !text.is_empty()
+            {
+                let message = format!(
+                    "`{name}` is written out: everyone who reads the files or lists the checks sees it"
+                );
+                let problem = Problem::new(Code::SecretLike, node.span, message);
+                problems.push(problem.hint(format!(
+                    "let the worker look it up: {name} = secret(\"name\")"
+                )));
+            }
+        }
+    }
+}
+
+/// Whether a part of a URL's query is a password or token by its name.
+fn in_query(node: &Node) -> bool {
+    let Value::String(url) = &node.value else {
+        return false;
+    };
+    let Some((_, query)) = url.split_once('?') else {
+        return false;
+    };
+    let query = query.split('#').next().unwrap_or_default();
+    let mut parts = query.split('&').filter_map(|part| part.split_once('='));
+    parts.any(|(name, value)| {
+        let name = name.replace('-', "_").to_ascii_lowercase();
+        value.len() >= 3 && QUERY.contains(&name.as_str())
+    })
 }
 
 /// What is to be said of a receiver.
@@ -158,13 +206,26 @@ fn text(name: &str, node: &Node, hint: &str, problems: &mut Vec<Problem>) {
         return;
     };
     if looks_secret(text) || names_secret(text) {
-        let message = format!(
-            "in this `{name}` there seems to be a password or token: everyone who reads the files or lists the checks sees it"
-        );
-        let problem = Problem::new(Code::SecretLike, node.span, message);
-        problems.push(problem.hint(hint));
+        problems.push(seems_secret(name, node, hint));
     }
 }
+
+fn seems_secret(name: &str, node: &Node, hint: &str) -> Problem {
+    let message = format!(
+        "in this `{name}` there seems to be a password or token: everyone who reads the files or lists the checks sees it"
+    );
+    Problem::new(Code::SecretLike, node.span, message).hint(hint)
+}
+
+/// How the names of headers end that hold passwords and tokens.
+const ENDS: [&str; 6] = [
+    "-token",
+    "-secret",
+    "-password",
+    "api-key",
+    "apikey",
+    "-cookie",
+];
 
 fn headers(headers: &Node, problems: &mut Vec<Problem>) {
     let Value::Object(object) = &headers.value else {
@@ -183,8 +244,7 @@ fn headers(headers: &Node, problems: &mut Vec<Problem>) {
             "x-auth-token",
             "private-token",
         ];
-        let telling =
-            named.contains(&name.as_str()) || name.ends_with("-token") || name.ends_with("-secret");
+        let telling = named.contains(&name.as_str()) || ENDS.iter().any(|end| name.ends_with(end));
         if (telling && text.len() >= 8) || looks_secret(text) {
             let message = format!(
                 "the value of `{}` looks like a password or token: everyone who reads the files or lists the checks sees it",

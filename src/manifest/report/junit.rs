@@ -1,7 +1,7 @@
 //! Diagnostics as a JUnit report: a test suite for each root, a test case for each problem. A
 //! warning is a case that passed and says something.
 
-use super::file_path;
+use super::{file_path, most as at_most};
 use crate::manifest::diagnostic::{Diagnostic, Severity};
 
 /// The report on some roots, each with its problems; at most so many of each are written out.
@@ -27,7 +27,7 @@ pub fn junit<'d>(
                 "    <testcase classname=\"{name}\" name=\"valid\"/>\n"
             ));
         }
-        for problem in problems.iter().take(most) {
+        for problem in at_most(problems, most) {
             case(&mut out, root, problem);
         }
         out.push_str("  </testsuite>\n");

@@ -29,18 +29,40 @@ impl Default for Style {
     }
 }
 
-/// The diagnostics as text, each followed by an empty line, then "and N more"
+/// The diagnostics as text, each followed by an empty line, then "and N more in ROOT"
 /// if not all are shown. `root` stands before the files' paths.
 pub fn human(list: &[Diagnostic], root: &str, style: Style) -> String {
     let mut out = String::new();
-    for diagnostic in list.iter().take(style.most) {
+    for diagnostic in most(list, style.most) {
         one(&mut out, diagnostic, root, style.color);
         out.push('\n');
     }
-    if let Some(more) = list.len().checked_sub(style.most).filter(|more| *more > 0) {
-        out.push_str(&format!("and {more} more\n"));
+    let rest = list.len().saturating_sub(style.most);
+    match (rest, root) {
+        (0, _) => {}
+        (more, "" | ".") => out.push_str(&format!("and {more} more\n")),
+        (more, root) => out.push_str(&format!("and {more} more in {root}\n")),
     }
     out
+}
+
+/// At most so many, in their order: where not all are shown a warning hides no error.
+fn most(list: &[Diagnostic], most: usize) -> impl Iterator<Item = &Diagnostic> {
+    let is_error = |one: &Diagnostic| one.severity == Severity::Error;
+    let errors = list.iter().filter(|one| is_error(one)).count();
+    let (mut errors, mut warnings) = match list.len() > most {
+        true => (errors.min(most), most.saturating_sub(errors)),
+        false => (usize::MAX, usize::MAX),
+    };
+    list.iter().filter(move |one| {
+        let left = match is_error(one) {
+            true => &mut errors,
+            false => &mut warnings,
+        };
+        let shown = *left > 0;
+        *left = left.saturating_sub(1);
+        shown
+    })
 }
 
 /// "2 errors, 1 warning", "1 error"; empty for none.
@@ -172,7 +194,37 @@ pub fn path_below(root: &str, file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::diagnostic::Code;
+    use crate::manifest::read::whole;
     use crate::manifest::source::whole_file;
+
+    fn problem(severity: Severity, message: &str) -> Diagnostic {
+        Diagnostic {
+            severity,
+            ..whole("a.hcl".into(), Code::Syntax, message.to_owned())
+        }
+    }
+
+    #[test]
+    fn a_warning_hides_no_error() {
+        let list = [
+            problem(Severity::Warning, "one"),
+            problem(Severity::Warning, "two"),
+            problem(Severity::Error, "three"),
+        ];
+        let shown = |count| {
+            let style = Style {
+                color: false,
+                most: count,
+            };
+            human(&list, "shop", style)
+        };
+        let text = shown(2);
+        assert!(text.contains("one") && text.contains("three"), "{text}");
+        assert!(text.ends_with("and 1 more in shop\n"), "{text}");
+        assert!(shown(1).contains("three") && !shown(1).contains("one"));
+        assert!(!shown(3).contains("more"));
+    }
 
     #[test]
     fn paths_are_those_of_a_list_of_files() {

@@ -80,6 +80,29 @@ impl Scanner<'_> {
                 .first()
                 .is_some_and(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
         });
+        let rest = line.get(word.len()..).unwrap_or_default();
+        let blanks = rest
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t' | b'\r'));
+        let behind = rest.get(blanks.count()..).unwrap_or_default().first();
+        if ends && behind.is_some_and(|byte| *byte != b'\n') {
+            let word = String::from_utf8_lossy(word);
+            let marker = self.at + indent..self.at + indent + word.len();
+            self.found.faults.push(Fault {
+                code: Code::Syntax,
+                message: format!(
+                    "a heredoc ends with a line of {word} alone, and here something stands behind it"
+                ),
+                at: marker.clone(),
+                hint: Some(
+                    "put what comes behind it into the next line, or, if this is of the text, choose another marker",
+                ),
+            });
+            // What closes something, or goes on with a list, is no text.
+            if !behind.is_some_and(|byte| b",)]}".contains(byte)) {
+                return;
+            }
+        }
         if ends {
             let between = self.bytes.get(end.end..self.at).unwrap_or_default();
             if between.iter().filter(|byte| **byte == b'\n').count() < 2 {

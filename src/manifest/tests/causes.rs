@@ -32,7 +32,7 @@ pub(super) fn told(text: &str) -> Vec<String> {
 }
 
 /// A check with these lines, which everybody hears of.
-fn in_check(lines: &str) -> String {
+pub(super) fn in_check(lines: &str) -> String {
     format!(
         "check \"web\" {{\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n{lines}\n}}\n"
     )
@@ -142,7 +142,7 @@ fn habits_of_other_languages_have_their_hints() {
     check(
         &in_check("  count = 2\n  interval = \"5s\""),
         &[
-            "LK0304 4:3 unknown attribute `count` in `check` | there is no `count`: write `for_each = toset([\"a\", \"b\"])`, and each.key where they differ",
+            "LK0304 4:3 unknown attribute `count` in `check` | there is no `count`: for several write `for_each = toset([\"a\", \"b\"])`, and each.key where they differ; for one or none `for_each = CONDITION ? toset([\"x\"]) : toset([])`, or `enabled = CONDITION`",
             "LK0304 5:3 unknown attribute `interval` in `check` | write `every = \"60s\"`",
         ],
     );
@@ -220,7 +220,7 @@ fn what_is_written_as_elsewhere_has_its_hint() {
 fn one_mistake_makes_no_other() {
     check(
         &in_check("  assert {\n    status = 200\n  }"),
-        &["LK0401 5:14 `status`: wanted a list, found a number | put it into brackets: `[...]`"],
+        &["LK0401 5:14 `status`: wanted a list, found a number | put it into brackets: `[200]`"],
     );
     // A name that is none hides nothing.
     let text = "check \"Web\" {\n  url = 1\n  evry = \"5s\"\n}\nwebhook \"a b\" {\n  url = \"x\"\n  format = \"slack\"\n}\n";

@@ -234,7 +234,7 @@ fn access() {
     );
     check(
         "[1][-1]",
-        "error: this list has no element -1: it has 1 elements, counted from 0",
+        "error: this list has no element -1: it has 1 element, counted from 0",
     );
     check("{ a = 1 }.b", "error: this object has no attribute `b`");
     check("var.people.name", "error: a list has no attributes");

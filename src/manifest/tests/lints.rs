@@ -60,8 +60,26 @@ fn what_is_followed_is_not_seen() {
     for list in ["[200, 301]", "[304]", "[\"2xx\", \"3xx\"]", "[300]"] {
         assert_eq!(status(list), [] as [&str; 0], "{list}");
     }
-    let told = condition("response.status == 302 && response.body != \"\"");
-    assert!(told[0].starts_with("LK0902 the status 302 is not seen"));
+    for (text, expect) in [
+        (
+            "response.status == 302 && response.body != \"\"",
+            "the status 302 is",
+        ),
+        (
+            "response.status == 301 || response.status == 302",
+            "the statuses 301, 302 are",
+        ),
+        (
+            "contains([301, 308], response.status)",
+            "the statuses 301, 308 are",
+        ),
+        ("302 == response.status ? true : false", "the status 302 is"),
+    ] {
+        let told = condition(text);
+        assert_eq!(told.len(), 1, "{text}");
+        let expect = format!("LK0902 {expect} not seen: redirects are followed");
+        assert!(told[0].starts_with(&expect), "{told:?}");
+    }
     for text in [
         "response.status == 200 || response.status == 302",
         "response.status != 302",
@@ -71,11 +89,96 @@ fn what_is_followed_is_not_seen() {
 }
 
 #[test]
+fn a_redirect_that_is_not_followed_is_seen() {
+    for part in [
+        "status = [301]",
+        "status = [\"3xx\"]",
+        "condition = response.status == 301",
+        "condition = contains([301, 302], response.status)",
+    ] {
+        let own = format!("  follow_redirects = false\n  assert {{\n    {part}\n  }}");
+        assert_eq!(lints(&own), [] as [&str; 0], "{part}");
+        let inherited = format!(
+            "defaults {{\n  follow_redirects = false\n  webhook_url = \"https://h.example.com/\"\n}}\n\
+             check \"web\" {{\n  url = \"https://example.com/\"\n  assert {{\n    {part}\n  }}\n}}\n"
+        );
+        assert_eq!(told(&inherited), [] as [&str; 0], "{part}");
+    }
+}
+
+#[test]
+fn two_that_ask_otherwise_ask_something_else() {
+    let same = |more: &str| {
+        let check = |name: &str, more: &str| {
+            format!(
+                "check \"{name}\" {{\n  url = \"https://example.com/\"\n  webhook_url = \"https://h.example.com/\"\n{more}}}\n"
+            )
+        };
+        let told = told(&format!("{}{}", check("a", ""), check("b", more)));
+        told.iter().any(|one| one.starts_with("LK0904"))
+    };
+    assert!(same(""));
+    assert!(same(
+        "  every = \"30s\"\n  assert {\n    status = [200]\n  }\n"
+    ));
+    for more in [
+        "ip_family = 6",
+        "connect_to = \"10.0.0.7\"",
+        "http_version = \"2\"",
+        "follow_redirects = false",
+        "max_redirects = 3",
+        "auth {\n    token = secret(\"a\")\n  }",
+        "tls {\n    min_version = \"1.3\"\n  }",
+        "method = \"HEAD\"",
+    ] {
+        assert!(!same(&format!("  {more}\n")), "{more}");
+    }
+}
+
+#[test]
+fn who_is_asked_often_is_whom_is_connected_to() {
+    let checks = |to: fn(usize) -> String| {
+        let check = |n: usize| {
+            format!(
+                "check \"a{n}\" {{\n  url = \"https://example.com/{n}\"\n  every = \"2s\"\n  connect_to = \"{}\"\n  webhook_url = \"https://h.example.com/\"\n}}\n",
+                to(n)
+            )
+        };
+        told(&(0..11).map(check).collect::<String>())
+    };
+    assert_eq!(checks(|n| format!("10.0.0.{n}:81")), [] as [&str; 0]);
+    let one = checks(|n| format!("10.0.0.7:{}", n + 1));
+    assert!(
+        one[0].contains("11 checks ask 10.0.0.7 more often"),
+        "{one:?}"
+    );
+}
+
+#[test]
+fn what_is_written_out_in_auth_is_told() {
+    for lines in [
+        "username = \"ada\"\n    password = \"pw\"",
+        "token = \"abc\"",
+        "token_url = \"https://l.example.com/\"\n    client_id = \"ada\"\n    client_secret = \"x\"",
+    ] {
+        let told = lints(&format!("  auth {{\n    {lines}\n  }}"));
+        assert_eq!(told.len(), 1, "{lines}: {told:?}");
+        assert!(told[0].starts_with("LK0905 `"), "{told:?}");
+    }
+    let good = "  auth {\n    username = \"ada\"\n    password = secret(\"pw\")\n  }";
+    assert_eq!(lints(good), [] as [&str; 0]);
+}
+
+#[test]
 fn tokens_are_found_wherever_everyone_sees_them() {
     for lines in [
         "  url = \"https://example.com/?token=83f1c2a4c5d6\"",
         "  url = \"https://example.com/?a=1&api_key=83f1c2a4c5d6\"",
         "  url = \"https://example.com/ghp_0123456789abcdef\"",
+        "  url = \"https://example.com/?a=1&token=abc\"",
+        "  url = \"https://example.com/?api-key=ab%20c#x\"",
+        "  headers = { shop-api-key = \"a83f1c2a\" }",
+        "  headers = { cookie = \"sid=a83f1c2a\" }",
         "  body = jsonencode({ user = \"ada\", password = \"correct-horse\" })",
         "  body = \"user=ada&password=correct-horse\"",
         "  body = \"xoxb-0123456789-abcdef\"",

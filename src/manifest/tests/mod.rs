@@ -1,13 +1,16 @@
 //! The language as tables of input and answer: what files mean, and how each
 //! problem reads. The laws are in `laws`.
 
+mod access;
 mod causes;
 mod codes;
+mod given;
 mod hunted;
 mod lifecycle;
 mod laws;
 mod lints;
 mod meaning;
+mod meant;
 mod rendered;
 mod expressions;
 mod notation;

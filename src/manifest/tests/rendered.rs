@@ -10,7 +10,7 @@ use crate::manifest::inputs::Inputs;
 use crate::manifest::literal::Literal;
 use crate::manifest::written::{check_text, comment, project_text, webhook_text};
 use crate::model::check::CheckSpec;
-use crate::model::desired::Desired;
+use crate::model::desired::{Desired, ProjectSpec};
 use crate::model::quoted::is_unseen;
 use crate::model::webhook::WebhookSpec;
 
@@ -19,6 +19,7 @@ type Specs = (
     String,
     BTreeMap<String, CheckSpec>,
     BTreeMap<String, WebhookSpec>,
+    ProjectSpec,
 );
 
 fn specs(desired: Desired) -> Specs {
@@ -32,11 +33,12 @@ fn specs(desired: Desired) -> Specs {
         webhooks
             .map(|(name, webhook)| (name, webhook.spec))
             .collect(),
+        desired.project_spec,
     )
 }
 
 fn rendered(desired: &Desired) -> String {
-    let mut text = project_text(&desired.project);
+    let mut text = project_text(&desired.project, &desired.project_spec);
     for (name, webhook) in &desired.webhooks {
         text.push_str(&webhook_text(name, &webhook.spec));
     }
@@ -154,4 +156,19 @@ proptest! {
         );
         read_back(good(&[("web.hcl", &text)]));
     }
+}
+
+#[test]
+fn what_a_root_says_of_its_project_is_rendered() {
+    let root =
+        "lokahi {\n  project     = \"shop\"\n  operators   = [webhook.ops]\n  max_deletes = 3\n}\n";
+    let hook = "webhook \"ops\" {\n  url    = \"https://h.example.com/\"\n  format = \"json\"\n}\n";
+    let desired = good(&[("lokahi.hcl", root), ("hook.hcl", hook)]);
+    assert_eq!(desired.project_spec.limits.deletes, Some(3));
+    assert!(
+        rendered(&desired).starts_with(root),
+        "{}",
+        rendered(&desired)
+    );
+    read_back(desired);
 }

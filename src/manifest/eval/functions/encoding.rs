@@ -35,7 +35,10 @@ pub(super) const BASE64DECODE: Function = Function {
     example: r#"base64decode("dXNlcjpwYXNz")"#,
     gives: r#""user:pass""#,
     call: |args, _| {
-        let bytes = STANDARD.decode(arguments::text(args, 0)?);
+        let mut text = arguments::text(args, 0)?.to_owned();
+        // Long ones are often written in several lines.
+        text.retain(|c| !matches!(c, '\n' | '\r'));
+        let bytes = STANDARD.decode(text);
         let bytes = bytes.map_err(|error| Failure::new(format!("no Base64: {error}")).at(0))?;
         let text = String::from_utf8(bytes);
         text.map(Value::string)

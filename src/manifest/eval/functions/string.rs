@@ -8,6 +8,15 @@ use crate::manifest::eval::value::{Node, Value};
 
 const TEXT: Parameter = Parameter::new("text", Wants::String);
 
+/// A character's capital. One that would be several, as that of `ß`, stays as it is, as in Go.
+fn capital(c: char) -> char {
+    let mut upper = c.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(one), None) => one,
+        _ => c,
+    }
+}
+
 pub(super) const UPPER: Function = Function {
     name: "upper",
     group: Group::String,
@@ -17,7 +26,10 @@ pub(super) const UPPER: Function = Function {
     about: "The text in upper case.",
     example: r#"upper("eu")"#,
     gives: r#""EU""#,
-    call: |args, _| Ok(Value::string(arguments::text(args, 0)?.to_uppercase())),
+    call: |args, _| {
+        let upper = arguments::text(args, 0)?.chars().map(capital);
+        Ok(Value::string(upper.collect::<String>()))
+    },
 };
 
 pub(super) const LOWER: Function = Function {
@@ -29,7 +41,11 @@ pub(super) const LOWER: Function = Function {
     about: "The text in lower case.",
     example: r#"lower("EU")"#,
     gives: r#""eu""#,
-    call: |args, _| Ok(Value::string(arguments::text(args, 0)?.to_lowercase())),
+    call: |args, _| {
+        let lower = arguments::text(args, 0)?.chars();
+        let lower = lower.map(|c| c.to_lowercase().next().unwrap_or(c));
+        Ok(Value::string(lower.collect::<String>()))
+    },
 };
 
 pub(super) const TITLE: Function = Function {
@@ -46,7 +62,7 @@ pub(super) const TITLE: Function = Function {
         let mut first = true;
         for c in arguments::text(args, 0)?.chars() {
             if first {
-                titled.extend(c.to_uppercase());
+                titled.push(capital(c));
             } else {
                 titled.push(c);
             }

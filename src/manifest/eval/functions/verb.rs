@@ -113,7 +113,15 @@ impl Verb {
             false if self.space => " ",
             false => "",
         };
-        self.pad(sign, &body, text)
+        // Zeros that fill up stand behind what names the base.
+        let base = match self.mode {
+            'b' if self.sharp => "0b",
+            'o' if self.sharp => "0",
+            'x' if self.sharp => "0x",
+            'X' if self.sharp => "0X",
+            _ => "",
+        };
+        self.pad(&format!("{sign}{base}"), &body, text)
     }
 
     fn whole(&self, number: u64) -> String {

@@ -140,6 +140,10 @@ fn others() {
         (r#"base64encode("Hello World")"#, r#""SGVsbG8gV29ybGQ=""#),
         (r#"base64encode("")"#, r#""""#),
         (r#"base64decode("SGVsbG8gV29ybGQ=")"#, r#""Hello World""#),
+        (
+            r#"base64decode("SGVs\r\nbG8gV29y\nbGQ=\n")"#,
+            r#""Hello World""#,
+        ),
         (r#"base64decode("SGVsbG8gV29ybGQ")"#, "! no Base64"),
         (r#"base64decode("/w==")"#, "! no UTF-8"),
         (r#"urlencode("Hello World!")"#, r#""Hello+World%21""#),

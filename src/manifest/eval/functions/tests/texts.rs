@@ -5,7 +5,7 @@ use super::check;
 #[test]
 fn strings() {
     check(&[
-        (r#"upper("straße é")"#, r#""STRASSE É""#),
+        (r#"upper("straße é")"#, r#""STRAßE É""#),
         (r#"lower("ÀB")"#, r#""àb""#),
         (r#"title("a-b c_d 1x é")"#, r#""A-B C_d 1x É""#),
         (r#"title("")"#, r#""""#),
@@ -118,6 +118,10 @@ fn formats() {
             r#""101 11 fe FE -1""#,
         ),
         (
+            r#"format("%#b %#o %#x %#X %#x %#06x", 5, 9, 254, 254, -1, 254)"#,
+            r#""0b101 011 0xfe 0XFE -0x1 0x00fe""#,
+        ),
+        (
             r#"format("%f %.1f %06.2f", 10, 1.06, 3.14159)"#,
             r#""10.000000 1.1 003.14""#,
         ),
@@ -154,5 +158,14 @@ fn formats() {
             r#"formatlist("%s%s", ["a"], ["b", "c"])"#,
             "! must have one length, not 1 and 2",
         ),
+    ]);
+}
+
+#[test]
+fn a_letter_stays_one_letter() {
+    check(&[
+        (r#"upper("straße ǆ é")"#, r#""STRAßE Ǆ É""#),
+        (r#"lower("ÉΣ İ")"#, r#""éσ i""#),
+        (r#"title("ßa éb")"#, r#""ßa Éb""#),
     ]);
 }
