@@ -41,6 +41,10 @@ pub(super) async fn allowed(
         let why = format!("is longer than {LONGEST_REASON} bytes, or has a NUL");
         return Err(TwirpError::argument("reason", why).into());
     }
+    if reason.trim().is_empty() {
+        let why = "is needed: whoever finds it changed wants to know";
+        return Err(TwirpError::argument("reason", why).into());
+    }
     call.needs(&needed).await
 }
 

@@ -308,12 +308,14 @@ impl Diagnostics {
 }
 
 impl fmt::Display for Diagnostics {
-    /// The first problem and the number of the others.
+    /// The first error, or else the first problem, and the number of the others.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.split_first() {
-            None => f.write_str("no problems"),
-            Some((first, [])) => first.fmt(f),
-            Some((first, rest)) => write!(f, "{first} (and {} more)", rest.len()),
+        let mut errors = self.0.iter();
+        let error = errors.find(|problem| problem.severity == Severity::Error);
+        match (error.or(self.0.first()), self.0.len()) {
+            (None, _) => f.write_str("no problems"),
+            (Some(first), 1) => first.fmt(f),
+            (Some(first), count) => write!(f, "{first} (and {} more)", count - 1),
         }
     }
 }

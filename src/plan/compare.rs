@@ -33,9 +33,9 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Whether a webhook is not the project's any more.
+    /// Whether a webhook is not called that any more.
     pub(super) fn ends_webhook(&self) -> bool {
-        self.kind == Kind::Webhook && !self.action.keeps()
+        self.kind == Kind::Webhook && (!self.action.keeps() || self.action == Action::Rename)
     }
 
     /// The check before and after; `None` where there was or will be none in the project.
@@ -218,7 +218,9 @@ fn kept_and_gone<'a>(
     }
     let stays = |address: &str| {
         let renamed_away = old.contains(address);
-        let declared_here = declared.contains_key(address) && !renamed_away;
+        // Another one takes its place.
+        let replaced = names.renamed.contains_key(address);
+        let declared_here = declared.contains_key(address) && !replaced;
         declared_here || renamed_away || !covered(address)
     };
     let gone = living.iter().filter(|(address, _)| !stays(address));

@@ -157,7 +157,7 @@ pub(super) fn weigh(
             if !audience(before).is_empty() && audience(after).is_empty() {
                 weight.silent.push(address());
             }
-            if host(before) != host(after) || before.asserts != after.asserts {
+            if hosts(before) != hosts(after) || before.asserts != after.asserts {
                 weight.retargeted.push(address());
             }
         }
@@ -165,8 +165,11 @@ pub(super) fn weigh(
     weight
 }
 
-fn host(spec: &CheckSpec) -> Option<String> {
-    spec.url.parse().host_str().map(str::to_owned)
+/// Whose answer it is: the host of the URL, and the one that is asked in its place.
+fn hosts(spec: &CheckSpec) -> (Option<String>, Option<String>) {
+    let host = spec.url.parse().host_str().map(str::to_owned);
+    let asked = spec.connect_to.as_ref();
+    (host, asked.map(|place| place.host.to_string()))
 }
 
 /// The reasons not to apply a plan of this weight.
@@ -183,7 +186,8 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
     }
     let deletes = weight.deletes.len();
     let most = weight.most.deletes;
-    if deletes > most && allow.deletes != Some(deletes) {
+    // Whoever lets nothing stay lets everything go.
+    if deletes > most && allow.deletes != Some(deletes) && !weight.empty {
         all.push(Guard {
             name: "deletes".into(),
             message: format!("{deletes} of {live} checks would be deleted; {most} may be at once")

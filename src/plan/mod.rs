@@ -2,8 +2,8 @@
 //! functions with a fixed order, so that the same states always give the same plan.
 //!
 //! `state` says what goes in, `moves` reads renames, `compare` finds what differs, `guard` what
-//! must not happen by accident, `routing` who is told of what differently, `release` what the
-//! API gets; `text` writes it for people.
+//! must not happen by accident, `routing` who is told of what differently, `cling` who would lose
+//! a receiver unseen, `release` what the API gets; `text` writes it for people.
 
 pub mod state;
 mod moves;
@@ -11,6 +11,7 @@ mod compare;
 pub mod names;
 pub mod guard;
 pub mod routing;
+pub mod cling;
 pub mod release;
 pub mod text;
 pub mod wire;
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 
 use time::{Duration, OffsetDateTime};
 
+use self::cling::Clinging;
 use self::compare::Step;
 use self::guard::Weight;
 use self::routing::Routing;
@@ -41,6 +43,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// What the guards look at.
     pub weight: Weight,
+    /// What loses a receiver that it names, and is not in the plan: it cannot be applied.
+    pub clinging: Option<Clinging>,
 }
 
 impl Plan {
@@ -86,7 +90,7 @@ impl Draft<'_> {
         steps.chain(self.live.project_spec).collect()
     }
 
-    /// The addresses of the webhooks that end, so that nobody may refer to them.
+    /// Whether webhooks give up their names, so that nobody may refer to them.
     pub fn ends_webhooks(&self) -> bool {
         self.steps.iter().any(Step::ends_webhook)
     }
@@ -101,7 +105,9 @@ impl Draft<'_> {
     pub fn plan(self, specs: &Specs, now: OffsetDateTime) -> Plan {
         let steps = compare::narrow(self.steps, self.options, specs);
         let changes: Vec<Change> = steps.iter().map(|step| step.change(specs, now)).collect();
+        let project = self.wanted.project.as_str();
         Plan {
+            clinging: cling::clinging(&steps, project, self.live, specs),
             routing: routing::routing(&steps, self.live, specs),
             suggestions: compare::suggestions(&steps, specs),
             weight: guard::weigh(&steps, self.wanted, self.live, self.options, specs),

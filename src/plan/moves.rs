@@ -61,7 +61,7 @@ pub(super) fn names(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
         }
         // What lives there may itself go somewhere else.
         let stays = follow(&to, &ways, is_declared).is_none();
-        let taken = living.contains_key(&to) && stays;
+        let taken = living.contains_key(&to) && stays && !names.removed.contains(&to);
         if taken {
             let kind = kind.name();
             names.warnings.push(format!(

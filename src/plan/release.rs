@@ -19,13 +19,18 @@ pub fn released<'a>(
              that and apply, then release it"
         ));
     }
-    let named = spec
-        .receivers
-        .iter()
-        .filter_map(|name| Some((format!("webhook.{name}"), webhook(name)?)));
+    let mut told: Vec<(String, &WebhookSpec)> = Vec::new();
+    for name in &spec.receivers {
+        let Some(found) = webhook(name) else {
+            return Err(format!(
+                "it tells webhook.{name}, which is not live: declare it with another receiver, \
+                 or none, and apply, then release it"
+            ));
+        };
+        told.push((format!("webhook.{name}"), found));
+    }
     let own = spec.webhook.iter();
-    let own = own.map(|webhook| ("its webhook_url".to_owned(), webhook));
-    let told: Vec<(String, &WebhookSpec)> = named.chain(own).collect();
+    told.extend(own.map(|webhook| ("its webhook_url".to_owned(), webhook)));
     let distinct: BTreeSet<&WebhookSpec> = told.iter().map(|(_, webhook)| *webhook).collect();
     if distinct.len() > 1 {
         let names: Vec<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
@@ -105,6 +110,8 @@ mod tests {
         insta::assert_snapshot!(several.unwrap_err(), @"it tells 2 (webhook.oncall, webhook.pager), and a check of the API tells one: declare it with one of them and apply, then release it");
         let hidden = of(|spec| spec.receivers = tells(&["pager"]));
         insta::assert_snapshot!(hidden.unwrap_err(), @r#"the URL of webhook.pager is secret("pager"), and what belongs to the API has no secrets: declare it with another receiver, or none, and apply, then release it"#);
+        let lost = of(|spec| spec.receivers = tells(&["night"]));
+        insta::assert_snapshot!(lost.unwrap_err(), @"it tells webhook.night, which is not live: declare it with another receiver, or none, and apply, then release it");
         let sends = of(|spec| spec.body = secret().into());
         insta::assert_snapshot!(sends.unwrap_err(), @r#"it sends secret("pager"), and what belongs to the API has no secrets: declare it without that and apply, then release it"#);
     }

@@ -469,3 +469,29 @@ fn how_a_plan_reads() {
     );
     insta::assert_snapshot!(text);
 }
+
+#[test]
+fn no_word_of_others_makes_a_line_of_a_plan() {
+    let mut world = World::of(&many(1));
+    let drift = Drift {
+        by: "eve\u{1b}[2K".to_owned(),
+        at: NOW,
+        reason: "3 am\nNo changes: what is live is what is declared.".to_owned(),
+    };
+    let mut plan = world.plan(&without(&many(1), 1), Vec::new());
+    plan.changes[0].drift = Some(drift);
+    plan.changes[0].source.file = "a\rb.hcl".to_owned();
+    let text = human(
+        &plan,
+        &Standing {
+            revision: "main\n@1",
+            ..Standing::default()
+        },
+    );
+    assert!(!text.contains(['\u{1b}', '\r']), "{text:?}");
+    assert!(
+        !text.lines().any(|line| line.starts_with("No changes")),
+        "{text}"
+    );
+    assert!(text.contains("3 am\u{fffd}No changes"), "{text}");
+}

@@ -65,7 +65,7 @@ pub fn human(plan: &Plan, standing: &Standing<'_>) -> String {
     }
     line_to(&mut out, &last(plan, standing));
     for guard in standing.guards {
-        line_to(&mut out, &held(guard));
+        held(&mut out, guard);
     }
     out
 }
@@ -101,6 +101,17 @@ pub fn summary(summary: Summary) -> String {
     text + "."
 }
 
+/// "main@3f2c1a9", with a star where files differ from the commit.
+pub fn revision(reference: &str, sha: &str, dirty: bool) -> String {
+    let sha: String = sha.chars().take(7).collect();
+    let dirty = if dirty { "*" } else { "" };
+    match (reference, sha.as_str()) {
+        (_, "") => String::new(),
+        ("", sha) => format!("{sha}{dirty}"),
+        (reference, sha) => format!("{reference}@{sha}{dirty}"),
+    }
+}
+
 fn last(plan: &Plan, standing: &Standing<'_>) -> String {
     let mut text = summary(plan.summary());
     if plan.is_empty() {
@@ -114,18 +125,18 @@ fn last(plan: &Plan, standing: &Standing<'_>) -> String {
     text
 }
 
-fn held(guard: &Guard) -> String {
+fn held(out: &mut String, guard: &Guard) {
     let Guard {
         message,
         passes_with,
         addresses,
         ..
     } = guard;
-    let names = match addresses.is_empty() {
-        true => String::new(),
-        false => format!("\n  {addresses}"),
-    };
-    format!("Held: {message}.{names}\n  It passes with {passes_with}")
+    line_to(out, &format!("Held: {message}."));
+    if !addresses.is_empty() {
+        line_to(out, &format!("  {addresses}"));
+    }
+    line_to(out, &format!("  It passes with {passes_with}"));
 }
 
 fn head(change: &Change) -> String {
@@ -264,7 +275,10 @@ fn cut(text: &str) -> String {
     }
 }
 
+/// Nothing in a line makes another one, or tells the terminal what to do: names, files and
+/// reasons are others' words.
 fn line_to(out: &mut String, line: &str) {
-    out.push_str(line);
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    out.extend(line.chars().map(shown));
     out.push('\n');
 }

@@ -26,7 +26,7 @@ use crate::store::check::{
 use crate::store::condition::{project_suspend, reconciler_forget};
 use crate::store::error::StoreError;
 use crate::store::generation::{
-    GenerationKind, Membership, NewGeneration, generation_create, generation_list,
+    GenerationKind, Known, Membership, NewGeneration, generation_create, generation_list,
     generation_remember, generation_source,
 };
 use crate::store::project::{
@@ -64,6 +64,8 @@ pub struct Condition {
     pub approved: bool,
     /// The lokahid that must reconcile the project still, if one asks.
     pub reconciler: Option<String>,
+    /// Whoever asks may not change what the API has: nothing is adopted or released.
+    pub leaves_the_api: bool,
 }
 
 /// Applies a wish in one transaction. Without a difference nothing is written and the
@@ -105,6 +107,10 @@ pub async fn apply(
             plan: proposal.plan,
             suspended: false,
         });
+    }
+    let of_the_api = |change: &Change| matches!(change.action, Action::Adopt | Action::Release);
+    if condition.leaves_the_api && proposal.plan.changes.iter().any(of_the_api) {
+        return Err(ApplyError::OfTheApi);
     }
     let guards = proposal.guards.iter();
     let holds = guards.filter(|guard| !(condition.approved && guard.can_be_approved()));
@@ -198,8 +204,11 @@ async fn write(
     };
     generation_create(conn, project.id, &new).await?;
     if matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile) {
-        let newest = !matches!(wish.revision.ancestry, Ancestry::Earlier);
-        generation_source(conn, project.id, &wish.revision, newest).await?;
+        let known = Known {
+            newest: is_newest(wish, &project),
+            whole: wish.options.targets.is_empty(),
+        };
+        generation_source(conn, project.id, &wish.revision, known).await?;
     }
     if wish.kind == GenerationKind::Apply && project.reconciler.is_none() {
         // What a reconciler said of it once is over.
@@ -217,6 +226,19 @@ async fn write(
         plan,
         suspended,
     })
+}
+
+/// Whether this is the highest commit from now on: what no commit of before came after. Where
+/// history was rewritten, or is another repository's, a person says so.
+fn is_newest(wish: &Wish, project: &Project) -> bool {
+    let revision = &wish.revision;
+    match revision.ancestry {
+        _ if project.max_revision.is_empty() => true,
+        _ if revision.sha.is_empty() => false,
+        Ancestry::SameOrLater => true,
+        Ancestry::Earlier => false,
+        Ancestry::Diverged | Ancestry::Unknown => wish.allow.rollback,
+    }
 }
 
 async fn spec_ids(

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use crate::model::desired::{API_PROJECT, SourceLine};
 use crate::model::secret::SecretName;
+use crate::plan::cling::Clinging;
 use crate::plan::guard::Guard;
 use crate::plan::text::moment;
 use crate::spec::{Digest, SpecError};
@@ -36,9 +37,17 @@ pub enum ApplyError {
     /// Something tells a receiver that is not declared.
     #[error("{what} notifies webhook {receiver:?}, which is not declared")]
     UnknownReceiver { what: String, receiver: String },
+    /// What the plan leaves as it is names a receiver that the plan takes away.
+    #[error("{}", still_told(.0))]
+    StillTold(Clinging),
     /// One environment variable would stand for both.
     #[error("{0} and {1} are one variable, {variable}: give one of them another name", variable = .0.variable())]
     SecretsCollide(SecretName, SecretName),
+    /// Who asks may not.
+    #[error(
+        "it adopts checks of the API or releases some to it, and that needs apply:{API_PROJECT}, too"
+    )]
+    OfTheApi,
     /// The client has not uploaded it.
     #[error("the spec of {0} is not stored; upload it first")]
     NotStored(String),
@@ -48,6 +57,13 @@ pub enum ApplyError {
     /// What is adopted must be declared.
     #[error("check.{to} is to adopt a check, and is not declared")]
     AdoptedUndeclared { to: String },
+    /// One check cannot be two.
+    #[error("check.{one} and check.{other} are both to adopt the check {id}, and it can be one")]
+    AdoptedTwice {
+        id: String,
+        one: String,
+        other: String,
+    },
     /// The API has nothing of that kind.
     #[error("{from} cannot be released: {why}")]
     CannotRelease {
@@ -93,6 +109,22 @@ fn stale(expected: &i64, found: &i64, by: &Option<(String, OffsetDateTime)>) -> 
              {expected}; plan again"
         ),
     }
+}
+
+fn still_told(clinging: &Clinging) -> String {
+    let Clinging {
+        webhook,
+        becomes,
+        named_by,
+    } = clinging;
+    let what = match becomes {
+        Some(to) => format!("become webhook.{to}"),
+        None => "be deleted".to_owned(),
+    };
+    format!(
+        "webhook.{webhook} cannot {what}: this plan leaves as it is what names it ({named_by}); let the same apply change or delete them (without --target or --no-prune), or \
+         keep the webhook"
+    )
 }
 
 fn held(guards: &[Guard]) -> String {

@@ -9,15 +9,15 @@ use super::error::ApplyError;
 use super::propose::Wish;
 use crate::clock;
 use crate::model::change::Kind;
-use crate::model::desired::{Declared, Move, ProjectSpec, SourceLine};
+use crate::model::desired::{Declared, Move, ProjectSpec, Removal, SourceLine};
 use crate::model::name::{Address, Name};
 use crate::plan::RESTORABLE;
 use crate::spec::{Digest, encode_project};
 use crate::store::Connection;
-use crate::store::generation::generation_members;
+use crate::store::generation::{Member, generation_members};
 use crate::store::project::{Project, ProjectId, project_checks, project_list, project_receivers};
 use crate::store::spec::spec_put;
-use crate::store::tombstone::tombstone_find;
+use crate::store::tombstone::{api_checks_lock, tombstone_find};
 
 /// Makes a wish for what the project was at generation `n`. What has another name by now is
 /// found by its id.
@@ -30,7 +30,17 @@ pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result
         });
     }
     let now = now_called(conn, project.id).await?;
-    for member in generation_members(conn, project.id, n).await? {
+    let members = generation_members(conn, project.id, n).await?;
+    let back: HashSet<(Kind, Uuid)> = members
+        .iter()
+        .filter_map(|member| Some((member.kind, member.object?)))
+        .collect();
+    let now_at: HashMap<(Kind, &str), Uuid> = now
+        .iter()
+        .map(|((kind, id), address)| ((*kind, address.as_str()), *id))
+        .collect();
+    let released = released_since(conn, &members, &now).await?;
+    for member in members {
         let source = member.source;
         let spec = member.digest;
         let declared = Declared { spec, source };
@@ -52,6 +62,24 @@ pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result
                 },
                 source: SourceLine::default(),
             });
+            // Whoever has taken its name since goes.
+            let here = now_at.get(&(member.kind, member.address.as_str()));
+            if here.is_some_and(|id| !back.contains(&(member.kind, *id))) {
+                let from = name(&member.address);
+                let action = Removal::Delete;
+                wish.wanted.moves.push(Declared {
+                    spec: Move::Removed { from, action },
+                    source: SourceLine::default(),
+                });
+            }
+        }
+        if member.object.is_some_and(|id| released.contains(&id)) {
+            let id = member.object.unwrap_or_default().to_string();
+            let to = name(&member.address);
+            wish.wanted.moves.push(Declared {
+                spec: Move::Import { id, to },
+                source: SourceLine::default(),
+            });
         }
         all.insert(member.address, declared);
     }
@@ -61,6 +89,21 @@ pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result
         spec_put(conn, &[nothing]).await?;
     }
     Ok(())
+}
+
+/// Which of the checks the API has by now: there is one of each, and it comes back.
+async fn released_since(
+    conn: &mut Connection,
+    members: &[Member],
+    now: &HashMap<(Kind, Uuid), String>,
+) -> Result<HashSet<Uuid>, ApplyError> {
+    let checks = members.iter().filter(|member| member.kind == Kind::Check);
+    let away = checks.filter_map(|member| {
+        let id = member.object?;
+        (!now.contains_key(&(Kind::Check, id))).then(|| id.to_string())
+    });
+    let found = api_checks_lock(conn, &away.collect::<Vec<_>>()).await?;
+    Ok(found.into_iter().map(|(_, id, _)| id).collect())
 }
 
 /// What every live object is called.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::error::ApplyError;
 use crate::model::change::{Action, Kind};
@@ -71,6 +72,7 @@ pub async fn propose(
     let mut needed = draft.needed();
     if draft.ends_webhooks() {
         needed.extend(declared(&wish.wanted));
+        needed.extend(live.checks.values().map(|object| object.live));
     }
     if draft.releases() {
         needed.extend(live.webhooks.values().map(|object| object.live));
@@ -88,6 +90,9 @@ pub async fn propose(
     check_receivers(&wish.wanted, &specs)?;
     check_secrets(&wish.wanted, &specs)?;
     let mut plan = draft.plan(&specs, now);
+    if let Some(clinging) = plan.clinging {
+        return Err(ApplyError::StillTold(clinging));
+    }
     let released = released(&plan, &live, &specs)?;
     let from_files = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile);
     let unknown = wish.revision.ancestry == Ancestry::Unknown;
@@ -218,6 +223,7 @@ fn tombstone(row: DeadRow) -> Tombstone {
 
 /// Whether the blocks speak of what there is.
 fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
+    let mut taken: BTreeMap<Uuid, &str> = BTreeMap::new();
     for block in &wish.wanted.moves {
         match &block.spec {
             Move::Import { id, to } => {
@@ -226,9 +232,19 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
                     let to = to.to_owned();
                     return Err(ApplyError::AdoptedUndeclared { to });
                 }
-                if !live.checks.contains_key(to) && !live.api.contains_key(id) {
+                if live.checks.contains_key(to) {
+                    continue;
+                }
+                let Some(object) = live.api.get(id) else {
+                    if was_adopted(live, id, to) {
+                        continue;
+                    }
                     let (id, to) = (id.clone(), to.to_owned());
                     return Err(ApplyError::NothingToAdopt { id, to });
+                };
+                if let Some(one) = taken.insert(object.id, to).filter(|one| *one != to) {
+                    let (id, one, other) = (id.clone(), one.to_owned(), to.to_owned());
+                    return Err(ApplyError::AdoptedTwice { id, one, other });
                 }
             }
             Move::Removed {
@@ -246,6 +262,12 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
         }
     }
     Ok(())
+}
+
+/// Whether the block was applied before, and what it brought in was deleted since.
+fn was_adopted(live: &Live, id: &str, to: &str) -> bool {
+    let dead = live.dead_checks.get(to);
+    dead.is_some_and(|dead| Uuid::try_parse(id) == Ok(dead.id))
 }
 
 /// The released checks as the API has them.

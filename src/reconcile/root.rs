@@ -176,7 +176,7 @@ impl Root {
             &proposal.plan,
             &Standing {
                 root: shown,
-                revision: sha,
+                revision: &text::revision(&revision.reference, sha, revision.dirty),
                 generation: proposal.project.generation,
                 guards: &proposal.guards,
             },
@@ -240,6 +240,7 @@ impl Root {
             allow: Allow::default(),
             approved,
             reconciler: Some(ground.settings.owner.clone()),
+            leaves_the_api: false,
         };
         let (name, now) = (&proposal.project.name, clock::now());
         let seal = async |conn: &mut Connection, applied: &Applied| {

@@ -132,16 +132,28 @@ pub async fn generation_create(
     Ok(())
 }
 
+/// What an apply says of where the files come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// It is the highest commit.
+    pub newest: bool,
+    /// All of the files were applied.
+    pub whole: bool,
+}
+
 /// Remembers where a project's files come from now.
 pub async fn generation_source(
     conn: &mut PgConnection,
     project: ProjectId,
     revision: &Revision,
-    is_newest: bool,
+    known: Known,
 ) -> Result<(), StoreError> {
     let files = i32::try_from(revision.files).unwrap_or(i32::MAX);
     sqlx::query!(
-        "update projects set source_remote = $2, source_path = $3, files = $4,
+        "update projects set
+             source_remote = case when $7 then $2 else source_remote end,
+             source_path = case when $7 then $3 else source_path end,
+             files = case when $7 then $4 else files end,
              max_revision = case when $5 then $6 else max_revision end,
              approved = null, approved_by = ''
          where id = $1",
@@ -149,8 +161,9 @@ pub async fn generation_source(
         revision.remote,
         revision.path,
         files,
-        is_newest,
+        known.newest,
         revision.sha,
+        known.whole,
     )
     .execute(conn)
     .await

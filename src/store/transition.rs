@@ -82,8 +82,9 @@ pub async fn transition_insert(
     .await
     .doing("store transitions")?;
     // Today's receivers, and whoever got an earlier event of the same incident:
-    // who was told of the opening is told of the end. One whose place another has
-    // taken, of the same URL and format, would hear it twice.
+    // who was told of the opening is told of the end, also where the receiver was
+    // removed since. One whose place another has taken, of the same URL and format,
+    // would hear it twice.
     let done = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
          select gen_random_uuid(), t.id, r.receiver_id, t.check_id, t.seq, $2, $2
@@ -100,7 +101,8 @@ pub async fn transition_insert(
                      where l.check_id = t.check_id and n.deleted_at is null
                          and n.id <> e.id and n.url = e.url and n.format = e.format)
          ) r
-         join receivers v on v.id = r.receiver_id and v.deleted_at is null
+         join receivers v on v.id = r.receiver_id
+             and (v.deleted_at is null or t.next not in (2, 3))
          -- A receiver of the original form knows up, down and error only.
          where t.id = any($1) and t.told and (t.type <> 'check.deleted' or v.format <> 0)",
         &ids,

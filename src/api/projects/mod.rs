@@ -91,12 +91,12 @@ pub(super) fn add(methods: Methods) -> Methods {
         )
 }
 
-/// A text from a client, unless it is too long or cannot be stored.
+/// A text from a client, unless it is too long or would be more than one line of a terminal.
 fn short(argument: &str, text: String) -> Result<String, TwirpError> {
-    if text.len() <= LONGEST && !text.contains('\0') {
+    if text.len() <= LONGEST && !text.contains(char::is_control) {
         return Ok(text);
     }
-    let why = format!("a text in it is longer than {LONGEST} bytes or has a NUL");
+    let why = format!("a text in it is longer than {LONGEST} bytes or has control characters");
     Err(TwirpError::argument(argument, why))
 }
 
@@ -114,8 +114,10 @@ fn refused(error: ApplyError) -> ApiError {
         }
         ApplyError::NotStored(_) => precondition("spec").into(),
         ApplyError::UnknownReceiver { .. }
+        | ApplyError::StillTold(_)
         | ApplyError::SecretsCollide(..)
         | ApplyError::NothingToAdopt { .. }
+        | ApplyError::AdoptedTwice { .. }
         | ApplyError::AdoptedUndeclared { .. } => TwirpError::argument("index", text).into(),
         ApplyError::CannotRelease { declared, .. } => {
             let error = TwirpError::argument("index", text);
@@ -127,6 +129,7 @@ fn refused(error: ApplyError) -> ApiError {
             }
             .into()
         }
+        ApplyError::OfTheApi => TwirpError::new(Code::PermissionDenied, text).into(),
         ApplyError::UnknownTarget { .. } => TwirpError::argument("targets", text).into(),
         ApplyError::NoProject(_) => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NoGeneration { .. } => TwirpError::new(Code::NotFound, text).into(),

@@ -6,12 +6,14 @@ use prost::Message as _;
 use uuid::Uuid;
 
 use super::super::error::ApiError;
+use super::super::permit::apply_to;
 use super::super::{Call, edit};
 use super::refused;
 use super::standing::generation;
 use super::wish::{allowances, wish};
 use crate::clock;
 use crate::model::change::{Change, Summary};
+use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
 use crate::model::scope::Scope;
 use crate::plan::Plan;
@@ -24,6 +26,7 @@ use crate::proto::lokahi::{
 };
 use crate::proto::twirp::{Code, TwirpError};
 use crate::reconcile::apply::{self, Applied, Condition};
+use crate::reconcile::error::ApplyError;
 use crate::reconcile::propose::{Proposal, propose};
 use crate::spec::Digest;
 use crate::store::Connection;
@@ -193,6 +196,7 @@ pub(in crate::api) async fn apply(
     let condition = Condition {
         shown: shown(&stored),
         allow: allowances(asked.allow.unwrap_or_default())?,
+        leaves_the_api: !call.principal.scopes.allow(&apply_to(API_PROJECT)),
         ..Condition::default()
     };
     let done = answer(&stored.project);
@@ -218,6 +222,10 @@ pub(in crate::api) async fn apply(
     let applied = apply::apply(store, &wish, &condition, clock::now(), seal).await;
     let applied = match applied {
         Ok(applied) => applied,
+        Err(ApplyError::OfTheApi) => {
+            call.needs(&apply_to(API_PROJECT)).await?;
+            return Err(refused(ApplyError::OfTheApi));
+        }
         Err(error) => {
             // The same token, meanwhile applied by a call that was thought lost.
             let mut conn = store.acquire().await?;

@@ -9,7 +9,8 @@ use super::super::error::ApiError;
 use super::super::{Call, edit};
 use super::specs::{digest, upload_id};
 use super::{refused, short};
-use crate::model::desired::{Declared, Revision, SourceLine};
+use crate::files::git::without_credentials;
+use crate::model::desired::{Declared, Move, Revision, SourceLine};
 use crate::model::name::{Address, Name};
 use crate::plan::guard::Allow;
 use crate::plan::state::{Options, Wanted};
@@ -41,6 +42,9 @@ pub(super) async fn wish(
     if moves.max(targets).max(asked.restore.len()) > MOST {
         let why = format!("moves, targets and restore have {MOST} entries at most");
         return Err(TwirpError::argument("moves", why).into());
+    }
+    for target in &asked.targets {
+        short("targets", target.clone())?;
     }
     let mut wish = Wish {
         wanted: Wanted {
@@ -92,6 +96,9 @@ pub(super) async fn wish(
                 wish.wanted.project_spec = Some(digest);
             }
             wish.wanted.moves = asked.moves.into_iter().map(wire::from_move).collect();
+            for block in &wish.wanted.moves {
+                moved(block)?;
+            }
             for part in parts {
                 let part = IndexPart::decode(&part[..])?;
                 declare::<Address>("checks", part.checks, &mut wish.wanted.checks)?;
@@ -128,12 +135,26 @@ where
     Ok(())
 }
 
+/// Whether a block can be shown.
+fn moved(block: &Declared<Move>) -> Result<(), TwirpError> {
+    let none = String::new();
+    let (one, other) = match &block.spec {
+        Move::Moved { from, to } => (from, to),
+        Move::Removed { from, .. } => (from, &none),
+        Move::Import { id, to } => (id, to),
+    };
+    for text in [one, other, &block.source.file] {
+        short("moves", text.clone())?;
+    }
+    Ok(())
+}
+
 fn revision(wire: WireRevision) -> Result<Revision, TwirpError> {
     let revision = wire::from_revision(wire);
     Ok(Revision {
         reference: short("revision.ref", revision.reference)?,
         sha: short("revision.sha", revision.sha)?,
-        remote: short("revision.remote", revision.remote)?,
+        remote: without_credentials(&short("revision.remote", revision.remote)?),
         path: short("revision.path", revision.path)?,
         ci_url: short("revision.ci_url", revision.ci_url)?,
         claimed_by: short("revision.claimed_by", revision.claimed_by)?,

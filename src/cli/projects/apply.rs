@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::doing::{apply as apply_token, confirm, finish, show_and_do};
+use super::doing::{apply as apply_token, confirm, done, finish, show_and_do};
 use super::plan::worse;
 use super::roots::{allowances, roots};
 use super::saved::{self, Saved};
@@ -70,10 +70,16 @@ async fn apply_saved(
         console.out.write_all(saved.text.as_bytes())?;
     }
     if saved.is_empty {
-        return Ok(Exit::Ok);
+        return done(&saved.document, None, &what.doing, console);
     }
     confirm(&saved.document, &what.doing, console).await?;
     let result = apply_token(client, &saved.token, allowances(&what.scope.allow)).await;
+    if let Err(failure) = &result
+        && failure.exit == Exit::Held
+        && what.doing.output == TextOutput::Json
+    {
+        done(&saved.document, None, &what.doing, console)?;
+    }
     let result = result.map_err(|failure| match failure.exit {
         Exit::Stale => failure.hint(format!("plan {} again, and look at it", saved.project)),
         _ => failure,

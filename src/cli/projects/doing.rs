@@ -123,7 +123,8 @@ pub(super) async fn finish(
     }
 }
 
-fn done(
+/// Writes what was done, or that nothing was.
+pub(super) fn done(
     shown: &serde_json::Value,
     result: Option<&ApplyResult>,
     doing: &Doing,

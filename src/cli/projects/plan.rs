@@ -1,5 +1,7 @@
 //! `plan`: what an apply would do, and who would be told of what differently.
 
+use clap::ValueEnum;
+
 use super::document::document;
 use super::planned::Planned;
 use super::roots::roots;
@@ -55,15 +57,16 @@ fn show(planned: &Planned, what: &Plan, console: &mut Console<'_>) -> Result<Exi
             file.display()
         )?;
     }
-    let found: Vec<&Finding> = what
-        .fail_on
-        .iter()
-        .filter(|it| has(planned, **it))
+    let found = what.fail_on.iter().filter(|it| has(planned, **it));
+    let found: Vec<String> = found
+        .filter_map(ValueEnum::to_possible_value)
+        .map(|name| name.get_name().to_owned())
         .collect();
-    if let Some(finding) = found.first() {
+    if !found.is_empty() {
+        let found = found.join(", ");
         writeln!(
             console.words,
-            "error: the plan has what --fail-on names: {finding:?}"
+            "error: the plan has what --fail-on names: {found}"
         )?;
         return Ok(Exit::Findings);
     }

@@ -5,8 +5,8 @@ use crate::client::{Client, ClientError};
 use crate::manifest::report::path_below;
 use crate::model::change::{Change, Summary};
 use crate::plan::Plan;
-use crate::plan::guard::{Guard, Weight};
-use crate::plan::text::{Standing, human};
+use crate::plan::guard::Guard;
+use crate::plan::text::{self, Standing, human};
 use crate::plan::wire;
 use crate::proto::lokahi::{self, PlanPageRequest, PlanRequest, PlanResult, Revision};
 
@@ -61,7 +61,7 @@ impl Planned {
                 routing: result.routing.into_iter().map(wire::from_routing).collect(),
                 suggestions: result.suggestions.into_iter().map(suggestion).collect(),
                 warnings: result.warnings,
-                weight: Weight::default(),
+                ..Plan::default()
             },
             guards: result.guards.into_iter().map(wire::from_guard).collect(),
             silent: result.silent,
@@ -104,11 +104,5 @@ fn place(error: &ClientError, root: &str) -> Option<String> {
 
 /// "main@3f2c1a9", with a star where files differ from the commit.
 pub(in crate::cli) fn revision(revision: &Revision) -> String {
-    let sha: String = revision.sha.chars().take(7).collect();
-    let dirty = if revision.dirty { "*" } else { "" };
-    match (revision.r#ref.as_str(), sha.as_str()) {
-        (_, "") => String::new(),
-        ("", sha) => format!("{sha}{dirty}"),
-        (reference, sha) => format!("{reference}@{sha}{dirty}"),
-    }
+    text::revision(&revision.r#ref, &revision.sha, revision.dirty)
 }

@@ -146,3 +146,19 @@ fn how_they_read() {
     all.push_str(&human(&of_described(), "checks.d", Style::default()));
     insta::assert_snapshot!(all);
 }
+
+#[test]
+fn of_many_problems_an_error_is_named_first() {
+    let text =
+        "check \"a\" {\n  url = \"https://example.com/\"\n}\n\ncheck \"b\" {\n  ulr = \"x\"\n}\n";
+    let told = compile(
+        &tree(&[("web.hcl", text)]),
+        &Inputs::default(),
+        Keep::Nothing,
+    );
+    let words = told.unwrap_err().to_string();
+    assert!(
+        words.contains(": error[") && words.contains(" more)"),
+        "{words}"
+    );
+}

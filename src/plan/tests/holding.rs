@@ -95,8 +95,9 @@ fn silence_is_held_whether_disabled_or_without_receivers() {
 #[test]
 fn other_hosts_and_assertions_everywhere_are_held() {
     let from = many(80);
-    let ways: [fn(&mut CheckSpec); 2] = [
+    let ways: [fn(&mut CheckSpec); 3] = [
         |spec| spec.url = "http://elsewhere.example.com/".parse().unwrap(),
+        |spec| spec.connect_to = Some("elsewhere.example.com".parse().unwrap()),
         |spec| spec.asserts[0].status = vec![StatusRange::new(200, 599).unwrap()],
     ];
     for way in ways {
@@ -190,4 +191,21 @@ fn limits_of_the_project_hold_once_they_are_applied() {
     assert_eq!(of(usual, raised), (25, 10, 30));
     assert_eq!(of(raised, raised), (40, 50, 60));
     assert_eq!(of(raised, usual), (25, 10, 30));
+}
+
+#[test]
+fn who_lets_nothing_stay_lets_everything_go() {
+    let (from, allow) = (
+        many(40),
+        Allow {
+            empty: true,
+            ..Allow::default()
+        },
+    );
+    let nothing = without(&from, 40);
+    assert_eq!(
+        held(&from, &nothing, Allow::default()),
+        ["empty: --allow-empty"]
+    );
+    assert_eq!(held(&from, &nothing, allow), [""; 0]);
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lokahi::api::method_rows;
 use lokahi::model::check::CheckSpec;
+use lokahi::model::desired::{Declared, Move, Removal};
+use lokahi::proto::lokahi::PlanResult;
 use serde_json::json;
 
 use crate::support::declaring::Declaring;
@@ -265,4 +267,53 @@ async fn the_audit_is_read_in_pages_and_never_changed() {
         let error = error.unwrap_err().to_string();
         assert!(error.contains("append-only"), "{statement}: {error}");
     }
+}
+
+#[tokio::test]
+async fn what_the_api_has_changes_hands_by_whoever_may_apply_both() {
+    let server = Server::guarded().await;
+    let made = json!({"url": "http://a.example.com/", "name": "front"}).to_string();
+    server.good("Checks/Create", &made).await;
+    let site = CheckSpec::new("http://a.example.com/".parse().unwrap());
+    let mut shop = Declaring::new("shop").check("web", site.clone());
+    let import = |id: &str| Move::Import {
+        id: id.to_owned(),
+        to: "check.web".to_owned(),
+    };
+    let block = |spec| Declared {
+        spec,
+        source: Default::default(),
+    };
+    shop.desired.moves.push(block(import("front")));
+    let own = server.token("own", &["apply:shop"]).await;
+    let both = server.token("both", &["apply:shop", "apply:api"]).await;
+    let by = async |token: &str, plan: &PlanResult| {
+        let request = json!({"token": plan.token}).to_string();
+        server.json_by(token, "Projects/Apply", &request).await
+    };
+    let client = server.client();
+    let adopting = shop.plan(&client).await.unwrap();
+    let refused = by(&own, &adopting).await;
+    insta::assert_snapshot!(refused.json(), @r#"{"code":"permission_denied","meta":{"scope":"apply:api"},"msg":"Projects/Apply needs the scope apply:api; token:own has apply:shop"}"#);
+    let denied = server
+        .good("Audit/List", r#"{"principal":"token:own"}"#)
+        .await;
+    assert_eq!(denied["entries"][0]["outcome"], "denied");
+    assert_eq!(by(&both, &adopting).await.status, 200);
+
+    let mut released = Declaring::new("shop").check("dns", site.clone());
+    let release = Move::Removed {
+        from: "check.web".to_owned(),
+        action: Removal::Release,
+    };
+    released.desired.moves.push(block(release));
+    let releasing = released.plan(&client).await.unwrap();
+    assert_eq!(by(&own, &releasing).await.status, 403);
+    assert_eq!(by(&both, &releasing).await.status, 200);
+    // What neither adopts nor releases is the project's alone.
+    let more = Declaring::new("shop")
+        .check("mail", site.clone())
+        .check("dns", site);
+    let plan = more.plan(&client).await.unwrap();
+    assert_eq!(by(&own, &plan).await.status, 200);
 }

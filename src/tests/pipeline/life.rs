@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering;
 
 use lokahi::clock;
 use lokahi::model::health::State;
+use lokahi::model::id::ReceiverId;
 use lokahi::model::ownership::Owner;
 use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use lokahi::store::check::{check_delete, check_release, check_rename, check_revive};
 use lokahi::store::project::project_find;
+use lokahi::store::receiver::receiver_delete;
 use lokahi::store::shard::Progress;
 use sqlx::Connection as _;
 
@@ -213,6 +215,48 @@ async fn a_renamed_check_ends_its_incident_under_its_new_name() {
     site.set(true);
     let end = ["check.down shop 2", "check.up store 3"];
     assert_eq!(until_told(&receiver, 2).await, end);
+}
+
+#[tokio::test]
+async fn the_end_is_told_to_a_receiver_that_went_with_the_check_or_before_it() {
+    let (site, other) = (Site::start().await, Site::start().await);
+    let (first, second) = (Receiver::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let check = outage(&mut shop, &site, &first).await;
+    // Both in one apply.
+    let now = clock::now();
+    let oncall = sqlx::query_scalar("select receiver_id from check_receivers where check_id = $1");
+    let id: uuid::Uuid = oncall
+        .bind(check.id.0)
+        .fetch_one(&mut shop.conn)
+        .await
+        .unwrap();
+    let id = ReceiverId(id);
+    check_delete(&mut shop.conn, &[check.id], now)
+        .await
+        .unwrap();
+    receiver_delete(&mut shop.conn, &[id], now).await.unwrap();
+    let end = ["check.down shop 2", "check.deleted shop 3"];
+    assert_eq!(until_told(&first, 2).await, end);
+
+    // The check stays, tells nobody any more, and recovers.
+    let mut kept = shop.wish("kept", &other.url, |_| ()).await;
+    kept.quiet = false;
+    let night = shop.receiver("night", &second).await;
+    shop.create(&kept, &[night]).await;
+    shop.until(kept.id, State::Up).await;
+    other.set(false);
+    assert_eq!(until_told(&second, 1).await, ["check.down kept 2"]);
+    shop.route(kept.id, &[]).await;
+    receiver_delete(&mut shop.conn, &[night], clock::now())
+        .await
+        .unwrap();
+    other.set(true);
+    let end = ["check.down kept 2", "check.up kept 3"];
+    assert_eq!(until_told(&second, 2).await, end);
+    other.set(false);
+    shop.until(kept.id, State::Down).await;
+    assert_eq!(told(&second), end, "of what comes later it hears nothing");
 }
 
 #[tokio::test]

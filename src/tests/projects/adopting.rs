@@ -81,3 +81,49 @@ async fn what_cannot_be_adopted_is_named() {
     let usage = shop.try_apply(&["--adopt", "blog"]).await;
     assert_eq!(usage.code, 64);
 }
+
+#[tokio::test]
+async fn what_was_adopted_and_deleted_comes_back_by_its_block() {
+    let shop = Shop::start().await;
+    shop.good(&["create", "-u", URL, "--name", "homepage"])
+        .await;
+    let id = shop.check("api", "homepage").await.unwrap().id;
+    let import = format!("import {{\n  id = \"{id}\"\n  to = check.blog\n}}\n\n");
+    let alone = check("dns", "");
+    shop.folder.write(&alone);
+    shop.apply().await;
+    let declares = alone.clone() + &check("blog", "") + &import;
+    shop.folder.write(&declares);
+    shop.apply().await;
+    // Past the files, by a rollback, and by files that do not declare it for a while.
+    let forced = ["delete", "shop/blog", "--force", "--reason", "3 am"];
+    shop.good(&forced).await;
+    shop.apply().await;
+    assert_eq!(shop.id("blog").await, id);
+    let back = ["rollback", "shop", "1", "--auto-approve"];
+    shop.good(&back).await;
+    shop.apply().await;
+    assert_eq!(shop.id("blog").await, id);
+    shop.folder.write(&alone);
+    shop.apply().await;
+    shop.folder.write(&declares);
+    shop.apply().await;
+    assert_eq!(shop.id("blog").await, id);
+}
+
+#[tokio::test]
+async fn one_check_becomes_one() {
+    let shop = Shop::start().await;
+    shop.good(&["create", "-u", URL, "--name", "homepage"])
+        .await;
+    let id = shop.check("api", "homepage").await.unwrap().id;
+    shop.folder.write(&(check("blog", "") + &check("dns", "")));
+    let by_id = format!("dns={id}");
+    let twice = shop
+        .try_apply(&["--adopt", "blog=homepage", "--adopt", &by_id])
+        .await;
+    assert_eq!(twice.code, 1, "{}", twice.out);
+    let words = twice.words.replace(&id, "ID");
+    insta::assert_snapshot!(words, @"error: invalid_argument: index: check.blog and check.dns are both to adopt the check ID, and it can be one");
+    assert!(shop.check("api", "homepage").await.is_some());
+}

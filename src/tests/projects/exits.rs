@@ -50,6 +50,11 @@ async fn findings_end_with_three() {
     };
     let deleted = HOOK.to_owned() + &check("web", NOTIFY);
     assert_eq!(ended(&deleted, "delete,silence").await, 3);
+    let said = shop.plan(&["--fail-on", "silence,warning,delete"]).await;
+    assert_eq!(
+        said.words,
+        "error: the plan has what --fail-on names: delete\n"
+    );
     assert_eq!(ended(&deleted, "silence").await, 0);
     let disabled = check("mail", &format!("enabled = false\n  {NOTIFY}"));
     let disabled = deleted.clone() + &disabled;

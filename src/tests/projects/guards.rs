@@ -203,3 +203,39 @@ async fn a_guard_that_holds_an_apply_is_passed_by_its_allowance() {
     assert!(apply(&client, &plan).await.is_err());
     assert_eq!(client.apply(&allow(4)).await.unwrap().generation, 2);
 }
+
+#[tokio::test]
+async fn a_commit_of_another_branch_is_not_the_newest() {
+    let shop = Shop::start().await;
+    shop.folder.init("https://git.example.com/ops.git");
+    shop.folder.write(&checks(0..2, ""));
+    let old = shop.folder.commit();
+    shop.folder.write(&checks(0..3, ""));
+    shop.folder.commit();
+    shop.apply().await;
+    shop.folder
+        .git(&["checkout", "--quiet", "-b", "side", &old]);
+    shop.folder.write(&checks(0..4, ""));
+    shop.folder.commit();
+    shop.apply().await;
+    shop.folder.git(&["checkout", "--quiet", &old]);
+    let seen = held(&shop.plan(&[]).await);
+    assert!(seen.contains("--allow-rollback"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_part_of_the_files_is_not_where_the_project_comes_from() {
+    let shop = Shop::start().await;
+    shop.folder.init("https://git.example.com/ops.git");
+    shop.folder.write(&checks(0..3, ""));
+    shop.folder.commit();
+    shop.apply().await;
+    let other = crate::support::checkout::Checkout::new();
+    other.init("https://git.example.com/other.git");
+    other.write(&checks(0..1, "every = \"30s\""));
+    other.commit();
+    let part = ["apply", "--auto-approve", other.path(), "--target", "c0"];
+    shop.good(&part).await;
+    let seen = held(&shop.ctl(&["plan", other.path()]).await);
+    assert!(seen.contains("--accept-source-change"), "{seen}");
+}

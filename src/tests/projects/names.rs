@@ -295,3 +295,59 @@ async fn what_the_api_cannot_have_is_not_released() {
     hint: it was declared at FOLDER/shop.hcl:13
     ");
 }
+
+#[tokio::test]
+async fn a_receiver_stays_while_something_outside_of_the_plan_names_it() {
+    let oncall = "lokahi {\n  project   = \"shop\"\n  operators = [webhook.oncall]\n}\n\n";
+    let hook = HOOK.replace("\n}", "\n  format = \"json\"\n}");
+    let shop = Shop::start().await;
+    shop.folder
+        .write(&(hook.clone() + &check("web", NOTIFY) + &check("dns", "")));
+    shop.apply().await;
+    let id = shop.id("web").await;
+    // It is not pruned, and would tell nobody.
+    let gone = check("dns", "") + &removed("webhook.oncall", "delete");
+    let renamed = (hook.clone() + &check("web", NOTIFY)).replace("oncall", "night")
+        + &check("dns", "")
+        + &moved("webhook.oncall", "webhook.night");
+    let mut refused = Vec::new();
+    for (declares, flags) in [
+        (&gone, &["--no-prune"][..]),
+        (&gone, &["--target", "webhook.oncall"]),
+        (&renamed, &["--target", "webhook.night"]),
+    ] {
+        shop.folder.write(declares);
+        let ended = shop.try_apply(flags).await;
+        assert_eq!(ended.code, 1, "{}", ended.out);
+        refused.push(ended.words);
+    }
+    for (words, what) in refused
+        .iter()
+        .zip(["be deleted", "be deleted", "become webhook.night"])
+    {
+        let says = format!(
+            "webhook.oncall cannot {what}: this plan leaves as it is what names it (check.web)"
+        );
+        assert!(words.contains(&says), "{words}");
+    }
+    assert_eq!(told(&shop, &id).await, ["http://hook.example.com/"]);
+    // With what names it, it goes.
+    let both = ["--target", "webhook.night", "--target", "web"];
+    let ended = shop.try_apply(&both).await;
+    assert_eq!(ended.code, 0, "{}", ended.words);
+    shop.folder.write(&(hook.clone() + &check("dns", "")));
+    shop.apply().await;
+
+    // The operators are told, too.
+    shop.folder
+        .write_file("shop.hcl", &(oncall.to_owned() + &hook + &check("dns", "")));
+    shop.apply().await;
+    shop.folder.write(&gone);
+    let ended = shop.try_apply(&["--target", "webhook.oncall"]).await;
+    assert_eq!(ended.code, 1, "{}", ended.out);
+    assert!(
+        ended.words.contains("the operators of shop"),
+        "{}",
+        ended.words
+    );
+}

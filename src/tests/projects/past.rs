@@ -123,3 +123,43 @@ async fn history_tells_who_did_what() {
     );
     assert_eq!(second["remote"], "https://git.example.com/ops.git");
 }
+
+fn moved(from: &str, to: &str) -> String {
+    format!("moved {{\n  from = check.{from}\n  to   = check.{to}\n}}\n\n")
+}
+
+#[tokio::test]
+async fn a_rollback_gives_a_check_its_name_back_although_another_has_it() {
+    let shop = Shop::with(&check("a", "")).await;
+    let first = shop.id("a").await;
+    let second = check("a", "").replace("\"a\"", "\"b\"");
+    shop.folder.write(&(second.clone() + &moved("a", "b")));
+    shop.apply().await;
+    shop.folder
+        .write(&(second + &check("a", "every = \"30s\"")));
+    shop.apply().await;
+    assert_ne!(shop.id("a").await, first);
+
+    let done = rollback(&shop, "1").await;
+    let counts = ["rename", "delete"].map(|key| done["summary"][key].clone());
+    assert_eq!(json!(counts), json!([1, 1]), "{done:#}");
+    let names: Vec<_> = live(&shop)
+        .await
+        .into_iter()
+        .map(|row| (row.0, row.1))
+        .collect();
+    assert_eq!(names, [("a".to_owned(), first)]);
+}
+
+#[tokio::test]
+async fn a_rollback_takes_back_what_was_released_since() {
+    let shop = Shop::with(&(check("web", "") + &check("dns", ""))).await;
+    let id = shop.id("web").await;
+    let release = "removed {\n  from   = check.web\n  action = \"release\"\n}\n\n";
+    shop.folder.write(&(check("dns", "") + release));
+    shop.apply().await;
+    let done = rollback(&shop, "1").await;
+    assert_eq!(done["summary"]["adopt"], json!(1), "{done:#}");
+    assert_eq!(shop.id("web").await, id);
+    assert!(shop.check("api", "web").await.is_none());
+}

@@ -348,3 +348,30 @@ async fn an_answer_that_was_lost_is_asked_for_again() {
     assert_eq!(applies.load(Ordering::SeqCst), 2);
     assert_eq!(shop.generation().await, 1, "it was done once");
 }
+
+#[tokio::test]
+async fn a_saved_plan_for_a_program_is_a_document_however_it_ends() {
+    let shop = Shop::with(&super::checks(0..5, "")).await;
+    let file = shop.folder.file("shop.plan");
+    let save = async || shop.plan(&["--save", &file]).await;
+    let apply = [
+        "apply",
+        "--auto-approve",
+        "--output",
+        "json",
+        "--plan",
+        &file,
+    ];
+    save().await;
+    let nothing: Value = serde_json::from_str(&shop.good(&apply).await).unwrap();
+    assert_eq!(nothing["applied"], json!(false));
+    shop.folder.write(&super::checks(4..5, ""));
+    save().await;
+    let held = shop.ctl(&apply).await;
+    assert_eq!(held.code, 4, "{}", held.words);
+    let document: Value = serde_json::from_str(&held.out).unwrap();
+    assert_eq!(
+        (&document["applied"], &document["guards"][0]["name"]),
+        (&json!(false), &json!("deletes"))
+    );
+}
