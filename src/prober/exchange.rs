@@ -88,17 +88,17 @@ pub(super) async fn exchange<S: Transport>(
         .unwrap_or(if timed.writing { ended } else { begun });
     trace.exchanged([begun, wrote, timed.first_byte_at.unwrap_or(ended), ended]);
     let late = timed.late();
-    settle(result, late, timed.stream, trace)
+    settle(result, late, timed, trace)
 }
 
 /// What came of an exchange, and what becomes of its connection: `None` is late.
 pub(super) fn settle<S: Transport>(
     result: Option<Result<Answer, Failure>>,
     late: Failure,
-    stream: S,
+    timed: Timed<S>,
     trace: &mut Trace,
 ) -> Result<Answer, Failure> {
-    let stream = stream.into_tcp();
+    let stream = timed.stream.into_tcp();
     match result {
         Some(Ok(answer)) if !answer.truncated => {
             trace.closing.push(stream);
@@ -106,7 +106,9 @@ pub(super) fn settle<S: Transport>(
         }
         other => {
             abort(&stream);
-            other.unwrap_or(Err(late))
+            let result = other.unwrap_or(Err(late));
+            // What HTTP makes of it says less.
+            result.map_err(|failure| timed.refusal.unwrap_or(failure))
         }
     }
 }

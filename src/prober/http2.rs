@@ -44,7 +44,7 @@ pub(super) async fn exchange<S: Transport>(
     };
     let timed = timed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let late = late(marks.first_byte, marks.wrote.is_none());
-    settle(result, late, timed.stream, trace)
+    settle(result, late, timed, trace)
 }
 
 /// When what happened.

@@ -330,6 +330,8 @@ impl Way<'_> {
                 }
             }
         } else if wanted == Some(HttpVersion::V2) {
+            // Or the goodbye waits for the site to confirm what was said before it.
+            stream.set_nodelay(true).ok();
             let request = hop.request_of_2(request)?;
             Box::pin(http2::exchange(stream, request, reading, trace, deadline)).await?
         } else {

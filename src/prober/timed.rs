@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::failure::Failure;
+use super::tls;
 use crate::clock;
 use crate::model::observation::ErrorClass;
 
@@ -20,6 +21,8 @@ pub(super) struct Timed<S> {
     pub(super) first_byte_at: Option<Instant>,
     /// Something waits to be written or flushed.
     pub(super) writing: bool,
+    /// What TLS said in place of an answer.
+    pub(super) refusal: Option<Failure>,
 }
 
 impl<S> Timed<S> {
@@ -29,6 +32,7 @@ impl<S> Timed<S> {
             wrote_at: None,
             first_byte_at: None,
             writing: true,
+            refusal: None,
         }
     }
 
@@ -61,7 +65,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, buf)) {
+            if self.first_byte_at.is_none() {
+                self.refusal = tls::refusal(&error);
+            }
+            return Poll::Ready(Err(error));
+        }
         if self.first_byte_at.is_none() && buf.filled().len() > before {
             self.first_byte_at = Some(clock::monotonic());
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, Error, OtherError};
+use rustls::{AlertDescription, CertificateError, Error, OtherError};
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -116,6 +116,13 @@ fn of_handshake(error: &io::Error, trace: &mut Trace) -> Failure {
     Failure::new(class_of(tls), words(tls, false))
 }
 
+/// The site's refusal of us where it comes in place of the answer: in TLS 1.3 we are through
+/// with the handshake before the site has looked at our certificate.
+pub(super) fn refusal(error: &io::Error) -> Option<Failure> {
+    let tls = error.get_ref()?.downcast_ref::<Error>()?;
+    matches!(tls, Error::AlertReceived(_)).then(|| Failure::new(class_of(tls), words(tls, false)))
+}
+
 /// What is wrong, for whoever has to mend it: the library speaks to programmers.
 fn words(error: &Error, self_signed: bool) -> String {
     use CertificateError as Certificate;
@@ -159,6 +166,9 @@ fn words(error: &Error, self_signed: bool) -> String {
             why => format!("the certificate cannot be used: {why}"),
         },
         Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            "it offers no version of HTTP that the check asks for".to_owned()
+        }
         Error::AlertReceived(alert) => format!("it refused the TLS handshake: {alert:?}"),
         Error::PeerIncompatible(_) => {
             format!("it speaks no TLS that can be used: {error}")
@@ -167,9 +177,12 @@ fn words(error: &Error, self_signed: bool) -> String {
     }
 }
 
-/// The name in `DnsName("example.com")`.
+/// The name in `DnsName("example.com")` or `IpAddress(192.0.2.1)`.
 fn bare(name: &str) -> &str {
-    name.split('"').nth(1).unwrap_or(name)
+    let inner = name
+        .split_once('(')
+        .and_then(|(_, inner)| inner.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
 }
 
 fn class_of(error: &Error) -> ErrorClass {
@@ -185,6 +198,8 @@ fn class_of(error: &Error) -> ErrorClass {
             }
             _ => ErrorClass::TlsUntrusted,
         },
+        // RFC 7301, section 3.2: some servers say so, others speak the version they have.
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => ErrorClass::Protocol,
         _ => ErrorClass::TlsHandshake,
     }
 }

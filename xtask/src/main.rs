@@ -15,6 +15,7 @@ mod peers;
 mod postgres;
 mod processes;
 mod sqlx;
+mod strangers;
 mod table;
 mod test;
 mod tidy;

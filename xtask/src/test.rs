@@ -1,10 +1,10 @@
-//! `cargo xtask test`: every test of the workspace, after making sure that the servers which
-//! they start can be found. Each test run has servers of its own; nothing of the machine's
-//! is used but the programs.
+//! `cargo xtask test`: every test of the workspace, after making sure that the programs which
+//! they start can be found: lokahi's servers, and strangers to be probed. Each test run has
+//! servers of its own; nothing of the machine's is used but the programs.
 
 use anyhow::Result;
 
-use crate::{peers, workspace};
+use crate::{peers, strangers, workspace};
 
 /// What the property tests start from.
 const SEED: &str = "1";
@@ -18,6 +18,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     peers::ensure()?;
+    strangers::ensure()?;
     let seed = std::env::var("PROPTEST_RNG_SEED").unwrap_or_else(|_| SEED.to_owned());
     let mut command = workspace::cargo();
     command

@@ -10,6 +10,7 @@ mod access;
 mod asserts;
 mod worker;
 mod leaks;
+mod peers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@ pub(crate) mod server;
 pub(crate) mod programs;
 pub(crate) mod declaring;
 pub(crate) mod checkout;
+pub(crate) mod peer;
 
 use std::time::Duration;
 
