@@ -23,6 +23,8 @@ pub mod observation;
 pub mod transition;
 pub mod delivery;
 pub mod partition;
+pub mod rollup;
+pub mod incident;
 pub mod request;
 pub mod token;
 pub mod audit;
