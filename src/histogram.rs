@@ -1,4 +1,6 @@
-//! Latency percentiles of a set of samples.
+//! Latency percentiles of a set of samples. `sparse` is what is kept of many.
+
+pub mod sparse;
 
 use crate::proto::lokahi::HistogramData;
 

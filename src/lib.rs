@@ -12,6 +12,7 @@ pub mod plan;
 pub mod health;
 pub mod cadence;
 pub mod histogram;
+pub mod history;
 pub mod backoff;
 
 pub mod clock;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
-use super::{Call, convert, edit, force, restore};
+use super::{Call, convert, edit, force, history, restore};
 use crate::clock;
 use crate::histogram::summarise;
 use crate::model::desired::API_PROJECT;
@@ -54,6 +54,11 @@ pub(super) fn add(methods: Methods) -> Methods {
         .with(CREATE, Needs::ApplyApi, create)
         .with("github.xe.lokahi.Checks/Delete", CHANGES, delete)
         .with("github.xe.lokahi.Checks/Get", Needs::Read, get)
+        .with(
+            "github.xe.lokahi.Checks/History",
+            Needs::Read,
+            history::history,
+        )
         .with("github.xe.lokahi.Checks/List", Needs::Read, list)
         .with(PUT, CHANGES, put)
         .with(

@@ -11,6 +11,7 @@ mod convert;
 mod edit;
 mod force;
 mod restore;
+mod history;
 mod checks;
 mod run;
 mod projects;

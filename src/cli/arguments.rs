@@ -196,10 +196,15 @@ Examples:
   lokahictl status
   lokahictl status shop --output json")]
     Status(projects::Status),
-    /// List the generations of a project
+    /// List the generations of a project, or show what the probes of a check came to
     #[command(after_help = "\
 Examples:
-  lokahictl history shop")]
+  lokahictl history shop
+  lokahictl history shop/homepage --since 7d
+  lokahictl history homepage --since 24h --output json
+
+An id, PROJECT/NAME, and whatever --since or --exact is given for, is a check. Another name is
+a project, or, where no project has it, a check.")]
     History(projects::History),
     /// Make a project what it was at an earlier generation
     #[command(after_help = "\

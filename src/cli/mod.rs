@@ -9,6 +9,7 @@ mod server;
 mod naming;
 mod checks;
 mod table;
+mod history;
 mod inputs;
 mod render;
 mod load;

@@ -130,7 +130,8 @@ pub(super) fn age(at: Option<Timestamp>, now: OffsetDateTime) -> String {
     }
 }
 
-fn latency(nanoseconds: i64) -> String {
+/// A latency for people; a dash where there is none.
+pub(super) fn latency(nanoseconds: i64) -> String {
     match nanoseconds {
         0 => "-".to_owned(),
         1..10_000_000 => format!("{:.2}ms", nanoseconds as f64 / 1e6),

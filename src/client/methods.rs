@@ -18,6 +18,13 @@ impl Client {
         self.call("github.xe.lokahi.Checks/Get", &of(id)).await
     }
 
+    pub async fn check_history(
+        &self,
+        opts: &lokahi::CheckHistoryOpts,
+    ) -> Answer<lokahi::CheckHistory> {
+        self.call("github.xe.lokahi.Checks/History", opts).await
+    }
+
     pub async fn list(&self, opts: &lokahi::ListOpts) -> Answer<lokahi::ChecksPage> {
         self.call("github.xe.lokahi.Checks/List", opts).await
     }

@@ -144,6 +144,7 @@ async fn start(
     let shard_settings = ShardSettings {
         owner: owner.clone(),
         location: settings.location.clone(),
+        observations_size: settings.observations_size,
     };
     let (mut prober, mut delivery) = (None, None);
     // Before the scheduler: the first probes must find somebody who listens.

@@ -46,6 +46,16 @@ pub struct Lokahid {
     /// Where health workers are that probe for this lokahid
     #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default")]
     pub location: String,
+    /// How much of the disk single probes may take, in bytes, MB or GB: beyond it the oldest day
+    /// goes, though it is younger than three days; what it was rolled up into stays
+    #[arg(
+        long,
+        env = "OBSERVATIONS_SIZE",
+        value_name = "SIZE",
+        default_value = "15GB",
+        value_parser = size
+    )]
+    pub observations_size: u64,
 }
 
 const LOKAHID_EXAMPLES: &str = "\
@@ -327,5 +337,34 @@ fn duration(text: &str) -> Result<Duration, String> {
             Ok(Duration::from_secs(n * seconds))
         }
         _ => Err("it must be between 1s and 24h".into()),
+    }
+}
+
+/// `500MB`, `15GB`; 1 GB is 1,000,000,000 bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000)];
+    let (number, unit) = units
+        .iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
+        .unwrap_or((text, 1));
+    let number = number.trim_end().parse::<u64>().ok();
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "write a number of bytes, or e.g. 500MB, 15GB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [("1", 1), ("500MB", 500_000_000), ("15 GB", 15_000_000_000)] {
+            assert_eq!(size(text), Ok(bytes));
+        }
+        for bad in ["", "0", "GB", "-1GB", "1.5GB", "15G", "99999999999GB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -11,18 +11,21 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use super::due::DueQueue;
+use super::gaps::{Gaps, Missed};
 use super::ledger::Pending;
 use super::tally::Tally;
 use crate::cadence::{self, Micros};
+use crate::history::window::hour_of;
 use crate::model::check::{Confirm, Every, Timeout};
 use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, ShardNo};
 use crate::model::observation::Observation;
 use crate::model::ownership::Owner;
-use crate::model::probe::{Probe, ProbeBatch};
+use crate::model::probe::{Probe, ProbeBatch, Report};
 use crate::model::secret::SecretUse;
 use crate::model::value::HttpUrl;
 use crate::spec;
+use crate::store::rollup::Gap;
 use crate::store::shard::{HeldShard, ShardCheck};
 
 /// The most probes in a batch, and the most bytes of their specs.
@@ -34,6 +37,15 @@ const BATCH_EXPIRES: Duration = Duration::from_secs(2);
 const REPORT_GRACE: Duration = Duration::from_secs(3);
 /// A check that is new to whoever waits for it is due within this time.
 const FIRST_PROBE_SPREAD: i64 = 10_000_000;
+
+const SKIPPED: Missed = Missed {
+    skipped: 1,
+    lost: 0,
+};
+const LOST: Missed = Missed {
+    skipped: 0,
+    lost: 1,
+};
 
 /// A check of ours.
 #[derive(Debug)]
@@ -98,7 +110,8 @@ pub struct Seen<'a> {
 
 #[derive(Debug)]
 struct OpenBatch {
-    missing: usize,
+    /// Those that are not answered yet, and when they were due.
+    missing: Vec<(CheckNo, OffsetDateTime)>,
     sent_at: OffsetDateTime,
     deadline: OffsetDateTime,
 }
@@ -123,6 +136,7 @@ struct Inner {
     /// When the newest report came.
     heard: Option<OffsetDateTime>,
     silence: Option<Silence>,
+    gaps: Gaps,
 }
 
 impl Inner {
@@ -139,7 +153,10 @@ impl Inner {
         self.batches.insert(
             self.last_batch,
             OpenBatch {
-                missing: probes.len(),
+                missing: probes
+                    .iter()
+                    .map(|probe| (probe.check_no, probe.scheduled_at))
+                    .collect(),
                 sent_at: now,
                 deadline,
             },
@@ -289,8 +306,13 @@ impl Board {
             let missed = cadence::due_between(entry.check.id, entry.every, due, horizon);
             scheduled += 1 + missed;
             skipped += missed;
+            if missed > 0 {
+                let of = (entry.check.id, entry.every);
+                skip(&mut inner.gaps, number, of, due, horizon);
+            }
             if is_too_late(due, micros(now), entry.every) {
                 skipped += 1;
+                inner.gaps.add(hour_of(moment(due)), number, SKIPPED);
                 continue;
             }
             bytes += entry.spec.len() + 64;
@@ -323,26 +345,59 @@ impl Board {
 
     /// A batch that could not be sent.
     pub(super) fn unsent(&self, batch: &ProbeBatch) {
-        self.lock().batches.remove(&batch.batch);
+        let mut inner = self.lock();
+        inner.batches.remove(&batch.batch);
+        for probe in &batch.probes {
+            let hour = hour_of(probe.scheduled_at);
+            inner.gaps.add(hour, probe.check_no, SKIPPED);
+        }
         self.tally.skipped.add(batch.probes.len() as u64);
     }
 
-    /// Takes reports off an open batch; returns how many of them still count.
-    /// Those of a batch that was given up have been counted as lost.
-    pub(super) fn settle(&self, batch: u64, reports: usize, now: OffsetDateTime) -> usize {
+    /// A report that is not stored.
+    pub(super) fn lose(&self, check: CheckNo, at: OffsetDateTime) {
+        self.lock().gaps.add(hour_of(at), check, LOST);
+        self.tally.lost.add(1);
+    }
+
+    /// Everything that was missed since the last time.
+    pub(super) fn take_gaps(&self) -> Gaps {
+        std::mem::take(&mut self.lock().gaps)
+    }
+
+    /// What was taken and could not be written.
+    pub(super) fn put_back(&self, gap: &Gap) {
+        let missed = Missed {
+            skipped: gap.skipped,
+            lost: gap.lost,
+        };
+        self.lock().gaps.add(gap.hour, gap.check, missed);
+    }
+
+    /// Takes reports off an open batch; returns those that still count. Those
+    /// of a batch that was given up have been counted as lost.
+    pub(super) fn settle(
+        &self,
+        batch: u64,
+        mut reports: Vec<Report>,
+        now: OffsetDateTime,
+    ) -> Vec<Report> {
         let mut inner = self.lock();
         let Some(open) = inner.batches.get_mut(&batch) else {
-            return 0;
+            return Vec::new();
         };
-        let counted = reports.min(open.missing);
-        open.missing -= counted;
-        if open.missing == 0 {
+        reports.retain(|report| {
+            let mut missing = open.missing.iter();
+            let asked = missing.position(|(check, _)| *check == report.check_no);
+            asked.map(|asked| open.missing.swap_remove(asked)).is_some()
+        });
+        if open.missing.is_empty() {
             inner.batches.remove(&batch);
         }
-        if counted > 0 {
+        if !reports.is_empty() {
             (inner.heard, inner.silence) = (Some(now), None);
         }
-        counted
+        reports
     }
 
     /// Gives up batches whose reports should have come by now; returns how many
@@ -350,11 +405,15 @@ impl Board {
     pub(super) fn sweep(&self, now: OffsetDateTime) -> u64 {
         let (mut lost, mut first) = (0, now);
         let mut inner = self.lock();
-        inner.batches.retain(|_, open| {
+        let Inner { batches, gaps, .. } = &mut *inner;
+        batches.retain(|_, open| {
             let over = open.deadline < now;
             if over {
-                lost += open.missing as u64;
+                lost += open.missing.len() as u64;
                 first = first.min(open.sent_at);
+                for (check, at) in &open.missing {
+                    gaps.add(hour_of(*at), *check, LOST);
+                }
             }
             !over
         });
@@ -414,7 +473,8 @@ impl Board {
     /// How many checks and shards are ours, and how many probes are on their way.
     pub fn counts(&self) -> (usize, usize, usize) {
         let inner = self.lock();
-        let waiting = inner.batches.values().map(|batch| batch.missing).sum();
+        let waiting = inner.batches.values().map(|batch| batch.missing.len());
+        let waiting = waiting.sum();
         (inner.checks.len(), inner.held.len(), waiting)
     }
 
@@ -428,6 +488,30 @@ impl Board {
                 stale: entry.is_stale(now),
             });
         }
+    }
+}
+
+/// Counts what was due after `due`, up to and including `until`, hour by hour.
+fn skip(
+    gaps: &mut Gaps,
+    number: CheckNo,
+    (id, every): (CheckId, Every),
+    due: Micros,
+    until: Micros,
+) {
+    let mut from = due;
+    while from < until {
+        let hour = hour_of(moment(from));
+        // The last moment of the hour; the next one belongs to the next.
+        let end = micros(hour + time::Duration::HOUR).0 - 1;
+        let to = Micros(end.max(from.0 + 1).min(until.0));
+        let times = cadence::due_between(id, every, from, to);
+        if times > 0 {
+            let skipped = u32::try_from(times).unwrap_or(u32::MAX);
+            let hour = hour_of(moment(to));
+            gaps.add(hour, number, Missed { skipped, lost: 0 });
+        }
+        from = to;
     }
 }
 

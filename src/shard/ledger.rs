@@ -121,16 +121,20 @@ impl Ledger {
         before - self.reports.len()
     }
 
-    /// Takes everything out that belongs to checks that are no longer ours.
-    pub(super) fn retain_ours(&mut self, board: &Board) -> usize {
-        let before = self.reports.len();
-        self.reports
-            .retain(|witness| board.with(witness.check, |_| ()).is_some());
+    /// Takes everything out that belongs to checks that are no longer ours, and
+    /// counts their reports as lost.
+    pub(super) fn retain_ours(&mut self, board: &Board) {
+        self.reports.retain(|witness| {
+            let ours = board.with(witness.check, |_| ()).is_some();
+            if !ours {
+                board.lose(witness.check, witness.observation.scheduled_at);
+            }
+            ours
+        });
         self.pending
             .retain(|check, _| board.with(*check, |_| ()).is_some());
         self.drafts
             .retain(|draft| board.with(draft.check.check_no, |_| ()).is_some());
-        before - self.reports.len()
     }
 
     /// What was committed is gone from here; suspicions stay.

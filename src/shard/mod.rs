@@ -1,10 +1,11 @@
 //! The owner of shards: schedules the probes of its checks, folds what they
 //! saw into their health, and records it.
 //!
-//! Four loops share one board: `lease` keeps the shards and loads their
-//! checks, `scheduler` sends out what is due, `recorder` writes what came back
-//! and `housekeeping` makes room for it. Memory advances only after a commit,
-//! so that Postgres is the truth at every moment.
+//! Five loops share one board: `lease` keeps the shards and loads their
+//! checks, `scheduler` sends out what is due, `recorder` writes what came back,
+//! `gaps` what did not, and `housekeeping` makes room for it; `rollup` needs no
+//! board. Memory advances only after a commit, so that Postgres is the truth at
+//! every moment.
 
 pub mod tally;
 mod board;
@@ -13,6 +14,8 @@ mod event;
 mod ledger;
 mod unanswered;
 
+mod gaps;
+pub mod rollup;
 mod housekeeping;
 mod lease;
 mod recorder;
@@ -37,6 +40,8 @@ pub struct ShardSettings {
     pub owner: LeaseOwner,
     /// Where probes go that name no location.
     pub location: String,
+    /// How many bytes observations may take on disk before the oldest day is dropped.
+    pub observations_size: u64,
 }
 
 /// Starts the loops; what they know can be read from the board.
@@ -65,15 +70,20 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
         store.clone(),
         bus.clone(),
         Arc::clone(&board),
-        settings.owner,
+        settings.owner.clone(),
         ends,
     );
     tasks.spawn("lease", lease.run(tasks.token()));
     tasks.spawn("scheduler", scheduler.run(tasks.token()));
     tasks.spawn("recorder", recorder.run(reply_to, tasks.token()));
     tasks.spawn(
+        "gaps",
+        gaps::run(store.clone(), Arc::clone(&board), tasks.token()),
+    );
+    tasks.spawn("rollup", rollup::run(store.clone(), tasks.token()));
+    tasks.spawn(
         "housekeeping",
-        housekeeping::run(store.clone(), tasks.token()),
+        housekeeping::run(store.clone(), settings.observations_size, tasks.token()),
     );
     board
 }

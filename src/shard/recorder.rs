@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::board::Board;
 use super::event::{self, Story};
 use super::ledger::{Draft, Ledger, Witness};
+use super::rollup::late_hours;
 use crate::backoff;
 use crate::bus::{Bus, Feed};
 use crate::clock;
@@ -28,6 +29,7 @@ use crate::model::probe::Reports;
 use crate::spec;
 use crate::store::error::StoreError;
 use crate::store::observation::{self, StateRow};
+use crate::store::rollup;
 use crate::store::shard::{self, HeldShard, LeaseOwner, ShardCheck};
 use crate::store::transition::{self, NewTransition};
 use crate::store::{Connection, Store, bounded};
@@ -144,22 +146,22 @@ impl Recorder {
     }
 
     fn take(&mut self, reports: Reports) {
-        let arrived = reports.reports.len();
-        let counted = self.board.settle(reports.batch, arrived, clock::now());
+        let counted = self
+            .board
+            .settle(reports.batch, reports.reports, clock::now());
         let location: Arc<str> = reports.location.into();
         let worker: Arc<str> = reports.worker.into();
-        let mut lost = 0;
-        for report in reports.reports.into_iter().take(counted) {
+        for report in counted {
             let delay = report.observation.started_at - report.observation.scheduled_at;
             // A few begin a little early, together with others.
             let late = delay.max(time::Duration::ZERO).unsigned_abs();
             self.board.tally.lateness.observe(late);
+            let (check, at) = (report.check_no, report.observation.scheduled_at);
             let witness = Witness::new(report, &location, &worker);
             if self.ledger.reports.len() >= BUFFER || !self.ledger.add(&self.board, witness) {
-                lost += 1;
+                self.board.lose(check, at);
             }
         }
-        self.board.tally.lost.add(lost);
     }
 
     async fn flush(&mut self) {
@@ -177,8 +179,7 @@ impl Recorder {
                 self.board.drop_shards(&shards);
                 self.ending
                     .retain(|check| !shards.contains(&check.id.shard()));
-                let lost = self.ledger.retain_ours(&self.board);
-                self.board.tally.lost.add(lost as u64);
+                self.ledger.retain_ours(&self.board);
                 self.failures += 1;
             }
             Err(error) => {
@@ -210,7 +211,10 @@ impl Recorder {
             reports = self.ledger.reports.len(),
             "Postgres refuses these reports; they are given up and counted as lost"
         );
-        self.board.tally.lost.add(self.ledger.reports.len() as u64);
+        for witness in &self.ledger.reports {
+            self.board
+                .lose(witness.check, witness.observation.scheduled_at);
+        }
         if std::mem::replace(&mut self.ends_suspected, true) {
             // Not the reports were the reason. Whoever takes the shards over tries again.
             self.ending.clear();
@@ -289,6 +293,11 @@ impl Recorder {
             .map(|w| (w.check, &w.observation))
             .collect();
         observation::observation_insert(conn, &seen).await?;
+        let stored = seen.iter().map(|(check, seen)| (*check, seen.scheduled_at));
+        let late = late_hours(stored, clock::now());
+        if !late.is_empty() {
+            rollup::late_note(conn, &late).await?;
+        }
         let evidence: Vec<_> = self
             .ledger
             .reports

@@ -1,5 +1,6 @@
 //! What can go wrong between us and Postgres.
 
+use crate::history::day::InvalidDay;
 use crate::spec::SpecError;
 
 /// Why the store could not do it.
@@ -37,6 +38,13 @@ pub enum StoreError {
         spec_id: i64,
         #[source]
         source: SpecError,
+    },
+    /// A stored day of a check's history cannot be read.
+    #[error("a stored day of the check number {check_no} cannot be read")]
+    Rollup {
+        check_no: i64,
+        #[source]
+        source: InvalidDay,
     },
     /// A number in a row means nothing to us.
     #[error("the stored {what} {number} means nothing to this program")]

@@ -24,6 +24,8 @@ pub mod transition;
 pub mod delivery;
 pub mod partition;
 pub mod statistics;
+pub mod rollup;
+pub mod incident;
 pub mod request;
 pub mod token;
 pub mod audit;

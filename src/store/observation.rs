@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::{Doing as _, StoreError};
 use crate::model::health::Health;
 use crate::model::id::{CheckId, CheckNo, SpecId};
-use crate::model::observation::{Observation, Outcome};
+use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 
 /// Stores what probes saw, in one statement.
 pub async fn observation_insert(
@@ -236,6 +236,93 @@ pub async fn observation_latencies(
             .push(nanoseconds);
     }
     Ok(found)
+}
+
+/// What is shown of one probe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// When it was due.
+    pub at: OffsetDateTime,
+    pub outcome: Outcome,
+    /// The whole probe, in microseconds.
+    pub total_us: u32,
+}
+
+/// The probes of a check within a window, newest first, at most `limit`.
+pub async fn observation_window(
+    conn: &mut PgConnection,
+    check: CheckNo,
+    since: OffsetDateTime,
+    until: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Seen>, StoreError> {
+    let rows = sqlx::query!(
+        "select at, outcome, total_us from observations
+         where check_no = $1 and at >= $2 and at < $3 order by at desc limit $4",
+        check.0,
+        since,
+        until,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read the observations of a check")?;
+    let rows = rows.into_iter().map(|row| Seen {
+        at: row.at,
+        outcome: Outcome::from_number(row.outcome).unwrap_or(Outcome::Unknown),
+        total_us: row.total_us.unsigned_abs(),
+    });
+    Ok(rows.collect())
+}
+
+/// One probe as it is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kept {
+    pub at: OffsetDateTime,
+    pub outcome: Outcome,
+    pub class: Option<ErrorClass>,
+    /// 0 without an answer.
+    pub status: i16,
+    pub phases: Phases,
+}
+
+/// The newest probes of a check within a window, newest first, at most `limit`.
+pub async fn observation_newest(
+    conn: &mut PgConnection,
+    check: CheckNo,
+    since: OffsetDateTime,
+    until: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Kept>, StoreError> {
+    let rows = sqlx::query!(
+        "select at, outcome, class, status, dns_us, connect_us, tls_us, write_us, first_byte_us,
+             transfer_us, total_us from observations
+         where check_no = $1 and at >= $2 and at < $3 order by at desc limit $4",
+        check.0,
+        since,
+        until,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read the newest observations of a check")?;
+    let phase = |us: i32| std::time::Duration::from_micros(us.unsigned_abs().into());
+    let rows = rows.into_iter().map(|row| Kept {
+        at: row.at,
+        outcome: Outcome::from_number(row.outcome).unwrap_or(Outcome::Unknown),
+        class: ErrorClass::from_number(row.class),
+        status: row.status,
+        phases: Phases {
+            dns: phase(row.dns_us),
+            connect: phase(row.connect_us),
+            tls: phase(row.tls_us),
+            write: phase(row.write_us),
+            first_byte: phase(row.first_byte_us),
+            transfer: phase(row.transfer_us),
+            total: phase(row.total_us),
+        },
+    });
+    Ok(rows.collect())
 }
 
 fn microseconds(duration: std::time::Duration) -> i32 {

@@ -8,6 +8,7 @@ mod support;
 
 mod services;
 mod store;
+mod history;
 mod prober;
 mod webhook;
 mod tls;

@@ -24,6 +24,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "health",
             "cadence",
             "histogram",
+            "history",
             "backoff",
             "signature",
         ],

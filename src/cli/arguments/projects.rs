@@ -174,10 +174,18 @@ pub(in crate::cli) struct Status {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct History {
-    pub(in crate::cli) project: String,
-    /// How many generations
-    #[arg(short, long, default_value_t = 30)]
-    pub(in crate::cli) count: i32,
+    /// A project, or a check by its id, its name, or PROJECT/NAME
+    #[arg(value_name = "PROJECT|CHECK")]
+    pub(in crate::cli) name: String,
+    /// Of a check: how far back, as 90m, 24h, 7d [default: 24h]
+    #[arg(long, value_name = "DURATION", value_parser = wait)]
+    pub(in crate::cli) since: Option<Duration>,
+    /// Of a check: read each probe, as long as they are kept, where hours would do within 1 %
+    #[arg(long)]
+    pub(in crate::cli) exact: bool,
+    /// How many generations; of a check, how many of its newest probes [default: 30; 10]
+    #[arg(short, long, value_name = "N")]
+    pub(in crate::cli) count: Option<i32>,
     /// How to print it
     #[arg(long, value_name = "FORMAT")]
     pub(in crate::cli) output: Option<ListOutput>,

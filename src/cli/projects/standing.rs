@@ -8,15 +8,21 @@ use crate::cli::arguments::projects::{Approve, History, Status, Suspend};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::cli::table::{age, printable, table};
-use crate::client::Client;
+use crate::cli::{history, naming};
+use crate::client::{Client, ClientError};
 use crate::clock;
+use crate::model::id::CheckId;
 use crate::plan::text::{counted, moment};
 use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
 use crate::proto::lokahi::{
-    ApproveRequest, Condition, Generation, HistoryRequest, ProjectRequest, ProjectStatus,
-    ProjectsRequest, SuspendRequest,
+    ApproveRequest, Condition, Generation, HistoryRequest, HistoryResult, ProjectRequest,
+    ProjectStatus, ProjectsRequest, SuspendRequest,
 };
+use crate::proto::twirp::Code;
+
+/// How many generations are listed.
+const GENERATIONS: i32 = 30;
 
 /// How one project stands, or every one.
 pub(in crate::cli) async fn status(
@@ -137,27 +143,57 @@ fn shown(condition: &Condition) -> bool {
     condition.status || condition.r#type == "Ready"
 }
 
-/// A project's generations, newest first.
+/// A project's generations, newest first; or what the probes of a check came to.
 pub(in crate::cli) async fn history(
     client: &Client,
     what: &History,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let asked = HistoryRequest {
-        project: what.project.clone(),
-        count: what.count,
-        before: 0,
-    };
-    let found = client.history(&asked).await?;
-    if form(what.output, console) == ListOutput::Json {
-        writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Cli)?)?;
-        return Ok(Exit::Ok);
+    let as_text = form(what.output, console) == ListOutput::Table;
+    let a_check = what.since.is_some() || what.exact || what.name.contains('/');
+    if !a_check && what.name.parse::<CheckId>().is_err() {
+        let asked = HistoryRequest {
+            project: what.name.clone(),
+            count: what.count.unwrap_or(GENERATIONS),
+            before: 0,
+        };
+        match client.history(&asked).await {
+            Err(ClientError::Refused(refusal)) if refusal.code == Code::NotFound => {}
+            found => {
+                generations(&found?, as_text, console)?;
+                return Ok(Exit::Ok);
+            }
+        }
+    }
+    let id = naming::id(client, &what.name).await.map_err(|failure| {
+        match a_check || !failure.message.starts_with("not_found") {
+            true => failure,
+            false => {
+                let message = format!(
+                    "not_found: there is no project and no check {:?}",
+                    what.name
+                );
+                Failure::new(failure.exit, message).hint("lokahictl status and list show names")
+            }
+        }
+    })?;
+    history::check(client, id, what, as_text, console).await?;
+    Ok(Exit::Ok)
+}
+
+fn generations(
+    found: &HistoryResult,
+    as_text: bool,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    if !as_text {
+        return console.json(found);
     }
     let heading = ["GENERATION", "KIND", "AT", "BY", "REVISION", "CHANGES"];
     let rows = found.generations.iter().map(row);
     let rows: Vec<Vec<String>> = rows.collect();
     console.out.write_all(table(&heading, &rows).as_bytes())?;
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 fn row(generation: &Generation) -> Vec<String> {

@@ -546,3 +546,53 @@ impl ::prost::Name for DeliveryHint {
         "/github.xe.lokahi.internal.DeliveryHint".into()
     }
 }
+/// RollupDay is a day of a check, in UTC, by its hours; those without a probe are not in it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RollupDay {
+    #[prost(message, repeated, tag = "1")]
+    pub hours: ::prost::alloc::vec::Vec<RollupHour>,
+}
+impl ::prost::Name for RollupDay {
+    const NAME: &'static str = "RollupDay";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.RollupDay".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.RollupDay".into()
+    }
+}
+/// RollupHour is what the probes that were due in an hour came to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RollupHour {
+    /// 0 to 23.
+    #[prost(uint32, tag = "1")]
+    pub hour: u32,
+    #[prost(uint32, tag = "2")]
+    pub up: u32,
+    #[prost(uint32, tag = "3")]
+    pub down: u32,
+    #[prost(uint32, tag = "4")]
+    pub error: u32,
+    #[prost(uint32, tag = "5")]
+    pub unknown: u32,
+    /// Due and never sent.
+    #[prost(uint32, tag = "6")]
+    pub skipped: u32,
+    /// Sent, and nothing came back.
+    #[prost(uint32, tag = "7")]
+    pub lost: u32,
+    /// How long answered probes took, in microseconds: src/histogram/sparse.rs.
+    #[prost(bytes = "vec", tag = "8")]
+    pub latency: ::prost::alloc::vec::Vec<u8>,
+}
+impl ::prost::Name for RollupHour {
+    const NAME: &'static str = "RollupHour";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.RollupHour".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.RollupHour".into()
+    }
+}

@@ -471,6 +471,178 @@ impl ::prost::Name for HistogramData {
         "/github.xe.lokahi.HistogramData".into()
     }
 }
+/// CheckHistoryOpts say of which check, and of which time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckHistoryOpts {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Absent: 24 hours before `until`. At most 400 days before it.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Absent: now.
+    #[prost(message, optional, tag = "3")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+    /// In at most how many buckets: 48 when 0, 500 at most.
+    #[prost(int32, tag = "4")]
+    pub buckets: i32,
+    /// How many of the newest probes are listed: none when 0, 1,000 at most.
+    #[prost(int32, tag = "5")]
+    pub observations: i32,
+    /// Read each probe of a window of more than three hours, too, if all of them are kept.
+    #[prost(bool, tag = "6")]
+    pub exact: bool,
+}
+impl ::prost::Name for CheckHistoryOpts {
+    const NAME: &'static str = "CheckHistoryOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.CheckHistoryOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.CheckHistoryOpts".into()
+    }
+}
+/// CheckHistory tells what the probes of a check came to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CheckHistory {
+    #[prost(message, optional, tag = "1")]
+    pub check: ::core::option::Option<Check>,
+    /// The window; unless it is `exact`, widened to whole hours.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "3")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Oldest first, without a gap; the last one may be cut short.
+    #[prost(message, repeated, tag = "4")]
+    pub buckets: ::prost::alloc::vec::Vec<HistoryBucket>,
+    #[prost(int64, tag = "5")]
+    pub bucket_seconds: i64,
+    /// All of the window.
+    #[prost(message, optional, tag = "6")]
+    pub total: ::core::option::Option<HistoryBucket>,
+    /// The share of probes that were up among those that say something of the site, 0 to 1.
+    /// Absent: there are none.
+    #[prost(double, optional, tag = "7")]
+    pub uptime: ::core::option::Option<f64>,
+    /// The share of what `uptime` leaves out among all probes that were due: unknown, skipped and
+    /// lost.
+    #[prost(double, tag = "8")]
+    pub left_out: f64,
+    /// All of it is of single probes. Else latencies are of hours' histograms, right to 1 %.
+    #[prost(bool, tag = "9")]
+    pub exact: bool,
+    /// Incidents that touch the window, newest first; at most 100.
+    #[prost(message, repeated, tag = "10")]
+    pub incidents: ::prost::alloc::vec::Vec<HistoryIncident>,
+    /// How much of the window lies in these incidents.
+    #[prost(int64, tag = "11")]
+    pub down_nanoseconds: i64,
+    /// Changes of the state in the window, newest first; at most 100.
+    #[prost(message, repeated, tag = "12")]
+    pub transitions: ::prost::alloc::vec::Vec<HistoryTransition>,
+    /// The newest probes in the window, newest first. Of what is kept of each only this is filled
+    /// in: scheduled_at, outcome, error_class, status_code and phases.
+    #[prost(message, repeated, tag = "13")]
+    pub observations: ::prost::alloc::vec::Vec<Evidence>,
+    /// There are more incidents or transitions than are listed.
+    #[prost(bool, tag = "14")]
+    pub cut: bool,
+}
+impl ::prost::Name for CheckHistory {
+    const NAME: &'static str = "CheckHistory";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.CheckHistory".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.CheckHistory".into()
+    }
+}
+/// HistoryBucket is what the probes that were due in a part of the window came to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryBucket {
+    #[prost(message, optional, tag = "1")]
+    pub start: ::core::option::Option<::prost_types::Timestamp>,
+    /// Probes by outcome.
+    #[prost(int64, tag = "2")]
+    pub up: i64,
+    #[prost(int64, tag = "3")]
+    pub down: i64,
+    #[prost(int64, tag = "4")]
+    pub error: i64,
+    #[prost(int64, tag = "5")]
+    pub unknown: i64,
+    /// Due and never sent; and sent, and nothing came back. Both are counted by whole hours, at
+    /// the beginning of the hour.
+    #[prost(int64, tag = "6")]
+    pub skipped: i64,
+    #[prost(int64, tag = "7")]
+    pub lost: i64,
+    /// How long answered probes took, by nearest rank; 0 without any.
+    #[prost(int64, tag = "8")]
+    pub p50_nanoseconds: i64,
+    #[prost(int64, tag = "9")]
+    pub p95_nanoseconds: i64,
+    #[prost(int64, tag = "10")]
+    pub p99_nanoseconds: i64,
+    #[prost(int64, tag = "11")]
+    pub max_nanoseconds: i64,
+}
+impl ::prost::Name for HistoryBucket {
+    const NAME: &'static str = "HistoryBucket";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.HistoryBucket".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.HistoryBucket".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryIncident {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// What it opened with.
+    #[prost(enumeration = "check::State", tag = "2")]
+    pub state: i32,
+    #[prost(message, optional, tag = "3")]
+    pub opened_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Absent: it is open.
+    #[prost(message, optional, tag = "4")]
+    pub closed_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for HistoryIncident {
+    const NAME: &'static str = "HistoryIncident";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.HistoryIncident".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.HistoryIncident".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryTransition {
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(enumeration = "check::State", tag = "2")]
+    pub previous: i32,
+    #[prost(enumeration = "check::State", tag = "3")]
+    pub next: i32,
+    /// The incident that it belongs to, if there is one.
+    #[prost(string, tag = "4")]
+    pub incident: ::prost::alloc::string::String,
+}
+impl ::prost::Name for HistoryTransition {
+    const NAME: &'static str = "HistoryTransition";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.HistoryTransition".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.HistoryTransition".into()
+    }
+}
 /// SpecDigests are SHA-256 digests of encoded specs, 32 bytes each.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpecDigests {

@@ -37,6 +37,7 @@ const METHODS: &[(&str, &str, &[&str])] = &[
     ("Checks/Create", r#"{"url":"ftp://x/"}"#, API),
     ("Checks/Delete", r#"{"id":"x"}"#, SOME_APPLY),
     ("Checks/Get", r#"{"id":"x"}"#, READ),
+    ("Checks/History", r#"{"id":"x"}"#, READ),
     ("Checks/List", "{}", READ),
     ("Checks/Put", r#"{"id":"x"}"#, SOME_APPLY),
     ("Checks/Restore", r#"{"id":"x"}"#, API),

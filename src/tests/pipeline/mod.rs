@@ -12,6 +12,7 @@ mod reconcile;
 mod schedule;
 mod secrets;
 mod settled;
+mod history;
 mod tokens;
 mod waiting;
 mod workflows;
