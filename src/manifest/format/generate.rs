@@ -212,13 +212,14 @@ impl Walk<'_> {
         }
     }
 
+    /// Its end has a line of its own.
     fn heredoc(&mut self) {
         self.one_of(&[
-            "<<E\n a  =  1\n\n\n\tE",
-            "<<-E\n    a\n      b\n  E",
-            "<<-E\n\ta # no\n\t\tE",
-            "<<E\r\na\r\nE",
-            "<<E\n${ f(\"E\",\n[1]) }\nEE\nE",
+            "<<E\n a  =  1\n\n\n\tE\n",
+            "<<-E\n    a\n      b\n  E\n",
+            "<<-E\n\ta # no\n\t\tE\n",
+            "<<E\r\na\r\nE\r\n",
+            "<<E\n${ f(\"E\",\n[1]) }\nEE\nE\n",
         ]);
     }
 
