@@ -193,7 +193,14 @@ async fn observe_patiently(
     use lokahi::model::secret::SecretUse;
     use lokahi::prober::probe::probe;
     let id = CheckId(uuid::Uuid::from_u128(7));
-    probe(context, spec, id, lokahi::clock::now(), &SecretUse::bound("shop")).await
+    probe(
+        context,
+        spec,
+        id,
+        lokahi::clock::now(),
+        &SecretUse::bound("shop"),
+    )
+    .await
 }
 
 #[test]
