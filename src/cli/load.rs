@@ -1,15 +1,13 @@
 //! `create_load`: many checks of one site, at once.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::CreateLoad;
 use super::exit::{Exit, Failure};
-use super::output::Console;
+use super::output::{Console, progress};
 use crate::client::Client;
 use crate::clock;
 use crate::proto::lokahi::CreateOpts;
@@ -27,7 +25,7 @@ pub(super) async fn create_load(
         playbook_url: what.playbook_url,
         ..CreateOpts::default()
     };
-    let progress = progress(what.count);
+    let progress = progress(what.count.into());
     let begun = clock::monotonic();
     let mut calls = stream::iter(0..what.count)
         .map(|_| client.create(&opts))
@@ -59,17 +57,5 @@ pub(super) async fn create_load(
             let message = format!("after {created} of {}: {}", what.count, failure.message);
             Err(Failure { message, ..failure })
         }
-    }
-}
-
-/// On stderr, and only for people.
-fn progress(count: u32) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(count.into());
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}") {
-        Ok(style) => bar.with_style(style),
-        Err(_ours) => bar,
     }
 }

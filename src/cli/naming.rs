@@ -46,3 +46,11 @@ pub(super) async fn id(client: &Client, text: &str) -> Result<String, Failure> {
         }
     }
 }
+
+/// Whether a check is called so, or is one of a `for_each` that is.
+pub(super) fn is_called(address: &str, name: &str) -> bool {
+    let of_each = address
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.starts_with('['));
+    address == name || of_each
+}

@@ -1,7 +1,8 @@
 //! Where a command writes, and the JSON that scripts read.
 
-use std::io::Write;
+use std::io::{self, IsTerminal as _, Write};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use prost::{Message, Name};
 
 use super::exit::Failure;
@@ -24,5 +25,17 @@ impl Console<'_> {
         let json = to_json(message, JsonStyle::Cli)?;
         writeln!(self.out, "{json}")?;
         Ok(())
+    }
+}
+
+/// How far something long is: on stderr, and only for people.
+pub(super) fn progress(count: u64) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(count);
+    match ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}") {
+        Ok(style) => bar.with_style(style),
+        Err(_ours) => bar,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::arguments::{Render, RenderOutput};
 use super::exit::{Exit, Failure};
+use super::naming::is_called;
 use super::output::Console;
 use super::validate::{diagnostic, style};
 use crate::manifest::compile::{Compiled, Keep, OriginLine};
@@ -76,12 +77,8 @@ pub(super) fn render(what: &Render, console: &mut Console<'_>) -> Result<Exit, F
 
 /// Whether a check was asked for.
 fn wanted(what: &Render, address: &str) -> bool {
-    what.check.as_ref().is_none_or(|name| {
-        let of_each = address
-            .strip_prefix(name.as_str())
-            .is_some_and(|rest| rest.starts_with('['));
-        address == name || of_each
-    })
+    let mut name = what.check.iter();
+    name.all(|name| is_called(address, name))
 }
 
 /// Writes a root as files have it, so that it can be one again: blocks with an empty line

@@ -130,14 +130,6 @@ fn declared_by(
     }
 }
 
-/// Whether a check is called so, or is one of a `for_each` that is.
-fn is_called(address: &str, name: &str) -> bool {
-    let of_each = address
-        .strip_prefix(name)
-        .is_some_and(|rest| rest.starts_with('['));
-    address == name || of_each
-}
-
 /// `up`, or what it is and why, in a line.
 fn verdict(observation: &Observation) -> String {
     let mut words = observation.outcome.name().to_owned();

@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::waterfall::waterfall;
-use super::{Declared, Prober, Reach, declared, document, is_called, verdict};
+use super::{Declared, Prober, Reach, declared, document, verdict};
 use crate::cli::arguments::TextOutput;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::naming::is_called;
 use crate::cli::output::Console;
 use crate::model::check::CheckSpec;
 use crate::model::observation::Outcome;

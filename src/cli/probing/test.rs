@@ -1,16 +1,14 @@
 //! `test`: every declared check once, from here.
 
-use std::io::IsTerminal as _;
-
 use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Declared, Prober, Reach, declared, document, is_called, verdict, would_be_down};
+use super::{Declared, Prober, Reach, declared, document, verdict, would_be_down};
 use crate::cli::arguments::TextOutput;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::Console;
+use crate::cli::naming::is_called;
+use crate::cli::output::{Console, progress};
 use crate::model::check::CheckSpec;
 use crate::model::desired;
 use crate::model::observation::{Observation, Outcome};
@@ -62,7 +60,7 @@ pub(in crate::cli) async fn test(what: &Test, console: &mut Console<'_>) -> Resu
         .filter(|(address, check, _)| wanted(address) && check.spec.enabled)
         .collect();
     let prober = Prober::new(&what.reach)?;
-    let progress = progress(checks.len());
+    let progress = progress(checks.len() as u64);
     let mut probes = stream::iter(&checks)
         .map(|(_, check, project)| prober.probe(&check.spec, project.as_str()))
         .buffered(what.concurrency.into());
@@ -137,16 +135,4 @@ fn human(tested: &[Tested<'_>], console: &mut Console<'_>) -> Result<(), Failure
     }
     writeln!(console.words, "{words}")?;
     Ok(())
-}
-
-/// On stderr, and only for people.
-fn progress(count: usize) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(count as u64);
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}") {
-        Ok(style) => bar.with_style(style),
-        Err(_ours) => bar,
-    }
 }
