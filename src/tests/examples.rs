@@ -41,7 +41,8 @@ const NEEDS: &[(&str, &[&str], &str)] = &[
     ("bearer-token", &[], "account login orders orders_shut"),
     ("basic-auth", &[], "intranet maps"),
     ("slow-page", &[], "catalogue search"),
-    ("redirects", &[], "front_door no_backup upload"),
+    ("redirects", &[], "front_door no_backup to_https upload"),
+    ("own-ca", &[], "ledger wiki wiki_first"),
     ("staging", &[], "production[\"api\"] production[\"shop\"]"),
     (
         "staging",

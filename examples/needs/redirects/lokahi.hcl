@@ -1,4 +1,5 @@
-# Redirects are followed, ten at most, and the last answer is what is judged.
+# Redirects are followed, ten at most, and the last answer is what is judged; or they are the
+# answer.
 
 lokahi {
   project = "redirects"
@@ -29,6 +30,18 @@ check "front_door" {
   assert "secure" {
     condition     = startswith(response.url, "https://www.example.com/")
     error_message = "it leads to ${response.url}"
+  }
+}
+
+# The redirect itself, which is not followed.
+check "to_https" {
+  # lokahi-ignore: LK0901 that http leads to https is what is looked at
+  url              = "http://www.example.com/"
+  follow_redirects = false
+
+  assert "secure" {
+    status = [301, 308]
+    header = { location = "https://www.example.com/" }
   }
 }
 
