@@ -1,5 +1,7 @@
 //! The service `github.xe.lokahi.Checks`: one transaction a call.
 
+use std::sync::Arc;
+
 use prost::Message as _;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -94,7 +96,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         id,
         address: address.clone(),
         spec_id: *stored.get(&digest).ok_or(ApiError::SpecLost)?,
-        spec: spec.clone(),
+        spec: Arc::new(spec.clone()),
         quiet: false,
     };
     match check_create(&mut tx, project, Owner::Api, &[new], now).await {
@@ -178,7 +180,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
             id,
             address: current.address.clone(),
             spec_id: *stored.get(&digest).ok_or(ApiError::SpecLost)?,
-            spec: spec.clone(),
+            spec: Arc::new(spec.clone()),
             quiet: false,
         };
         check_update(&mut tx, Owner::Api, &[new]).await?;

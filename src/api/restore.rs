@@ -1,6 +1,8 @@
 //! `Checks/Restore`: a check that the API made and that was deleted is there again, with its id
 //! and its history. What files declare comes back by a plan.
 
+use std::sync::Arc;
+
 use super::checks::{audited, unknown};
 use super::error::ApiError;
 use super::{Call, convert, edit};
@@ -40,7 +42,7 @@ pub(super) async fn restore(call: Call, wanted: RestoreOpts) -> Result<Check, Ap
         id: CheckId(dead.id),
         address,
         spec_id: dead.spec_id,
-        spec: dead.spec,
+        spec: Arc::new(dead.spec),
         quiet: false,
     };
     let made = std::slice::from_ref(&new);

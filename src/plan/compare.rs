@@ -1,6 +1,7 @@
 //! What differs between what is wanted and what is live, object by object, by digest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ impl Step<'_> {
         &self,
         specs: &'s Specs,
     ) -> (Option<&'s CheckSpec>, Option<&'s CheckSpec>) {
-        let find = |digest: Option<Digest>| specs.checks.get(&digest?);
+        let find = |digest: Option<Digest>| specs.checks.get(&digest?).map(Arc::as_ref);
         let lived = !self.gone && !matches!(self.action, Action::Create | Action::Revive);
         let before = lived.then(|| find(self.before)).flatten();
         (before, find(self.after))
@@ -77,7 +78,7 @@ impl Step<'_> {
         match self.kind {
             Kind::Project => between(&specs.projects, digests, project_fields),
             Kind::Webhook => between(&specs.webhooks, digests, webhook_fields),
-            Kind::Check => between(&specs.checks, digests, check_fields),
+            Kind::Check => between(&specs.checks, digests, |a, b| check_fields(a, b)),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! of what stays as it is need not be decoded.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -135,7 +136,7 @@ impl Live {
 /// Decoded specs, as far as a plan needs them.
 #[derive(Clone, Debug, Default)]
 pub struct Specs {
-    pub checks: HashMap<Digest, CheckSpec>,
+    pub checks: HashMap<Digest, Arc<CheckSpec>>,
     pub webhooks: HashMap<Digest, WebhookSpec>,
     pub projects: HashMap<Digest, ProjectSpec>,
 }

@@ -1,6 +1,7 @@
 //! The laws of planning, over generated states, the guards, and how a plan reads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use time::macros::datetime;
@@ -123,7 +124,7 @@ impl World {
                 Kind::Check => drop(
                     self.specs
                         .checks
-                        .insert(digest, decode_check(&bytes).unwrap()),
+                        .insert(digest, Arc::new(decode_check(&bytes).unwrap())),
                 ),
                 Kind::Webhook => {
                     let spec = decode_webhook(&bytes).unwrap();
@@ -200,7 +201,12 @@ impl World {
         let webhooks = self.live.webhooks.iter();
         State {
             checks: checks
-                .map(|(address, it)| (address.clone(), self.specs.checks[&it.live].clone()))
+                .map(|(address, it)| {
+                    (
+                        address.clone(),
+                        CheckSpec::clone(&self.specs.checks[&it.live]),
+                    )
+                })
                 .collect(),
             webhooks: webhooks
                 .map(|(address, it)| (address.clone(), self.specs.webhooks[&it.live].clone()))

@@ -4,6 +4,7 @@
 //! remember. What the API made is neither read nor written here, unless it is adopted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -40,8 +41,11 @@ use crate::store::spec::{spec_find, spec_put};
 use crate::store::statistics::statistics_refresh;
 use crate::store::{Connection, Store};
 
-/// With so many changes Postgres believes something else of its tables than what is so.
+/// With so many changes, if they are a tenth of what is live too, Postgres believes something
+/// else of its tables than what is so.
 const MANY: usize = 1000;
+/// How many checks are written at once: what is on its way to Postgres is in memory twice.
+const AT_ONCE: usize = 5000;
 
 /// What was done.
 #[derive(Clone, Debug)]
@@ -118,8 +122,9 @@ pub async fn apply(
     if !holds.is_empty() {
         return Err(ApplyError::Held(holds));
     }
+    let living = proposal.live.checks.len();
     let applied = write(&mut tx, &wish, proposal, now).await?;
-    if applied.plan.changes.len() >= MANY {
+    if applied.plan.changes.len() >= MANY.max(living / 10) {
         statistics_refresh(&mut tx).await?;
     }
     seal(&mut tx, &applied).await?;
@@ -355,7 +360,7 @@ impl Work<'_> {
                 id: CheckId(change.id?),
                 address: change.address.clone(),
                 spec_id: *stored.get(&Digest::of(&encode_check(&spec)))?,
-                spec,
+                spec: Arc::new(spec),
                 quiet: false,
             })
         });
@@ -388,8 +393,9 @@ impl Work<'_> {
         check_rename(conn, &names).await?;
         check_adopt(conn, self.project.id, of(Action::Adopt)).await?;
         check_revive(conn, of(Action::Revive), Owner::Declared, self.now).await?;
-        let created = of(Action::Create);
-        check_create(conn, self.project.id, Owner::Declared, created, self.now).await?;
+        for created in of(Action::Create).chunks(AT_ONCE) {
+            check_create(conn, self.project.id, Owner::Declared, created, self.now).await?;
+        }
         check_update(conn, Owner::Declared, of(Action::Update)).await?;
         check_update(conn, Owner::Declared, of(Action::Rename)).await?;
         let all: Vec<&NewCheck> = by.values().flatten().collect();
@@ -418,11 +424,11 @@ impl Work<'_> {
                 .and_then(|webhook| implicit.get(webhook));
             named.chain(bare).copied().collect()
         };
-        let links: Vec<_> = checks
-            .iter()
-            .map(|check| (check.id, of(&check.spec)))
-            .collect();
-        receiver_link(conn, &links).await
+        for checks in checks.chunks(AT_ONCE) {
+            let links = checks.iter().map(|check| (check.id, of(&check.spec)));
+            receiver_link(conn, &links.collect::<Vec<_>>()).await?;
+        }
+        Ok(())
     }
 
     /// Last: no check refers to them any more.
@@ -454,6 +460,15 @@ impl Work<'_> {
     async fn remember(&self, conn: &mut Connection, changes: &[Change]) -> Result<(), StoreError> {
         let keep = changes.iter().filter(|change| change.action.keeps());
         let taken: HashSet<(Kind, &str)> = keep.map(|c| (c.kind, c.address.as_str())).collect();
+        for changes in changes.chunks(AT_ONCE) {
+            let members = self.members(changes, &taken);
+            generation_remember(conn, self.project.id, self.generation, &members).await?;
+        }
+        Ok(())
+    }
+
+    /// What these changes leave at the addresses that they touch; other changes have `taken` some.
+    fn members(&self, changes: &[Change], taken: &HashSet<(Kind, &str)>) -> Vec<Membership> {
         let mut members = Vec::new();
         for change in changes {
             let digest = match change.kind {
@@ -485,6 +500,6 @@ impl Work<'_> {
                 });
             }
         }
-        generation_remember(conn, self.project.id, self.generation, &members).await
+        members
     }
 }

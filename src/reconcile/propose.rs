@@ -2,6 +2,7 @@
 //! decides is pure and in `plan`; here it gets what it needs out of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -344,7 +345,7 @@ async fn load(
             continue;
         };
         let spec = read(&bytes, digest, spec::decode_check)?;
-        specs.checks.insert(digest, spec);
+        specs.checks.insert(digest, Arc::new(spec));
     }
     Ok(specs)
 }
@@ -384,7 +385,7 @@ fn check_receivers(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
 
 /// One variable cannot hold two secrets.
 fn check_secrets(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
-    let of = |digest: &Digest| specs.checks.get(digest);
+    let of = |digest: &Digest| specs.checks.get(digest).map(Arc::as_ref);
     let checks: Vec<&CheckSpec> = wanted
         .checks
         .values()

@@ -2,6 +2,7 @@
 //! where their words go.
 
 pub mod arguments;
+mod memory;
 pub mod signals;
 pub mod supervisor;
 pub mod telemetry;

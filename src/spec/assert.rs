@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::check::{limit, milliseconds};
+use super::check::{limit, list, milliseconds};
 use super::{InField as _, SpecError};
 use crate::model::check::{Assert, CheckSpec, StatusRange};
 use crate::model::json::{JsonPath, Scalar};
@@ -84,22 +84,16 @@ pub(super) fn decode(wire: internal::Assert) -> Result<Assert, SpecError> {
     let code = |code: u32| u16::try_from(code).unwrap_or(u16::MAX);
     Ok(Assert {
         label: wire.label,
-        status: wire
-            .status
-            .iter()
-            .map(|range| StatusRange::new(code(range.from), code(range.to)))
-            .collect::<Result<_, _>>()
-            .in_field("assert.status")?,
-        body_contains: wire.body_contains,
+        status: list(wire.status, |range| {
+            StatusRange::new(code(range.from), code(range.to))
+        })
+        .in_field("assert.status")?,
+        body_contains: list(wire.body_contains, Ok::<_, SpecError>)?,
         max_latency: match wire.max_latency_milliseconds {
             0 => None,
             milliseconds => Some(Duration::from_millis(milliseconds.into())),
         },
-        body_matches: wire
-            .body_matches
-            .iter()
-            .map(|text| text.parse())
-            .collect::<Result<_, _>>()
+        body_matches: list(wire.body_matches, |text| text.parse())
             .in_field("assert.body_matches")?,
         header: wire.header,
         header_matches: wire

@@ -1,6 +1,7 @@
 //! Texts with references to secrets as pieces. Bytes that are not canonical are refused:
 //! equal texts would have several digests.
 
+use super::check::list;
 use crate::model::secret::{Piece, Text};
 use crate::model::value::InvalidValue;
 use crate::proto::internal;
@@ -36,7 +37,7 @@ pub(super) fn decode(wire: Vec<internal::Piece>, most: usize) -> Result<Text, In
             .map_err(|error| InvalidValue::Other(format!("{error}"))),
         None => Err(InvalidValue::Other("a piece of a text is nothing".into())),
     };
-    let text = Text::new(wire.into_iter().map(piece).collect::<Result<Vec<_>, _>>()?);
+    let text = Text::new(list(wire, piece)?);
     let length = text.known().len();
     if text.pieces().len() != count {
         return Err(InvalidValue::Other(

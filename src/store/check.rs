@@ -4,6 +4,8 @@
 mod transfer;
 mod write;
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -63,7 +65,7 @@ pub struct NewCheck {
     pub id: CheckId,
     pub address: String,
     pub spec_id: SpecId,
-    pub spec: CheckSpec,
+    pub spec: Arc<CheckSpec>,
     /// Nobody is told of it until it was UP once.
     pub quiet: bool,
 }

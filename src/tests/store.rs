@@ -64,7 +64,7 @@ impl Shelf {
             id: CheckId(Uuid::now_v7()),
             address: address.to_owned(),
             spec_id: self.spec(encode_check(&spec)).await,
-            spec,
+            spec: std::sync::Arc::new(spec),
             quiet: false,
         }
     }

@@ -66,7 +66,7 @@ impl Shop {
             id: CheckId(Uuid::now_v7()),
             address: address.to_owned(),
             spec_id,
-            spec,
+            spec: std::sync::Arc::new(spec),
             quiet: false,
         }
     }
@@ -82,7 +82,7 @@ impl Shop {
 
     /// The same check with another spec.
     pub(super) async fn edit(&mut self, check: &NewCheck, change: impl FnOnce(&mut CheckSpec)) {
-        let mut spec = check.spec.clone();
+        let mut spec = CheckSpec::clone(&check.spec);
         change(&mut spec);
         let url = spec.url.to_string();
         let mut wish = self.wish(&check.address, &url, |own| *own = spec).await;
