@@ -128,6 +128,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         version: 1,
         spec,
         state: State::Init,
+        degraded: false,
         since: now,
         seq: 0,
         last: None,

@@ -52,6 +52,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
             && stored.state != State::Init
             && is_stale(since, spec.every, spec.timeout, now),
         disabled: !spec.enabled,
+        degraded: stored.state == State::Up && stored.degraded,
         ..lokahi::Check::default()
     }
 }
@@ -153,6 +154,7 @@ mod tests {
             version: 1,
             spec: CheckSpec::new("http://a/".parse().unwrap()),
             state,
+            degraded: false,
             since: datetime!(2026-11-24 12:00 UTC),
             seq: 0,
             // Before it was disabled, and is enabled again.

@@ -95,6 +95,7 @@ fn report_to_wire(report: &Report) -> internal::ProbeResult {
         certificate_not_after_unix: seen
             .certificate_not_after
             .map_or(0, OffsetDateTime::unix_timestamp),
+        degraded: seen.degraded,
     }
 }
 
@@ -121,6 +122,7 @@ fn report_from_wire(wire: internal::ProbeResult) -> Option<Report> {
             scheduled_at: moment(wire.scheduled_unix_microseconds),
             started_at: moment(wire.started_unix_microseconds),
             outcome: Outcome::from_number(number(wire.outcome)?)?,
+            degraded: wire.degraded,
             class: number(wire.error_class).and_then(ErrorClass::from_number),
             status: u16::try_from(wire.status_code).unwrap_or(0),
             detail: wire.detail.chars().take(300).collect(),
@@ -190,6 +192,7 @@ mod tests {
                     scheduled_at: datetime!(2026-01-01 00:00:01.000123 UTC),
                     started_at: datetime!(2026-01-01 00:00:01.5 UTC),
                     outcome: Outcome::Error,
+                    degraded: true,
                     class: Some(ErrorClass::ConnectRefused),
                     status: 0,
                     detail: "no".into(),

@@ -113,6 +113,8 @@ fn state(check: &Check) -> String {
     let name = check.state().as_str_name();
     if check.stale {
         format!("{name} (stale)")
+    } else if check.degraded {
+        format!("{name} (degraded)")
     } else {
         name.to_owned()
     }

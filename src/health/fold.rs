@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::model::check::Confirm;
 use crate::model::health::{Health, State, Told, Transition};
 use crate::model::id::IncidentId;
-use crate::model::observation::Outcome;
+use crate::model::observation::{Observation, Outcome};
 
 /// The result of one step.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,19 +16,34 @@ pub struct Step {
     pub suspect: bool,
 }
 
+/// What one probe says to the fold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    pub outcome: Outcome,
+    /// It is up, and a `warn` did not hold.
+    pub degraded: bool,
+    /// When the probe was due.
+    pub at: OffsetDateTime,
+}
+
+impl Seen {
+    pub fn of(observation: &Observation) -> Self {
+        Self {
+            outcome: observation.outcome,
+            degraded: observation.degraded,
+            at: observation.scheduled_at,
+        }
+    }
+}
+
 /// Folds one probe into the health of its check.
 ///
-/// `at` is when the probe was due and `incident` the id that an incident gets
-/// if this step opens one. Failures and successes count in a row only. The
-/// first success of a new check needs no confirmation: nobody is told of it. Of
-/// a check that began quietly nobody is told until after that.
-pub fn fold(
-    health: &Health,
-    outcome: Outcome,
-    at: OffsetDateTime,
-    confirm: Confirm,
-    incident: IncidentId,
-) -> Step {
+/// `incident` is the id that an incident gets if this step opens one. Failures and successes
+/// count in a row only. The first success of a new check needs no confirmation: nobody is told
+/// of it. Of a check that began quietly nobody is told until after that. Being degraded is
+/// believed as an outage is, by `confirm`, and judged only while the check is up.
+pub fn fold(health: &Health, probe: Seen, confirm: Confirm, incident: IncidentId) -> Step {
+    let Seen { outcome, at, .. } = probe;
     let mut next = Health {
         last_at: Some(at),
         ..health.clone()
@@ -58,23 +73,51 @@ pub fn fold(
         next.failures = next.failures.saturating_add(1);
         next.failures >= confirm.failures
     };
-    if !confirmed {
-        return Step {
-            suspect: is_suspect(&next),
-            health: next,
-            transition: None,
-        };
+    let mut transition = confirmed.then(|| enter(&mut next, seen, at, incident));
+    if seen != State::Up {
+        next.warned = 0;
+    } else if next.state == State::Up {
+        let changed = degrade(&mut next, probe, confirm, transition.is_some());
+        transition = transition.or(changed);
     }
-    let transition = enter(&mut next, seen, at, incident);
     Step {
+        suspect: is_suspect(&next),
         health: next,
-        transition: Some(transition),
-        suspect: false,
+        transition,
     }
 }
 
 fn is_suspect(health: &Health) -> bool {
-    health.failures > 0 || health.successes > 0
+    health.failures > 0 || health.successes > 0 || health.warned > 0
+}
+
+/// Counts what a probe that was up says of being degraded. One step makes one transition:
+/// after another one it is made by the next probe.
+fn degrade(health: &mut Health, probe: Seen, confirm: Confirm, moved: bool) -> Option<Transition> {
+    if probe.degraded == health.degraded {
+        health.warned = 0;
+        return None;
+    }
+    health.warned = health.warned.saturating_add(1);
+    let needed = match probe.degraded {
+        true => confirm.failures,
+        false => confirm.successes,
+    };
+    if moved || health.warned < needed {
+        return None;
+    }
+    health.degraded = probe.degraded;
+    health.warned = 0;
+    health.seq += 1;
+    Some(Transition {
+        previous: State::Up,
+        next: State::Up,
+        degraded: health.degraded,
+        at: probe.at,
+        seq: health.seq,
+        incident: None,
+        told: Told::Yes,
+    })
 }
 
 fn enter(
@@ -104,6 +147,7 @@ fn enter(
         return Transition {
             previous,
             next: state,
+            degraded: health.degraded,
             at,
             seq: health.seq,
             incident: health.incident.take(),
@@ -113,6 +157,7 @@ fn enter(
     Transition {
         previous,
         next: state,
+        degraded: health.degraded,
         at,
         seq: health.seq,
         incident: Some(of),
@@ -139,9 +184,23 @@ mod tests {
         }
     }
 
-    /// Runs outcomes, written as u, d, e and ? for unknown, and shows after each
-    /// the state's first letter, `?` while suspect, `!` for a told and `.` for an
-    /// untold transition.
+    /// A probe as a letter: up, up and degraded (`w`), down, error, or else unknown.
+    fn seen(letter: char, at: OffsetDateTime) -> Seen {
+        let outcome = match letter {
+            'u' | 'w' => Outcome::Up,
+            'd' => Outcome::Down,
+            'e' => Outcome::Error,
+            _ => Outcome::Unknown,
+        };
+        Seen {
+            outcome,
+            degraded: letter == 'w',
+            at,
+        }
+    }
+
+    /// Runs probes, and shows after each the state's first letter, `w` while degraded, `?` while
+    /// suspect, `!` for a told and `.` for an untold transition.
     fn run(outcomes: &str, confirm: Confirm) -> String {
         run_from(Health::new(START), outcomes, confirm)
     }
@@ -149,16 +208,13 @@ mod tests {
     fn run_from(mut health: Health, outcomes: &str, confirm: Confirm) -> String {
         let mut shown = Vec::new();
         for (n, letter) in outcomes.chars().enumerate() {
-            let outcome = match letter {
-                'u' => Outcome::Up,
-                'd' => Outcome::Down,
-                'e' => Outcome::Error,
-                _ => Outcome::Unknown,
-            };
             let at = START + Duration::from_secs(n as u64 + 1);
             let incident = IncidentId(uuid::Uuid::from_u128(n as u128));
-            let step = fold(&health, outcome, at, confirm, incident);
+            let step = fold(&health, seen(letter, at), confirm, incident);
             let mut text: String = step.health.state.name().chars().take(1).collect();
+            if step.health.degraded {
+                text.push('w');
+            }
             if step.suspect {
                 text.push('?');
             }
@@ -190,6 +246,14 @@ mod tests {
             ("uddeedd", confirm(2, 1), "U. U? D! D? E! E? D."),
             // Our own faults neither confirm nor clear.
             ("ud?d", confirm(2, 1), "U. U? U? D!"),
+            ("uwwu", confirm(2, 1), "U. U? Uw! U!"),
+            // One slow answer is nobody's business either, nor one that is not.
+            ("uwuwwuw", confirm(2, 2), "U. U? U U? Uw! Uw? Uw"),
+            // A failure breaks the row, and being degraded lasts over an outage.
+            ("uwdw", confirm(2, 1), "U. U? U? U?"),
+            ("wwddwuw", confirm(2, 1), "U?. Uw! Uw? Dw! Uw! U! U?"),
+            ("uw?w", confirm(2, 1), "U. U? U? Uw!"),
+            ("w", confirm(1, 1), "U?."),
         ] {
             assert_eq!(run(outcomes, policy), expected, "{outcomes}");
         }
@@ -222,7 +286,7 @@ mod tests {
             ..Health::new(START)
         };
         let id = IncidentId(uuid::Uuid::from_u128(1));
-        let step = fold(&health, Outcome::Down, START, confirm(1, 1), id);
+        let step = fold(&health, seen('d', START), confirm(1, 1), id);
         assert_eq!(step.health.incident, Some(id));
         assert_eq!(step.transition.unwrap().incident, Some(id));
     }
@@ -231,19 +295,10 @@ mod tests {
     fn an_incident_lasts_from_the_first_failure_to_the_recovery() {
         let mut health = Health::new(START);
         let mut incidents = Vec::new();
-        for (n, outcome) in [
-            Outcome::Up,
-            Outcome::Down,
-            Outcome::Error,
-            Outcome::Up,
-            Outcome::Down,
-        ]
-        .iter()
-        .enumerate()
-        {
+        for (n, letter) in "udeud".chars().enumerate() {
             let at = START + Duration::from_secs(n as u64);
             let id = IncidentId(uuid::Uuid::from_u128(n as u128));
-            let step = fold(&health, *outcome, at, confirm(1, 1), id);
+            let step = fold(&health, seen(letter, at), confirm(1, 1), id);
             incidents.push(step.transition.unwrap().incident.map(|i| i.0.as_u128()));
             health = step.health;
         }
@@ -254,20 +309,17 @@ mod tests {
         /// Told transitions alternate between outage and recovery, numbers have
         /// no gap, and an incident is open exactly while the state is an outage.
         #[test]
-        fn invariants(outcomes in "[ude?]{0,60}", failures in 1u8..4, successes in 1u8..4) {
+        fn invariants(outcomes in "[uwde?]{0,60}", failures in 1u8..4, successes in 1u8..4) {
             let mut health = Health::new(START);
             for (n, letter) in outcomes.chars().enumerate() {
-                let outcome = match letter {
-                    'u' => Outcome::Up, 'd' => Outcome::Down, 'e' => Outcome::Error,
-                    _ => Outcome::Unknown,
-                };
                 let at = START + Duration::from_secs(n as u64 + 1);
                 let id = IncidentId(uuid::Uuid::from_u128(n as u128));
-                let step = fold(&health, outcome, at, confirm(failures, successes), id);
+                let step = fold(&health, seen(letter, at), confirm(failures, successes), id);
                 prop_assert_eq!(step.health.incident.is_some(), step.health.state.is_outage());
                 prop_assert_eq!(step.health.seq - health.seq, i64::from(step.transition.is_some()));
                 if let Some(transition) = &step.transition {
-                    prop_assert_ne!(transition.previous, transition.next);
+                    let degrades = step.health.degraded != health.degraded;
+                    prop_assert_eq!(transition.previous == transition.next, degrades);
                     prop_assert_eq!(
                         transition.incident.is_some(),
                         transition.next.is_outage() || transition.previous.is_outage()

@@ -2,4 +2,4 @@
 
 mod fold;
 
-pub use fold::{Step, fold};
+pub use fold::{Seen, Step, fold};

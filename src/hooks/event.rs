@@ -40,6 +40,8 @@ fn of_project(event: &CheckStatus, project: &ProjectEvent) -> String {
 /// What the lines say of an event.
 struct Told<'a> {
     check: &'a Check,
+    /// What became of it, in capitals.
+    state: &'static str,
     latency: String,
     status: i32,
     /// Why it is not up; empty when it is.
@@ -50,6 +52,11 @@ impl<'a> Told<'a> {
     fn new(event: &'a CheckStatus, check: &'a Check) -> Self {
         Self {
             check,
+            state: match (event.r#type.as_str(), event.resolved) {
+                ("check.degraded", false) => "DEGRADED",
+                ("check.degraded", true) => "NO LONGER DEGRADED",
+                _ => check.state().as_str_name(),
+            },
             latency: go_duration(event.last_response_time_nanoseconds),
             status: event.resp_status_code,
             reason: event
@@ -65,7 +72,7 @@ impl<'a> Told<'a> {
         let mut line = format!(
             "check id: {}, state: {}, latency: {}, status code: {}, playbook url: {}",
             printable(&self.check.id),
-            self.check.state().as_str_name(),
+            self.state,
             self.latency,
             self.status,
             printable(&self.check.playbook_url)
@@ -83,7 +90,7 @@ impl<'a> Told<'a> {
 
     /// A message in a chat: what is the matter with which, and what to do.
     fn message(&self) -> String {
-        let state = self.check.state().as_str_name();
+        let state = self.state;
         let url = printable(&self.check.url);
         let named = !self.check.name.is_empty();
         let name = if named { self.name() } else { url.clone() };

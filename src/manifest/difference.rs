@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::attributes::assert::{ASSERT, WARN};
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
@@ -28,20 +28,8 @@ pub fn check_fields(before: &CheckSpec, after: &CheckSpec) -> Vec<FieldChange> {
             }
         }
     }
-    let labels = |spec: &CheckSpec| -> Vec<String> {
-        spec.asserts
-            .iter()
-            .map(|assert| assert.label.clone())
-            .collect()
-    };
-    let every: BTreeSet<String> = labels(before).into_iter().chain(labels(after)).collect();
-    for label in every {
-        let named = |spec: &CheckSpec| -> Assert {
-            let found = spec.asserts.iter().find(|assert| assert.label == label);
-            found.cloned().unwrap_or_default()
-        };
-        asserts(&mut fields, &ASSERT, &label, &named(before), &named(after));
-    }
+    asserts(&mut fields, &ASSERT, &before.asserts, &after.asserts);
+    asserts(&mut fields, &WARN, &before.warns, &after.warns);
     fields
 }
 
@@ -77,20 +65,22 @@ pub fn webhook_fields(before: &WebhookSpec, after: &WebhookSpec) -> Vec<FieldCha
     fields
 }
 
-fn asserts(
-    fields: &mut Vec<FieldChange>,
-    block: &Block,
-    label: &str,
-    before: &Assert,
-    after: &Assert,
-) {
-    for attribute in block.attributes {
-        if let Show::Assert(show) = attribute.show {
-            let path = match label {
-                "" => format!("assert.{}", attribute.name),
-                label => format!("assert.{label}.{}", attribute.name),
-            };
-            compare(fields, path, show(before), show(after));
+fn asserts(fields: &mut Vec<FieldChange>, block: &Block, before: &[Assert], after: &[Assert]) {
+    let both = before.iter().chain(after);
+    let labels: BTreeSet<&str> = both.map(|assert| assert.label.as_str()).collect();
+    let nothing = Assert::default();
+    for label in labels {
+        let named = |all: &'_ [Assert]| all.iter().position(|assert| assert.label == label);
+        let before = named(before).map_or(&nothing, |at| &before[at]);
+        let after = named(after).map_or(&nothing, |at| &after[at]);
+        for attribute in block.attributes {
+            if let Show::Assert(show) = attribute.show {
+                let path = match label {
+                    "" => format!("{}.{}", block.name, attribute.name),
+                    label => format!("{}.{label}.{}", block.name, attribute.name),
+                };
+                compare(fields, path, show(before), show(after));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use url::Host;
 
 use crate::manifest::attributes::DEFAULTS;
 use crate::manifest::attributes::access::{AUTH, TLS};
-use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::attributes::assert::{ASSERT, WARN};
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
@@ -65,6 +65,7 @@ impl<'a> Filling<'a> {
         }
         self.dialled(layer, &draft);
         self.asserts(layer, &mut draft);
+        draft.check.warns = self.expectations(&WARN, layer, &mut draft);
         let implicit = draft.webhook_url.take().map(|url| WebhookSpec {
             url,
             format: draft.webhook_format,
@@ -183,24 +184,21 @@ impl<'a> Filling<'a> {
         }
     }
 
-    fn asserts(&mut self, layer: &Layer, draft: &mut Draft) {
-        let blocks: Vec<_> = layer
-            .blocks
-            .iter()
-            .filter(|inner| inner.kind == ASSERT.name)
-            .collect();
-        for inner in &blocks {
+    /// What the blocks of this kind expect, `assert` or `warn`, by label.
+    fn expectations(&mut self, kind: &Block, layer: &Layer, draft: &mut Draft) -> Vec<Assert> {
+        let mut all = Vec::new();
+        for inner in layer.blocks.iter().filter(|it| it.kind == kind.name) {
             draft.assert = Assert {
                 label: inner.label.clone(),
                 ..Assert::default()
             };
             let unknown = std::mem::take(&mut self.unknown);
-            let good = self.fill(&ASSERT, &inner.layer, draft, inner.span);
+            let good = self.fill(kind, &inner.layer, draft, inner.span);
             let assert = std::mem::take(&mut draft.assert);
             if !good {
                 // What could not be read may have said it.
             } else if assert.is_empty() && !self.unknown {
-                let message = "this `assert` asserts nothing";
+                let message = format!("this `{}` asserts nothing", kind.name);
                 self.problems
                     .push(Problem::new(Code::Missing, inner.span, message));
             } else if assert.error_message.is_some() && assert.condition.is_none() && !self.unknown
@@ -211,8 +209,23 @@ impl<'a> Filling<'a> {
                     .push(Problem::new(Code::Missing, inner.span, message));
             }
             self.unknown |= unknown;
-            draft.check.asserts.push(assert);
+            all.push(assert);
+            if all.len() == CheckSpec::MAX_ASSERTS + 1 {
+                let message = format!(
+                    "more than {} blocks `{}`",
+                    CheckSpec::MAX_ASSERTS,
+                    kind.name
+                );
+                self.problems
+                    .push(Problem::new(Code::OutOfBounds, inner.span, message));
+            }
         }
+        all.sort();
+        all
+    }
+
+    fn asserts(&mut self, layer: &Layer, draft: &mut Draft) {
+        draft.check.asserts = self.expectations(&ASSERT, layer, draft);
         let asserts = &mut draft.check.asserts;
         // A check that asserts only a text or a latency still wants an answer
         // that is a success; a condition may look at the status itself.
@@ -230,11 +243,6 @@ impl<'a> Filling<'a> {
             }
         }
         asserts.sort();
-        if let (true, Some(last)) = (asserts.len() > CheckSpec::MAX_ASSERTS, blocks.last()) {
-            let message = format!("more than {} asserts", CheckSpec::MAX_ASSERTS);
-            self.problems
-                .push(Problem::new(Code::OutOfBounds, last.span, message));
-        }
     }
 
     /// Fills a draft in by the table, in its order; false after a problem.

@@ -261,6 +261,18 @@ pub fn bounded(node: &Node, least: i64, most: i64) -> Read<Duration> {
     Err(Problem::new(Code::OutOfBounds, node.span, message))
 }
 
+/// The same duration, if it is one of whole seconds.
+pub fn whole(node: &Node, time: Duration) -> Read<Duration> {
+    match time.subsec_nanos() {
+        0 => Ok(time),
+        _ => Err(Problem::new(
+            Code::OutOfBounds,
+            node.span,
+            "must be whole seconds",
+        )),
+    }
+}
+
 /// `(\d+(ms|s|m|h|d|w))+` in milliseconds.
 pub(super) fn duration(text: &str) -> Option<i64> {
     let mut rest = text;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::attributes::assert::{ASSERT, WARN};
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
@@ -31,12 +31,14 @@ pub fn check_fields(spec: &CheckSpec) -> Vec<(String, Literal)> {
         }
     };
     add("", CHECK.attributes, None);
-    for assert in &spec.asserts {
-        let prefix = match assert.label.as_str() {
-            "" => "assert.".to_owned(),
-            label => format!("assert.{label}."),
-        };
-        add(&prefix, ASSERT.attributes, Some(assert));
+    for (block, asserts) in [(&ASSERT, &spec.asserts), (&WARN, &spec.warns)] {
+        for assert in asserts {
+            let prefix = match assert.label.as_str() {
+                "" => format!("{}.", block.name),
+                label => format!("{}.{label}.", block.name),
+            };
+            add(&prefix, block.attributes, Some(assert));
+        }
     }
     for block in CHECK.once() {
         add(&format!("{}.", block.name), block.attributes, None);

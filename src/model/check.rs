@@ -216,7 +216,7 @@ impl fmt::Display for StatusRange {
     }
 }
 
-/// What must hold for the check to be UP. All of it.
+/// What must hold for the check to be UP, or for it not to be degraded. All of it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Assert {
     /// Empty for the block without a label.
@@ -235,6 +235,9 @@ pub struct Assert {
     pub json: BTreeMap<JsonPath, Scalar>,
     /// The probe took no longer than this.
     pub max_latency: Option<Duration>,
+    /// No certificate that the site has shown ends sooner than this after the probe; in whole
+    /// seconds.
+    pub certificate_valid_for: Option<Duration>,
     /// An HCL expression over `response` that is true; see `manifest::condition`.
     pub condition: Option<String>,
     /// An HCL expression over `response` that says what is wrong when it is not.
@@ -287,6 +290,8 @@ pub struct CheckSpec {
     pub timeout: Timeout,
     /// Never empty: without one declared, `2xx` is asserted.
     pub asserts: Vec<Assert>,
+    /// What degrades it when it does not hold while it is up.
+    pub warns: Vec<Assert>,
     pub confirm: Confirm,
     pub labels: BTreeMap<String, String>,
     pub playbook_url: Option<HttpUrl>,
@@ -332,6 +337,7 @@ impl CheckSpec {
             every: Every::DEFAULT,
             timeout: Every::DEFAULT.default_timeout(),
             asserts: vec![Assert::success()],
+            warns: Vec::new(),
             confirm: Confirm::default_for(Every::DEFAULT),
             labels: BTreeMap::new(),
             playbook_url: None,

@@ -71,6 +71,10 @@ pub struct Health {
     pub failures: u8,
     /// Successes in a row, as far as they count.
     pub successes: u8,
+    /// It is up, or was when it was last judged, and a `warn` does not hold.
+    pub degraded: bool,
+    /// Probes in a row that say otherwise than `degraded`, as far as they count.
+    pub warned: u8,
     /// Number of the last transition; 0 before the first.
     pub seq: i64,
     pub incident: Option<IncidentId>,
@@ -90,12 +94,19 @@ impl Health {
             since: at,
             failures: 0,
             successes: 0,
+            degraded: false,
+            warned: 0,
             seq: 0,
             incident: None,
             retold: false,
             last_at: None,
             quiet: false,
         }
+    }
+
+    /// Whether receivers wait for an end of something.
+    pub fn is_told_of(&self) -> bool {
+        self.incident.is_some() || self.degraded
     }
 
     /// Whether the other one is the same but for the newest probe.
@@ -107,17 +118,36 @@ impl Health {
     }
 }
 
-/// A change of state.
+/// A change of state, or of being degraded: then it is up before and after.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
     pub previous: State,
     pub next: State,
+    /// Whether it is degraded from then on.
+    pub degraded: bool,
     /// The moment of the probe that decided it.
     pub at: OffsetDateTime,
     pub seq: i64,
     /// The incident that it opens, continues or closes.
     pub incident: Option<IncidentId>,
     pub told: Told,
+}
+
+impl Transition {
+    /// Whether it degrades the check, or ends that.
+    pub fn is_of_degradation(&self) -> bool {
+        self.previous == self.next
+    }
+
+    /// Whether it degrades the check.
+    pub fn degrades(&self) -> bool {
+        self.is_of_degradation() && self.degraded
+    }
+
+    /// Whether it ends what an event of the same type began.
+    pub fn resolves(&self) -> bool {
+        self.is_of_degradation() && !self.degraded
+    }
 }
 
 /// Whether receivers hear of a transition.

@@ -142,14 +142,23 @@ pub struct Observation {
     pub scheduled_at: OffsetDateTime,
     pub started_at: OffsetDateTime,
     pub outcome: Outcome,
+    /// It is up, and a `warn` of the check did not hold.
+    pub degraded: bool,
     pub class: Option<ErrorClass>,
     /// The status of the last answer, 0 without one.
     pub status: u16,
-    /// For people: which assertion broke, what the error said. At most 300 bytes.
+    /// For people: which expectation broke, what the error said. At most 300 bytes.
     pub detail: String,
     /// The address that was dialled last, empty without one.
     pub address: String,
     pub phases: Phases,
     /// The earliest end of the certificates that were shown.
     pub certificate_not_after: Option<OffsetDateTime>,
+}
+
+impl Observation {
+    /// Whether people may want to see what it saw: something was not as it should be.
+    pub fn is_to_be_shown(&self) -> bool {
+        self.degraded || matches!(self.outcome, Outcome::Down | Outcome::Error)
+    }
 }

@@ -32,9 +32,7 @@ pub struct Evidence<'a> {
     pub phases: &'a Phases,
     /// Absent without TLS.
     pub certificate: Option<&'a Certificate>,
-    /// For each `body_contains` of the asserts, in their order, whether the body has it.
-    pub contained: &'a [bool],
-    /// The body, at most 1 MiB; empty where no assert asks for more than `contained`.
+    /// The body, at most 1 MiB; empty where no assert asks for more than what it contains.
     pub body: &'a [u8],
     /// The body was longer than we read.
     pub truncated: bool,

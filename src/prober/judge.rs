@@ -16,9 +16,13 @@ pub const MAX_DETAIL: usize = 300;
 /// How much of a text that somebody wanted is shown, in characters.
 const MAX_SHOWN: usize = 60;
 
-/// The asserts of a check, ready to be judged.
+/// Expectations of a check, ready to be judged.
 #[derive(Debug)]
-pub(super) struct Asserts(Box<[Ready]>);
+pub(super) struct Asserts {
+    /// How they are called: `assert` or `warn`.
+    kind: &'static str,
+    all: Box<[Ready]>,
+}
 
 #[derive(Debug)]
 struct Ready {
@@ -42,20 +46,21 @@ impl Ready {
 }
 
 impl Asserts {
-    pub(super) fn new(asserts: &[Assert]) -> Self {
-        Self(asserts.iter().map(Ready::new).collect())
+    pub(super) fn new(kind: &'static str, asserts: &[Assert]) -> Self {
+        let all = asserts.iter().map(Ready::new).collect();
+        Self { kind, all }
     }
 
     /// What is looked for in the body as it comes.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.0
+        self.all
             .iter()
             .flat_map(|ready| ready.assert.body_contains.iter().map(String::as_str))
     }
 
     /// Whether the body is looked at as a whole.
     pub(super) fn need_body(&self) -> bool {
-        self.0.iter().any(|ready| {
+        self.all.iter().any(|ready| {
             !ready.body_matches.is_empty()
                 || !ready.assert.json.is_empty()
                 || ready.condition.as_ref().is_some_and(Condition::needs_body)
@@ -63,16 +68,21 @@ impl Asserts {
     }
 
     /// What is broken, for people; nothing when everything holds. Fails when nothing is broken
-    /// and something cannot be told.
-    pub(super) fn judge(&self, evidence: &Evidence<'_>) -> Result<Option<String>, Failure> {
-        let mut contained = evidence.contained.iter().copied();
+    /// and something cannot be told. `contained` says of each of [`texts`](Self::texts) whether
+    /// the body has it.
+    pub(super) fn judge(
+        &self,
+        evidence: &Evidence<'_>,
+        mut contained: impl Iterator<Item = bool>,
+    ) -> Result<Option<String>, Failure> {
         let (mut all, mut unclear) = (String::new(), None);
-        for ready in &self.0 {
+        for ready in &self.all {
             let mut broken = Broken::default();
             ready.head(evidence, &mut broken);
             ready.body(evidence, &mut contained, &mut broken);
             ready.json(evidence, &mut broken);
             ready.latency(evidence, &mut broken);
+            ready.certificate(evidence, &mut broken);
             match ready.condition.as_ref().map(|c| c.judge(evidence)) {
                 Some(Judged::Broken(words)) => broken.0.push(words),
                 Some(Judged::Unclear(why)) => unclear = Some(why),
@@ -85,7 +95,7 @@ impl Asserts {
                 let label = &ready.assert.label;
                 if number == 0 && !label.is_empty() {
                     // Writing to a string cannot fail.
-                    write!(all, "assert \"{label}\": ").ok();
+                    write!(all, "{} \"{label}\": ", self.kind).ok();
                 }
                 all.push_str(words);
             }
@@ -206,6 +216,37 @@ impl Ready {
             });
         }
     }
+
+    fn certificate(&self, evidence: &Evidence<'_>, broken: &mut Broken) {
+        let Some(wanted) = self.assert.certificate_valid_for else {
+            return;
+        };
+        let Some(shown) = evidence.certificate else {
+            broken.unless(false, || {
+                "there is no certificate: it is not TLS".to_owned()
+            });
+            return;
+        };
+        let left = shown.not_after - evidence.at;
+        broken.unless(left >= wanted, || {
+            let wanted = wanted.try_into().unwrap_or(time::Duration::MAX);
+            format!(
+                "the certificate ends in {}, on {}, less than {}",
+                days(left),
+                shown.not_after.date(),
+                days(wanted),
+            )
+        });
+    }
+}
+
+/// A time for people who order certificates: in days, or in hours on the last one.
+fn days(time: time::Duration) -> String {
+    match time.whole_days() {
+        0 => format!("{} h", time.whole_hours()),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
 }
 
 /// Equal as JSON has it: 1 and 1.0 are one number.
@@ -258,22 +299,24 @@ mod tests {
         for (name, value) in &answer.headers {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        Asserts::new(asserts).judge(&Evidence {
-            status: answer.status,
-            version: Version::HTTP_11,
-            headers: &headers,
-            url: &"http://a/".parse().unwrap(),
-            at: OffsetDateTime::UNIX_EPOCH,
-            phases: &Phases {
-                total: Duration::from_millis(300),
-                ..Phases::default()
+        Asserts::new("assert", asserts).judge(
+            &Evidence {
+                status: answer.status,
+                version: Version::HTTP_11,
+                headers: &headers,
+                url: &"http://a/".parse().unwrap(),
+                at: OffsetDateTime::UNIX_EPOCH,
+                phases: &Phases {
+                    total: Duration::from_millis(300),
+                    ..Phases::default()
+                },
+                certificate: None,
+                body: answer.body.as_bytes(),
+                truncated: false,
+                json: OnceCell::new(),
             },
-            certificate: None,
-            contained: &answer.contained,
-            body: answer.body.as_bytes(),
-            truncated: false,
-            json: OnceCell::new(),
-        })
+            answer.contained.iter().copied(),
+        )
     }
 
     fn check(asserts: &[Assert], answer: &Answer, expect: &str) {

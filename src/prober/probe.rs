@@ -149,8 +149,9 @@ pub async fn begin(
     let begun = clock::monotonic();
     let mut deadline = pin!(tokio::time::sleep_until((begun + check.timeout).into()));
     let mut trace = Trace::default();
-    let search = Search::new(check.asserts.texts());
-    let mut reading = Reading::new(search, check.asserts.need_body());
+    let search = Search::new(check.asserts.texts().chain(check.warns.texts()));
+    let need_body = check.asserts.need_body() || check.warns.need_body();
+    let mut reading = Reading::new(search, need_body);
     let way = Way {
         context,
         check,
@@ -167,6 +168,7 @@ pub async fn begin(
         scheduled_at,
         started_at,
         outcome: Outcome::Up,
+        degraded: false,
         class: None,
         status: trace.status,
         detail: String::new(),
@@ -179,7 +181,7 @@ pub async fn begin(
     };
     let verdict = result.and_then(|(answer, url)| {
         let kept = reading.kept();
-        let broken = check.asserts.judge(&Evidence {
+        let evidence = Evidence {
             status: answer.status,
             version: answer.version,
             headers: &answer.headers,
@@ -187,12 +189,23 @@ pub async fn begin(
             at: started_at,
             phases: &trace.phases,
             certificate: trace.certificate.as_ref(),
-            contained: &kept.contained,
             body: &kept.body,
             truncated: answer.truncated,
             json: OnceCell::new(),
-        })?;
-        Ok((broken, answer.truncated))
+        };
+        let (own, warns) = kept.contained.split_at(check.asserts.texts().count());
+        if let Some(broken) = check.asserts.judge(&evidence, own.iter().copied())? {
+            return Ok(Verdict::Broken(broken));
+        }
+        Ok(match check.warns.judge(&evidence, warns.iter().copied()) {
+            Ok(Some(warned)) => Verdict::Degraded(warned),
+            Ok(None) if answer.truncated => {
+                Verdict::Well("only the first 1 MiB of the body was read".to_owned())
+            }
+            Ok(None) => Verdict::Well(String::new()),
+            // It is up all the same.
+            Err(unclear) => Verdict::Well(format!("a `warn` is not clear: {}", unclear.detail)),
+        })
     });
     let detail = match verdict {
         Err(failure) => {
@@ -200,16 +213,26 @@ pub async fn begin(
             observation.class = Some(failure.class);
             failure.detail
         }
-        Ok((Some(broken), _)) => {
+        Ok(Verdict::Broken(broken)) => {
             observation.outcome = Outcome::Down;
             broken
         }
-        Ok((None, true)) => "only the first 1 MiB of the body was read".to_owned(),
-        Ok((None, false)) => String::new(),
+        Ok(Verdict::Degraded(warned)) => {
+            observation.degraded = true;
+            warned
+        }
+        Ok(Verdict::Well(words)) => words,
     };
     // Covered before it is cut: half of a secret is not found.
     observation.detail = cut(ready.veil.cover(detail), MAX_DETAIL);
     (observation, trace.closing)
+}
+
+/// What an answer is, in words for people.
+enum Verdict {
+    Well(String),
+    Degraded(String),
+    Broken(String),
 }
 
 /// An observation of a probe that could not be made.
@@ -218,6 +241,7 @@ pub(super) fn unable(scheduled_at: OffsetDateTime, failure: &Failure) -> Observa
         scheduled_at,
         started_at: clock::now(),
         outcome: failure.outcome(),
+        degraded: false,
         class: Some(failure.class),
         status: 0,
         detail: cut(failure.detail.clone(), MAX_DETAIL),

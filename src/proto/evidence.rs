@@ -3,11 +3,11 @@
 use super::lokahi::Evidence;
 
 impl Evidence {
-    /// Why the probe was no success: its class, and what was seen. Empty for a
-    /// success.
+    /// Why the probe was no success, or not a whole one: its class, and what was seen. Empty
+    /// for a success.
     pub fn reason(&self) -> String {
         match (self.error_class.as_str(), self.detail.as_str()) {
-            _ if self.outcome == "up" => String::new(),
+            _ if self.outcome == "up" && !self.degraded => String::new(),
             ("", "") => self.outcome.clone(),
             ("", detail) => detail.to_owned(),
             (class, "") => class.to_owned(),

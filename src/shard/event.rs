@@ -17,6 +17,7 @@ use crate::store::shard::ShardCheck;
 /// The type of the event of a transition.
 pub(super) fn kind(transition: &Transition) -> &'static str {
     match transition.next {
+        _ if transition.is_of_degradation() => "check.degraded",
         State::Up => "check.up",
         State::Down => "check.down",
         State::Error => "check.error",
@@ -55,6 +56,7 @@ pub(super) fn encode(story: &Story<'_>) -> Vec<u8> {
             .map(|id| id.to_string())
             .unwrap_or_default(),
         evidence: story.witnesses.iter().map(evidence).collect(),
+        resolved: story.transition.resolves(),
         generation: story.check.generation,
         revision: story.check.revision.clone(),
         ..lokahi::CheckStatus::default()
@@ -101,6 +103,7 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         method: spec.method.name().to_owned(),
         timeout_nanoseconds: nanoseconds(spec.timeout.duration()),
         disabled: !spec.enabled,
+        degraded: story.transition.next == State::Up && story.transition.degraded,
         id,
         ..lokahi::Check::default()
     }
@@ -125,6 +128,7 @@ pub(super) fn evidence(witness: &Witness) -> lokahi::Evidence {
         location: witness.location.to_string(),
         worker: witness.worker.to_string(),
         certificate_not_after: seen.certificate_not_after.map(timestamp),
+        degraded: seen.degraded,
     }
 }
 

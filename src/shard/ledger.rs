@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::board::{Board, Entry, LastSeen, micros};
 use crate::cadence::Micros;
 use crate::clock;
-use crate::health;
+use crate::health::{self, Seen};
 use crate::model::health::{Health, Transition};
 use crate::model::id::{CheckId, CheckNo, IncidentId, SpecId};
 use crate::model::observation::{Observation, Outcome};
@@ -168,21 +168,22 @@ impl Ledger {
         let asked = before.map(|pending| pending.last.spec);
         if asked.is_some_and(|asked| asked != witness.spec) {
             // What was counted of the question before is not committed yet.
-            (health.failures, health.successes) = (0, 0);
+            (health.failures, health.successes, health.warned) = (0, 0, 0);
         }
         // A success opens no incident, and random numbers are not free.
         let incident = IncidentId(match witness.observation.outcome {
             Outcome::Up => Uuid::nil(),
             _ => Uuid::now_v7(),
         });
-        let step = health::fold(&health, witness.observation.outcome, at, confirm, incident);
+        let seen = Seen::of(&witness.observation);
+        let step = health::fold(&health, seen, confirm, incident);
         if step.transition.is_none() && !step.suspect {
             // Nothing is under way: what was suspected did not come true.
             self.suspicions.remove(&number);
-        } else if matches!(witness.observation.outcome, Outcome::Down | Outcome::Error) {
+        } else if witness.observation.is_to_be_shown() {
             let suspicions = self.suspicions.entry(number).or_default();
             // Of the streak that this one goes on, and of none before it.
-            let streak = usize::from(health.failures).min(WITNESSES - 1);
+            let streak = usize::from(health.failures.max(health.warned)).min(WITNESSES - 1);
             suspicions.drain(..suspicions.len().saturating_sub(streak));
             suspicions.push(witness.clone());
         }
@@ -195,9 +196,9 @@ impl Ledger {
                 return;
             };
             let suspicions = self.suspicions.remove(&number).unwrap_or_default();
-            // An outage is shown with the failures that led to it, its end with
+            // What opens is shown with the probes that led to it, its end with
             // the success.
-            let witnesses = if transition.next.is_outage() {
+            let witnesses = if transition.next.is_outage() || transition.degrades() {
                 suspicions
             } else {
                 vec![witness.clone()]

@@ -302,7 +302,7 @@ impl Recorder {
             .ledger
             .reports
             .iter()
-            .filter(|witness| witness.observation.outcome != Outcome::Up)
+            .filter(|witness| self.is_evident(witness))
             .map(|w| {
                 (
                     w.check,
@@ -330,6 +330,16 @@ impl Recorder {
             return Ok(());
         }
         observation::state_update(conn, &mut states).await
+    }
+
+    /// Whether the full record of a probe is kept. What degrades a check can last for weeks: it
+    /// is kept when something changes, and once an hour.
+    fn is_evident(&self, witness: &Witness) -> bool {
+        let seen = &witness.observation;
+        let pending = self.ledger.pending.get(&witness.check);
+        let stored = pending
+            .is_some_and(|it| it.stores && it.last.observation.scheduled_at == seen.scheduled_at);
+        seen.outcome != Outcome::Up || (seen.degraded && stored)
     }
 
     async fn write_transitions(&self, conn: &mut Connection) -> Result<Flushed, StoreError> {
@@ -384,11 +394,12 @@ impl Recorder {
         let now = clock::now();
         let rows: Vec<NewTransition> = ends
             .iter()
-            .filter(|check| !check.is_watched() && check.health.incident.is_some())
+            .filter(|check| !check.is_watched() && check.health.is_told_of())
             .filter_map(|check| {
                 let end = Transition {
                     previous: check.health.state,
                     next: State::Init,
+                    degraded: false,
                     at: now,
                     seq: check.health.seq + 1,
                     incident: check.health.incident,

@@ -62,6 +62,7 @@ fn witness(spec: i64, seconds: u64) -> Witness {
         scheduled_at: after(seconds),
         started_at: after(seconds),
         outcome: Outcome::Down,
+        degraded: false,
         class: None,
         detail: String::new(),
         status: 500,

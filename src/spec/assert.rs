@@ -26,6 +26,9 @@ pub(super) fn encode(assert: &Assert) -> internal::Assert {
             .collect(),
         body_contains: assert.body_contains.clone(),
         max_latency_milliseconds: assert.max_latency.map_or(0, milliseconds),
+        certificate_valid_seconds: assert
+            .certificate_valid_for
+            .map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
         body_matches: assert
             .body_matches
             .iter()
@@ -92,6 +95,10 @@ pub(super) fn decode(wire: internal::Assert) -> Result<Assert, SpecError> {
         max_latency: match wire.max_latency_milliseconds {
             0 => None,
             milliseconds => Some(Duration::from_millis(milliseconds.into())),
+        },
+        certificate_valid_for: match wire.certificate_valid_seconds {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds.into())),
         },
         body_matches: list(wire.body_matches, |text| text.parse())
             .in_field("assert.body_matches")?,

@@ -30,6 +30,7 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
         every_seconds: spec.every.seconds(),
         timeout_milliseconds: spec.timeout.milliseconds(),
         asserts: spec.asserts.iter().map(assert::encode).collect(),
+        warns: spec.warns.iter().map(assert::encode).collect(),
         confirm: Some(internal::Confirm {
             failures: spec.confirm.failures.into(),
             successes: spec.confirm.successes.into(),
@@ -85,6 +86,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     limit(wire.labels.len(), CheckSpec::MAX_LABELS).in_field("labels")?;
     limit(wire.receivers.len(), CheckSpec::MAX_RECEIVERS).in_field("notify")?;
     limit(wire.asserts.len(), CheckSpec::MAX_ASSERTS).in_field("assert")?;
+    limit(wire.warns.len(), CheckSpec::MAX_ASSERTS).in_field("warn")?;
     for (key, value) in &wire.labels {
         valid_label(key, value).in_field("labels")?;
     }
@@ -116,6 +118,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         timeout: Timeout::from_milliseconds(wire.timeout_milliseconds.into(), every)
             .in_field("timeout")?,
         asserts,
+        warns: list(wire.warns, assert::decode)?,
         confirm: Confirm {
             failures: within(confirm.failures, Confirm::MAX).in_field("confirm.failures")?,
             successes: within(confirm.successes, Confirm::MAX).in_field("confirm.successes")?,
@@ -224,9 +227,11 @@ mod tests {
                 ]
                 .into(),
                 max_latency: Some(Duration::from_millis(250)),
+                certificate_valid_for: None,
                 condition: Some("response.status == 200".into()),
                 error_message: Some("\"it is not\"".into()),
             }],
+            warns: Vec::new(),
             confirm: Confirm {
                 failures: 3,
                 successes: 2,
@@ -247,7 +252,14 @@ mod tests {
 
     #[test]
     fn what_is_encoded_comes_back() {
-        for spec in [full(), CheckSpec::new("http://a/".parse().unwrap())] {
+        let warned = CheckSpec {
+            warns: vec![Assert {
+                certificate_valid_for: Some(Duration::from_secs(21 * 86_400)),
+                ..Assert::default()
+            }],
+            ..full()
+        };
+        for spec in [full(), warned, CheckSpec::new("http://a/".parse().unwrap())] {
             assert_eq!(decode(&encode(&spec)).unwrap(), spec);
         }
     }

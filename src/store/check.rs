@@ -31,6 +31,8 @@ pub struct StoredCheck {
     pub version: i64,
     pub spec: CheckSpec,
     pub state: State,
+    /// A `warn` of it does not hold, as far as it is up.
+    pub degraded: bool,
     pub since: OffsetDateTime,
     /// Number of its last transition.
     pub seq: i64,
@@ -90,6 +92,7 @@ struct Row {
     spec_id: i64,
     bytes: Vec<u8>,
     state: i16,
+    degraded: bool,
     since: OffsetDateTime,
     seq: i64,
     last_at: Option<OffsetDateTime>,
@@ -122,6 +125,7 @@ impl TryFrom<Row> for StoredCheck {
             version: row.version,
             spec,
             state,
+            degraded: row.degraded,
             since: row.since,
             seq: row.seq,
             last: row.last_at.map(|at| LastProbe {
@@ -154,7 +158,7 @@ pub async fn check_find(
     sqlx::query_as!(
         Row,
         r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
-               c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq,
+               c.live_spec_id as spec_id, s.bytes, t.state, t.degraded, t.since, t.seq,
                coalesce(o.at, t.last_at) as last_at,
                coalesce(o.outcome, t.last_outcome) as "last_outcome!",
                coalesce(o.class, t.last_class) as "last_class!",
@@ -162,7 +166,7 @@ pub async fn check_find(
                coalesce(o.total_us, t.last_total_us) as "last_total_us!",
                coalesce((select max(l.response_nanoseconds) from check_receivers l
                          where l.check_id = c.id), 0) as "response!",
-               case when t.state in (2, 3) or coalesce(o.outcome, t.last_outcome) > 1 then
+               case when t.state in (2, 3) or t.degraded or coalesce(o.outcome, t.last_outcome) > 1 then
                    (select e.bytes from evidence e where e.check_no = c.check_no
                     order by e.at desc limit 1) end as failure
            from checks c
@@ -212,7 +216,7 @@ pub async fn check_list(
     sqlx::query_as!(
         Row,
         r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
-               c.live_spec_id as spec_id, s.bytes, t.state, t.since, t.seq,
+               c.live_spec_id as spec_id, s.bytes, t.state, t.degraded, t.since, t.seq,
                coalesce(o.at, t.last_at) as last_at,
                coalesce(o.outcome, t.last_outcome) as "last_outcome!",
                coalesce(o.class, t.last_class) as "last_class!",
@@ -220,7 +224,7 @@ pub async fn check_list(
                coalesce(o.total_us, t.last_total_us) as "last_total_us!",
                coalesce((select max(l.response_nanoseconds) from check_receivers l
                          where l.check_id = c.id), 0) as "response!",
-               case when t.state in (2, 3) or coalesce(o.outcome, t.last_outcome) > 1 then
+               case when t.state in (2, 3) or t.degraded or coalesce(o.outcome, t.last_outcome) > 1 then
                    (select e.bytes from evidence e where e.check_no = c.check_no
                     order by e.at desc limit 1) end as failure
            from checks c

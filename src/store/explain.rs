@@ -15,6 +15,10 @@ use crate::model::id::CheckId;
 #[derive(Clone, Debug)]
 pub struct ToldRow {
     pub id: Uuid,
+    /// As `check.down`.
+    pub kind: String,
+    /// It ended what an event of the same type began.
+    pub resolved: bool,
     pub seq: i64,
     pub previous: i16,
     pub next: i16,
@@ -45,7 +49,7 @@ pub async fn explain_told(
     count: i64,
 ) -> Result<Vec<ToldRow>, StoreError> {
     let rows = sqlx::query!(
-        "select id, seq, previous, next, at, generation, revision, incident_id
+        "select id, type as kind, resolved, seq, previous, next, at, generation, revision, incident_id
          from transitions where check_id = $1 order by seq desc limit $2",
         check.0,
         count,
@@ -88,6 +92,8 @@ pub async fn explain_told(
         .map(|row| ToldRow {
             deliveries: of.remove(&row.id).unwrap_or_default(),
             id: row.id,
+            kind: row.kind,
+            resolved: row.resolved,
             seq: row.seq,
             previous: row.previous,
             next: row.next,

@@ -87,6 +87,8 @@ pub async fn state_update(
         .map(|s| s.health.incident.map(|id| id.0))
         .collect();
     let quiet: Vec<bool> = states.iter().map(|s| s.health.quiet).collect();
+    let degraded: Vec<bool> = states.iter().map(|s| s.health.degraded).collect();
+    let warned: Vec<i16> = states.iter().map(|s| s.health.warned.into()).collect();
     let specs: Vec<i64> = states.iter().map(|s| s.spec.0).collect();
     let last_at: Vec<Option<OffsetDateTime>> = states.iter().map(|s| s.health.last_at).collect();
     let outcomes: Vec<i16> = states.iter().map(|s| s.last.outcome.number()).collect();
@@ -104,13 +106,13 @@ pub async fn state_update(
              successes = n.successes, retold = n.retold, seq = n.seq,
              incident_id = n.incident_id, last_at = n.last_at, last_outcome = n.outcome,
              last_class = n.class, last_status = n.status, last_total_us = n.total_us,
-             quiet = n.quiet, spec_id = n.spec_id
+             quiet = n.quiet, spec_id = n.spec_id, degraded = n.degraded, warned = n.warned
          from unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::smallint[],
              $5::smallint[], $6::boolean[], $7::bigint[], $8::uuid[], $9::timestamptz[],
              $10::smallint[], $11::smallint[], $12::smallint[], $13::integer[], $14::boolean[],
-             $15::bigint[])
+             $15::bigint[], $16::boolean[], $17::smallint[])
              as n (check_id, state, since, failures, successes, retold, seq, incident_id, last_at,
-                 outcome, class, status, total_us, quiet, spec_id)
+                 outcome, class, status, total_us, quiet, spec_id, degraded, warned)
          where t.check_id = n.check_id",
         &ids,
         &numbers,
@@ -127,6 +129,8 @@ pub async fn state_update(
         &totals,
         &quiet,
         &specs,
+        &degraded,
+        &warned,
     )
     .execute(conn)
     .await
@@ -145,8 +149,9 @@ pub async fn state_reset(
     let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
     sqlx::query!(
         "update check_states set state = 0, since = $2, failures = 0, successes = 0,
-             retold = false, seq = seq + case when incident_id is null then 0 else 1 end,
-             incident_id = null, last_at = null, last_outcome = 0, last_class = 0,
+             retold = false,
+             seq = seq + case when incident_id is null and not degraded then 0 else 1 end,
+             incident_id = null, degraded = false, warned = 0, last_at = null, last_outcome = 0, last_class = 0,
              last_status = 0, last_total_us = 0
          where check_id = any($1)",
         &ids,

@@ -49,7 +49,7 @@ impl ShardCheck {
 
     /// Whether the end of its being watched is still to be written.
     pub fn is_to_end(&self) -> bool {
-        let told = self.health.state == State::Init && self.health.incident.is_none();
+        let told = self.health.state == State::Init && !self.health.is_told_of();
         self.deleted || (self.disabled && !told)
     }
 }
@@ -196,6 +196,8 @@ struct Row {
     failures: i16,
     successes: i16,
     retold: bool,
+    degraded: bool,
+    warned: i16,
     seq: i64,
     incident_id: Option<Uuid>,
     last_at: Option<OffsetDateTime>,
@@ -236,6 +238,8 @@ impl TryFrom<Row> for ShardCheck {
                 seq: row.seq,
                 incident: row.incident_id.map(IncidentId),
                 retold: row.retold,
+                degraded: row.degraded,
+                warned: count(row.warned),
                 last_at: row.last_at,
                 quiet: row.quiet,
             },
@@ -257,7 +261,8 @@ pub async fn shard_checks(
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
                c.disabled, t.quiet, t.spec_id as state_spec,
-               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id,
+               t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned, t.seq,
+               t.incident_id,
                -- What followed the stored state and did not change it.
                coalesce((select max(o.at) from observations o
                          where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,
@@ -290,7 +295,8 @@ pub async fn shard_check_find(
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
                c.disabled, t.quiet, t.spec_id as state_spec,
-               t.state, t.since, t.failures, t.successes, t.retold, t.seq, t.incident_id,
+               t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned, t.seq,
+               t.incident_id,
                -- What followed the stored state and did not change it.
                coalesce((select max(o.at) from observations o
                          where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,

@@ -15,7 +15,7 @@ use crate::model::id::{CheckId, EventId, SpecId};
 pub struct NewTransition {
     pub id: EventId,
     pub check: CheckId,
-    /// check.up, check.down, check.error or check.deleted.
+    /// check.up, check.down, check.error, check.degraded or check.deleted.
     pub kind: &'static str,
     pub transition: Transition,
     pub spec_id: SpecId,
@@ -57,13 +57,17 @@ pub async fn transition_insert(
         .iter()
         .map(|t| t.transition.told == Told::Yes)
         .collect();
+    let resolved: Vec<bool> = transitions
+        .iter()
+        .map(|t| t.transition.resolves())
+        .collect();
     let payloads: Vec<Vec<u8>> = transitions.iter().map(|t| t.payload.clone()).collect();
     sqlx::query!(
         "insert into transitions (id, check_id, type, seq, previous, next, at, spec_id,
-             generation, revision, incident_id, told, payload)
+             generation, revision, incident_id, told, payload, resolved)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::smallint[],
              $6::smallint[], $7::timestamptz[], $8::bigint[], $9::bigint[], $10::text[],
-             $11::uuid[], $12::boolean[], $13::bytea[])",
+             $11::uuid[], $12::boolean[], $13::bytea[], $14::boolean[])",
         &ids,
         &checks,
         &kinds,
@@ -77,12 +81,13 @@ pub async fn transition_insert(
         &incidents as &[Option<Uuid>],
         &told,
         &payloads,
+        &resolved,
     )
     .execute(&mut *conn)
     .await
     .doing("store transitions")?;
-    // Today's receivers, and whoever got an earlier event of the same incident:
-    // who was told of the opening is told of the end, also where the receiver was
+    // Today's receivers, and whoever got an earlier event of the same incident, or that it is
+    // degraded: who was told of the opening is told of the end, also where the receiver was
     // removed since. One whose place another has taken, of the same URL and format,
     // would hear it twice.
     let done = sqlx::query!(
@@ -95,7 +100,12 @@ pub async fn transition_insert(
              select d.receiver_id from transitions o
              join deliveries d on d.event_id = o.id
              join receivers e on e.id = d.receiver_id
-             where o.incident_id = t.incident_id and d.state <> 'dead'
+             where d.state <> 'dead'
+                 and case when t.resolved or t.type = 'check.deleted' and t.incident_id is null
+                     then o.id = (select p.id from transitions p where p.check_id = t.check_id
+                         and p.seq < t.seq and p.type = 'check.degraded'
+                         order by p.seq desc limit 1)
+                     else o.incident_id = t.incident_id end
                  and not exists (select from check_receivers l
                      join receivers n on n.id = l.receiver_id
                      where l.check_id = t.check_id and n.deleted_at is null
@@ -103,8 +113,9 @@ pub async fn transition_insert(
          ) r
          join receivers v on v.id = r.receiver_id
              and (v.deleted_at is null or t.next not in (2, 3))
-         -- A receiver of the original form knows up, down and error only.
-         where t.id = any($1) and t.told and (t.type <> 'check.deleted' or v.format <> 0)",
+             -- A receiver of the original form knows up, down and error only.
+             and (v.format <> 0 or t.type not in ('check.deleted', 'check.degraded'))
+         where t.id = any($1) and t.told",
         &ids,
         now,
     )

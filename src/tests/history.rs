@@ -130,6 +130,7 @@ fn seen(from: OffsetDateTime) -> impl Fn((usize, char)) -> Observation {
             scheduled_at: at,
             started_at: at,
             outcome,
+            degraded: false,
             class: (letter == 'e').then_some(ErrorClass::ConnectRefused),
             status: if letter == 'e' { 0 } else { 200 },
             detail: String::new(),
@@ -342,6 +343,7 @@ async fn incidents_are_those_that_touch_the_window() {
             kind: "check.up",
             payload: Vec::new(),
             transition: Transition {
+                degraded: false,
                 previous,
                 next,
                 at: ago(minutes),

@@ -150,6 +150,7 @@ fn transition(check: &NewCheck, seq: i64) -> NewTransition {
         kind: "check.up",
         transition: Transition {
             previous: State::Init,
+            degraded: false,
             next: State::Up,
             at: clock::now(),
             seq,

@@ -44,6 +44,8 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
 fn wire_told(row: ToldRow) -> Told {
     Told {
         event_id: row.id.to_string(),
+        r#type: row.kind,
+        resolved: row.resolved,
         sequence: row.seq,
         previous: row.previous.into(),
         next: row.next.into(),

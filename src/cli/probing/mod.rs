@@ -133,6 +133,9 @@ fn declared_by(
 /// `up`, or what it is and why, in a line.
 fn verdict(observation: &Observation) -> String {
     let mut words = observation.outcome.name().to_owned();
+    if observation.degraded {
+        words.push_str(" (degraded)");
+    }
     if let Some(class) = observation.class {
         words.push_str(&format!(" ({})", class.name()));
     }
@@ -148,6 +151,7 @@ fn document(observation: &Observation) -> serde_json::Value {
     let microseconds = |phase: std::time::Duration| phase.as_micros() as u64;
     serde_json::json!({
         "outcome": observation.outcome.name(),
+        "degraded": observation.degraded,
         "class": observation.class.map(|class| class.name()),
         "detail": observation.detail,
         "status": observation.status,

@@ -46,8 +46,9 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
         reason => format!(": {reason}"),
     };
     let since = age(check.since, now);
+    let degraded = if check.degraded { ", degraded" } else { "" };
     say(format!(
-        "  is {} since {since}{reason}",
+        "  is {} since {since}{degraded}{reason}",
         name(check.state())
     ));
     if check.stale {
@@ -129,13 +130,15 @@ fn seen(evidence: &Evidence, now: OffsetDateTime) -> String {
 fn transition(told: &Told) -> String {
     let at = told.at.as_ref().map(|at| moment(wire::moment(at)));
     let sha: String = told.revision.chars().take(7).collect();
+    let what = match (told.r#type.as_str(), told.resolved) {
+        ("check.degraded", false) => "DEGRADED".to_owned(),
+        ("check.degraded", true) => "no longer DEGRADED".to_owned(),
+        _ => format!("{} -> {}", name(told.previous()), name(told.next())),
+    };
     format!(
-        "  {} {} -> {}  event {} {}",
+        "  {} {what}  event {} {sha}",
         at.unwrap_or_default(),
-        name(told.previous()),
-        name(told.next()),
         told.event_id,
-        sha
     )
     .trim_end()
     .to_owned()

@@ -134,6 +134,25 @@ pub const ASSERT: Block = Block {
             }),
         },
         Attribute {
+            name: "cert_valid_for",
+            kind: "duration",
+            default: "none",
+            bounds: "\"1s\" to \"730d\", whole seconds",
+            about: "The certificates of the site are good for at least this long, the first of them to end counts.",
+            example: "\"21d\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let time = values::bounded(node, 1_000, MAX_VALID)?;
+                draft.assert.certificate_valid_for = Some(values::whole(node, time)?);
+                Ok(())
+            },
+            show: Show::Assert(|assert| {
+                assert
+                    .certificate_valid_for
+                    .map_or(Literal::Null, Literal::duration)
+            }),
+        },
+        Attribute {
             name: "condition",
             kind: "condition",
             default: "none",
@@ -165,6 +184,18 @@ pub const ASSERT: Block = Block {
     meta: &[],
     blocks: &[],
 };
+
+pub const WARN: Block = Block {
+    name: "warn",
+    label: Label::Optional,
+    about: "What degrades the check when it does not hold while the check is up: told by an event of its own, `check.degraded`, and no outage.",
+    attributes: ASSERT.attributes,
+    meta: &[],
+    blocks: &[],
+};
+
+/// Two years, in milliseconds: no authority that people trust signs for longer.
+const MAX_VALID: i64 = 730 * 24 * 60 * 60 * 1000;
 
 fn entries(node: &Node) -> Read<&[Node]> {
     match values::list(node, CheckSpec::MAX_ASSERTS)? {

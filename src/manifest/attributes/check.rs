@@ -1,7 +1,7 @@
 //! The rows of checks: how a site is probed, and when what was seen is believed and told.
 
 use crate::manifest::attributes::access::{AUTH, TLS};
-use crate::manifest::attributes::assert::ASSERT;
+use crate::manifest::attributes::assert::{ASSERT, WARN};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::Node;
 use crate::manifest::expected;
@@ -273,7 +273,7 @@ pub const CHECK: Block = Block {
             example: "[template.api]",
         },
     ],
-    blocks: &[ASSERT, TLS, AUTH, CONFIRM, NOTIFY, LIFECYCLE],
+    blocks: &[ASSERT, WARN, TLS, AUTH, CONFIRM, NOTIFY, LIFECYCLE],
 };
 
 pub const CONFIRM: Block = Block {

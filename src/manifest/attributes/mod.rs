@@ -64,9 +64,7 @@ pub static LATER: &[(&str, &[&str])] = &[
             "locations",
             "priority",
             "description",
-            "warn",
             "suppressed_by",
         ],
     ),
-    ("assert", &["cert_valid_for"]),
 ];

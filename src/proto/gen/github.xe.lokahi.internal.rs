@@ -62,6 +62,9 @@ pub struct CheckSpec {
     /// "1.1" or "2"; empty: what both sides can.
     #[prost(string, tag = "23")]
     pub http_version: ::prost::alloc::string::String,
+    /// What degrades it.
+    #[prost(message, repeated, tag = "24")]
+    pub warns: ::prost::alloc::vec::Vec<Assert>,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";
@@ -257,6 +260,9 @@ pub struct Assert {
     pub condition: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "10")]
     pub error_message: ::core::option::Option<::prost::alloc::string::String>,
+    /// 0: not looked at.
+    #[prost(uint32, tag = "11")]
+    pub certificate_valid_seconds: u32,
 }
 impl ::prost::Name for Assert {
     const NAME: &'static str = "Assert";
@@ -519,6 +525,9 @@ pub struct ProbeResult {
     pub total_microseconds: u32,
     #[prost(int64, tag = "17")]
     pub certificate_not_after_unix: i64,
+    /// It is up, and something that it should be is not.
+    #[prost(bool, tag = "18")]
+    pub degraded: bool,
 }
 impl ::prost::Name for ProbeResult {
     const NAME: &'static str = "ProbeResult";

@@ -162,6 +162,9 @@ pub struct Check {
     /// Put only: why, for the audit.
     #[prost(string, tag = "34")]
     pub force_reason: ::prost::alloc::string::String,
+    /// It is up, and a `warn` of it does not hold.
+    #[prost(bool, tag = "35")]
+    pub degraded: bool,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
@@ -225,7 +228,7 @@ pub struct CheckStatus {
     pub histogram_data: ::core::option::Option<HistogramData>,
     #[prost(int32, tag = "4")]
     pub resp_status_code: i32,
-    /// check.up, check.down, check.error; empty in an answer to Status.
+    /// check.up, check.down, check.error, check.degraded; empty in an answer to Status.
     #[prost(string, tag = "16")]
     pub r#type: ::prost::alloc::string::String,
     /// The same in every attempt and every repetition: header webhook-id.
@@ -323,6 +326,9 @@ pub struct Evidence {
     pub worker: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "11")]
     pub certificate_not_after: ::core::option::Option<::prost_types::Timestamp>,
+    /// It was up, and a `warn` did not hold: `detail` says which.
+    #[prost(bool, tag = "12")]
+    pub degraded: bool,
 }
 impl ::prost::Name for Evidence {
     const NAME: &'static str = "Evidence";
@@ -1762,6 +1768,11 @@ pub struct Told {
     pub incident: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "9")]
     pub deliveries: ::prost::alloc::vec::Vec<DeliveryStatus>,
+    /// As CheckStatus has them.
+    #[prost(string, tag = "10")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(bool, tag = "11")]
+    pub resolved: bool,
 }
 impl ::prost::Name for Told {
     const NAME: &'static str = "Told";

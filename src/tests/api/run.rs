@@ -40,6 +40,7 @@ async fn work(bus: Bus) {
                     scheduled_at: probe.scheduled_at,
                     started_at: clock::now(),
                     outcome,
+                    degraded: false,
                     class,
                     status,
                     detail: detail.to_owned(),

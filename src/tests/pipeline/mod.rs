@@ -5,6 +5,7 @@ mod fleet;
 mod peers;
 
 mod crash;
+mod degraded;
 mod events;
 mod life;
 mod shop;

@@ -1,10 +1,12 @@
 //! Certificates: what is refused has its class, and its end is recorded all the same.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lokahi::egress::policy::AddressPolicy;
 use lokahi::egress::resolver::Resolver;
 use lokahi::egress::tls::Trust;
+use lokahi::model::check::{Assert, CheckSpec};
 use lokahi::model::observation::Observation;
 use lokahi::prober::probe::ProbeContext;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -165,4 +167,45 @@ async fn an_authority_is_no_site() {
     assert_eq!(verdict(&observation), "error tls_untrusted");
     let words = "the certificate is self-signed, or a CA's own certificate";
     assert_eq!(observation.detail, words);
+}
+
+#[tokio::test]
+async fn one_that_ends_soon_degrades_and_none_at_all_does_too() {
+    let ours = Authority::new("ours");
+    let days = |days: u64| Assert {
+        label: "certificate".into(),
+        certificate_valid_for: Some(Duration::from_secs(days * 86_400)),
+        ..Assert::default()
+    };
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = lokahi::clock::now() + time::Duration::days(13) + time::Duration::HOUR;
+    let site = site_of(params, Some(&ours)).await;
+    let url = format!("https://localhost:{}/", site.address.port());
+    let with = |assert: Option<Assert>, warn: Assert| CheckSpec {
+        asserts: vec![assert.unwrap_or_else(Assert::success)],
+        warns: vec![warn],
+        ..check_within(&url, 5000)
+    };
+    let context = ours.context();
+    let good = observe(&context, &with(None, days(13))).await;
+    assert_eq!((verdict(&good).as_str(), good.degraded), ("up", false));
+    let soon = observe(&context, &with(None, days(21))).await;
+    assert_eq!((verdict(&soon).as_str(), soon.degraded), ("up", true));
+    let words = format!(
+        "warn \"certificate\": the certificate ends in 13 days, on {}, less than 21 days",
+        soon.certificate_not_after.unwrap().date()
+    );
+    assert_eq!(soon.detail, words);
+    // As an assert it is an outage, and a warning of a check that is down says nothing.
+    let down = observe(&context, &with(Some(days(14)), days(21))).await;
+    assert_eq!((verdict(&down).as_str(), down.degraded), ("down", false));
+    let plain = Site::saying(OK).await;
+    let spec = CheckSpec {
+        warns: vec![days(1)],
+        ..check_within(&plain.url(), 5000)
+    };
+    let none = observe(&context, &spec).await;
+    assert!(none.degraded);
+    let words = "warn \"certificate\": there is no certificate: it is not TLS";
+    assert_eq!(none.detail, words);
 }
