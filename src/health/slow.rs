@@ -1,0 +1,159 @@
+//! The fold once more, slow and obvious: after each probe everything is read again from all of
+//! them. The quick one must say the same.
+
+use proptest::prelude::*;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{Seen, fold};
+use crate::model::check::Confirm;
+use crate::model::health::{Health, State, Told};
+use crate::model::id::IncidentId;
+use crate::model::observation::Outcome;
+
+const START: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+
+/// What is believed after a probe, and what is told of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Belief {
+    state: State,
+    degraded: bool,
+    suspect: bool,
+    /// Whether there was a transition, and whether it is told.
+    news: Option<bool>,
+}
+
+fn seen(letter: char, n: usize) -> Seen {
+    Seen {
+        outcome: match letter {
+            'u' | 'w' => Outcome::Up,
+            'd' => Outcome::Down,
+            'e' => Outcome::Error,
+            _ => Outcome::Unknown,
+        },
+        degraded: letter == 'w',
+        at: START + Duration::seconds(n as i64 + 1),
+    }
+}
+
+/// The state that one probe alone speaks for.
+fn says(letter: char) -> Option<State> {
+    match letter {
+        'u' | 'w' => Some(State::Up),
+        'd' => Some(State::Down),
+        'e' => Some(State::Error),
+        _ => None,
+    }
+}
+
+/// How many of the last of these go on meeting a condition.
+fn run<T>(all: &[T], meets: impl Fn(&T) -> bool) -> usize {
+    all.iter().rev().take_while(|item| meets(item)).count()
+}
+
+/// All of a check's life, from the first probe.
+fn slowly(letters: &[char], confirm: Confirm, quiet: bool) -> Vec<Belief> {
+    let mut beliefs: Vec<Belief> = Vec::new();
+    for n in 0..letters.len() {
+        let believed = beliefs.last().map_or(State::Init, |last| last.state);
+        let degraded = beliefs.last().is_some_and(|last| last.degraded);
+        // The probes that said something, with what was believed after each but this one.
+        let spoke: Vec<(usize, State)> = (0..=n)
+            .filter_map(|at| Some((at, says(letters[at])?)))
+            .collect();
+        let since = |changed: &dyn Fn(usize) -> bool| {
+            let last = (0..n).rev().find(|at| changed(*at));
+            let first = last.map_or(0, |at| at + 1);
+            spoke.iter().filter(move |it| it.0 >= first).copied()
+        };
+        let state_at = |at: usize| beliefs[at].state;
+        let entered = |at: usize| state_at(at) != at.checked_sub(1).map_or(State::Init, state_at);
+        // A row is of one side, and none of it agrees with what is believed.
+        let against: Vec<_> = since(&entered).collect();
+        let up = against.last().is_some_and(|last| last.1 == State::Up);
+        let row = run(&against, |it| it.1 != believed && (it.1 == State::Up) == up);
+        let needed = match up {
+            true if believed == State::Init => 1,
+            true => confirm.successes,
+            false => confirm.failures,
+        };
+        let silent = says(letters[n]).is_none();
+        let state = match against.last() {
+            Some(last) if !silent && row >= usize::from(needed) => last.1,
+            _ => believed,
+        };
+        let moved = state != believed;
+        // Being degraded counts while the check is up, this probe included.
+        let up_after = |at: usize| if at == n { state } else { state_at(at) } == State::Up;
+        let flag_at = |at: usize| beliefs[at].degraded;
+        let turned = |at: usize| flag_at(at) != at.checked_sub(1).is_some_and(flag_at);
+        let judged: Vec<_> = since(&turned).collect();
+        let otherwise = |it: &(usize, State)| {
+            it.1 == State::Up && up_after(it.0) && (letters[it.0] == 'w') != degraded
+        };
+        let warnings = run(&judged, otherwise);
+        let needed = match degraded {
+            true => confirm.successes,
+            false => confirm.failures,
+        };
+        let turns = !silent && !moved && warnings >= usize::from(needed);
+        let was_up = (0..n).any(|at| state_at(at) == State::Up);
+        // Changes of kind since the outage began.
+        let of_kind = (0..n)
+            .rev()
+            .take_while(|at| state_at(*at).is_outage())
+            .filter(|at| {
+                entered(*at) && at.checked_sub(1).is_some_and(|it| state_at(it).is_outage())
+            })
+            .count();
+        let told = match (believed, state) {
+            _ if turns => true,
+            _ if quiet && !was_up => false,
+            (State::Init, State::Up) => false,
+            (from, to) if from.is_outage() && to.is_outage() => of_kind == 0,
+            _ => true,
+        };
+        let row = if moved { 0 } else { row };
+        let warnings = if turns { 0 } else { warnings };
+        beliefs.push(Belief {
+            state,
+            degraded: degraded != turns,
+            suspect: row > 0 || warnings > 0,
+            news: (moved || turns).then_some(told),
+        });
+    }
+    beliefs
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #[test]
+    fn the_quick_fold_says_what_the_slow_one_says(
+        letters in "[uwde?]{0,40}",
+        failures in 1u8..4,
+        successes in 1u8..4,
+        quiet in any::<bool>(),
+    ) {
+        let confirm = Confirm {
+            failures,
+            successes,
+            retry: std::time::Duration::from_secs(1),
+        };
+        let letters: Vec<char> = letters.chars().collect();
+        let mut health = Health { quiet, ..Health::new(START) };
+        let mut quickly = Vec::new();
+        for (n, letter) in letters.iter().enumerate() {
+            let incident = IncidentId(Uuid::from_u128(n as u128));
+            let step = fold(&health, seen(*letter, n), confirm, incident);
+            quickly.push(Belief {
+                state: step.health.state,
+                degraded: step.health.degraded,
+                suspect: step.suspect,
+                news: step.transition.map(|it| it.told == Told::Yes),
+            });
+            health = step.health;
+        }
+        prop_assert_eq!(quickly, slowly(&letters, confirm, quiet));
+    }
+}
