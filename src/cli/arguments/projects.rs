@@ -61,7 +61,7 @@ pub(in crate::cli) enum Finding {
     Guard,
     /// Somebody went past the files
     Drift,
-    /// The plan has a warning
+    /// The plan or a file has a warning
     Warning,
 }
 
