@@ -1666,6 +1666,12 @@ pub struct Object {
     pub file: ::prost::alloc::string::String,
     #[prost(int32, tag = "8")]
     pub line: i32,
+    /// Of a check that somebody changed past the files: what these say, encoded.
+    #[prost(bytes = "vec", tag = "9")]
+    pub declared_spec: ::prost::alloc::vec::Vec<u8>,
+    /// Somebody deleted it past the files that declare it. Only where drift is asked for.
+    #[prost(bool, tag = "10")]
+    pub deleted: bool,
 }
 impl ::prost::Name for Object {
     const NAME: &'static str = "Object";
