@@ -6,6 +6,7 @@ use crate::cli::naming::is_called;
 use crate::cli::output::Console;
 use crate::client::{Client, ClientError};
 use crate::manifest::written::kept_text;
+use crate::model::quoted::shell;
 use crate::proto::lokahi::{Object, ObjectsRequest, ProjectsRequest};
 use crate::proto::twirp::Code;
 use crate::runtime::chain::chain;
@@ -74,7 +75,7 @@ fn text(object: &Object, place: &str) -> Result<String, Failure> {
         return Ok(format!(
             "# {place}\n# check.{address} was deleted past the files. To keep that, take its block \
              out of them;\n# to have it back: lokahictl restore {project} {}\n",
-            quoted(address)
+            shell(address)
         ));
     }
     let decode = |bytes: &[u8]| {
@@ -90,14 +91,6 @@ fn text(object: &Object, place: &str) -> Result<String, Failure> {
     };
     let block = kept_text(address, &live, declared.as_ref());
     Ok(format!("# {place}\n{block}"))
-}
-
-/// An address as a shell reads it.
-fn quoted(address: &str) -> String {
-    match address.contains('[') {
-        true => format!("'{}'", address.replace('\'', r"'\''")),
-        false => address.to_owned(),
-    }
 }
 
 /// Says so if there is nothing of this name.

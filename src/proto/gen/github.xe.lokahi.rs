@@ -1474,6 +1474,15 @@ pub struct ProjectStatus {
     pub max_silence: ::core::option::Option<u32>,
     #[prost(uint32, optional, tag = "20")]
     pub max_changes: ::core::option::Option<u32>,
+    /// Of `drifted`, those that somebody has deleted.
+    #[prost(int32, tag = "21")]
+    pub drifted_deleted: i32,
+    /// Its reconciler only says what it would do, and undoes nothing.
+    #[prost(bool, tag = "22")]
+    pub observed: bool,
+    /// Who let the reconciler do what is held; empty: nobody yet.
+    #[prost(string, tag = "23")]
+    pub approved_by: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ProjectStatus {
     const NAME: &'static str = "ProjectStatus";
