@@ -71,7 +71,9 @@ impl<'a> Filling<'a> {
             format: draft.webhook_format,
         });
         let row = |name: &str| CHECK.attribute(name).map_or(usize::MAX, |(row, _)| row);
-        if let (None, Some(node)) = (&implicit, own.get(row("webhook_format")))
+        let format = own.get(row("webhook_format"));
+        let said = format.filter(|node| !matches!(node.value, Value::Null));
+        if let (None, Some(node)) = (&implicit, said)
             && !self.unknown
         {
             let message = "`webhook_format` says nothing without `webhook_url`";

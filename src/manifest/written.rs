@@ -62,10 +62,34 @@ pub fn check_text(
     notes: &BTreeMap<&str, String>,
     default: &str,
 ) -> String {
+    block_text(address, check_fields(spec), notes, default)
+}
+
+/// A check as a block that stays what it is below `defaults` and templates: with what the files
+/// gave it last, and it has no more, taken away, and with a `notify` of its own.
+pub fn kept_text(address: &str, live: &CheckSpec, declared: Option<&CheckSpec>) -> String {
+    const NOTIFY: &str = "notify.webhooks";
+    let mut fields = check_fields(live);
+    let has = |fields: &[(String, Literal)], path: &str| fields.iter().any(|(it, _)| it == path);
+    let mut lacking = declared.map_or_else(Vec::new, check_fields);
+    lacking.retain(|(path, _)| path != NOTIFY && !has(&fields, path));
+    fields.extend(lacking.into_iter().map(|(path, _)| (path, Literal::Null)));
+    if !has(&fields, NOTIFY) {
+        fields.push((NOTIFY.to_owned(), Literal::List(Vec::new())));
+    }
+    block_text(address, fields, &BTreeMap::new(), "")
+}
+
+fn block_text(
+    address: &str,
+    fields: Vec<(String, Literal)>,
+    notes: &BTreeMap<&str, String>,
+    default: &str,
+) -> String {
     let mut out = format!("check {} {{\n", labels(address));
     let mut blocks: Vec<(String, Vec<Line>)> = Vec::new();
     let mut own: Vec<Line> = Vec::new();
-    for (path, value) in check_fields(spec) {
+    for (path, value) in fields {
         let (block, name) = match path.rsplit_once('.') {
             Some((block, name)) => (block.to_owned(), name.to_owned()),
             None => (String::new(), path.clone()),
@@ -75,10 +99,10 @@ pub fn check_text(
             name,
             value: value.to_string(),
         };
-        match blocks.last_mut() {
+        match blocks.iter_mut().find(|(known, _)| *known == block) {
             _ if block.is_empty() => own.push(line),
-            Some((last, lines)) if *last == block => lines.push(line),
-            _ => blocks.push((block, vec![line])),
+            Some((_, lines)) => lines.push(line),
+            None => blocks.push((block, vec![line])),
         }
     }
     lines(&mut out, "  ", &own);

@@ -15,6 +15,15 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// A word as a shell reads it.
+pub fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// A text with HCL's escapes; also for the characters that are to be hidden.
 pub fn escaped(text: &str, hidden: fn(char) -> bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut characters = text.chars().peekable();

@@ -90,6 +90,7 @@ pub async fn apply(
     let project = project_lock(&mut tx, wish.wanted.project.as_str()).await?;
     yields(&wish, condition, &project)?;
     let proposal = propose(&mut tx, &wish, project, now).await?;
+    stays(&wish, &proposal)?;
     if let Some((digest, expected)) = condition.shown
         && digest != proposal.digest
     {
@@ -146,13 +147,41 @@ fn yields(wish: &Wish, condition: &Condition, project: &Project) -> Result<(), A
             by: None,
         });
     }
-    let asks = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Restore);
-    match &project.reconciler {
-        Some(owner) if asks && project.suspended.is_none() => Err(ApplyError::Reconciled {
+    match undoes(project) {
+        Some(owner) if wish.kind == GenerationKind::Apply => Err(ApplyError::Reconciled {
             project: project.name.clone(),
-            owner: owner.clone(),
+            owner: owner.to_owned(),
         }),
         _ => Ok(()),
+    }
+}
+
+/// The reconciler whose next round would undo what is not in its files.
+fn undoes(project: &Project) -> Option<&str> {
+    let acts = !project.observed && project.suspended.is_none();
+    project.reconciler.as_deref().filter(|_| acts)
+}
+
+/// Whether what is restored stays: the files of the reconciler declare it still, or there is
+/// none to undo it.
+fn stays(wish: &Wish, proposal: &Proposal) -> Result<(), ApplyError> {
+    let Some(owner) = undoes(&proposal.project) else {
+        return Ok(());
+    };
+    let declared = |change: &Change| {
+        change.kind == Kind::Check
+            && change.from.is_none()
+            && proposal.live.ended_checks.contains_key(&change.address)
+    };
+    let mut changes = proposal.plan.changes.iter();
+    let stray = changes.find(|change| !declared(change));
+    match stray.filter(|_| wish.kind == GenerationKind::Restore) {
+        None => Ok(()),
+        Some(change) => Err(ApplyError::Undeclared {
+            project: proposal.project.name.clone(),
+            owner: owner.to_owned(),
+            what: format!("{}.{}", change.kind.name(), change.address),
+        }),
     }
 }
 
@@ -219,9 +248,7 @@ async fn write(
         // What a reconciler said of it once is over.
         reconciler_forget(conn, project.id).await?;
     }
-    let suspended = wish.kind == GenerationKind::Rollback
-        && project.reconciler.is_some()
-        && project.suspended.is_none();
+    let suspended = wish.kind == GenerationKind::Rollback && undoes(&project).is_some();
     if suspended {
         let reason = format!("rolled back, generation {generation}");
         project_suspend(conn, project.id, &wish.actor, &reason, now).await?;

@@ -34,6 +34,17 @@ pub enum ApplyError {
          suspend it first: lokahictl suspend {project} --reason WHY"
     )]
     Reconciled { project: String, owner: String },
+    /// What is restored is not in the source of the project's reconciler.
+    #[error(
+        "the files that the reconciler of {owner} brings {project} to do not declare {what}: its \
+         next round would delete it again. Put its block back into them, and it is back with its \
+         history; or first: lokahictl suspend {project} --reason WHY"
+    )]
+    Undeclared {
+        project: String,
+        owner: String,
+        what: String,
+    },
     /// Something tells a receiver that is not declared.
     #[error("{what} notifies webhook {receiver:?}, which is not declared")]
     UnknownReceiver { what: String, receiver: String },

@@ -10,12 +10,13 @@ use super::propose::Wish;
 use crate::clock;
 use crate::model::change::Kind;
 use crate::model::desired::{Declared, Move, ProjectSpec, Removal, SourceLine};
-use crate::model::name::{Address, Name};
 use crate::plan::RESTORABLE;
 use crate::spec::{Digest, encode_project};
 use crate::store::Connection;
 use crate::store::generation::{Member, generation_members};
-use crate::store::project::{Project, ProjectId, project_checks, project_list, project_receivers};
+use crate::store::project::{
+    Project, ProjectId, project_checks, project_ended, project_list, project_receivers,
+};
 use crate::store::spec::spec_put;
 use crate::store::tombstone::{api_checks_lock, tombstone_find};
 
@@ -119,7 +120,7 @@ async fn now_called(
 }
 
 /// Makes a wish for what is live and these deleted objects, `check.NAME` or `webhook.NAME`,
-/// each under another name where one is given.
+/// each under another name where one is given. Whoever asks has looked at the names.
 pub async fn restore(
     conn: &mut Connection,
     wish: &mut Wish,
@@ -134,6 +135,9 @@ pub async fn restore(
     }
     let live = project_checks(conn, project.id).await?;
     let live: HashSet<String> = live.into_iter().map(|row| row.address).collect();
+    let ended = project_ended(conn, project.id).await?.into_iter();
+    // What was deleted past the files stands where it stood.
+    let mut places: HashMap<Uuid, SourceLine> = ended.map(|row| (row.id, row.source)).collect();
     for (reference, to) in restored {
         let (kind, address) = match reference.split_once('.') {
             Some(("webhook", address)) => (Kind::Webhook, address),
@@ -148,20 +152,12 @@ pub async fn restore(
             "" => address,
             to => to.strip_prefix("check.").unwrap_or(to),
         };
-        let valid = match kind {
-            Kind::Check => to.parse::<Address>().is_ok(),
-            _ => to.parse::<Name>().is_ok(),
-        };
         let asked = [address.to_owned()];
         let found = tombstone_find(conn, project.id, kind, &asked, since).await?;
-        let row = found
-            .into_iter()
-            .next()
-            .filter(|_| valid)
-            .ok_or_else(nothing)?;
+        let row = found.into_iter().next().ok_or_else(nothing)?;
         let declared = Declared {
             spec: row.live,
-            source: SourceLine::default(),
+            source: places.remove(&row.id).unwrap_or_default(),
         };
         let all = match kind {
             Kind::Webhook => &mut wish.wanted.webhooks,

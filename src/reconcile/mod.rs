@@ -14,6 +14,7 @@ pub mod source;
 mod specs;
 mod event;
 mod tell;
+mod drift;
 mod settled;
 mod root;
 mod gone;

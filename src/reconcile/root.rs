@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
 
 use super::apply::{self, Applied, Condition};
+use super::drift::Drift;
 use super::error::ApplyError;
 use super::propose::{Proposal, Wish, propose};
 use super::run::{LEASE, Mode, ReconcileSettings, ReconcileStatus, SelfHeal};
 use super::settled::Settled;
 use super::source::Seen;
 use super::specs;
-use super::tell::{Words, cut, drift_words, drifts, next, tell};
+use super::tell::{Words, cut, next, tell};
 use crate::bus::Bus;
 use crate::clock;
 use crate::manifest::diagnostic::Diagnostic;
@@ -30,7 +31,7 @@ use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::condition::{Aspect, reconciler_take};
 use crate::store::error::StoreError;
 use crate::store::generation::GenerationKind;
-use crate::store::project::{Project, Suspension, project_counts, project_list};
+use crate::store::project::{Project, Suspension, project_list};
 use crate::store::{Connection, Store};
 
 /// How far apart two scans must be that agree on a delete.
@@ -167,10 +168,10 @@ impl Root {
         let mut conn = ground.store.acquire().await?;
         let proposal = propose(&mut conn, &wish, project, clock::now()).await?;
         drop(conn);
-        let drifted = drifted(&proposal);
+        let drift = Drift::of(&proposal);
         if proposal.plan.is_empty() {
             self.suspected = None;
-            return self.settled(&proposal.project, drifted, sha, ground).await;
+            return self.settled(&proposal.project, &drift, sha, ground).await;
         }
         let words = text::human(
             &proposal.plan,
@@ -178,7 +179,11 @@ impl Root {
                 root: shown,
                 revision: &text::revision(&revision.reference, sha, revision.dirty),
                 generation: proposal.project.generation,
-                guards: &proposal.guards,
+                // Flags are for whoever applies: here that is a person only while it observes.
+                guards: match ground.settings.mode {
+                    Mode::Observe => &proposal.guards,
+                    Mode::Apply => &[],
+                },
             },
         );
         let wait = self.must_wait(&proposal, ground.whole);
@@ -190,12 +195,12 @@ impl Root {
                 "{name} would be changed, and is only observed\n{words}"
             ));
             let ready = Words::of(Aspect::Ready, false, "Observing", &words);
-            self.waits(&proposal.project, ready, drifted, sha, ground)
+            self.waits(&proposal.project, ready, &drift, sha, ground)
                 .await?;
             return Ok(Settled::waits(None));
         }
         if held {
-            return self.hold(&proposal, &words, drifted, sha, ground).await;
+            return self.hold(&proposal, &words, &drift, sha, ground).await;
         }
         if let Some(wait) = wait {
             let message = format!(
@@ -204,19 +209,17 @@ impl Root {
                 TWICE.as_secs()
             );
             let ready = Words::of(Aspect::Ready, false, "Waiting", &message);
-            self.waits(&proposal.project, ready, drifted, sha, ground)
+            self.waits(&proposal.project, ready, &drift, sha, ground)
                 .await?;
             return Ok(Settled::waits(Some(wait)));
         }
         self.suspected = None;
-        if drifted > 0 && ground.settings.self_heal == SelfHeal::Restore {
+        if !drift.is_empty() && ground.settings.self_heal == SelfHeal::Restore {
             // Its end follows; whoever forced it should know that it was undone.
-            let drift = drift_words(drifted, &name, SelfHeal::Restore);
-            let drift = Words::of(Aspect::Drifted, true, "ForcedChange", &drift);
+            let words = drift.words(&name, ground.settings, "Applied");
+            let drift = Words::of(Aspect::Drifted, true, "ForcedChange", &words);
             tell(ground, &proposal.project, &[drift], sha).await?;
         }
-        let undone = proposal.plan.summary().drifted;
-        let drifted = drifted - i64::try_from(undone).unwrap_or(drifted);
         self.apply(&wish, proposal, approved, &words, ground)
             .await?;
         let project = find(ground.store, &name).await?;
@@ -224,7 +227,8 @@ impl Root {
             project: name,
             n: 0,
         })?;
-        self.settled(&project, drifted, sha, ground).await
+        let drift = Drift::read(ground.store, &project).await?;
+        self.settled(&project, &drift, sha, ground).await
     }
 
     async fn apply(
@@ -281,8 +285,9 @@ impl Root {
         ground: &Ground<'_>,
     ) -> Result<Option<Project>, StoreError> {
         let mut conn = ground.store.acquire().await?;
-        let seconds = LEASE.as_secs_f64();
-        if !reconciler_take(&mut conn, name, &ground.settings.owner, seconds).await? {
+        let (owner, seconds) = (&ground.settings.owner, LEASE.as_secs_f64());
+        let observes = ground.settings.mode == Mode::Observe;
+        if !reconciler_take(&mut conn, name, owner, observes, seconds).await? {
             debug!(project = name, "another lokahid reconciles it");
             return Ok(None);
         }
@@ -349,7 +354,7 @@ impl Root {
         &mut self,
         proposal: &Proposal,
         words: &str,
-        drifted: i64,
+        drift: &Drift,
         sha: &str,
         ground: &Ground<'_>,
     ) -> Result<Settled, ApplyError> {
@@ -357,10 +362,14 @@ impl Root {
         let names: Vec<&str> = proposal.guards.iter().map(|guard| &*guard.name).collect();
         let reason = names.join(",");
         let saw = proposal.guards.iter();
-        let saw: Vec<&str> = saw.map(|guard| guard.message.as_str()).collect();
+        let saw = saw.map(|guard| match guard.addresses.is_empty() {
+            true => guard.message.clone(),
+            false => format!("{}: {}", guard.message, guard.addresses),
+        });
+        let saw: Vec<String> = saw.collect();
         let message = format!("{}\n{}\n{words}", saw.join("\n"), next(proposal));
         self.say(&format!("{} is held: {message}", project.name));
-        let drift = drift_words(drifted, &project.name, ground.settings.self_heal);
+        let drifted = drift.words(&project.name, ground.settings, "Held");
         let held = Words {
             digest: Some(&proposal.digest),
             ..Words::of(Aspect::Held, true, &reason, &message)
@@ -368,7 +377,7 @@ impl Root {
         let all = [
             held,
             Words::not(Aspect::Reconciling),
-            drifts(drifted, &drift, ground),
+            drift.condition(&drifted, ground),
             Words::of(Aspect::Ready, false, "Held", &message),
         ];
         tell(ground, project, &all, sha).await?;
@@ -385,10 +394,8 @@ impl Root {
         self.suspected = None;
         let words = suspension.words(&project.name);
         let ready = Words::of(Aspect::Ready, false, "Suspended", &words);
-        let mut conn = ground.store.acquire().await?;
-        let drifted = project_counts(&mut conn, project.id).await?.drifted;
-        drop(conn);
-        self.waits(project, ready, drifted, sha, ground).await?;
+        let drift = Drift::read(ground.store, project).await?;
+        self.waits(project, ready, &drift, sha, ground).await?;
         Ok(Settled::waits(None))
     }
 
@@ -397,16 +404,16 @@ impl Root {
         &self,
         project: &Project,
         ready: Words<'_>,
-        drifted: i64,
+        drift: &Drift,
         sha: &str,
         ground: &Ground<'_>,
     ) -> Result<(), ApplyError> {
         let looks_again = ready.reason == "Waiting";
-        let drift = drift_words(drifted, &project.name, ground.settings.self_heal);
+        let drifted = drift.words(&project.name, ground.settings, ready.reason);
         let all = [
             Words::not(Aspect::Held),
             Words::of(Aspect::Reconciling, looks_again, ready.reason, ""),
-            drifts(drifted, &drift, ground),
+            drift.condition(&drifted, ground),
             ready,
         ];
         Ok(tell(ground, project, &all, sha).await?)
@@ -416,13 +423,13 @@ impl Root {
     async fn settled(
         &mut self,
         project: &Project,
-        drifted: i64,
+        drift: &Drift,
         sha: &str,
         ground: &Ground<'_>,
     ) -> Result<Settled, ApplyError> {
         let words = "what is live is what the files say";
         let ready = Words::of(Aspect::Ready, true, "Applied", words);
-        self.waits(project, ready, drifted, sha, ground).await?;
+        self.waits(project, ready, drift, sha, ground).await?;
         if !self.last_words.is_empty() {
             info!(project = %project.name, "good again");
             self.last_words.clear();
@@ -449,10 +456,15 @@ impl Root {
         if let Some(name) = self.project.clone()
             && let Ok(Some(project)) = self.own(&name, ground).await
         {
+            let drift = Drift::read(ground.store, &project)
+                .await
+                .unwrap_or_default();
+            let drifted = drift.words(&project.name, ground.settings, reason);
             let all = [
                 // What was held is not what there is now.
                 Words::not(Aspect::Held),
                 Words::of(Aspect::Reconciling, true, "Retrying", ""),
+                drift.condition(&drifted, ground),
                 Words::of(Aspect::Ready, false, reason, words),
             ];
             if let Err(error) = tell(ground, &project, &all, sha).await {
@@ -492,15 +504,6 @@ impl Root {
             words.clone_into(&mut self.last_words);
         }
     }
-}
-
-/// How many checks somebody changed past the files that still declare them.
-fn drifted(proposal: &Proposal) -> i64 {
-    let live = proposal.live.checks.values();
-    let changed = live.filter(|object| object.declared.is_some_and(|said| said != object.live));
-    let dead = proposal.live.dead_checks.values();
-    let deleted = dead.filter(|tombstone| tombstone.drift.is_some());
-    i64::try_from(changed.count() + deleted.count()).unwrap_or(i64::MAX)
 }
 
 async fn find(store: &Store, name: &str) -> Result<Option<Project>, StoreError> {

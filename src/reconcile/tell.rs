@@ -4,7 +4,6 @@
 use super::event;
 use super::propose::Proposal;
 use super::root::Ground;
-use super::run::SelfHeal;
 use crate::clock;
 use crate::spec::Digest;
 use crate::store::condition::{Aspect, Condition, NewCondition, condition_list};
@@ -94,7 +93,10 @@ pub(super) fn next(proposal: &Proposal) -> String {
         .iter()
         .find(|guard| !guard.can_be_approved());
     match only {
-        None => format!("To let exactly this happen: lokahictl approve {name}"),
+        None => format!(
+            "To let exactly this happen: lokahictl approve {name}. If it is not meant: mend the \
+             files"
+        ),
         Some(guard) if guard.name == "empty" => format!(
             "Nobody can approve that. If it is meant: lokahictl suspend {name} --reason WHY, \
              lokahictl apply --allow-empty, lokahictl resume {name}"
@@ -104,31 +106,6 @@ pub(super) fn next(proposal: &Proposal) -> String {
             guard.passes_with
         ),
     }
-}
-
-/// Whether something drifted, as far as that is watched.
-pub(super) fn drifts<'a>(drifted: i64, message: &'a str, ground: &Ground<'_>) -> Words<'a> {
-    match drifted > 0 && ground.settings.self_heal != SelfHeal::Off {
-        true => Words::of(Aspect::Drifted, true, "ForcedChange", message),
-        false => Words::not(Aspect::Drifted),
-    }
-}
-
-/// What drifted, and what a person may do about it.
-pub(super) fn drift_words(drifted: i64, name: &str, heal: SelfHeal) -> String {
-    let next = match heal {
-        SelfHeal::Restore => "SELF_HEAL=restore brings back what the files say".to_owned(),
-        _ => format!(
-            "lokahictl export --drift {name} prints what would keep it, SELF_HEAL=restore would \
-             bring back what the files say"
-        ),
-    };
-    let checks = if drifted == 1 {
-        "check was"
-    } else {
-        "checks were"
-    };
-    format!("{drifted} {checks} changed past the files; {next}")
 }
 
 /// A text of a bounded length.

@@ -124,22 +124,24 @@ pub async fn condition_set(
 }
 
 /// Takes or keeps a project for the reconciler of this lokahid until then; `false` when
-/// another one has it.
+/// another one has it. One that `observes` applies nothing.
 pub async fn reconciler_take(
     conn: &mut PgConnection,
     project: &str,
     owner: &str,
+    observes: bool,
     seconds: f64,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "insert into projects (name, reconciler, reconciler_until)
-         values ($1, $2, now() + make_interval(secs => $3))
-         on conflict (name) do update set reconciler = $2,
+        "insert into projects (name, reconciler, reconciler_observes, reconciler_until)
+         values ($1, $2, $4, now() + make_interval(secs => $3))
+         on conflict (name) do update set reconciler = $2, reconciler_observes = $4,
              reconciler_until = now() + make_interval(secs => $3)
          where projects.reconciler = $2 or projects.reconciler_until < now()",
         project,
         owner,
         seconds,
+        observes,
     )
     .execute(conn)
     .await

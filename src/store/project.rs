@@ -31,8 +31,12 @@ pub struct Project {
     pub suspended: Option<Suspension>,
     /// The lokahid whose reconciler owns it now.
     pub reconciler: Option<String>,
+    /// It only says what it would do.
+    pub observed: bool,
     /// What the reconciler may do over a guard.
     pub approved: Option<Vec<u8>>,
+    /// And who let it.
+    pub approved_by: String,
 }
 
 /// Since when a project's reconciler does nothing, who wants that, and why.
@@ -70,7 +74,9 @@ struct Row {
     suspended_by: String,
     suspended_reason: String,
     reconciler: Option<String>,
+    observed: bool,
     approved: Option<Vec<u8>>,
+    approved_by: String,
 }
 
 impl Suspension {
@@ -95,7 +101,9 @@ impl Project {
             max_revision: String::new(),
             suspended: None,
             reconciler: None,
+            observed: false,
             approved: None,
+            approved_by: String::new(),
         }
     }
 }
@@ -117,7 +125,9 @@ impl From<Row> for Project {
                 reason: row.suspended_reason,
             }),
             reconciler: row.reconciler,
+            observed: row.observed,
             approved: row.approved,
+            approved_by: row.approved_by,
         }
     }
 }
@@ -149,7 +159,7 @@ pub async fn project_list(
                p.source_remote, p.source_path, p.files, p.max_revision,
                p.suspended_at, p.suspended_by, p.suspended_reason,
                case when p.reconciler_until > now() then p.reconciler end as reconciler,
-               p.approved
+               p.reconciler_observes as observed, p.approved, p.approved_by
            from projects p left join specs s on s.id = p.spec_id
            where p.name <> $1 and ($2::text is null or p.name = $2)
            order by p.name"#,
@@ -197,7 +207,7 @@ pub async fn project_lock(conn: &mut PgConnection, name: &str) -> Result<Project
                p.source_remote, p.source_path, p.files, p.max_revision,
                p.suspended_at, p.suspended_by, p.suspended_reason,
                case when p.reconciler_until > now() then p.reconciler end as reconciler,
-               p.approved
+               p.reconciler_observes as observed, p.approved, p.approved_by
            from projects p where p.name = $1 for update"#,
         name
     )
@@ -446,9 +456,10 @@ pub struct Counts {
     pub checks: i64,
     pub webhooks: i64,
     pub disabled: i64,
-    /// Checks whose live spec is not what was declared, and declared ones that were deleted
-    /// past the files and can come back.
-    pub drifted: i64,
+    /// Checks whose live spec is not what was declared.
+    pub changed: i64,
+    /// Declared ones that were deleted past the files and can come back.
+    pub ended: i64,
     pub up: i64,
     /// DOWN or ERROR.
     pub down: i64,
@@ -466,11 +477,12 @@ pub async fn project_counts(
                     and r.address is not null and r.deleted_at is null) as "webhooks!",
                count(*) filter (where c.disabled) as "disabled!",
                count(*) filter (where c.live_spec_id is distinct from c.declared_spec_id)
-                   + (select count(*) from drifts f join checks g on g.id = f.check_id
-                      join memberships m on m.project_id = g.project_id and m.kind = 'check'
-                          and m.object = g.id and m.to_gen is null
-                      where g.project_id = $1 and g.deleted_at > now() - interval '7 days')
-                   as "drifted!",
+                   as "changed!",
+               (select count(*) from drifts f join checks g on g.id = f.check_id
+                    join memberships m on m.project_id = g.project_id and m.kind = 'check'
+                        and m.object = g.id and m.to_gen is null
+                    where g.project_id = $1 and g.deleted_at > now() - interval '7 days')
+                   as "ended!",
                count(*) filter (where t.state = 1 and not c.disabled) as "up!",
                count(*) filter (where t.state in (2, 3) and not c.disabled) as "down!"
            from checks c left join check_states t on t.check_id = c.id

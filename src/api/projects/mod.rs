@@ -109,7 +109,7 @@ fn refused(error: ApplyError) -> ApiError {
         ApplyError::Reserved => TwirpError::argument("project", text).into(),
         ApplyError::Stale { .. } => TwirpError::new(Code::Aborted, text).into(),
         ApplyError::Held(guards) => held(precondition("held"), &guards).into(),
-        ApplyError::Reconciled { owner, .. } => {
+        ApplyError::Reconciled { owner, .. } | ApplyError::Undeclared { owner, .. } => {
             precondition("reconciled").with("owner", owner).into()
         }
         ApplyError::NotStored(_) => precondition("spec").into(),

@@ -35,7 +35,7 @@ pub(in crate::api) async fn objects(
     let whole = rows.len() < COUNT;
     let (mut objects, mut bytes, mut next) = (Vec::new(), 0, 0);
     for row in rows {
-        bytes += row.spec.len();
+        bytes += row.spec.len() + row.declared.as_ref().map_or(0, Vec::len);
         if bytes > BYTES && !objects.is_empty() {
             return Ok(ObjectsResult { objects, next });
         }
@@ -49,6 +49,8 @@ pub(in crate::api) async fn objects(
             spec: row.spec,
             file: row.source.file,
             line: i32::try_from(row.source.line).unwrap_or(i32::MAX),
+            declared_spec: row.declared.unwrap_or_default(),
+            deleted: row.deleted,
         });
     }
     let next = if whole { 0 } else { next };

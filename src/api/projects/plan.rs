@@ -238,6 +238,8 @@ pub(in crate::api) async fn apply(
     };
     if !applied.plan.is_empty() {
         call.state.announce().await;
+        // One that observes, or whose files declare what was restored, says so.
+        call.state.wake_reconcilers().await;
         let sha = revision.map(|revision| revision.sha).unwrap_or_default();
         let (project, generation) = (&stored.project, applied.generation);
         tracing::info!(%project, generation, %sha, by = %call.principal.name, "applied");

@@ -63,7 +63,8 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         checks,
         webhooks,
         disabled,
-        drifted,
+        changed,
+        ended,
         up,
         down,
     } = project_counts(conn, project.id).await?;
@@ -90,7 +91,8 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         checks: count(checks),
         webhooks: count(webhooks),
         disabled: count(disabled),
-        drifted: count(drifted),
+        drifted: count(changed + ended),
+        drifted_deleted: count(ended),
         up: count(up),
         down: count(down),
         revision: newest
@@ -100,6 +102,8 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         applied_by: newest.map(|newest| newest.actor).unwrap_or_default(),
         max_revision: project.max_revision,
         reconciler: project.reconciler.unwrap_or_default(),
+        observed: project.observed,
+        approved_by: project.approved_by,
         suspended: project.suspended.map(|suspended| lokahi::Suspension {
             since: Some(timestamp(suspended.since)),
             by: suspended.by,

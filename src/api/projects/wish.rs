@@ -16,7 +16,7 @@ use crate::plan::guard::Allow;
 use crate::plan::state::{Options, Wanted};
 use crate::plan::wire;
 use crate::proto::lokahi::{
-    Allowances, Declared as WireDeclared, IndexPart, PlanRequest, Revision as WireRevision,
+    Allowances, Declared as WireDeclared, IndexPart, PlanRequest, Restore, Revision as WireRevision,
 };
 use crate::proto::twirp::TwirpError;
 use crate::reconcile::history;
@@ -73,6 +73,9 @@ pub(super) async fn wish(
         }
         ("", 0, restore) => {
             wish.kind = GenerationKind::Restore;
+            for one in &restore {
+                restorable(one)?;
+            }
             let restore = restore.into_iter().map(|one| (one.address, one.to));
             let restore: Vec<(String, String)> = restore.collect();
             history::restore(conn, &mut wish, &restore)
@@ -130,6 +133,25 @@ where
         if all.insert(address.clone(), declared).is_some() {
             let why = format!("{address} stands there twice");
             return Err(TwirpError::argument(argument, why));
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is to come back, and what it is to be called, can be names.
+fn restorable(one: &Restore) -> Result<(), TwirpError> {
+    let (address, to) = (one.address.as_str(), one.to.as_str());
+    let (is_webhook, address) = match address.split_once('.') {
+        Some(("webhook", name)) => (true, name),
+        Some(("check", name)) => (false, name),
+        _ => (false, address),
+    };
+    let to = to.strip_prefix("check.").unwrap_or(to);
+    let renamed = Some(to).filter(|to| !to.is_empty());
+    for name in [Some(address), renamed].into_iter().flatten() {
+        match is_webhook {
+            true => drop(edit::argument::<Name>("restore", name)?),
+            false => drop(edit::argument::<Address>("restore", name)?),
         }
     }
     Ok(())

@@ -61,7 +61,7 @@ pub(in crate::cli) enum Finding {
     Guard,
     /// Somebody went past the files
     Drift,
-    /// The plan has a warning
+    /// The plan or a file has a warning
     Warning,
 }
 
@@ -212,8 +212,13 @@ pub(in crate::cli) struct Export {
     /// Whose checks: api, the name of a project, or all
     #[arg(long, default_value = "api", value_name = "api|PROJECT|all")]
     pub(in crate::cli) owner: String,
-    /// The checks of this project that somebody changed past the files, as they are now
-    #[arg(long, value_name = "NAME|PROJECT", conflicts_with = "owner")]
+    /// The checks of this project, or this check, that somebody changed past the files, as they
+    /// are now
+    #[arg(
+        long,
+        value_name = "PROJECT|NAME|PROJECT/NAME",
+        conflicts_with = "owner"
+    )]
     pub(in crate::cli) drift: Option<String>,
     /// The project that the files declare
     #[arg(long, default_value = "exported", value_name = "NAME")]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use super::planned::Planned;
+use crate::cli::validate::diagnostic;
 use crate::model::change::Change;
 use crate::plan::guard::Guard;
 use crate::plan::names::Names;
@@ -38,7 +39,7 @@ pub(super) fn document(planned: &Planned, kind: &str) -> Value {
         "suggestions": plan.suggestions.iter()
             .map(|(from, to)| json!({"from": from, "to": to})).collect::<Vec<_>>(),
         "warnings": plan.warnings,
-        "diagnostics": [],
+        "diagnostics": planned.lints.iter().map(diagnostic).collect::<Vec<_>>(),
         "text": planned.human(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::drift::drift;
 use super::standing::limits;
 use crate::cli::arguments::projects::Export;
 use crate::cli::exit::{Exit, Failure};
@@ -22,21 +23,10 @@ pub(in crate::cli) async fn export(
     what: &Export,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let objects = match &what.drift {
-        Some(name) => drifted(client, name).await?,
-        None => objects(client, filter(&what.owner)).await?,
-    };
-    if what.drift.is_some() {
-        if objects.is_empty() {
-            writeln!(console.words, "nothing was changed past the files")?;
-        }
-        for object in &objects {
-            writeln!(console.out, "# {}:{}", object.file, object.line)?;
-            let block = block(object, &object.address, &Webhooks::new())?;
-            writeln!(console.out, "{block}")?;
-        }
-        return Ok(Exit::Ok);
+    if let Some(name) = &what.drift {
+        return drift(client, name, console).await;
     }
+    let objects = objects(client, filter(&what.owner)).await?;
     let project = match objects
         .iter()
         .map(|it| it.project.as_str())
@@ -114,18 +104,10 @@ fn filter(owner: &str) -> ObjectsRequest {
     }
 }
 
-/// What of a project, or which check of any, was changed past the files.
-async fn drifted(client: &Client, name: &str) -> Result<Vec<Object>, Failure> {
-    let all = ObjectsRequest {
-        drifted: true,
-        ..ObjectsRequest::default()
-    };
-    let found = objects(client, all).await?;
-    let meant = |object: &Object| object.address == name || object.project == name;
-    Ok(found.into_iter().filter(meant).collect())
-}
-
-async fn objects(client: &Client, mut asked: ObjectsRequest) -> Result<Vec<Object>, Failure> {
+pub(super) async fn objects(
+    client: &Client,
+    mut asked: ObjectsRequest,
+) -> Result<Vec<Object>, Failure> {
     let mut all = Vec::new();
     loop {
         let page = client.objects(&asked).await?;

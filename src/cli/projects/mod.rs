@@ -14,5 +14,6 @@ pub(super) mod apply;
 pub(super) mod past;
 pub(super) mod standing;
 pub(super) mod export;
+mod drift;
 pub(super) mod explain;
 pub(super) mod watch;

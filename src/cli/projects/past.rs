@@ -28,7 +28,18 @@ pub(in crate::cli) async fn rollback(
         ..PlanRequest::default()
     };
     let planned = Planned::ask(client, request, "").await?;
-    show_and_do(client, planned, &what.doing, "rollback", console).await
+    let changes = !planned.plan.is_empty();
+    let done = show_and_do(client, planned, &what.doing, "rollback", console).await;
+    let applied =
+        matches!(done, Ok(Exit::Ok)) || matches!(&done, Err(it) if it.exit == Exit::NotInForce);
+    if changes && applied {
+        writeln!(
+            console.words,
+            "The files do not say this: revert the commit too, or the next apply of them undoes \
+             the rollback"
+        )?;
+    }
+    done
 }
 
 /// Brings back what was deleted.
@@ -57,8 +68,10 @@ pub(in crate::cli) async fn restore(
         ..PlanRequest::default()
     };
     let planned = Planned::ask(client, request, "").await?;
+    // What somebody has deleted past the files is in them still.
+    let declared = planned.plan.changes.iter().all(|it| it.drift.is_some());
     let done = show_and_do(client, planned, &what.doing, "restore", console).await?;
-    if done == Exit::Ok {
+    if done == Exit::Ok && !declared {
         writeln!(
             console.words,
             "Declare it in the files too, or the next apply deletes it again: \

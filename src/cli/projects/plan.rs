@@ -85,7 +85,7 @@ fn has(planned: &Planned, finding: Finding) -> bool {
         Finding::Silence => planned.silent > 0,
         Finding::Guard => planned.is_held(),
         Finding::Drift => planned.summary().drifted > 0,
-        Finding::Warning => !planned.plan.warnings.is_empty(),
+        Finding::Warning => !planned.plan.warnings.is_empty() || !planned.lints.is_empty(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::exit::Failure;
 use crate::client::{Client, ClientError};
+use crate::manifest::diagnostic::Diagnostic;
 use crate::manifest::report::path_below;
 use crate::model::change::{Change, Summary};
 use crate::plan::Plan;
@@ -24,6 +25,8 @@ pub(super) struct Planned {
     pub(super) silent: i32,
     /// Before the files' paths.
     pub(super) root: String,
+    /// Warnings of the files.
+    pub(super) lints: Vec<Diagnostic>,
 }
 
 impl Planned {
@@ -66,6 +69,7 @@ impl Planned {
             guards: result.guards.into_iter().map(wire::from_guard).collect(),
             silent: result.silent,
             root: root.to_owned(),
+            lints: Vec::new(),
         }
     }
 

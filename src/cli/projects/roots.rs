@@ -12,10 +12,10 @@ use crate::cli::output::Console;
 use crate::cli::validate::{diagnostic, style};
 use crate::client::{Client, ClientError};
 use crate::files::git;
-use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
-use crate::model::desired::{Ancestry, Desired, Revision};
+use crate::model::desired::{Ancestry, Revision};
 use crate::plan::wire;
 use crate::proto::lokahi::{Allowances, Move, ProjectsRequest, r#move};
 use crate::proto::twirp::Code;
@@ -29,6 +29,8 @@ const CI_URLS: [&[&str]; 2] = [&["CI_JOB_URL"], &["BUILD_URL"]];
 pub(super) struct Root {
     path: PathBuf,
     wanted: Result<Wanted, Diagnostics>,
+    /// Of the first root: warnings of the check files that belong to none.
+    strays: Vec<Diagnostic>,
     inputs: Inputs,
 }
 
@@ -41,8 +43,8 @@ pub(super) fn roots(
 ) -> Result<Vec<Root>, Failure> {
     let inputs = inputs.read()?;
     let (load::Tree { roots, strangers }, strays) = load::whole(path, &inputs);
-    let strays = report::human(&strays, &path.display().to_string(), style(console));
-    console.words.write_all(strays.as_bytes())?;
+    let words = report::human(&strays, &path.display().to_string(), style(console));
+    console.words.write_all(words.as_bytes())?;
     if !strangers.is_empty() {
         let text = report::human(&strangers, &path.display().to_string(), style(console));
         console.out.write_all(text.as_bytes())?;
@@ -53,9 +55,11 @@ pub(super) fn roots(
         return Err(Failure::new(Exit::Usage, message)
             .hint("with --output json there is one at a time: name its folder"));
     }
+    let mut strays = strays;
     let root = |(path, wanted)| Root {
         path,
         wanted,
+        strays: std::mem::take(&mut strays),
         inputs: inputs.clone(),
     };
     Ok(roots.into_iter().map(root).collect())
@@ -67,19 +71,21 @@ impl Root {
         self.path.display().to_string()
     }
 
-    /// What it declares; problems are printed, in the command's own form.
+    /// What it declares, and its warnings; problems are printed, in the command's own form.
     fn desired(
         self,
         kind: &str,
         output: TextOutput,
         console: &mut Console<'_>,
-    ) -> Result<Desired, Failure> {
+    ) -> Result<Wanted, Failure> {
         let shown = self.shown();
         match self.wanted {
             Ok((desired, warnings)) => {
-                let warnings = report::human(&warnings, &shown, style(console));
-                console.words.write_all(warnings.as_bytes())?;
-                Ok(desired)
+                let words = report::human(&warnings, &shown, style(console));
+                console.words.write_all(words.as_bytes())?;
+                let mut all = self.strays;
+                all.extend(warnings);
+                Ok((desired, all))
             }
             Err(problems) => {
                 if output == TextOutput::Json {
@@ -114,7 +120,7 @@ impl Root {
     ) -> Result<Planned, Failure> {
         let (path, shown) = (self.path.clone(), self.shown());
         let mut revision = complete(git::revision(&path), &self.wanted, &self.inputs);
-        let desired = self.desired(kind, output, console)?;
+        let (desired, warnings) = self.desired(kind, output, console)?;
         if require_clean {
             clean(&revision, &shown)?;
         }
@@ -128,7 +134,11 @@ impl Root {
         request.quiet_start = scope.quiet_start;
         request.allow = Some(allowances(&scope.allow));
         request.moves.extend(scope.adopt.iter().map(adopted));
-        Planned::ask(client, request, &shown).await
+        let planned = Planned::ask(client, request, &shown).await?;
+        Ok(Planned {
+            lints: warnings,
+            ..planned
+        })
     }
 }
 

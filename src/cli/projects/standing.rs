@@ -80,13 +80,18 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         ),
     );
     if project.drifted > 0 {
-        line(
-            "drift",
-            match project.drifted {
-                1 => "1 check was changed past the files".to_owned(),
-                n => format!("{n} checks were changed past the files"),
-            },
-        );
+        let deleted = project.drifted_deleted;
+        let of = |n: i32, what: &str| match n {
+            0 => None,
+            1 => Some(format!("1 check was {what} past the files")),
+            n => Some(format!("{n} checks were {what} past the files")),
+        };
+        let all = [
+            of(project.drifted - deleted, "changed"),
+            of(deleted, "deleted"),
+        ];
+        let all: Vec<String> = all.into_iter().flatten().collect();
+        line("drift", all.join(", "));
     }
     let limits = limits(project).map(|(name, limit)| format!("{name} = {limit}"));
     let limits: Vec<String> = limits.collect();
@@ -97,12 +102,20 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         line("operators", project.operators.join(", "));
     }
     if !project.reconciler.is_empty() {
-        line("reconciler", project.reconciler.clone());
+        let observes = match project.observed {
+            true => " (it observes, and applies nothing)",
+            false => "",
+        };
+        line("reconciler", format!("{}{observes}", project.reconciler));
     }
     if let Some(suspended) = &project.suspended {
         let ago = age(suspended.since, now);
         let (by, why) = (&suspended.by, &suspended.reason);
         line("suspended", format!("since {ago}, by {by}: {why}"));
+    }
+    if !project.approved_by.is_empty() {
+        let by = &project.approved_by;
+        line("approved", format!("by {by}: the next round does it"));
     }
     for condition in &project.conditions {
         if shown(condition) {
@@ -300,7 +313,23 @@ pub(in crate::cli) async fn approve(
         )));
     }
     let asked = ApproveRequest { project, digest };
-    told(&client.approve(&asked).await?, console)
+    let done = client.approve(&asked).await?;
+    told(&done, console)?;
+    let name = &done.project;
+    let words = match (&done.suspended, done.reconciler.as_str()) {
+        (Some(_), _) => format!(
+            "Approved, and {name} is suspended: its reconciler does it after lokahictl resume {name}."
+        ),
+        (None, "") => format!(
+            "Approved, and no lokahid reconciles {name} now: the next one that begins to does it."
+        ),
+        (None, owner) => format!(
+            "Approved: the reconciler of {owner} does exactly this now. If the files say something \
+             else by then, that is held anew. lokahictl status {name} shows it."
+        ),
+    };
+    writeln!(console.words, "{words}")?;
+    Ok(Exit::Ok)
 }
 
 fn told(project: &ProjectStatus, console: &mut Console<'_>) -> Result<Exit, Failure> {

@@ -1480,6 +1480,15 @@ pub struct ProjectStatus {
     pub max_silence: ::core::option::Option<u32>,
     #[prost(uint32, optional, tag = "20")]
     pub max_changes: ::core::option::Option<u32>,
+    /// Of `drifted`, those that somebody has deleted.
+    #[prost(int32, tag = "21")]
+    pub drifted_deleted: i32,
+    /// Its reconciler only says what it would do, and undoes nothing.
+    #[prost(bool, tag = "22")]
+    pub observed: bool,
+    /// Who let the reconciler do what is held; empty: nobody yet.
+    #[prost(string, tag = "23")]
+    pub approved_by: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ProjectStatus {
     const NAME: &'static str = "ProjectStatus";
@@ -1672,6 +1681,12 @@ pub struct Object {
     pub file: ::prost::alloc::string::String,
     #[prost(int32, tag = "8")]
     pub line: i32,
+    /// Of a check that somebody changed past the files: what these say, encoded.
+    #[prost(bytes = "vec", tag = "9")]
+    pub declared_spec: ::prost::alloc::vec::Vec<u8>,
+    /// Somebody deleted it past the files that declare it. Only where drift is asked for.
+    #[prost(bool, tag = "10")]
+    pub deleted: bool,
 }
 impl ::prost::Name for Object {
     const NAME: &'static str = "Object";

@@ -67,6 +67,42 @@ async fn findings_end_with_three() {
 }
 
 #[tokio::test]
+async fn a_warning_of_a_file_is_a_finding_and_stands_in_the_document() {
+    let good = HOOK.to_owned() + &check("web", NOTIFY);
+    let shop = Shop::with(&good).await;
+    assert_eq!(shop.plan(&["--fail-on", "warning"]).await.code, 0);
+    assert_eq!(shop.document(&[]).await["diagnostics"], json!([]));
+    // A change of nothing but a lint: the plan itself has no change, and no warning.
+    shop.folder
+        .write(&(good + "locals {\n  unused = \"is nobody's\"\n}\n"));
+    let failed = shop.plan(&["--fail-on", "warning"]).await;
+    assert_eq!(failed.code, 3, "{}", failed.words);
+    let place = "FOLDER/shop.hcl:17:3";
+    assert!(failed.words.contains(place), "{}", failed.words);
+    let end = "error: the plan has what --fail-on names: warning\n";
+    assert!(failed.words.ends_with(end), "{}", failed.words);
+    let said = shop.document(&[]).await["diagnostics"].clone();
+    let fields = ["severity", "file", "line"].map(|field| said[0][field].clone());
+    assert_eq!(
+        json!(fields),
+        json!(["warning", "shop.hcl", 17]),
+        "{said:#}"
+    );
+    // Nor is a file that belongs to no root.
+    shop.folder
+        .write(&(HOOK.to_owned() + &check("web", NOTIFY)));
+    let tree = crate::support::checkout::Checkout::new();
+    std::fs::create_dir(tree.file("shop")).unwrap();
+    tree.write_file("stray.hcl", &check("stray", ""));
+    std::fs::copy(shop.folder.file("shop.hcl"), tree.file("shop/shop.hcl")).unwrap();
+    let stray = shop
+        .ctl(&["plan", tree.path(), "--fail-on", "warning"])
+        .await;
+    assert_eq!(stray.code, 3, "{}", stray.words);
+    assert!(stray.words.contains("stray.hcl"), "{}", stray.words);
+}
+
+#[tokio::test]
 async fn a_commit_is_what_is_applied_if_that_is_asked() {
     let shop = Shop::start().await;
     shop.folder.write(&check("web", ""));

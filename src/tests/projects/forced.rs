@@ -236,3 +236,118 @@ async fn what_was_forced_can_be_kept_in_the_files() {
     let nothing = shop.ctl(&["export", "--drift", "shop"]).await;
     assert_eq!(nothing.words, "nothing was changed past the files\n");
 }
+
+/// Defaults that a check says no to, and what forces it away from the others.
+async fn below_defaults() -> (Shop, String) {
+    let defaults = "defaults {\n  playbook_url   = \"https://wiki.example.com/\"\n  \
+                    webhook_url    = \"http://own.example.com/\"\n  webhook_format = \"json\"\n  \
+                    notify {\n    webhooks = [webhook.oncall]\n  }\n}\n\n";
+    let rest = HOOK.to_owned() + defaults + &check("mail", "");
+    let quiet = check("web", "notify {\n    webhooks = []\n  }");
+    let shop = Shop::with(&(rest.clone() + &quiet)).await;
+    (shop, rest)
+}
+
+#[tokio::test]
+async fn what_is_kept_takes_nothing_more_from_defaults() {
+    let (shop, rest) = below_defaults().await;
+    let mut web = shop.check("shop", "web").await.unwrap();
+    assert_eq!(web.webhook_url, "http://own.example.com/");
+    (web.every, web.force, web.force_reason) = (300, true, WHY.to_owned());
+    (web.playbook_url, web.webhook_url, web.webhook_format) = Default::default();
+    let cleared = ["every", "playbook_url", "webhook_url", "webhook_format"];
+    web.update_mask = cleared.map(str::to_owned).to_vec();
+    shop.server.client().put(&web).await.unwrap();
+    for name in ["web", "shop", "shop/web"] {
+        let kept = shop.good(&["export", "--drift", name]).await;
+        let own: Vec<&str> = kept
+            .lines()
+            .filter(|line| line.contains("null") || line.contains("[]"))
+            .map(str::trim)
+            .collect();
+        let expected = [
+            "playbook_url     = null",
+            "webhook_url      = null",
+            "webhook_format   = null",
+            "webhooks = []",
+        ];
+        assert_eq!(own, expected, "{kept}");
+        shop.folder.write(&(rest.clone() + &kept));
+        let document = shop.document(&[]).await;
+        let changes = document["changes"].as_array().unwrap();
+        assert_eq!(changes.len(), 1, "{document:#}");
+        assert_eq!(changes[0]["fields"], json!([]), "only the drift ends");
+        assert_eq!(document["routing"], json!([]));
+    }
+    shop.apply().await;
+    let planned = shop.plan(&["--detailed-exitcode"]).await;
+    assert_eq!(planned.code, 0, "{}", planned.out);
+    assert_eq!(shop.check("shop", "web").await.unwrap().every, 300);
+}
+
+#[tokio::test]
+async fn a_check_of_many_is_kept_by_its_own_name_or_with_all_of_them() {
+    let each = "for_each = toset([\"a/b\", \"c\"])";
+    let shop = Shop::with(&check("page", each)).await;
+    let put = |every| {
+        [
+            "put",
+            r#"page["c"]"#,
+            "-e",
+            every,
+            "--force",
+            "--reason",
+            WHY,
+        ]
+    };
+    shop.good(&put("300")).await;
+    for name in ["page", r#"page["c"]"#, "shop/page", r#"shop/page["c"]"#] {
+        let kept = shop.good(&["export", "--drift", name]).await;
+        assert!(
+            kept.contains("# shop.hcl:5\ncheck \"page\" \"c\" {"),
+            "{kept}"
+        );
+    }
+    let other = shop.ctl(&["export", "--drift", r#"page["a/b"]"#]).await;
+    assert_eq!((other.code, other.out.as_str()), (0, ""));
+    assert_eq!(other.words, "nothing was changed past the files\n");
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_told_and_one_that_did_not_drift_is_another_thing() {
+    let shop = shop().await;
+    for (name, message) in [
+        ("wbe", "there is no project and no check \"wbe\""),
+        ("shop/wbe", "the project shop has no check \"wbe\""),
+        ("shpo/web", "there is no project \"shpo\""),
+        (
+            "Not a name",
+            "there is no project and no check \"Not a name\"",
+        ),
+    ] {
+        let refused = shop.ctl(&["export", "--drift", name]).await;
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{name}");
+        let first = refused.words.lines().next().unwrap();
+        assert_eq!(first, format!("error: not_found: {message}"));
+    }
+    for name in ["web", "shop", "shop/web"] {
+        let nothing = shop.ctl(&["export", "--drift", name]).await;
+        assert_eq!(nothing.code, 0, "{}", nothing.words);
+        assert_eq!(nothing.words, "nothing was changed past the files\n");
+    }
+}
+
+#[tokio::test]
+async fn a_delete_past_the_files_is_kept_by_taking_its_block_out() {
+    let shop = shop().await;
+    let delete = ["delete", "shop/mail", "--force", "--reason", WHY];
+    shop.good(&delete).await;
+    for name in ["mail", "shop", "shop/mail"] {
+        let kept = shop.good(&["export", "--drift", name]).await;
+        insta::allow_duplicates!(insta::assert_snapshot!(kept, @r"
+        # shop.hcl:16
+        # check.mail was deleted past the files. To keep that, take its block out of them;
+        # to have it back: lokahictl restore shop mail
+        "));
+    }
+}

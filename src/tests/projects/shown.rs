@@ -163,7 +163,32 @@ async fn a_bot_reads_a_document() {
           }
         }
       ],
-      "diagnostics": [],
+      "diagnostics": [
+        {
+          "also": [],
+          "code": "LK0906",
+          "column": 1,
+          "file": "shop.hcl",
+          "hint": "write `notify { webhooks = [webhook.NAME] }`, here or in `defaults`",
+          "line": 5,
+          "message": "nobody hears when this check goes down",
+          "severity": "warning",
+          "values": [],
+          "width": 5
+        },
+        {
+          "also": [],
+          "code": "LK0906",
+          "column": 1,
+          "file": "shop.hcl",
+          "hint": "write `notify { webhooks = [webhook.NAME] }`, here or in `defaults`",
+          "line": 10,
+          "message": "nobody hears when this check goes down",
+          "severity": "warning",
+          "values": [],
+          "width": 5
+        }
+      ],
       "format_version": 1,
       "generation": 1,
       "guards": [],

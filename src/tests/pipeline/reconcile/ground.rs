@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lokahi::proto::lokahi::{Condition, ProjectStatus, ProjectsRequest};
+use lokahi::proto::lokahi::{Condition, ListOpts, ProjectStatus, ProjectsRequest};
 use serde_json::Value;
 use sqlx::Row as _;
 
@@ -164,6 +164,17 @@ impl Story {
     /// What lives, by address.
     pub(super) async fn live(&self) -> Vec<String> {
         live(&self.fleet).await
+    }
+
+    /// The id of a check that lives.
+    pub(super) async fn id(&self, name: &str) -> String {
+        let wanted = ListOpts {
+            name: name.to_owned(),
+            ..ListOpts::default()
+        };
+        let found = self.fleet.client().list(&wanted).await.unwrap();
+        let mut found = found.results.into_iter().filter_map(|row| row.check);
+        found.next().unwrap().id
     }
 
     /// The types and reasons of what operators were told of the project, in order; an end is

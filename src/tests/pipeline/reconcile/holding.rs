@@ -34,6 +34,11 @@ async fn half_of_the_files_gone_waits_for_a_person() {
         "{words}"
     );
     assert!(words.contains("lokahictl approve shop"), "{words}");
+    assert!(words.contains("3 may be at once: c0, c1"), "{words}");
+    assert!(
+        !words.contains("--"),
+        "no flag that only `apply` has: {words}"
+    );
     assert_eq!(story.gauge("Held").await, Some(1.0));
     assert_eq!(story.gauge("Ready").await, Some(0.0));
     story.until_told(&["project.held deletes,source"]).await;
@@ -46,7 +51,14 @@ async fn half_of_the_files_gone_waits_for_a_person() {
 
     let approved = story.ctl(&["approve", "shop"]).await;
     assert_eq!(approved.code, 0, "{}", approved.words);
+    assert!(
+        approved.words.starts_with("Approved: the reconciler of ")
+            && approved.words.contains("does exactly this now"),
+        "{}",
+        approved.words
+    );
     until("it is done", async || story.live().await.len() == 4).await;
+    assert_eq!(story.status().await.approved_by, "", "that was for once");
     story
         .until_told(&["project.held deletes,source", "project.held."])
         .await;
@@ -131,6 +143,34 @@ async fn what_was_approved_is_not_what_came_after() {
     })
     .await;
     assert_eq!(story.status().await.disabled, 0);
+}
+
+#[tokio::test]
+async fn an_approval_that_nobody_heeds_yet_says_what_it_waits_for() {
+    let story = Story::start(&[("web.hcl", &told(""))], &[]).await;
+    story.folder.write("web.hcl", &told("  enabled = false\n"));
+    story.until_condition("Held", true, "silence").await;
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("RECONCILE", "off");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    let approved = story.ctl(&["approve", "shop"]).await;
+    assert_eq!(approved.code, 0, "{}", approved.words);
+    let expect =
+        "Approved, and no lokahid reconciles shop now: the next one that begins to does it.\n";
+    assert_eq!(approved.words, expect);
+    let line = "  approved     by anonymous: the next round does it\n";
+    assert!(approved.out.contains(line), "{}", approved.out);
+    assert_eq!(story.status().await.disabled, 0);
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("RECONCILE", "apply");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    until("it is done", async || story.status().await.disabled == 6).await;
 }
 
 #[tokio::test]

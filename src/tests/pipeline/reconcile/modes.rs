@@ -67,6 +67,52 @@ async fn off_does_nothing_and_observe_only_tells() {
 }
 
 #[tokio::test]
+async fn what_is_only_observed_is_a_persons_to_apply() {
+    let files = [("web.hcl", &*check("a", "60s"))];
+    let story = Story::begin(&files, &[("RECONCILE", "observe")]).await;
+    story.until_condition("Ready", false, "Observing").await;
+    let folder = story.folder.text("");
+    let apply = ["apply", folder.as_str(), "--auto-approve"];
+    let applied = story.ctl(&apply).await;
+    assert_eq!(applied.code, 0, "{}", applied.words);
+    story.until_ready().await;
+    // What a guard holds passes by a flag here, and the status names it.
+    story.folder.write("web.hcl", &checks(5, "60s"));
+    assert_eq!(story.ctl(&apply).await.code, 0);
+    story.folder.write("web.hcl", &check("c0", "60s"));
+    until("the guard is told", async || {
+        let ready = story.condition("Ready").await;
+        ready.reason == "Observing" && ready.message.contains("--allow-deletes 4")
+    })
+    .await;
+    let passes = [&apply[..], &["--allow-deletes", "4"]].concat();
+    let applied = story.ctl(&passes).await;
+    assert_eq!(applied.code, 0, "{}", applied.words);
+    let back = ["rollback", "shop", "2", "--auto-approve"];
+    let back = story.ctl(&back).await;
+    assert_eq!(back.code, 0, "{}", back.words);
+    assert!(
+        back.words.contains("the next apply of them undoes"),
+        "{}",
+        back.words
+    );
+    let status = story
+        .ctl(&["status", "shop", "--output", "table"])
+        .await
+        .out;
+    assert!(
+        status.contains("(it observes, and applies nothing)"),
+        "{status}"
+    );
+    assert!(
+        !status.contains("suspended"),
+        "nobody would undo it: {status}"
+    );
+    assert_eq!(story.live().await.len(), 5);
+    assert_eq!(story.told(), Vec::<String>::new(), "nothing is wrong");
+}
+
+#[tokio::test]
 async fn with_warn_a_forced_change_stays_and_is_told() {
     let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
     force_put(&story, 30).await;
@@ -92,16 +138,135 @@ async fn with_warn_a_forced_change_stays_and_is_told() {
 async fn with_warn_a_forced_delete_stays_and_is_told() {
     let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
     force_delete(&story).await;
-    story.until_condition("Drifted", true, "ForcedChange").await;
+    let words = story.until_condition("Drifted", true, "ForcedChange").await;
+    let said = "1 check was deleted past the files (a); lokahictl restore shop a has it back";
+    assert!(words.starts_with(said), "{words}");
+    assert!(!words.contains("export"), "nothing would keep it: {words}");
     story.until_told(&["project.drifted ForcedChange"]).await;
     assert!(story.live().await.is_empty());
     assert_eq!(story.status().await.drifted, 1);
+    let status = story
+        .ctl(&["status", "shop", "--output", "table"])
+        .await
+        .out;
+    let line = "  drift        1 check was deleted past the files\n";
+    assert!(status.contains(line), "{status}");
     // The files let go of it, too, and that is its end.
     story.folder.write("web.hcl", &check("b", "60s"));
     story.until_condition("Drifted", false, "None").await;
     story
         .until_told(&["project.drifted ForcedChange", "project.drifted."])
         .await;
+}
+
+#[tokio::test]
+async fn what_the_files_declare_may_be_restored_under_their_reconciler() {
+    let both = check("a", "60s") + &check("b", "60s");
+    let story = Story::start(&[("web.hcl", &both)], &[("RECONCILE_INTERVAL", "1h")]).await;
+    let id = story.id("a").await;
+    story.folder.write("web.hcl", &check("a", "60s"));
+    until("b is gone", async || story.live().await == ["a"]).await;
+    force_delete(&story).await;
+    story.until_condition("Drifted", true, "ForcedChange").await;
+
+    let wrong = story.ctl(&["restore", "shop", "b", "--auto-approve"]).await;
+    assert_eq!(wrong.code, 9, "{}", wrong.words);
+    assert!(
+        wrong.words.contains("do not declare check.b") && wrong.words.contains("its block back"),
+        "{}",
+        wrong.words
+    );
+    let other = ["restore", "shop", "a", "--as", "c", "--auto-approve"];
+    let other = story.ctl(&other).await;
+    assert_eq!(other.code, 9, "{}", other.words);
+    assert!(
+        other.words.contains("do not declare check.c"),
+        "{}",
+        other.words
+    );
+
+    let back = story.ctl(&["restore", "shop", "a", "--auto-approve"]).await;
+    assert_eq!(back.code, 0, "{}", back.words);
+    assert_eq!(back.words, "", "it is declared");
+    story.until_condition("Drifted", false, "None").await;
+    story.until_ready().await;
+    assert_eq!(
+        (story.live().await, story.id("a").await),
+        (vec!["a".to_owned()], id)
+    );
+    let refused = story.ctl(&["delete", "shop/a"]).await;
+    assert!(
+        refused.words.contains("web.hcl:1"),
+        "where it stood: {}",
+        refused.words
+    );
+}
+
+#[tokio::test]
+async fn with_restore_what_waits_for_something_else_says_so() {
+    let protected = |every: &str| {
+        let checks = checks(6, every);
+        format!("defaults {{\n  notify {{\n    webhooks = [webhook.operators]\n  }}\n}}\n{checks}")
+    };
+    let story = Story::start(
+        &[("web.hcl", &protected("60s"))],
+        &[("SELF_HEAL", "restore")],
+    )
+    .await;
+    story.folder.write("web.hcl", "check \"broken");
+    story.until_condition("Ready", false, "InvalidFiles").await;
+    let id = story.id("c0").await;
+    let forced = Check {
+        id: id.clone(),
+        every: 30,
+        force: true,
+        force_reason: "3 am".to_owned(),
+        ..Check::default()
+    };
+    story.fleet.client().put(&forced).await.unwrap();
+    let words = story.until_condition("Drifted", true, "ForcedChange").await;
+    assert!(
+        words.ends_with("waits until the files are mended"),
+        "{words}"
+    );
+
+    story.folder.write("web.hcl", &checks(6, "60s"));
+    story.until_condition("Held", true, "silence").await;
+    let words = story.condition("Drifted").await.message;
+    assert!(words.contains("waits for what is held"), "{words}");
+    assert_eq!(story.status().await.drifted, 1);
+
+    story.folder.write("web.hcl", &protected("60s"));
+    story.until_ready().await;
+    assert_eq!(story.status().await.drifted, 0, "all of it is one plan");
+    assert!(!story.condition("Drifted").await.status);
+}
+
+#[tokio::test]
+async fn with_restore_what_was_adopted_is_brought_back_as_all_others() {
+    let story = Story::start(&[], &[("SELF_HEAL", "restore")]).await;
+    let made = lokahi::proto::lokahi::CreateOpts {
+        url: "http://127.0.0.1:9/".to_owned(),
+        name: "by_hand".to_owned(),
+        ..Default::default()
+    };
+    let client = story.fleet.client();
+    let made: Check = client
+        .call("github.xe.lokahi.Checks/Create", &made)
+        .await
+        .unwrap();
+    let import = format!("import {{\n  id = \"{}\"\n  to = check.a\n}}\n", made.id);
+    story
+        .folder
+        .write("web.hcl", &(check("a", "60s") + &import));
+    until("it is adopted", async || story.live().await == ["a"]).await;
+    assert_eq!(only(&story).await.id, made.id, "with its history");
+    assert_eq!(force_put(&story, 30).await, made.id);
+    until("it is restored", async || only(&story).await.every == 60).await;
+    force_delete(&story).await;
+    until("it is back", async || story.live().await == ["a"]).await;
+    let back = only(&story).await;
+    assert_eq!((back.id, back.owner.as_str()), (made.id, "declared"));
 }
 
 #[tokio::test]
