@@ -275,6 +275,13 @@ fn cut(text: &str) -> String {
     }
 }
 
+/// A text of several lines that tells the terminal nothing else, be it whoever's.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::new();
+    text.lines().for_each(|line| line_to(&mut out, line));
+    out
+}
+
 /// Nothing in a line makes another one, or tells the terminal what to do: names, files and
 /// reasons are others' words.
 fn line_to(out: &mut String, line: &str) {
