@@ -160,7 +160,8 @@ fn kept_and_gone<'a>(
         return (Vec::new(), Vec::new());
     };
     let covered = |address: &str| kind == Kind::Webhook || options.covers(address);
-    let old: BTreeSet<&str> = names.renamed.values().map(String::as_str).collect();
+    let old = names.renamed.values().chain(names.revived.values());
+    let old: BTreeSet<&str> = old.map(String::as_str).collect();
     let mut kept = Vec::new();
     for (address, declared) in declared {
         if !covered(address) {
@@ -205,6 +206,14 @@ fn kept_and_gone<'a>(
             step.before = Some(object.live);
             step.from = names.adopted.get(address).cloned();
             step.action = Action::Adopt;
+        } else if let Some(from) = names.revived.get(address)
+            && let Some(tombstone) = dead.get(from)
+        {
+            step.id = Some(tombstone.id);
+            step.before = Some(tombstone.live);
+            step.drift.clone_from(&tombstone.drift);
+            step.from = Some(from.clone());
+            step.action = Action::Revive;
         } else if let Some(tombstone) = dead.get(address) {
             if options.leave_drift && tombstone.drift.is_some() {
                 continue;

@@ -156,7 +156,7 @@ fn head(change: &Change) -> String {
     };
     let kind = change.kind.name();
     let from = match (&change.from, change.action) {
-        (Some(from), Action::Rename) => format!("{kind}.{from} -> "),
+        (Some(from), Action::Rename | Action::Revive) => format!("{kind}.{from} -> "),
         (Some(from), Action::Adopt) => format!("{from} -> "),
         _ => String::new(),
     };

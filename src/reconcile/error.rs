@@ -6,6 +6,7 @@ use crate::model::desired::{API_PROJECT, SourceLine};
 use crate::model::secret::SecretName;
 use crate::plan::cling::Clinging;
 use crate::plan::guard::Guard;
+use crate::plan::taken::Taken;
 use crate::plan::text::moment;
 use crate::spec::{Digest, SpecError};
 use crate::store::error::StoreError;
@@ -40,6 +41,9 @@ pub enum ApplyError {
     /// What the plan leaves as it is names a receiver that the plan takes away.
     #[error("{}", still_told(.0))]
     StillTold(Clinging),
+    /// What the plan leaves as it is has a name that the plan gives to something else.
+    #[error("{}", name_taken(.0))]
+    NameTaken(Taken),
     /// One environment variable would stand for both.
     #[error("{0} and {1} are one variable, {variable}: give one of them another name", variable = .0.variable())]
     SecretsCollide(SecretName, SecretName),
@@ -124,6 +128,18 @@ fn still_told(clinging: &Clinging) -> String {
     format!(
         "webhook.{webhook} cannot {what}: this plan leaves as it is what names it ({named_by}); let the same apply change or delete them (without --target or --no-prune), or \
          keep the webhook"
+    )
+}
+
+fn name_taken(taken: &Taken) -> String {
+    let name = &taken.name;
+    let way = match &taken.goes_to {
+        Some(to) => format!("with --target {to}, too, it becomes {to}"),
+        None => "name what becomes of it, too".to_owned(),
+    };
+    format!(
+        "{name} is live, and this plan leaves it as it is while something else becomes {name}: \
+         {way}; or plan without --target"
     )
 }
 

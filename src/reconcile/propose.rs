@@ -93,6 +93,9 @@ pub async fn propose(
     if let Some(clinging) = plan.clinging {
         return Err(ApplyError::StillTold(clinging));
     }
+    if let Some(taken) = plan.taken {
+        return Err(ApplyError::NameTaken(taken));
+    }
     let released = released(&plan, &live, &specs)?;
     let from_files = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile);
     let unknown = wish.revision.ancestry == Ancestry::Unknown;
@@ -178,6 +181,19 @@ async fn live(
         }
     }
     live.ended_checks = objects(project_ended(conn, project.id).await?);
+    for (address, ended) in &live.ended_checks {
+        // A moved block may know it by this name.
+        let forced = ended.drift.clone();
+        if let Some(drift) = forced.filter(|drift| drift.at > now - RESTORABLE) {
+            let known = live.dead_checks.entry(address.clone());
+            known.or_insert_with(|| Tombstone {
+                id: ended.id,
+                live: ended.live,
+                deleted_at: drift.at,
+                drift: Some(drift),
+            });
+        }
+    }
     let imports = wanted.moves.iter().filter_map(|block| match &block.spec {
         Move::Import { id, .. } => Some(id.clone()),
         _ => None,

@@ -130,7 +130,9 @@ fn refused(error: ApplyError) -> ApiError {
             .into()
         }
         ApplyError::OfTheApi => TwirpError::new(Code::PermissionDenied, text).into(),
-        ApplyError::UnknownTarget { .. } => TwirpError::argument("targets", text).into(),
+        ApplyError::UnknownTarget { .. } | ApplyError::NameTaken(_) => {
+            TwirpError::argument("targets", text).into()
+        }
         ApplyError::NoProject(_) => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NoGeneration { .. } => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NothingToRestore { .. } => TwirpError::new(Code::NotFound, text).into(),
