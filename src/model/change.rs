@@ -97,6 +97,8 @@ pub struct Change {
     pub from: Option<String>,
     /// Where it is declared; for a delete or release, where it was.
     pub source: SourceLine,
+    /// Where the `removed` block stands that says so, if one does.
+    pub block: Option<SourceLine>,
     /// What differs.
     pub fields: Vec<FieldChange>,
     /// What is overwritten, where somebody went past the files.

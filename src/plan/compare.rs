@@ -25,6 +25,7 @@ pub(super) struct Step<'a> {
     pub(super) before: Option<Digest>,
     pub(super) after: Option<Digest>,
     source: SourceLine,
+    block: Option<SourceLine>,
     drift: Option<Drift>,
     /// Of a webhook: how many checks tell it.
     pub(super) told_by: usize,
@@ -58,6 +59,7 @@ impl Step<'_> {
             id: self.id,
             from: self.from.clone(),
             source: self.source.clone(),
+            block: self.block.clone(),
             fields: self.fields(specs),
             drift: self.drift.clone(),
             restorable_until: (self.action == Action::Delete && !self.gone).then(|| until(now)),
@@ -137,7 +139,8 @@ fn project<'a>(wanted: &'a Wanted, live: &Live, options: &Options) -> Option<Ste
         from: None,
         before: live.project_spec,
         after: Some(after),
-        source: SourceLine::default(),
+        source: wanted.project_source.clone(),
+        block: None,
         drift: None,
         told_by: 0,
         gone: false,
@@ -176,6 +179,7 @@ fn kept_and_gone<'a>(
             before: None,
             after: Some(declared.spec),
             source: declared.source.clone(),
+            block: None,
             drift: None,
             told_by: 0,
             gone: false,
@@ -260,12 +264,13 @@ fn gone_step<'a>(
     options: &Options,
     names: &Names,
 ) -> Option<Step<'a>> {
-    let action = match names.released.contains(address) {
-        true => Action::Release,
-        false => Action::Delete,
+    let released = names.released.get(address);
+    let block = released.or_else(|| names.removed.get(address));
+    let action = match released {
+        Some(_) => Action::Release,
+        None => Action::Delete,
     };
-    let named = action == Action::Release || names.removed.contains(address);
-    if !named && (options.no_prune || !options.targets.is_empty()) {
+    if block.is_none() && (options.no_prune || !options.targets.is_empty()) {
         return None;
     }
     Some(Step {
@@ -277,6 +282,7 @@ fn gone_step<'a>(
         before: Some(object.live),
         after: None,
         source: object.source.clone(),
+        block: block.cloned(),
         drift: object.drift.clone().filter(|_| object.has_drifted()),
         told_by: object.told_by,
         gone: false,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{Live, Wanted, base};
 use crate::model::change::Kind;
-use crate::model::desired::{Move, Removal};
+use crate::model::desired::{Move, Removal, SourceLine};
 
 /// What becomes of the names of one kind.
 #[derive(Debug, Default)]
@@ -15,9 +15,9 @@ pub(super) struct Names {
     /// New address to old one, of what somebody has deleted past the files, and these call
     /// something else now.
     pub(super) revived: BTreeMap<String, String>,
-    pub(super) released: BTreeSet<String>,
-    /// Named by a `removed` block.
-    pub(super) removed: BTreeSet<String>,
+    /// Named by a `removed` block, which stands there.
+    pub(super) released: BTreeMap<String, SourceLine>,
+    pub(super) removed: BTreeMap<String, SourceLine>,
     /// Address to the id or name that the API has for it.
     pub(super) adopted: BTreeMap<String, String>,
     pub(super) warnings: Vec<String>,
@@ -43,7 +43,8 @@ pub(super) fn names(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
                     Removal::Release => &mut names.released,
                     Removal::Delete => &mut names.removed,
                 };
-                set.extend(living.keys().filter(|a| is(a, from)).cloned());
+                let named = living.keys().filter(|address| is(address, from));
+                set.extend(named.map(|address| (address.clone(), block.source.clone())));
             }
             Move::Import { id, to } => {
                 if let Some(to) = of(kind, to)
@@ -67,7 +68,7 @@ pub(super) fn names(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
         };
         // What lives there may itself go somewhere else.
         let stays = follow(&to).is_none();
-        if living.contains_key(&to) && stays && !names.removed.contains(&to) {
+        if living.contains_key(&to) && stays && !names.removed.contains_key(&to) {
             names.warnings.push(format!(
                 "{word}.{address} cannot become {word}.{to}: that is live already; both are \
                  planned by their own names"

@@ -20,7 +20,8 @@ use crate::store::Connection;
 use crate::store::generation::GenerationKind;
 use crate::store::project::{LiveRow, Project, project_checks, project_ended, project_receivers};
 use crate::store::spec::spec_bytes;
-use crate::store::tombstone::{DeadRow, api_checks_lock, tombstone_find};
+use crate::store::tombstone::{DeadRow, api_checks_lock, api_names_taken, tombstone_find};
+use crate::store::twin::{Twin, project_twins};
 
 /// What is wanted, by whom, and how.
 #[derive(Clone, Debug)]
@@ -97,7 +98,11 @@ pub async fn propose(
         return Err(ApplyError::NameTaken(taken));
     }
     let released = released(&plan, &live, &specs)?;
+    plan.warnings.extend(unnamed(conn, &plan).await?);
     let from_files = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile);
+    if from_files && project.generation == 0 {
+        plan.warnings.extend(twins(conn, wish).await?);
+    }
     let unknown = wish.revision.ancestry == Ancestry::Unknown;
     if from_files && unknown && !project.max_revision.is_empty() {
         let warning = "whether this commit is newer than what was applied before is not known: \
@@ -120,6 +125,33 @@ pub async fn propose(
         specs,
         released,
     })
+}
+
+/// Live projects whose checks a new one declares once more: most likely its older names.
+async fn twins(conn: &mut Connection, wish: &Wish) -> Result<Vec<String>, ApplyError> {
+    let Revision { remote, path, .. } = &wish.revision;
+    if remote.is_empty() {
+        // Nobody knows whether two folders outside of repositories are one.
+        return Ok(Vec::new());
+    }
+    let name = wish.wanted.project.as_str();
+    let checks = wish.wanted.checks.iter();
+    let checks: Vec<(&str, Digest)> = checks.map(|(a, d)| (a.as_str(), d.spec)).collect();
+    let found = project_twins(conn, name, (remote, path), &checks).await?;
+    let say = |Twin {
+                   name: old,
+                   checks,
+                   same,
+               }: Twin| {
+        format!(
+            "the project {old} comes from the same folder of this repository, and {same} of its {checks} checks are \
+             declared here as they are: both projects will probe them and tell of them. If {old} \
+             became {name}: keep the name {old} in the files, and everything keeps its history; or \
+             end {old} after this by applying a folder that declares nothing but project = {old:?}, \
+             with --allow-empty"
+        )
+    };
+    Ok(found.into_iter().map(say).collect())
 }
 
 fn declared(wanted: &Wanted) -> impl Iterator<Item = Digest> {
@@ -309,6 +341,28 @@ fn released(
         all.insert(change.address.clone(), spec);
     }
     Ok(all)
+}
+
+/// Which of the released checks lose their names to others of the API.
+async fn unnamed(conn: &mut Connection, plan: &Plan) -> Result<Vec<String>, ApplyError> {
+    let changes = plan.changes.iter();
+    let released = changes.filter(|change| change.action == Action::Release);
+    let ids: BTreeMap<String, Uuid> = released
+        .filter_map(|change| Some((change.address.clone(), change.id?)))
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = ids.keys().cloned().collect();
+    let taken = api_names_taken(conn, &names).await?;
+    let say = |name: String| {
+        let id = ids.get(&name)?;
+        Some(format!(
+            "the API has another check {name:?}: check.{name} is called by its id there, {id}; \
+             give it another name first if it needs one"
+        ))
+    };
+    Ok(taken.into_iter().filter_map(say).collect())
 }
 
 /// Reads and decodes these specs.

@@ -309,7 +309,7 @@ async fn what_is_released_lives_on_with_the_api() {
         .write(&(hook + &check("dns", NOTIFY) + &release));
     let planned = shop.plan(&[]).await;
     insta::assert_snapshot!(planned.out, @r"
-      . check.web will belong to the API        (was FOLDER/shop.hcl:9)
+      . check.web will belong to the API        FOLDER/shop.hcl:16 (was FOLDER/shop.hcl:9)
     Plan: 0 to add, 0 to change, 0 to delete, 1 to release.   generation 1 -> 2
     ");
     shop.apply().await;
@@ -348,6 +348,46 @@ async fn what_was_released_is_exported_as_it_is() {
         (web.disabled, web.webhook_url.as_str()),
         (false, "http://hook.example.com/")
     );
+}
+
+#[tokio::test]
+async fn a_name_that_the_api_has_given_is_not_given_twice() {
+    let shop = Shop::with(&(check("web", "") + &check("dns", ""))).await;
+    let id = shop.id("web").await;
+    let create = ["create", "-u", "http://a.example.com/", "--name", "web"];
+    shop.good(&create).await;
+    let release = removed("check.web", "release");
+    shop.folder.write(&(check("dns", "") + &release));
+    let planned = shop.plan(&[]).await;
+    let warning = planned.out.lines().find(|line| line.starts_with("warning"));
+    insta::assert_snapshot!(warning.unwrap().replace(&id, "ID"), @r#"warning: the API has another check "web": check.web is called by its id there, ID; give it another name first if it needs one"#);
+    shop.apply().await;
+    let found = shop.server.client().get(&id).await.unwrap();
+    assert_eq!((found.project.as_str(), found.name.as_str()), ("api", ""));
+}
+
+#[tokio::test]
+async fn a_protected_check_may_be_released_and_stays_protected_from_files() {
+    let protect = "lifecycle {\n    prevent_destroy = true\n  }";
+    let web = check("web", protect);
+    let shop = Shop::with(&(web.clone() + &check("dns", ""))).await;
+    let id = shop.id("web").await;
+    shop.folder
+        .write(&(check("dns", "") + &removed("check.web", "release")));
+    shop.apply().await;
+    // Taken back it is as it was, without a difference.
+    let import = format!("import {{\n  id = \"{id}\"\n  to = check.web\n}}\n\n");
+    shop.folder.write(&(web + &check("dns", "") + &import));
+    let document = shop.document(&[]).await;
+    assert_eq!(document["changes"][0]["fields"], json!([]));
+    shop.apply().await;
+    shop.folder.write(&check("dns", ""));
+    assert_eq!(shop.try_apply(&[]).await.code, 4);
+    // While it belongs to the API, whoever may change that may delete it.
+    shop.folder
+        .write(&(check("dns", "") + &removed("check.web", "release")));
+    shop.apply().await;
+    shop.good(&["delete", "api/web"]).await;
 }
 
 #[tokio::test]

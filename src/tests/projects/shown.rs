@@ -88,6 +88,7 @@ async fn a_bot_reads_a_document() {
             "create"
           ],
           "address": "dns",
+          "block": null,
           "drift": null,
           "fields": [],
           "from": null,
@@ -104,6 +105,7 @@ async fn a_bot_reads_a_document() {
             "update"
           ],
           "address": "web",
+          "block": null,
           "drift": null,
           "fields": [
             {
@@ -135,6 +137,7 @@ async fn a_bot_reads_a_document() {
             "delete"
           ],
           "address": "mail",
+          "block": null,
           "drift": null,
           "fields": [],
           "from": null,
@@ -151,6 +154,7 @@ async fn a_bot_reads_a_document() {
             "delete"
           ],
           "address": "oncall",
+          "block": null,
           "drift": null,
           "fields": [],
           "from": null,
