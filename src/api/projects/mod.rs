@@ -136,6 +136,12 @@ fn refused(error: ApplyError) -> ApiError {
         ApplyError::NoProject(_) => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NoGeneration { .. } => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NothingToRestore { .. } => TwirpError::new(Code::NotFound, text).into(),
+        ApplyError::Lives { .. } | ApplyError::NameLives(_) => {
+            TwirpError::new(Code::AlreadyExists, text).into()
+        }
+        ApplyError::RestoredTwice(_) | ApplyError::RestoredAs(_) => {
+            TwirpError::argument("restore", text).into()
+        }
         ApplyError::Store(error) => error.into(),
         error @ ApplyError::Stored { .. } => ApiError::Apply(error),
     }
