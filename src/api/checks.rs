@@ -247,6 +247,7 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     let now = clock::now();
     force::allowed(&call, &mut tx, &current, wanted.force, &wanted.reason).await?;
+    force::unprotected(&mut tx, &current).await?;
     let forced = current.owner == Owner::Declared;
     if forced {
         force::note(&call, &mut tx, &current, &wanted.reason, now).await?;

@@ -6,12 +6,14 @@ use time::OffsetDateTime;
 use crate::cadence::is_stale;
 use crate::histogram::Summary;
 use crate::model::health::State;
+use crate::model::id::CheckNo;
 use crate::model::observation::ErrorClass;
 use crate::model::value::HttpUrl;
 use crate::model::webhook::WebhookFormat;
 use crate::proto::moment::timestamp;
 use crate::proto::{admin, lokahi};
 use crate::store::check::StoredCheck;
+use crate::store::deleted::Deleted;
 
 /// A check as callers see it at `now`.
 pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check {
@@ -54,6 +56,31 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         disabled: !spec.enabled,
         degraded: stored.state == State::Up && stored.degraded,
         ..lokahi::Check::default()
+    }
+}
+
+/// A deleted check as it was; nothing is believed of it any more.
+pub(super) fn deleted(gone: Deleted) -> lokahi::Check {
+    let at = gone.at;
+    let stored = StoredCheck {
+        id: gone.id,
+        check_no: CheckNo(0),
+        project: gone.project,
+        address: gone.address,
+        owner: gone.owner,
+        version: gone.version,
+        spec: gone.spec,
+        degraded: false,
+        state: State::Init,
+        since: at,
+        seq: 0,
+        last: None,
+        webhook_response_nanoseconds: 0,
+        failure: None,
+    };
+    lokahi::Check {
+        since: None,
+        ..check(&stored, at)
     }
 }
 

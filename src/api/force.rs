@@ -48,6 +48,33 @@ pub(super) async fn allowed(
     call.needs(&needed).await
 }
 
+/// Refuses to delete a check past its files where these protect it: what must not go by
+/// accident is not for a call either, and there is another way to have it quiet.
+pub(super) async fn unprotected(
+    conn: &mut Connection,
+    check: &StoredCheck,
+) -> Result<(), ApiError> {
+    if check.owner == Owner::Api || !check.spec.prevent_destroy {
+        return Ok(());
+    }
+    let (SourceLine { file, line }, _) = project_source(conn, check.id).await?.unwrap_or_default();
+    let (project, address) = (&check.project, &check.address);
+    let text = format!(
+        "the check {address} has prevent_destroy, and is not deleted by force either; to have it \
+         quiet now: lokahictl put {} --disable --force --reason WHY; to have it gone: declare \
+         prevent_destroy = false at {file}:{line} of the project {project}, apply that, and delete \
+         it then",
+        check.id
+    );
+    let error = TwirpError::new(Code::FailedPrecondition, text)
+        .with("reason", "prevent_destroy")
+        .with("project", project)
+        .with("address", address)
+        .with("file", file)
+        .with("line", line.to_string());
+    Err(error.into())
+}
+
 /// Orders a forced change with applies: before anything of the check is locked.
 pub(super) async fn order(conn: &mut Connection, id: CheckId, force: bool) -> Result<(), ApiError> {
     match force {

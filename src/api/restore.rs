@@ -19,7 +19,7 @@ use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::check::{NewCheck, check_get, check_revive};
 use crate::store::error::StoreError;
 use crate::store::receiver::{receiver_implicit, receiver_link};
-use crate::store::tombstone::tombstone_api;
+use crate::store::tombstone::{api_checks_lock, tombstone_api};
 
 pub(super) async fn restore(call: Call, wanted: RestoreOpts) -> Result<Check, ApiError> {
     let shown: String = wanted.id.chars().take(Name::MAX).collect();
@@ -27,13 +27,25 @@ pub(super) async fn restore(call: Call, wanted: RestoreOpts) -> Result<Check, Ap
     let now = clock::now();
     let mut tx = call.state.store.begin().await?;
     let dead = tombstone_api(&mut tx, &wanted.id, now - RESTORABLE).await?;
-    let dead = dead.ok_or_else(|| {
-        let why = format!(
-            "no check {shown:?} that the API made was deleted within the last seven days, or it \
-             lives"
-        );
-        TwirpError::new(Code::NotFound, why).with("argument", "id")
-    })?;
+    let Some(dead) = dead else {
+        let error = match api_checks_lock(&mut tx, std::slice::from_ref(&wanted.id))
+            .await?
+            .pop()
+        {
+            Some((_, id, _)) => TwirpError::new(
+                Code::AlreadyExists,
+                format!("{shown:?} was not deleted: the check {id} is live"),
+            ),
+            None => TwirpError::new(
+                Code::NotFound,
+                format!(
+                    "no check {shown:?} that the API made was deleted within the last seven \
+                     days: nothing is left to bring back"
+                ),
+            ),
+        };
+        return Err(error.with("argument", "id").into());
+    };
     let address = match wanted.name.as_str() {
         "" => dead.address,
         name => edit::argument::<Name>("name", name)?.to_string(),
@@ -48,7 +60,16 @@ pub(super) async fn restore(call: Call, wanted: RestoreOpts) -> Result<Check, Ap
     let made = std::slice::from_ref(&new);
     match check_revive(&mut tx, made, Owner::Api, now).await {
         Err(StoreError::AddressTaken(name)) => {
-            let text = format!("a check named {name:?} exists by now; restore it as another one");
+            drop(tx);
+            let mut conn = call.state.store.acquire().await?;
+            let by = api_checks_lock(&mut conn, std::slice::from_ref(&name)).await?;
+            let by = by
+                .first()
+                .map_or(String::new(), |(_, id, _)| format!(", {id},"));
+            let text = format!(
+                "another check{by} is called {name:?} by now; bring this one back under another \
+                 name: lokahictl restore {API_PROJECT} {shown} --as NAME"
+            );
             let error = TwirpError::new(Code::AlreadyExists, text).with("argument", "name");
             return Err(error.into());
         }

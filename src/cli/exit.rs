@@ -164,7 +164,7 @@ fn refused(refusal: &TwirpError) -> Failure {
         | Code::BadRoute => Exit::Server,
         Code::Aborted => Exit::Stale,
         Code::FailedPrecondition => match refusal.meta.get("reason").map(String::as_str) {
-            Some("held") => Exit::Held,
+            Some("held" | "prevent_destroy") => Exit::Held,
             Some("reconciled" | "declared") => Exit::Conflict,
             _ => Exit::Refused,
         },

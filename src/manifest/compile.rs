@@ -341,12 +341,15 @@ impl<'a> Compiling<'a> {
         let unknown = unknown.map(|(name, _)| name.clone()).collect();
         let receivers = self.declared.webhooks.len();
         let name = project.as_ref().map(|(name, _)| name.clone());
+        let root = self.declared.root.as_ref();
+        let project_source = root.map(|block| self.line(block.span)).unwrap_or_default();
         let desired = match (project, known && self.keep != Keep::Nothing) {
             (Some((project, project_spec)), true) => Some(Desired {
                 project,
                 checks,
                 webhooks,
                 project_spec,
+                project_source,
                 moves: moves.moves,
             }),
             _ => None,

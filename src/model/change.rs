@@ -93,10 +93,12 @@ pub struct Change {
     pub action: Action,
     /// Of what exists already, be it as a tombstone.
     pub id: Option<Uuid>,
-    /// The address before a rename, or the id of what is adopted.
+    /// The address before a rename, also of what was deleted; or the id of what is adopted.
     pub from: Option<String>,
     /// Where it is declared; for a delete or release, where it was.
     pub source: SourceLine,
+    /// Where the `removed` block stands that says so, if one does.
+    pub block: Option<SourceLine>,
     /// What differs.
     pub fields: Vec<FieldChange>,
     /// What is overwritten, where somebody went past the files.

@@ -32,6 +32,8 @@ pub struct Desired {
     pub checks: BTreeMap<String, Declared<CheckSpec>>,
     pub webhooks: BTreeMap<String, Declared<WebhookSpec>>,
     pub project_spec: ProjectSpec,
+    /// Where the root's own block stands.
+    pub project_source: SourceLine,
     /// In the order of the files.
     pub moves: Vec<Declared<Move>>,
 }

@@ -26,6 +26,7 @@ pub(super) struct Step<'a> {
     pub(super) before: Option<Digest>,
     pub(super) after: Option<Digest>,
     source: SourceLine,
+    block: Option<SourceLine>,
     drift: Option<Drift>,
     /// Of a webhook: how many checks tell it.
     pub(super) told_by: usize,
@@ -59,6 +60,7 @@ impl Step<'_> {
             id: self.id,
             from: self.from.clone(),
             source: self.source.clone(),
+            block: self.block.clone(),
             fields: self.fields(specs),
             drift: self.drift.clone(),
             restorable_until: (self.action == Action::Delete && !self.gone).then(|| until(now)),
@@ -138,7 +140,8 @@ fn project<'a>(wanted: &'a Wanted, live: &Live, options: &Options) -> Option<Ste
         from: None,
         before: live.project_spec,
         after: Some(after),
-        source: SourceLine::default(),
+        source: wanted.project_source.clone(),
+        block: None,
         drift: None,
         told_by: 0,
         gone: false,
@@ -161,7 +164,8 @@ fn kept_and_gone<'a>(
         return (Vec::new(), Vec::new());
     };
     let covered = |address: &str| kind == Kind::Webhook || options.covers(address);
-    let old: BTreeSet<&str> = names.renamed.values().map(String::as_str).collect();
+    let old = names.renamed.values().chain(names.revived.values());
+    let old: BTreeSet<&str> = old.map(String::as_str).collect();
     let mut kept = Vec::new();
     for (address, declared) in declared {
         if !covered(address) {
@@ -176,6 +180,7 @@ fn kept_and_gone<'a>(
             before: None,
             after: Some(declared.spec),
             source: declared.source.clone(),
+            block: None,
             drift: None,
             told_by: 0,
             gone: false,
@@ -206,6 +211,14 @@ fn kept_and_gone<'a>(
             step.before = Some(object.live);
             step.from = names.adopted.get(address).cloned();
             step.action = Action::Adopt;
+        } else if let Some(from) = names.revived.get(address)
+            && let Some(tombstone) = dead.get(from)
+        {
+            step.id = Some(tombstone.id);
+            step.before = Some(tombstone.live);
+            step.drift.clone_from(&tombstone.drift);
+            step.from = Some(from.clone());
+            step.action = Action::Revive;
         } else if let Some(tombstone) = dead.get(address) {
             if options.leave_drift && tombstone.drift.is_some() {
                 continue;
@@ -252,12 +265,13 @@ fn gone_step<'a>(
     options: &Options,
     names: &Names,
 ) -> Option<Step<'a>> {
-    let action = match names.released.contains(address) {
-        true => Action::Release,
-        false => Action::Delete,
+    let released = names.released.get(address);
+    let block = released.or_else(|| names.removed.get(address));
+    let action = match released {
+        Some(_) => Action::Release,
+        None => Action::Delete,
     };
-    let named = action == Action::Release || names.removed.contains(address);
-    if !named && (options.no_prune || !options.targets.is_empty()) {
+    if block.is_none() && (options.no_prune || !options.targets.is_empty()) {
         return None;
     }
     Some(Step {
@@ -269,6 +283,7 @@ fn gone_step<'a>(
         before: Some(object.live),
         after: None,
         source: object.source.clone(),
+        block: block.cloned(),
         drift: object.drift.clone().filter(|_| object.has_drifted()),
         told_by: object.told_by,
         gone: false,

@@ -3,7 +3,7 @@
 //!
 //! `state` says what goes in, `moves` reads renames, `compare` finds what differs, `guard` what
 //! must not happen by accident, `routing` who is told of what differently, `cling` who would lose
-//! a receiver unseen, `release` what the API gets; `text` writes it for people.
+//! a receiver unseen, `taken` which name is not free, `release` what the API gets; `text` writes it for people.
 
 pub mod state;
 mod moves;
@@ -12,6 +12,7 @@ pub mod names;
 pub mod guard;
 pub mod routing;
 pub mod cling;
+pub mod taken;
 pub mod release;
 pub mod text;
 pub mod wire;
@@ -25,6 +26,7 @@ use self::compare::Step;
 use self::guard::Weight;
 use self::routing::Routing;
 use self::state::{Live, Options, Specs, Wanted};
+use self::taken::Taken;
 use crate::model::change::{Action, Change, Summary};
 use crate::spec::Digest;
 
@@ -45,6 +47,8 @@ pub struct Plan {
     pub weight: Weight,
     /// What loses a receiver that it names, and is not in the plan: it cannot be applied.
     pub clinging: Option<Clinging>,
+    /// A name that is given while somebody else keeps it: neither can that.
+    pub taken: Option<Taken>,
 }
 
 impl Plan {
@@ -108,6 +112,7 @@ impl Draft<'_> {
         let project = self.wanted.project.as_str();
         Plan {
             clinging: cling::clinging(&steps, project, self.live, specs),
+            taken: taken::taken(&steps, self.wanted, self.live),
             routing: routing::routing(&steps, self.live, specs),
             suggestions: compare::suggestions(&steps, specs),
             weight: guard::weigh(&steps, self.wanted, self.live, self.options, specs),

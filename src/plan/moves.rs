@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{Live, Wanted, base};
 use crate::model::change::Kind;
-use crate::model::desired::{Move, Removal};
+use crate::model::desired::{Move, Removal, SourceLine};
 
 /// What becomes of the names of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// New address to old one, of what is renamed.
     pub(super) renamed: BTreeMap<String, String>,
-    pub(super) released: BTreeSet<String>,
-    /// Named by a `removed` block.
-    pub(super) removed: BTreeSet<String>,
+    /// New address to old one, of what somebody has deleted past the files, and these call
+    /// something else now.
+    pub(super) revived: BTreeMap<String, String>,
+    /// Named by a `removed` block, which stands there.
+    pub(super) released: BTreeMap<String, SourceLine>,
+    pub(super) removed: BTreeMap<String, SourceLine>,
     /// Address to the id or name that the API has for it.
     pub(super) adopted: BTreeMap<String, String>,
     pub(super) warnings: Vec<String>,
@@ -40,7 +43,8 @@ pub(super) fn names(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
                     Removal::Release => &mut names.released,
                     Removal::Delete => &mut names.removed,
                 };
-                set.extend(living.keys().filter(|a| is(a, from)).cloned());
+                let named = living.keys().filter(|address| is(address, from));
+                set.extend(named.map(|address| (address.clone(), block.source.clone())));
             }
             Move::Import { id, to } => {
                 if let Some(to) = of(kind, to)
@@ -51,25 +55,50 @@ pub(super) fn names(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
             }
         }
     }
+    let is_declared = |address: &str| declared.contains_key(address);
+    let follow = |address: &str| {
+        let (to, steps) = follow(address, &ways, is_declared)?;
+        is_declared(&to).then_some((to, steps))
+    };
+    let word = kind.name();
+    let mut nearest: BTreeMap<String, (usize, &str)> = BTreeMap::new();
     for address in living.keys() {
-        let is_declared = |address: &str| declared.contains_key(address);
-        let Some(to) = follow(address, &ways, is_declared) else {
+        let Some((to, steps)) = follow(address) else {
             continue;
         };
-        if !declared.contains_key(&to) {
-            continue;
-        }
         // What lives there may itself go somewhere else.
-        let stays = follow(&to, &ways, is_declared).is_none();
-        let taken = living.contains_key(&to) && stays && !names.removed.contains(&to);
-        if taken {
-            let kind = kind.name();
+        let stays = follow(&to).is_none();
+        if living.contains_key(&to) && stays && !names.removed.contains_key(&to) {
             names.warnings.push(format!(
-                "{kind}.{address} cannot become {kind}.{to}: that is live already; both are \
+                "{word}.{address} cannot become {word}.{to}: that is live already; both are \
                  planned by their own names"
             ));
-        } else {
-            names.renamed.insert(to, address.clone());
+            continue;
+        }
+        let one = (steps, address.as_str());
+        let Some(other) = nearest.get_mut(&to) else {
+            nearest.insert(to, one);
+            continue;
+        };
+        let first = one.min(*other);
+        let (_, second) = one.max(*other);
+        names.warnings.push(format!(
+            "the moved blocks lead from {word}.{} and from {word}.{second} to {word}.{to}, and \
+             both are live: the first becomes it, and {word}.{second} is planned by its own name",
+            first.1
+        ));
+        *other = first;
+    }
+    let renamed = nearest.into_iter();
+    names.renamed = renamed
+        .map(|(to, (_, from))| (to, from.to_owned()))
+        .collect();
+    let dead = live.dead_of_kind(kind).into_iter().flatten();
+    for (address, _) in dead.filter(|(address, _)| live.ended_checks.contains_key(*address)) {
+        // Where something lives, or goes, this one has nowhere to come back to.
+        let free = |to: &str| !living.contains_key(to) && !names.renamed.contains_key(to);
+        if let Some((to, _)) = follow(address).filter(|(to, _)| free(to)) {
+            names.revived.entry(to).or_insert(address.clone());
         }
     }
     names
@@ -86,12 +115,12 @@ fn is(address: &str, name: &str) -> bool {
 }
 
 /// Where an address leads to, block after block until one that is declared, so that two may
-/// swap their names; `None` when nowhere else.
+/// swap their names, and by how many blocks; `None` when nowhere else.
 fn follow(
     address: &str,
     ways: &BTreeMap<&str, &str>,
     is_declared: impl Fn(&str) -> bool,
-) -> Option<String> {
+) -> Option<(String, usize)> {
     let mut now = address.to_owned();
     // A circle ends: each block is taken once at most.
     let mut taken = BTreeSet::new();
@@ -113,5 +142,5 @@ fn follow(
             break;
         }
     }
-    (now != address).then_some(now)
+    (now != address).then_some((now, taken.len()))
 }

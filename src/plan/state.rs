@@ -20,6 +20,8 @@ pub struct Wanted {
     pub project: Name,
     /// Of its `ProjectSpec`; absent: leave it as it is.
     pub project_spec: Option<Digest>,
+    /// Where the root's own block stands.
+    pub project_source: SourceLine,
     pub checks: BTreeMap<String, Declared<Digest>>,
     pub webhooks: BTreeMap<String, Declared<Digest>>,
     pub moves: Vec<Declared<Move>>,
@@ -49,6 +51,7 @@ impl Wanted {
         let wanted = Self {
             project: desired.project.clone(),
             project_spec: Some(put(Kind::Project, encode_project(&desired.project_spec))),
+            project_source: desired.project_source.clone(),
             checks,
             webhooks,
             moves: desired.moves.clone(),

@@ -90,6 +90,7 @@ fn desired(state: &State, moves: Vec<Move>) -> Desired {
         checks: declared(&state.checks),
         webhooks: declared(&state.webhooks),
         project_spec: ProjectSpec::default(),
+        project_source: SourceLine::default(),
         moves: moves
             .into_iter()
             .map(|spec| Declared {

@@ -9,6 +9,7 @@ use time::macros::format_description;
 
 use crate::manifest::report::path_below;
 use crate::model::change::{Action, Change, Kind, Summary};
+use crate::model::desired::SourceLine;
 use crate::plan::Plan;
 use crate::plan::guard::Guard;
 use crate::plan::names::Names;
@@ -156,7 +157,7 @@ fn head(change: &Change) -> String {
     };
     let kind = change.kind.name();
     let from = match (&change.from, change.action) {
-        (Some(from), Action::Rename) => format!("{kind}.{from} -> "),
+        (Some(from), Action::Rename | Action::Revive) => format!("{kind}.{from} -> "),
         (Some(from), Action::Adopt) => format!("{from} -> "),
         _ => String::new(),
     };
@@ -164,14 +165,15 @@ fn head(change: &Change) -> String {
 }
 
 fn place(change: &Change, root: &str) -> String {
-    let at = match change.source.file.as_str() {
-        "" => return String::new(),
-        file => format!("{}:{}", path_below(root, file), change.source.line),
-    };
-    match change.action.keeps() {
-        true => at,
-        false => format!("(was {at})"),
-    }
+    let line = |at: &SourceLine| format!("{}:{}", path_below(root, &at.file), at.line);
+    let at = Some(&change.source).filter(|at| !at.file.is_empty());
+    let at = at.map(|at| match change.action.keeps() {
+        true => line(at),
+        false => format!("(was {})", line(at)),
+    });
+    let block = change.block.as_ref().map(line);
+    let both: Vec<String> = block.into_iter().chain(at).collect();
+    both.join(" ")
 }
 
 fn details(out: &mut String, change: &Change) {
@@ -273,6 +275,13 @@ fn cut(text: &str) -> String {
         Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }
+}
+
+/// A text of several lines that tells the terminal nothing else, be it whoever's.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::new();
+    text.lines().for_each(|line| line_to(&mut out, line));
+    out
 }
 
 /// Nothing in a line makes another one, or tells the terminal what to do: names, files and

@@ -56,6 +56,11 @@ pub fn to_change(change: &Change) -> wire::Change {
         from: change.from.clone().unwrap_or_default(),
         drift: change.drift.as_ref().map(to_drift),
         restorable_until: change.restorable_until.map(timestamp),
+        block_file: change
+            .block
+            .as_ref()
+            .map_or(String::new(), |at| at.file.clone()),
+        block_line: change.block.as_ref().map_or(0, |at| line(at.line)),
     }
 }
 
@@ -86,6 +91,10 @@ pub fn from_change(change: wire::Change) -> Change {
             file: change.file,
             line: u32::try_from(change.line).unwrap_or(0),
         },
+        block: (!change.block_file.is_empty()).then(|| SourceLine {
+            file: change.block_file,
+            line: u32::try_from(change.block_line).unwrap_or(0),
+        }),
         fields: change.fields.into_iter().map(field).collect(),
         drift: change.drift.map(from_drift),
         restorable_until: change.restorable_until.as_ref().map(moment),

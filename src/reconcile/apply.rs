@@ -515,7 +515,7 @@ impl Work<'_> {
                     false => SourceLine::default(),
                 },
             });
-            let renamed = change.action == Action::Rename;
+            let renamed = matches!(change.action, Action::Rename | Action::Revive);
             let free = |from: &&String| renamed && !taken.contains(&(change.kind, from.as_str()));
             if let Some(from) = change.from.as_ref().filter(free) {
                 members.push(Membership {

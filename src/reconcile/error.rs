@@ -1,11 +1,13 @@
 //! Why nothing was applied.
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::model::desired::{API_PROJECT, SourceLine};
 use crate::model::secret::SecretName;
 use crate::plan::cling::Clinging;
 use crate::plan::guard::Guard;
+use crate::plan::taken::Taken;
 use crate::plan::text::moment;
 use crate::spec::{Digest, SpecError};
 use crate::store::error::StoreError;
@@ -51,6 +53,9 @@ pub enum ApplyError {
     /// What the plan leaves as it is names a receiver that the plan takes away.
     #[error("{}", still_told(.0))]
     StillTold(Clinging),
+    /// What the plan leaves as it is has a name that the plan gives to something else.
+    #[error("{}", name_taken(.0))]
+    NameTaken(Taken),
     /// One environment variable would stand for both.
     #[error("{0} and {1} are one variable, {variable}: give one of them another name", variable = .0.variable())]
     SecretsCollide(SecretName, SecretName),
@@ -94,8 +99,24 @@ pub enum ApplyError {
     #[error("{project} has no generation {n}")]
     NoGeneration { project: String, n: i64 },
     /// Nothing of this name was deleted lately.
-    #[error("{address} was not deleted within the last seven days, or lives")]
+    #[error("{address} was not deleted within the last seven days: nothing is left to bring back")]
     NothingToRestore { address: String },
+    /// What is to come back is there.
+    #[error("{address} was not deleted: {}", lives(.id, .declared))]
+    Lives {
+        address: String,
+        id: Uuid,
+        declared: SourceLine,
+    },
+    /// Something else has the name by now.
+    #[error("{}", name_lives(.0))]
+    NameLives(Box<NameLives>),
+    /// Two are to come back as one.
+    #[error("{0} is to come back twice")]
+    RestoredTwice(String),
+    /// No file could declare it.
+    #[error("{0:?} is no name that it could have: [a-z][a-z0-9_-]*, at most 100 characters")]
+    RestoredAs(String),
     /// What is stored cannot be read.
     #[error("a stored spec cannot be read")]
     Stored {
@@ -106,6 +127,53 @@ pub enum ApplyError {
     /// Postgres.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A deleted object that is to come back under the name of another one.
+#[derive(Debug)]
+pub struct NameLives {
+    pub project: String,
+    /// `check.NAME` or `webhook.NAME`: what it was, and what it is to be.
+    pub address: String,
+    pub name: String,
+    /// Who has that name, and where it is declared.
+    pub id: Uuid,
+    pub declared: SourceLine,
+}
+
+fn name_lives(it: &NameLives) -> String {
+    let NameLives {
+        project,
+        address,
+        name,
+        id,
+        declared,
+    } = it;
+    format!(
+        "{address} cannot come back as {name}: {}; bring it back under another name: lokahictl \
+         restore {project} {} --as NAME",
+        lives(id, declared),
+        shell(address)
+    )
+}
+
+/// Who has the name, and where that stands.
+fn lives(id: &Uuid, declared: &SourceLine) -> String {
+    match declared.file.as_str() {
+        "" => format!("{id} is live under that name, and no file declares it"),
+        file => format!(
+            "{id} is live under that name, declared at {file}:{}",
+            declared.line
+        ),
+    }
+}
+
+/// A word as a shell takes it.
+fn shell(word: &str) -> String {
+    match word.contains('[') {
+        true => format!("'{word}'"),
+        false => word.to_owned(),
+    }
 }
 
 fn stale(expected: &i64, found: &i64, by: &Option<(String, OffsetDateTime)>) -> String {
@@ -135,6 +203,18 @@ fn still_told(clinging: &Clinging) -> String {
     format!(
         "webhook.{webhook} cannot {what}: this plan leaves as it is what names it ({named_by}); let the same apply change or delete them (without --target or --no-prune), or \
          keep the webhook"
+    )
+}
+
+fn name_taken(taken: &Taken) -> String {
+    let name = &taken.name;
+    let way = match &taken.goes_to {
+        Some(to) => format!("with --target {to}, too, it becomes {to}"),
+        None => "name what becomes of it, too".to_owned(),
+    };
+    format!(
+        "{name} is live, and this plan leaves it as it is while something else becomes {name}: \
+         {way}; or plan without --target"
     )
 }
 

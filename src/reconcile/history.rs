@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::error::ApplyError;
+use super::error::{ApplyError, NameLives};
 use super::propose::Wish;
 use crate::clock;
 use crate::model::change::Kind;
 use crate::model::desired::{Declared, Move, ProjectSpec, Removal, SourceLine};
+use crate::model::name::{Address, Name};
 use crate::plan::RESTORABLE;
 use crate::spec::{Digest, encode_project};
 use crate::store::Connection;
@@ -128,13 +129,16 @@ pub async fn restore(
 ) -> Result<(), ApplyError> {
     let project = find(conn, wish).await?;
     let since = clock::now() - RESTORABLE;
+    let mut live: HashMap<(Kind, String), (Uuid, SourceLine)> = HashMap::new();
     for row in project_receivers(conn, project.id).await? {
-        let (spec, source) = (row.live, row.source);
+        let (spec, source) = (row.live, row.source.clone());
         let declared = Declared { spec, source };
-        wish.wanted.webhooks.insert(row.address, declared);
+        wish.wanted.webhooks.insert(row.address.clone(), declared);
+        live.insert((Kind::Webhook, row.address), (row.id, row.source));
     }
-    let live = project_checks(conn, project.id).await?;
-    let live: HashSet<String> = live.into_iter().map(|row| row.address).collect();
+    for row in project_checks(conn, project.id).await? {
+        live.insert((Kind::Check, row.address), (row.id, row.source));
+    }
     let ended = project_ended(conn, project.id).await?.into_iter();
     // What was deleted past the files stands where it stood.
     let mut places: HashMap<Uuid, SourceLine> = ended.map(|row| (row.id, row.source)).collect();
@@ -145,16 +149,40 @@ pub async fn restore(
             _ => (Kind::Check, reference.as_str()),
         };
         let shown = format!("{}.{address}", kind.name());
-        let nothing = || ApplyError::NothingToRestore {
-            address: shown.clone(),
-        };
         let to = match to.as_str() {
             "" => address,
             to => to.strip_prefix("check.").unwrap_or(to),
         };
+        let valid = match kind {
+            Kind::Check => to.parse::<Address>().is_ok(),
+            _ => to.parse::<Name>().is_ok(),
+        };
+        if !valid {
+            return Err(ApplyError::RestoredAs(to.to_owned()));
+        }
         let asked = [address.to_owned()];
         let found = tombstone_find(conn, project.id, kind, &asked, since).await?;
-        let row = found.into_iter().next().ok_or_else(nothing)?;
+        let at = |name: &str| live.get(&(kind, name.to_owned())).cloned();
+        let Some(row) = found.into_iter().next() else {
+            return Err(match at(address) {
+                None => ApplyError::NothingToRestore { address: shown },
+                Some((id, declared)) => ApplyError::Lives {
+                    address: shown,
+                    id,
+                    declared,
+                },
+            });
+        };
+        let name = format!("{}.{to}", kind.name());
+        if let Some((id, declared)) = at(to) {
+            return Err(ApplyError::NameLives(Box::new(NameLives {
+                project: project.name,
+                address: shown,
+                name,
+                id,
+                declared,
+            })));
+        }
         let declared = Declared {
             spec: row.live,
             source: places.remove(&row.id).unwrap_or_default(),
@@ -163,9 +191,8 @@ pub async fn restore(
             Kind::Webhook => &mut wish.wanted.webhooks,
             _ => &mut wish.wanted.checks,
         };
-        let taken = kind == Kind::Check && live.contains(to);
-        if taken || all.insert(to.to_owned(), declared).is_some() {
-            return Err(nothing());
+        if all.insert(to.to_owned(), declared).is_some() {
+            return Err(ApplyError::RestoredTwice(name));
         }
         if to != address {
             let key = (kind, to.to_owned());

@@ -21,7 +21,8 @@ use crate::store::Connection;
 use crate::store::generation::GenerationKind;
 use crate::store::project::{LiveRow, Project, project_checks, project_ended, project_receivers};
 use crate::store::spec::spec_bytes;
-use crate::store::tombstone::{DeadRow, api_checks_lock, tombstone_find};
+use crate::store::tombstone::{DeadRow, api_checks_lock, api_names_taken, tombstone_find};
+use crate::store::twin::{Twin, project_twins};
 
 /// What is wanted, by whom, and how.
 #[derive(Clone, Debug)]
@@ -94,8 +95,15 @@ pub async fn propose(
     if let Some(clinging) = plan.clinging {
         return Err(ApplyError::StillTold(clinging));
     }
+    if let Some(taken) = plan.taken {
+        return Err(ApplyError::NameTaken(taken));
+    }
     let released = released(&plan, &live, &specs)?;
+    plan.warnings.extend(unnamed(conn, &plan).await?);
     let from_files = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile);
+    if from_files && project.generation == 0 {
+        plan.warnings.extend(twins(conn, wish).await?);
+    }
     let unknown = wish.revision.ancestry == Ancestry::Unknown;
     if from_files && unknown && !project.max_revision.is_empty() {
         let warning = "whether this commit is newer than what was applied before is not known: \
@@ -118,6 +126,33 @@ pub async fn propose(
         specs,
         released,
     })
+}
+
+/// Live projects whose checks a new one declares once more: most likely its older names.
+async fn twins(conn: &mut Connection, wish: &Wish) -> Result<Vec<String>, ApplyError> {
+    let Revision { remote, path, .. } = &wish.revision;
+    if remote.is_empty() {
+        // Nobody knows whether two folders outside of repositories are one.
+        return Ok(Vec::new());
+    }
+    let name = wish.wanted.project.as_str();
+    let checks = wish.wanted.checks.iter();
+    let checks: Vec<(&str, Digest)> = checks.map(|(a, d)| (a.as_str(), d.spec)).collect();
+    let found = project_twins(conn, name, (remote, path), &checks).await?;
+    let say = |Twin {
+                   name: old,
+                   checks,
+                   same,
+               }: Twin| {
+        format!(
+            "the project {old} comes from the same folder of this repository, and {same} of its {checks} checks are \
+             declared here as they are: both projects will probe them and tell of them. If {old} \
+             became {name}: keep the name {old} in the files, and everything keeps its history; or \
+             end {old} after this by applying a folder that declares nothing but project = {old:?}, \
+             with --allow-empty"
+        )
+    };
+    Ok(found.into_iter().map(say).collect())
 }
 
 fn declared(wanted: &Wanted) -> impl Iterator<Item = Digest> {
@@ -179,6 +214,19 @@ async fn live(
         }
     }
     live.ended_checks = objects(project_ended(conn, project.id).await?);
+    for (address, ended) in &live.ended_checks {
+        // A moved block may know it by this name.
+        let forced = ended.drift.clone();
+        if let Some(drift) = forced.filter(|drift| drift.at > now - RESTORABLE) {
+            let known = live.dead_checks.entry(address.clone());
+            known.or_insert_with(|| Tombstone {
+                id: ended.id,
+                live: ended.live,
+                deleted_at: drift.at,
+                drift: Some(drift),
+            });
+        }
+    }
     let imports = wanted.moves.iter().filter_map(|block| match &block.spec {
         Move::Import { id, .. } => Some(id.clone()),
         _ => None,
@@ -294,6 +342,28 @@ fn released(
         all.insert(change.address.clone(), spec);
     }
     Ok(all)
+}
+
+/// Which of the released checks lose their names to others of the API.
+async fn unnamed(conn: &mut Connection, plan: &Plan) -> Result<Vec<String>, ApplyError> {
+    let changes = plan.changes.iter();
+    let released = changes.filter(|change| change.action == Action::Release);
+    let ids: BTreeMap<String, Uuid> = released
+        .filter_map(|change| Some((change.address.clone(), change.id?)))
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = ids.keys().cloned().collect();
+    let taken = api_names_taken(conn, &names).await?;
+    let say = |name: String| {
+        let id = ids.get(&name)?;
+        Some(format!(
+            "the API has another check {name:?}: check.{name} is called by its id there, {id}; \
+             give it another name first if it needs one"
+        ))
+    };
+    Ok(taken.into_iter().filter_map(say).collect())
 }
 
 /// Reads and decodes these specs.

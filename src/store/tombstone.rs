@@ -199,3 +199,20 @@ pub async fn api_checks_lock(
         .filter_map(|row| Some((row.name, row.id, *specs.get(&row.id)?)))
         .collect())
 }
+
+/// Which of these names checks of the API have by now.
+pub async fn api_names_taken(
+    conn: &mut PgConnection,
+    addresses: &[String],
+) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar!(
+        "select c.address from checks c join projects p on p.id = c.project_id
+         where p.name = $1 and c.address = any($2) and c.deleted_at is null
+         order by c.address",
+        API_PROJECT,
+        addresses,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find names that the API has given")
+}

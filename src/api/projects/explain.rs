@@ -2,11 +2,20 @@
 //! told.
 
 use super::super::error::ApiError;
-use super::super::{Call, checks};
-use super::standing::generation;
-use crate::plan::wire;
-use crate::proto::lokahi::{CheckId as WireId, DeliveryStatus, Explanation, Told};
+use super::super::{Call, checks, convert};
+use super::standing;
+use crate::clock;
+use crate::model::id::CheckId;
+use crate::model::name::Name;
+use crate::plan::{RESTORABLE, wire};
+use crate::proto::lokahi::{
+    CheckId as WireId, CheckStatus, Deleted, DeliveryStatus, Explanation, Told,
+};
 use crate::proto::moment::timestamp;
+use crate::proto::twirp::{Code, TwirpError};
+use crate::store::Connection;
+use crate::store::check::check_get;
+use crate::store::deleted::{deleted_by_call, deleted_find, deleted_in};
 use crate::store::explain::{DeliveryRow, ToldRow, explain_drift, explain_told};
 use crate::store::generation::generation_list;
 use crate::store::project::project_source;
@@ -16,7 +25,12 @@ const TRANSITIONS: i64 = 10;
 
 /// All that is known of one check.
 pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explanation, ApiError> {
-    let id = checks::check_id(&wanted.id)?;
+    let mut conn = call.state.store.acquire().await?;
+    let id = match wanted.id.parse::<CheckId>() {
+        Ok(id) if check_get(&mut conn, id).await?.is_some() => id,
+        _ => return gone(&mut conn, &wanted.id).await,
+    };
+    drop(conn);
     let status = checks::status(call.clone(), wanted).await?;
     let mut conn = call.state.store.acquire().await?;
     let source = project_source(&mut conn, id).await?;
@@ -35,10 +49,63 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
             let made = generation_list(&mut conn, project, since + 1, 1)
                 .await?
                 .pop();
-            explanation.generation = made.as_ref().map(generation);
+            explanation.generation = made.as_ref().map(standing::generation);
         }
     }
     Ok(explanation)
+}
+
+/// All that is known of one that was deleted.
+async fn gone(conn: &mut Connection, wanted: &str) -> Result<Explanation, ApiError> {
+    let (project, name) = match wanted.split_once('/') {
+        Some((project, name)) => (Some(project), name),
+        None => (None, wanted),
+    };
+    let found = deleted_find(conn, name, project).await?;
+    let found = found.ok_or_else(|| match wanted.parse::<CheckId>() {
+        Ok(id) => checks::unknown(id),
+        Err(_) => {
+            let shown: String = wanted.chars().take(Name::MAX).collect();
+            TwirpError::new(Code::NotFound, format!("there is no check {shown:?}"))
+                .with("argument", "id")
+        }
+    })?;
+    let generation = match deleted_in(conn, found.project_id, found.at).await? {
+        Some(n) => generation_list(conn, found.project_id, n + 1, 1)
+            .await?
+            .pop(),
+        None => None,
+    };
+    let by = generation
+        .as_ref()
+        .map(|made| (made.actor.clone(), String::new()));
+    let (by, reason) = match by {
+        Some(by) => by,
+        None => deleted_by_call(conn, &found).await?.unwrap_or_default(),
+    };
+    let until = found.at + RESTORABLE;
+    let comes_back = until > clock::now() && !found.is_later_name;
+    let deleted = Deleted {
+        at: Some(timestamp(found.at)),
+        by,
+        reason,
+        generation: generation.as_ref().map(standing::generation),
+        restorable_until: comes_back.then(|| timestamp(until)),
+        name_taken_by: found
+            .name_taken_by
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+    };
+    let told = explain_told(conn, found.id, TRANSITIONS).await?;
+    Ok(Explanation {
+        status: Some(CheckStatus {
+            check: Some(convert::deleted(found)),
+            ..CheckStatus::default()
+        }),
+        told: told.into_iter().map(wire_told).collect(),
+        deleted: Some(deleted),
+        ..Explanation::default()
+    })
 }
 
 fn wire_told(row: ToldRow) -> Told {

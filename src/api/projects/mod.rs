@@ -130,10 +130,18 @@ fn refused(error: ApplyError) -> ApiError {
             .into()
         }
         ApplyError::OfTheApi => TwirpError::new(Code::PermissionDenied, text).into(),
-        ApplyError::UnknownTarget { .. } => TwirpError::argument("targets", text).into(),
+        ApplyError::UnknownTarget { .. } | ApplyError::NameTaken(_) => {
+            TwirpError::argument("targets", text).into()
+        }
         ApplyError::NoProject(_) => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NoGeneration { .. } => TwirpError::new(Code::NotFound, text).into(),
         ApplyError::NothingToRestore { .. } => TwirpError::new(Code::NotFound, text).into(),
+        ApplyError::Lives { .. } | ApplyError::NameLives(_) => {
+            TwirpError::new(Code::AlreadyExists, text).into()
+        }
+        ApplyError::RestoredTwice(_) | ApplyError::RestoredAs(_) => {
+            TwirpError::argument("restore", text).into()
+        }
         ApplyError::Store(error) => error.into(),
         error @ ApplyError::Stored { .. } => ApiError::Apply(error),
     }

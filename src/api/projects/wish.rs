@@ -50,6 +50,10 @@ pub(super) async fn wish(
         wanted: Wanted {
             project: project.clone(),
             project_spec: None,
+            project_source: SourceLine {
+                file: short("project_file", asked.project_file)?,
+                line: u32::try_from(asked.project_line).unwrap_or(0),
+            },
             checks: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             moves: Vec::new(),

@@ -12,7 +12,7 @@ use crate::cli::arguments::projects::{Adopt, Allow, Apply, Doing, Scope};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::{Client, ClientError};
-use crate::plan::text::moment;
+use crate::plan::text::{harmless, moment};
 use crate::plan::wire;
 use crate::proto::lokahi::{Generation, PlanPageRequest};
 
@@ -67,7 +67,7 @@ async fn apply_saved(
         return applied_before(&saved, &earlier, &what.doing, console);
     }
     if what.doing.output == TextOutput::Human {
-        console.out.write_all(saved.text.as_bytes())?;
+        console.out.write_all(harmless(&saved.text).as_bytes())?;
     }
     if saved.is_empty {
         return done(&saved.document, None, &what.doing, console);

@@ -66,6 +66,7 @@ fn change(change: &Change) -> Value {
         "actions": change.actions(),
         "from": change.from,
         "source": {"file": change.source.file, "line": change.source.line},
+        "block": change.block.as_ref().map(|at| json!({"file": at.file, "line": at.line})),
         "fields": fields.collect::<Vec<_>>(),
         "drift": drift,
         "restorable_until": until.and_then(|at| at.format(&Rfc3339).ok()),

@@ -10,12 +10,14 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::naming;
 use crate::cli::output::Console;
 use crate::cli::table::{age, printable};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::clock;
+use crate::model::ownership::Owner;
 use crate::plan::text::moment;
 use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
-use crate::proto::lokahi::{Check, DeliveryStatus, Evidence, Explanation, Told, check};
+use crate::proto::lokahi::{Check, Deleted, DeliveryStatus, Evidence, Explanation, Told, check};
+use crate::proto::twirp::Code;
 
 /// Tells all that is known of one check.
 pub(in crate::cli) async fn explain(
@@ -23,8 +25,19 @@ pub(in crate::cli) async fn explain(
     what: &Explain,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let id = naming::id(client, &what.id).await?;
-    let found = client.explain(&id).await?;
+    let found = match naming::id(client, &what.id).await {
+        Ok(id) => client.explain(&id).await?,
+        // One that was deleted has no name any more that a list would know.
+        Err(failure) if failure.message.starts_with("not_found") => {
+            match client.explain(&what.id).await {
+                Err(ClientError::Refused(refusal)) if refusal.code == Code::NotFound => {
+                    return Err(failure);
+                }
+                found => found?,
+            }
+        }
+        Err(failure) => return Err(failure),
+    };
     if what.output == TextOutput::Json {
         writeln!(console.out, "{}", json::to_json(&found, JsonStyle::Cli)?)?;
         return Ok(Exit::Ok);
@@ -41,6 +54,11 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
     let mut lines = Vec::new();
     let mut say = |text: String| lines.push(printable(&text));
     say(format!("{}  {}", called(&check), check.url));
+    if let Some(deleted) = &found.deleted {
+        ended(deleted, &check).into_iter().for_each(&mut say);
+        past(&found.told, &mut say);
+        return lines.join("\n") + "\n";
+    }
     let reason = match check.reason.as_str() {
         "" => String::new(),
         reason => format!(": {reason}"),
@@ -86,13 +104,71 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
             say(format!("  it tells {}", all.join(", ")));
         }
     }
-    for told in &found.told {
+    past(&found.told, &mut say);
+    lines.join("\n") + "\n"
+}
+
+/// Who was told of what.
+fn past(told: &[Told], say: &mut impl FnMut(String)) {
+    for told in told {
         say(transition(told));
         for delivery in &told.deliveries {
             say(format!("      {}", told_of(delivery)));
         }
     }
-    lines.join("\n") + "\n"
+}
+
+/// Who deleted it, when and why, and how it comes back.
+fn ended(deleted: &Deleted, check: &Check) -> Vec<String> {
+    let at = |at: &Option<prost_types::Timestamp>| at.as_ref().map(wire::moment).map(moment);
+    let when = at(&deleted.at).unwrap_or_default();
+    let by = match deleted.by.as_str() {
+        "" => String::new(),
+        by => format!(" by {by}"),
+    };
+    let why = match deleted.reason.as_str() {
+        "" => String::new(),
+        reason => format!(", because: {reason}"),
+    };
+    let is_declared = check.owner == Owner::Declared.name();
+    let how = match &deleted.generation {
+        Some(made) => {
+            let n = made.generation;
+            let from = made.revision.as_ref().map(revision).unwrap_or_default();
+            format!("with generation {n} of {}{by}  {from}", check.project)
+        }
+        None if is_declared => format!("past the files{by}{why}"),
+        None => format!("over the API{by}{why}"),
+    };
+    let first = format!("  was deleted at {when} {how}");
+    let Some(until) = at(&deleted.restorable_until) else {
+        let last = "  it cannot be brought back any more; the id of its history is";
+        return vec![first.trim_end().to_owned(), format!("{last} {}", check.id)];
+    };
+    let project = &check.project;
+    let name = match (is_declared, check.name.contains('[')) {
+        (false, _) => check.id.clone(),
+        (true, true) => format!("'{}'", check.name),
+        (true, false) => check.name.clone(),
+    };
+    let mut command = format!("lokahictl restore {project} {name}");
+    let declared = match deleted.name_taken_by.as_str() {
+        "" if is_declared => ", or an apply of files that declare it",
+        "" => "",
+        _ => {
+            command.push_str(" --as NAME");
+            ""
+        }
+    };
+    let mut all = vec![
+        first.trim_end().to_owned(),
+        format!("  until {until} it comes back, with its history, by: {command}{declared}"),
+    ];
+    if !deleted.name_taken_by.is_empty() {
+        let other = &deleted.name_taken_by;
+        all.push(format!("  its name has another check by now, {other}"));
+    }
+    all
 }
 
 fn called(check: &Check) -> String {

@@ -9,13 +9,16 @@ use super::document::document;
 use super::planned::Planned;
 use crate::cli::exit::{Exit, Failure};
 use crate::files::private;
+use crate::model::name::Name;
 
 /// What is needed to apply it.
 #[derive(Debug)]
 pub(super) struct Saved {
     pub(super) token: String,
     pub(super) project: String,
+    /// As it stands in the file: whoever wrote that may have meant the terminal.
     pub(super) text: String,
+    /// Of an apply.
     pub(super) document: Value,
     pub(super) is_empty: bool,
 }
@@ -39,14 +42,23 @@ pub(super) fn read(file: &Path) -> Result<Saved, Failure> {
         Failure::new(Exit::Usage, format!("{shown} is no saved plan"))
             .hint("lokahictl plan --save FILE writes one")
     };
-    let document: Value = serde_json::from_str(&text).map_err(|_| bad())?;
+    let mut document: Value = serde_json::from_str(&text).map_err(|_| bad())?;
     let word = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
     let changes = document.get("changes").and_then(Value::as_array);
+    let is_empty = changes.ok_or_else(bad)?.is_empty();
+    let token = word("plan_token").ok_or_else(bad)?;
+    let project = word("project").ok_or_else(bad)?;
+    project.parse::<Name>().map_err(|_| bad())?;
+    let text = word("text").ok_or_else(bad)?;
+    // Whatever comes of it comes of applying it.
+    if let Some(kind) = document.get_mut("kind") {
+        *kind = "apply".into();
+    }
     Ok(Saved {
-        token: word("plan_token").ok_or_else(bad)?,
-        project: word("project").ok_or_else(bad)?,
-        text: word("text").ok_or_else(bad)?,
-        is_empty: changes.ok_or_else(bad)?.is_empty(),
+        token,
+        project,
+        text,
+        is_empty,
         document,
     })
 }

@@ -211,19 +211,20 @@ fn generations(
 
 fn row(generation: &Generation) -> Vec<String> {
     let summary = generation.summary.unwrap_or_default();
-    let mut changes = vec![
-        format!("+{}", summary.create + summary.revive),
-        format!("~{}", summary.update),
-        format!("-{}", summary.delete),
-    ];
-    for (sign, count) in [
-        (">", summary.rename),
-        ("<=", summary.adopt),
-        (".", summary.release),
-        ("!", summary.drifted),
+    let mut changes = format!(
+        "+{} ~{} -{}",
+        summary.create + summary.revive,
+        summary.update,
+        summary.delete
+    );
+    for (count, what) in [
+        (summary.rename, "renamed"),
+        (summary.adopt, "adopted"),
+        (summary.release, "released"),
+        (summary.drifted, "changed past the files before"),
     ] {
         if count > 0 {
-            changes.push(format!("{sign}{count}"));
+            changes.push_str(&format!(", {count} {what}"));
         }
     }
     vec![
@@ -240,7 +241,7 @@ fn row(generation: &Generation) -> Vec<String> {
             .as_ref()
             .map(revision)
             .unwrap_or_default(),
-        changes.join(" "),
+        changes,
     ]
 }
 

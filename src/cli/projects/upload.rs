@@ -78,6 +78,8 @@ pub(super) async fn upload(client: &Client, desired: &Desired) -> Result<PlanReq
         project: desired.project.to_string(),
         upload_id,
         project_digest: project,
+        project_file: wanted.project_source.file.clone(),
+        project_line: i32::try_from(wanted.project_source.line).unwrap_or(i32::MAX),
         moves: wanted.moves.iter().map(wire::to_move).collect(),
         ..PlanRequest::default()
     })

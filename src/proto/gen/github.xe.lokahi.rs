@@ -935,6 +935,11 @@ pub struct PlanRequest {
     /// Checks that are made tell nobody that they were down from the start.
     #[prost(bool, tag = "11")]
     pub quiet_start: bool,
+    /// Where the root's own block stands.
+    #[prost(string, tag = "12")]
+    pub project_file: ::prost::alloc::string::String,
+    #[prost(int32, tag = "13")]
+    pub project_line: i32,
 }
 impl ::prost::Name for PlanRequest {
     const NAME: &'static str = "PlanRequest";
@@ -1245,6 +1250,11 @@ pub struct Change {
     /// past the files already, and they do not declare it any more.
     #[prost(message, optional, tag = "10")]
     pub restorable_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Where the `removed` block stands that says so, if one does.
+    #[prost(string, tag = "11")]
+    pub block_file: ::prost::alloc::string::String,
+    #[prost(int32, tag = "12")]
+    pub block_line: i32,
 }
 /// Nested message and enum types in `Change`.
 pub mod change {
@@ -1751,6 +1761,9 @@ pub struct Explanation {
     /// Its newest transitions, newest first.
     #[prost(message, repeated, tag = "6")]
     pub told: ::prost::alloc::vec::Vec<Told>,
+    /// Of one that was deleted: there is no state then, and status.check is as it was.
+    #[prost(message, optional, tag = "7")]
+    pub deleted: ::core::option::Option<Deleted>,
 }
 impl ::prost::Name for Explanation {
     const NAME: &'static str = "Explanation";
@@ -1760,6 +1773,36 @@ impl ::prost::Name for Explanation {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.Explanation".into()
+    }
+}
+/// Deleted says how a check came to its end.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Deleted {
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The principal, and why, as it said.
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The generation that did it; absent where a call of the API did.
+    #[prost(message, optional, tag = "4")]
+    pub generation: ::core::option::Option<Generation>,
+    /// Until when it can be brought back. Absent: not any more.
+    #[prost(message, optional, tag = "5")]
+    pub restorable_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// The live check that has its name by now.
+    #[prost(string, tag = "6")]
+    pub name_taken_by: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Deleted {
+    const NAME: &'static str = "Deleted";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Deleted".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Deleted".into()
     }
 }
 /// Told is a transition and who was told of it.

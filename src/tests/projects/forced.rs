@@ -110,6 +110,27 @@ async fn a_forced_delete_is_shown_and_undone() {
 }
 
 #[tokio::test]
+async fn what_is_protected_is_not_deleted_by_force_either() {
+    let protect = "lifecycle {\n    prevent_destroy = true\n  }";
+    let shop = Shop::with(&(check("web", protect) + &check("mail", ""))).await;
+    let id = shop.id("web").await;
+    let delete = ["delete", "shop/web", "--force", "--reason", WHY];
+    let refused = shop.ctl(&delete).await;
+    assert_eq!(refused.code, 4, "{}", refused.words);
+    insta::assert_snapshot!(refused.words.replace(&id, "ID"), @r"
+    error: failed_precondition: the check web has prevent_destroy, and is not deleted by force either; to have it quiet now: lokahictl put ID --disable --force --reason WHY; to have it gone: declare prevent_destroy = false at shop.hcl:5 of the project shop, apply that, and delete it then
+    hint: edit shop.hcl:5, then run: lokahictl apply
+    ");
+    let quiet = ["put", &id, "--disable", "--force", "--reason", WHY];
+    shop.good(&quiet).await;
+    assert!(shop.check("shop", "web").await.unwrap().disabled);
+    shop.folder.write(&(check("web", "") + &check("mail", "")));
+    shop.apply().await;
+    shop.good(&delete).await;
+    assert!(shop.check("shop", "web").await.is_none());
+}
+
+#[tokio::test]
 async fn what_was_deleted_past_the_files_and_then_dropped_from_them_is_over() {
     let shop = shop().await;
     let delete = ["delete", "shop/mail", "--force", "--reason", WHY];

@@ -77,6 +77,29 @@ async fn a_raised_limit_counts_from_the_next_apply() {
 }
 
 #[tokio::test]
+async fn the_line_of_a_removed_block_and_of_the_project_is_cited() {
+    let shop = Shop::with(&checks(0..2, "")).await;
+    let root = "# ours\nlokahi {\n  project     = \"shop\"\n  max_deletes = 8\n}\n\n";
+    let removed = "removed {\n  from = check.c1\n}\n";
+    shop.folder
+        .write_file("shop.hcl", &(root.to_owned() + &checks(0..1, "")));
+    shop.folder.write_file("gone.hcl", removed);
+    let planned = shop.plan(&[]).await;
+    let heads = planned.out.lines().filter(|line| line.contains("FOLDER"));
+    let heads: Vec<&str> = heads.collect();
+    insta::assert_snapshot!(heads.join("\n"), @r"
+    # project.shop will be updated in place        FOLDER/shop.hcl:2
+    - check.c1 will be deleted                     FOLDER/gone.hcl:1 (was FOLDER/shop.hcl:10)
+    ");
+    let document = shop.document(&[]).await;
+    let places = document["changes"].as_array().unwrap().iter();
+    let places: Vec<_> = places
+        .map(|change| (&change["source"], &change["block"]))
+        .collect();
+    insta::assert_snapshot!(serde_json::to_string(&places).unwrap(), @r#"[[{"file":"shop.hcl","line":2},null],[{"file":"shop.hcl","line":10},{"file":"gone.hcl","line":1}]]"#);
+}
+
+#[tokio::test]
 async fn nothing_declared_is_held_and_nothing_but_its_flag_helps() {
     let shop = Shop::with(&checks(0..2, "")).await;
     shop.folder.write("");

@@ -111,6 +111,39 @@ async fn the_files_of_another_folder() {
 }
 
 #[tokio::test]
+async fn a_project_under_another_name() {
+    let shop = Shop::start().await;
+    shop.folder.init("https://git.example.com/ops.git");
+    shop.folder.write(&checks(0..3, ""));
+    shop.folder.commit();
+    shop.apply().await;
+    let named = |name: &str, rest: &str| {
+        let root = format!("lokahi {{\n  project = \"{name}\"\n}}\n\n{rest}");
+        shop.folder.write_file("shop.hcl", &root);
+        shop.folder.commit();
+    };
+    named(
+        "store",
+        &(checks(0..2, "") + &checks(2..4, "every = \"5s\"")),
+    );
+    let planned = shop.plan(&["--fail-on", "warning"]).await;
+    assert_eq!(planned.code, 3);
+    let warning = planned.out.lines().find(|line| line.starts_with("warning"));
+    insta::assert_snapshot!(warning.unwrap(), @r#"warning: the project shop comes from the same folder of this repository, and 2 of its 3 checks are declared here as they are: both projects will probe them and tell of them. If shop became store: keep the name shop in the files, and everything keeps its history; or end shop after this by applying a folder that declares nothing but project = "shop", with --allow-empty"#);
+    shop.apply().await;
+    // As it says.
+    named("shop", "");
+    assert_eq!(shop.try_apply(&["--allow-empty"]).await.code, 0);
+    assert!(shop.check("shop", "c0").await.is_none());
+    assert!(shop.check("store", "c0").await.is_some());
+    // Another project of one root, by its variables say, has checks of its own.
+    let other = checks(0..4, "").replace("example.com", "example.net");
+    named("test", &other);
+    let planned = shop.plan(&["--fail-on", "warning"]).await;
+    assert_eq!(planned.code, 0, "{}", planned.out);
+}
+
+#[tokio::test]
 async fn half_of_the_files_gone() {
     let shop = Shop::start().await;
     shop.folder.write("");

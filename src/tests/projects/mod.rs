@@ -6,6 +6,7 @@ mod racing;
 mod guards;
 mod merges;
 mod tombstones;
+mod ended;
 mod names;
 mod adopting;
 mod forced;

@@ -186,6 +186,78 @@ async fn two_checks_change_names() {
 }
 
 #[tokio::test]
+async fn half_of_a_swap_is_refused_with_the_other_half() {
+    let server = Server::start().await;
+    let client = server.client();
+    let (one, two) = (
+        spec("http://one.example.com/"),
+        spec("http://two.example.com/"),
+    );
+    let before = Declaring::new("shop").check("one", one.clone());
+    let before = before.check("two", two.clone());
+    before.apply(&client).await.unwrap();
+    let mut swapped = Declaring::new("shop").check("one", two).check("two", one);
+    for (from, to) in [("check.one", "check.two"), ("check.two", "check.one")] {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let spec = Move::Moved { from, to };
+        let source = Default::default();
+        swapped.desired.moves.push(Declared { spec, source });
+    }
+    swapped.request.targets = vec!["check.two".to_owned()];
+    let half = swapped.plan(&client).await.unwrap_err().to_string();
+    insta::assert_snapshot!(half, @"invalid_argument: targets: check.two is live, and this plan leaves it as it is while something else becomes check.two: with --target check.one, too, it becomes check.one; or plan without --target");
+    swapped.request.targets.push("check.one".to_owned());
+    let both = swapped.plan(&client).await.unwrap();
+    assert_eq!(apply(&client, &both).await.unwrap().generation, 2);
+}
+
+#[tokio::test]
+async fn of_two_that_become_one_the_nearer_does_and_the_other_is_named() {
+    let shop = Shop::with(&(check("zoo", "") + &check("web", ""))).await;
+    let (zoo, web) = (shop.id("zoo").await, shop.id("web").await);
+    let front = check("web", "").replace("\"web\"", "\"front\"");
+    let moves = moved("check.zoo", "check.web") + &moved("check.web", "check.front");
+    shop.folder.write(&(front + &moves));
+    let planned = shop.plan(&["--fail-on", "warning"]).await;
+    assert_eq!(planned.code, 3);
+    let warning = planned.out.lines().find(|line| line.starts_with("warning"));
+    insta::assert_snapshot!(warning.unwrap(), @"warning: the moved blocks lead from check.web and from check.zoo to check.front, and both are live: the first becomes it, and check.zoo is planned by its own name");
+    shop.apply().await;
+    assert_eq!(shop.id("front").await, web);
+    assert!(shop.server.client().get(&zoo).await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_deleted_past_the_files_comes_back_under_its_new_name() {
+    let shop = Shop::with(&(check("web", "") + &check("dns", ""))).await;
+    let id = shop.id("web").await;
+    let delete = ["delete", "shop/web", "--force", "--reason", "it floods"];
+    shop.good(&delete).await;
+    let front = check("web", "").replace("\"web\"", "\"front\"");
+    let all = front + &moved("check.web", "check.front") + &check("dns", "");
+    shop.folder.write(&all);
+    let planned = shop.plan(&[]).await;
+    let first: Vec<&str> = planned.out.lines().collect();
+    assert_eq!(
+        first[0],
+        "  + check.web -> check.front will be brought back, with its history        FOLDER/shop.hcl:5"
+    );
+    assert_eq!(
+        first.last(),
+        Some(&"Plan: 1 to add, 0 to change, 0 to delete.   generation 1 -> 2")
+    );
+    shop.apply().await;
+    assert_eq!(shop.id("front").await, id);
+    assert_eq!(shop.plan(&["--detailed-exitcode"]).await.code, 0);
+    // Nothing of its old name is left to be told of.
+    let back = shop
+        .good(&["rollback", "shop", "1", "--auto-approve"])
+        .await;
+    assert!(back.contains("check.front -> check.web"), "{back}");
+    assert_eq!(shop.id("web").await, id);
+}
+
+#[tokio::test]
 async fn a_receiver_is_renamed_with_what_waits_for_it() {
     let shop = Shop::with(&(HOOK.to_owned() + &check("web", NOTIFY))).await;
     let id = async |name: &str| -> Option<Uuid> {
@@ -237,7 +309,7 @@ async fn what_is_released_lives_on_with_the_api() {
         .write(&(hook + &check("dns", NOTIFY) + &release));
     let planned = shop.plan(&[]).await;
     insta::assert_snapshot!(planned.out, @r"
-      . check.web will belong to the API        (was FOLDER/shop.hcl:9)
+      . check.web will belong to the API        FOLDER/shop.hcl:16 (was FOLDER/shop.hcl:9)
     Plan: 0 to add, 0 to change, 0 to delete, 1 to release.   generation 1 -> 2
     ");
     shop.apply().await;
@@ -276,6 +348,46 @@ async fn what_was_released_is_exported_as_it_is() {
         (web.disabled, web.webhook_url.as_str()),
         (false, "http://hook.example.com/")
     );
+}
+
+#[tokio::test]
+async fn a_name_that_the_api_has_given_is_not_given_twice() {
+    let shop = Shop::with(&(check("web", "") + &check("dns", ""))).await;
+    let id = shop.id("web").await;
+    let create = ["create", "-u", "http://a.example.com/", "--name", "web"];
+    shop.good(&create).await;
+    let release = removed("check.web", "release");
+    shop.folder.write(&(check("dns", "") + &release));
+    let planned = shop.plan(&[]).await;
+    let warning = planned.out.lines().find(|line| line.starts_with("warning"));
+    insta::assert_snapshot!(warning.unwrap().replace(&id, "ID"), @r#"warning: the API has another check "web": check.web is called by its id there, ID; give it another name first if it needs one"#);
+    shop.apply().await;
+    let found = shop.server.client().get(&id).await.unwrap();
+    assert_eq!((found.project.as_str(), found.name.as_str()), ("api", ""));
+}
+
+#[tokio::test]
+async fn a_protected_check_may_be_released_and_stays_protected_from_files() {
+    let protect = "lifecycle {\n    prevent_destroy = true\n  }";
+    let web = check("web", protect);
+    let shop = Shop::with(&(web.clone() + &check("dns", ""))).await;
+    let id = shop.id("web").await;
+    shop.folder
+        .write(&(check("dns", "") + &removed("check.web", "release")));
+    shop.apply().await;
+    // Taken back it is as it was, without a difference.
+    let import = format!("import {{\n  id = \"{id}\"\n  to = check.web\n}}\n\n");
+    shop.folder.write(&(web + &check("dns", "") + &import));
+    let document = shop.document(&[]).await;
+    assert_eq!(document["changes"][0]["fields"], json!([]));
+    shop.apply().await;
+    shop.folder.write(&check("dns", ""));
+    assert_eq!(shop.try_apply(&[]).await.code, 4);
+    // While it belongs to the API, whoever may change that may delete it.
+    shop.folder
+        .write(&(check("dns", "") + &removed("check.web", "release")));
+    shop.apply().await;
+    shop.good(&["delete", "api/web"]).await;
 }
 
 #[tokio::test]

@@ -95,7 +95,12 @@ async fn history_tells_who_did_what() {
     shop.apply().await;
     shop.folder.write(&(check("web", "") + &check("mail", "")));
     shop.apply().await;
+    let put = ["put", "shop/web", "-e", "5", "--force", "--reason", "x"];
+    shop.good(&put).await;
     shop.good(&["rollback", "shop", "1", APPROVE]).await;
+    let front = check("web", "").replace("\"web\"", "\"front\"");
+    shop.folder.write(&(front + &moved("web", "front")));
+    shop.apply().await;
     let table = shop.good(&["history", "shop", "--output", "table"]).await;
     let time = |word: &str| word.starts_with("20") || word == "UTC" || word.contains(':');
     let rows = table.lines().map(|line| {
@@ -108,15 +113,16 @@ async fn history_tells_who_did_what() {
     });
     insta::assert_snapshot!(rows.collect::<String>(), @r"
     GENERATION KIND AT BY REVISION CHANGES
-    3 rollback anonymous +0 ~0 -1
+    4 apply anonymous main@SHA* +0 ~0 -0, 1 renamed
+    3 rollback anonymous +0 ~1 -1, 1 changed past the files before
     2 apply anonymous main@SHA* +1 ~0 -0
     1 apply anonymous main@SHA +1 ~0 -0
     ");
-    let two = ["history", "shop", "-c", "2", "--output", "json"];
+    let two = ["history", "shop", "-c", "3", "--output", "json"];
     let two: Value = serde_json::from_str(&shop.good(&two).await).unwrap();
     let generations = two["generations"].as_array().unwrap();
-    assert_eq!(generations.len(), 2);
-    let second = &generations[1]["revision"];
+    assert_eq!(generations.len(), 3);
+    let second = &generations[2]["revision"];
     assert_eq!(
         (&second["sha"], &second["dirty"]),
         (&json!(sha), &json!(true))

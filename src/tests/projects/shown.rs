@@ -88,6 +88,7 @@ async fn a_bot_reads_a_document() {
             "create"
           ],
           "address": "dns",
+          "block": null,
           "drift": null,
           "fields": [],
           "from": null,
@@ -104,6 +105,7 @@ async fn a_bot_reads_a_document() {
             "update"
           ],
           "address": "web",
+          "block": null,
           "drift": null,
           "fields": [
             {
@@ -135,6 +137,7 @@ async fn a_bot_reads_a_document() {
             "delete"
           ],
           "address": "mail",
+          "block": null,
           "drift": null,
           "fields": [],
           "from": null,
@@ -151,6 +154,7 @@ async fn a_bot_reads_a_document() {
             "delete"
           ],
           "address": "oncall",
+          "block": null,
           "drift": null,
           "fields": [],
           "from": null,
@@ -325,6 +329,25 @@ async fn a_saved_plan_that_is_not_so_any_more_is_stale() {
     );
 }
 
+#[tokio::test]
+async fn a_saved_plan_of_others_tells_the_terminal_nothing() {
+    let shop = Shop::with(&check("web", "")).await;
+    shop.folder.write(&check("web", "every = \"5s\""));
+    let file = shop.folder.file("shop.plan");
+    shop.plan(&["--save", &file]).await;
+    let saved = std::fs::read_to_string(&file).unwrap();
+    let mut document: Value = serde_json::from_str(&saved).unwrap();
+    document["text"] = json!("No changes.\u{1b}[8m\r\n\u{9b}2K  kept\n");
+    std::fs::write(&file, document.to_string()).unwrap();
+    let asked = shop.ctl(&["apply", "--plan", &file]).await;
+    assert_eq!(asked.code, 7, "{}", asked.words);
+    assert_eq!(asked.out, "No changes.\u{fffd}[8m\n\u{fffd}2K  kept\n");
+    document["project"] = json!("shop\u{1b}[8m");
+    std::fs::write(&file, document.to_string()).unwrap();
+    let asked = shop.ctl(&["apply", "--plan", &file]).await;
+    assert_eq!((asked.code, asked.out.as_str()), (64, ""));
+}
+
 /// Passes calls on, and loses the first answer to an apply.
 async fn lossy(to: &str, supervisor: &Supervisor) -> (String, Arc<AtomicUsize>) {
     let applies = Arc::new(AtomicUsize::new(0));
@@ -389,7 +412,10 @@ async fn a_saved_plan_for_a_program_is_a_document_however_it_ends() {
     ];
     save().await;
     let nothing: Value = serde_json::from_str(&shop.good(&apply).await).unwrap();
-    assert_eq!(nothing["applied"], json!(false));
+    assert_eq!(
+        (&nothing["kind"], &nothing["applied"]),
+        (&json!("apply"), &json!(false))
+    );
     shop.folder.write(&super::checks(4..5, ""));
     save().await;
     let held = shop.ctl(&apply).await;

@@ -51,7 +51,7 @@ async fn after_seven_days_it_is_somebody_else() {
     sqlx::query(long_ago).execute(&mut *conn).await.unwrap();
     let late = shop.ctl(&["restore", "shop", "web"]).await;
     assert_eq!(late.code, 1);
-    insta::assert_snapshot!(late.words, @"error: not_found: check.web was not deleted within the last seven days, or lives");
+    insta::assert_snapshot!(late.words, @"error: not_found: check.web was not deleted within the last seven days: nothing is left to bring back");
     shop.folder.write(&(check("web", "") + &check("mail", "")));
     shop.apply().await;
     assert_ne!(shop.id("web").await, id);
@@ -89,6 +89,8 @@ async fn restore_brings_back_what_is_named_and_nothing_else() {
         .ctl(&["restore", "shop", "web", "--auto-approve"])
         .await;
     assert_eq!(twice.code, 1, "what lives cannot come back");
+    let id = shop.id("web").await;
+    insta::assert_snapshot!(twice.words.replace(&id, "ID"), @"error: already_exists: check.web was not deleted: ID is live under that name, and no file declares it");
     // The files have not changed: the next apply would take it away again, and says so.
     let planned = shop.plan(&[]).await;
     assert!(
@@ -99,13 +101,38 @@ async fn restore_brings_back_what_is_named_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn who_took_the_name_meanwhile_is_named() {
+    let shop = Shop::with(&(check("web", "") + &check("mail", ""))).await;
+    let id = shop.id("web").await;
+    shop.folder.write(&check("mail", ""));
+    shop.apply().await;
+    // What was mail is called web.
+    let renamed = check("mail", "").replace("\"mail\"", "\"web\"");
+    let moved = "moved {\n  from = check.mail\n  to   = check.web\n}\n";
+    shop.folder.write(&(renamed + moved));
+    shop.apply().await;
+    let other = shop.id("web").await;
+    let taken = shop.ctl(&["restore", "shop", "web"]).await;
+    assert_eq!(taken.code, 1);
+    insta::assert_snapshot!(taken.words.replace(&other, "OTHER"), @"error: already_exists: check.web cannot come back as check.web: OTHER is live under that name, declared at shop.hcl:5; bring it back under another name: lokahictl restore shop check.web --as NAME");
+    let restore = ["restore", "shop", "web", "--as", "site", "--auto-approve"];
+    shop.good(&restore).await;
+    assert_eq!(shop.id("site").await, id);
+}
+
+#[tokio::test]
 async fn what_comes_back_may_have_another_name() {
     let shop = Shop::with(&(check("web", "") + &check("mail", ""))).await;
     let id = shop.id("web").await;
     shop.folder.write(&check("mail", ""));
     shop.apply().await;
+    let mail = shop.id("mail").await;
     let taken = ["restore", "shop", "web", "--as", "mail", "--auto-approve"];
-    assert_eq!(shop.ctl(&taken).await.code, 1);
+    let taken = shop.ctl(&taken).await;
+    assert_eq!(taken.code, 1);
+    insta::assert_snapshot!(taken.words.replace(&mail, "ID"), @"error: already_exists: check.web cannot come back as check.mail: ID is live under that name, declared at shop.hcl:10; bring it back under another name: lokahictl restore shop check.web --as NAME");
+    let wrong = shop.ctl(&["restore", "shop", "web", "--as", "No"]).await;
+    insta::assert_snapshot!(wrong.words, @r#"error: invalid_argument: restore: "No" is no name that it could have: [a-z][a-z0-9_-]*, at most 100 characters"#);
     let restore = ["restore", "shop", "web", "--as", "front", "--auto-approve"];
     shop.good(&restore).await;
     assert_eq!(shop.id("front").await, id);
@@ -139,7 +166,12 @@ async fn what_the_api_made_and_lost_comes_back_as_itself() {
     shop.good(&["delete", "blog"]).await;
     shop.good(&create).await;
     let taken = shop.ctl(&["restore", "api", &before.id]).await;
-    insta::assert_snapshot!(taken.words, @r#"error: already_exists: a check named "blog" exists by now; restore it as another one"#);
+    let other = shop.check("api", "blog").await.unwrap().id;
+    let words = taken
+        .words
+        .replace(&before.id, "ID")
+        .replace(&other, "OTHER");
+    insta::assert_snapshot!(words, @r#"error: already_exists: another check, OTHER, is called "blog" by now; bring this one back under another name: lokahictl restore api ID --as NAME"#);
     let out = shop
         .good(&["restore", "api", &before.id, "--as", "old"])
         .await;
@@ -147,4 +179,5 @@ async fn what_the_api_made_and_lost_comes_back_as_itself() {
     assert_eq!(out, said);
     let lives = shop.ctl(&["restore", "api", "old"]).await;
     assert_eq!(lives.code, 1, "{}", lives.out);
+    insta::assert_snapshot!(lives.words.replace(&before.id, "ID"), @r#"error: already_exists: "old" was not deleted: the check ID is live"#);
 }

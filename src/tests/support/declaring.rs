@@ -31,6 +31,7 @@ impl Declaring {
                 checks: Default::default(),
                 webhooks: Default::default(),
                 project_spec: ProjectSpec::default(),
+                project_source: SourceLine::default(),
                 moves: Vec::new(),
             },
             request: PlanRequest::default(),
