@@ -114,9 +114,6 @@ pub enum ApplyError {
     /// Two are to come back as one.
     #[error("{0} is to come back twice")]
     RestoredTwice(String),
-    /// No file could declare it.
-    #[error("{0:?} is no name that it could have: [a-z][a-z0-9_-]*, at most 100 characters")]
-    RestoredAs(String),
     /// What is stored cannot be read.
     #[error("a stored spec cannot be read")]
     Stored {

@@ -10,7 +10,6 @@ use super::propose::Wish;
 use crate::clock;
 use crate::model::change::Kind;
 use crate::model::desired::{Declared, Move, ProjectSpec, Removal, SourceLine};
-use crate::model::name::{Address, Name};
 use crate::plan::RESTORABLE;
 use crate::spec::{Digest, encode_project};
 use crate::store::Connection;
@@ -153,13 +152,6 @@ pub async fn restore(
             "" => address,
             to => to.strip_prefix("check.").unwrap_or(to),
         };
-        let valid = match kind {
-            Kind::Check => to.parse::<Address>().is_ok(),
-            _ => to.parse::<Name>().is_ok(),
-        };
-        if !valid {
-            return Err(ApplyError::RestoredAs(to.to_owned()));
-        }
         let asked = [address.to_owned()];
         let found = tombstone_find(conn, project.id, kind, &asked, since).await?;
         let at = |name: &str| live.get(&(kind, name.to_owned())).cloned();

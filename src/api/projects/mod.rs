@@ -139,9 +139,7 @@ fn refused(error: ApplyError) -> ApiError {
         ApplyError::Lives { .. } | ApplyError::NameLives(_) => {
             TwirpError::new(Code::AlreadyExists, text).into()
         }
-        ApplyError::RestoredTwice(_) | ApplyError::RestoredAs(_) => {
-            TwirpError::argument("restore", text).into()
-        }
+        ApplyError::RestoredTwice(_) => TwirpError::argument("restore", text).into(),
         ApplyError::Store(error) => error.into(),
         error @ ApplyError::Stored { .. } => ApiError::Apply(error),
     }
