@@ -54,6 +54,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
             && stored.state != State::Init
             && is_stale(since, spec.every, spec.timeout, now),
         disabled: !spec.enabled,
+        description: spec.description.clone(),
         degraded: stored.state == State::Up && stored.degraded,
         ..lokahi::Check::default()
     }

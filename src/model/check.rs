@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::model::auth::Auth;
-use crate::model::dial::{ConnectTo, HttpVersion, IpFamily, Redirects};
+use crate::model::dial::{Close, ConnectTo, HttpVersion, IpFamily, Redirects};
 use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
 use crate::model::pattern::Pattern;
@@ -284,6 +284,7 @@ pub struct CheckSpec {
     pub connect_to: Option<ConnectTo>,
     /// The only one that is spoken; absent: what both sides can, the newest first.
     pub http_version: Option<HttpVersion>,
+    pub close: Close,
     pub tls: TlsSpec,
     pub auth: Option<Auth>,
     pub every: Every,
@@ -294,6 +295,8 @@ pub struct CheckSpec {
     pub warns: Vec<Assert>,
     pub confirm: Confirm,
     pub labels: BTreeMap<String, String>,
+    /// What it is, for people; at most [`CheckSpec::MAX_DESCRIPTION`] bytes.
+    pub description: String,
     pub playbook_url: Option<HttpUrl>,
     /// The implicit receiver.
     pub webhook: Option<WebhookSpec>,
@@ -312,6 +315,8 @@ impl CheckSpec {
     pub const MAX_BODY: usize = 64 * 1024;
     /// The longest name of a host with its port, in bytes.
     pub const MAX_NAME: usize = 300;
+    /// The longest description, in bytes.
+    pub const MAX_DESCRIPTION: usize = 1024;
     /// The most labels.
     pub const MAX_LABELS: usize = 64;
     /// The most receivers.
@@ -332,6 +337,7 @@ impl CheckSpec {
             ip_family: None,
             connect_to: None,
             http_version: None,
+            close: Close::default(),
             tls: TlsSpec::default(),
             auth: None,
             every: Every::DEFAULT,
@@ -340,6 +346,7 @@ impl CheckSpec {
             warns: Vec::new(),
             confirm: Confirm::default_for(Every::DEFAULT),
             labels: BTreeMap::new(),
+            description: String::new(),
             playbook_url: None,
             webhook: None,
             receivers: Vec::new(),

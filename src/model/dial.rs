@@ -76,6 +76,39 @@ impl FromStr for HttpVersion {
     }
 }
 
+/// How a connection ends once the answer was read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Close {
+    /// As the server ends it; by a reset only if it does not within a moment.
+    #[default]
+    Normal,
+    /// By a reset, at once.
+    Reset,
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Normal => "normal",
+            Self::Reset => "rst",
+        })
+    }
+}
+
+impl FromStr for Close {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "normal" => Ok(Self::Normal),
+            "rst" => Ok(Self::Reset),
+            _ => Err(InvalidValue::Other(
+                "is neither \"normal\" nor \"rst\"".into(),
+            )),
+        }
+    }
+}
+
 /// `HOST` or `HOST:PORT`: where a connection goes instead of where the URL says.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectTo {

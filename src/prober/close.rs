@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use crate::model::dial::Close;
+
 /// How long the server's end is waited for.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// The most that is read past the answer.
@@ -15,23 +17,34 @@ const MAX_REST: usize = 64 * 1024;
 /// Connections whose answers have been read whole: one, and one more for each redirect.
 #[derive(Debug, Default)]
 #[must_use = "dropping it closes first"]
-pub struct Closing(Vec<TcpStream>);
+pub struct Closing {
+    streams: Vec<TcpStream>,
+    /// How they are closed.
+    close: Close,
+}
 
 impl Closing {
+    pub(super) fn new(close: Close) -> Self {
+        Self {
+            streams: Vec::new(),
+            close,
+        }
+    }
+
     pub(super) fn push(&mut self, stream: TcpStream) {
-        self.0.push(stream);
+        self.streams.push(stream);
     }
 
     /// Those of another one, too.
     pub(super) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+        self.streams.append(&mut other.streams);
     }
 
     /// Waits for the server's end at most 20 ms, then closes: normally if it has come, by a
-    /// reset if not.
+    /// reset if not. Who wants a reset waits for nothing.
     pub async fn finish(self) {
-        for stream in self.0 {
-            if !ended(&stream).await {
+        for stream in self.streams {
+            if self.close == Close::Reset || !ended(&stream).await {
                 abort(&stream);
             }
         }

@@ -15,7 +15,7 @@ use super::trust;
 use crate::egress::veil::Veil;
 use crate::model::auth::Auth;
 use crate::model::check::CheckSpec;
-use crate::model::dial::{HttpVersion, Redirects};
+use crate::model::dial::{Close, HttpVersion, Redirects};
 use crate::model::secret::{Asking, SecretUse};
 use crate::model::tls::TlsSpec;
 
@@ -30,6 +30,7 @@ pub struct Prepared {
     pub(super) warns: Asserts,
     pub(super) dial: Dial,
     pub(super) redirects: Redirects,
+    pub(super) close: Close,
     pub(super) http_version: Option<HttpVersion>,
     tls: Tls,
 }
@@ -98,6 +99,7 @@ impl Prepared {
             warns: Asserts::new("warn", &spec.warns),
             dial: Dial::new(spec),
             redirects: spec.redirects,
+            close: spec.close,
             http_version: spec.http_version,
             tls: match (&spec.tls, spec.http_version) {
                 (tls, None) if *tls == TlsSpec::default() => Tls::Shared,

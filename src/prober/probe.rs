@@ -148,7 +148,10 @@ pub async fn begin(
     let started_at = clock::now();
     let begun = clock::monotonic();
     let mut deadline = pin!(tokio::time::sleep_until((begun + check.timeout).into()));
-    let mut trace = Trace::default();
+    let mut trace = Trace {
+        closing: Closing::new(check.close),
+        ..Trace::default()
+    };
     let search = Search::new(check.asserts.texts().chain(check.warns.texts()));
     let need_body = check.asserts.need_body() || check.warns.need_body();
     let mut reading = Reading::new(search, need_body);

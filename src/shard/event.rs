@@ -82,6 +82,7 @@ fn check(story: &Story<'_>) -> lokahi::Check {
             WebhookFormat::Protobuf => lokahi::WebhookFormat::Protobuf.into(),
             WebhookFormat::Json => lokahi::WebhookFormat::Json.into(),
         },
+        description: spec.description.clone(),
         every: i32::try_from(spec.every.seconds()).unwrap_or(i32::MAX),
         playbook_url: spec
             .playbook_url

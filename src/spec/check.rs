@@ -7,7 +7,7 @@ use prost::Message as _;
 use super::webhook::{format_from, format_number};
 use super::{InField as _, SpecError, VERSION, access, assert, check_header, text};
 use crate::model::check::{Assert, CheckSpec, Confirm, Every, Method, Timeout};
-use crate::model::dial::{ConnectTo, IpFamily, Redirects};
+use crate::model::dial::{Close, ConnectTo, IpFamily, Redirects};
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::WebhookSpec;
 use crate::proto::internal;
@@ -31,6 +31,8 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
         timeout_milliseconds: spec.timeout.milliseconds(),
         asserts: spec.asserts.iter().map(assert::encode).collect(),
         warns: spec.warns.iter().map(assert::encode).collect(),
+        description: spec.description.clone(),
+        close_by_reset: spec.close == Close::Reset,
         confirm: Some(internal::Confirm {
             failures: spec.confirm.failures.into(),
             successes: spec.confirm.successes.into(),
@@ -86,6 +88,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     limit(wire.labels.len(), CheckSpec::MAX_LABELS).in_field("labels")?;
     limit(wire.receivers.len(), CheckSpec::MAX_RECEIVERS).in_field("notify")?;
     limit(wire.asserts.len(), CheckSpec::MAX_ASSERTS).in_field("assert")?;
+    limit(wire.description.len(), CheckSpec::MAX_DESCRIPTION).in_field("description")?;
     limit(wire.warns.len(), CheckSpec::MAX_ASSERTS).in_field("warn")?;
     for (key, value) in &wire.labels {
         valid_label(key, value).in_field("labels")?;
@@ -119,6 +122,11 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             .in_field("timeout")?,
         asserts,
         warns: list(wire.warns, assert::decode)?,
+        description: wire.description,
+        close: match wire.close_by_reset {
+            true => Close::Reset,
+            false => Close::Normal,
+        },
         confirm: Confirm {
             failures: within(confirm.failures, Confirm::MAX).in_field("confirm.failures")?,
             successes: within(confirm.successes, Confirm::MAX).in_field("confirm.successes")?,
@@ -232,6 +240,8 @@ mod tests {
                 error_message: Some("\"it is not\"".into()),
             }],
             warns: Vec::new(),
+            description: String::new(),
+            close: Close::Normal,
             confirm: Confirm {
                 failures: 3,
                 successes: 2,
@@ -257,6 +267,8 @@ mod tests {
                 certificate_valid_for: Some(Duration::from_secs(21 * 86_400)),
                 ..Assert::default()
             }],
+            description: "what it is".into(),
+            close: Close::Reset,
             ..full()
         };
         for spec in [full(), warned, CheckSpec::new("http://a/".parse().unwrap())] {

@@ -178,6 +178,21 @@ pub const CHECK: Block = Block {
             show: Show::Check(|spec| Literal::optional(spec.http_version)),
         },
         Attribute {
+            name: "close",
+            kind: "string",
+            default: "\"normal\"",
+            bounds: "\"normal\", \"rst\"",
+            about: "How a connection ends: as the server ends it, which is waited for 20 ms; or by a reset at once, which leaves nothing behind on either side and looks like an abort in some servers' logs.",
+            example: "\"rst\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let close = values::string(node, values::ANY)?.parse();
+                draft.check.close = values::placed(node, close)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::text(spec.close)),
+        },
+        Attribute {
             name: "labels",
             kind: "object of strings",
             default: "{}",
@@ -196,6 +211,21 @@ pub const CHECK: Block = Block {
                 Ok(())
             },
             show: Show::Check(|spec| expected::shown(&spec.labels, Literal::text)),
+        },
+        Attribute {
+            name: "description",
+            kind: "string",
+            default: "\"\"",
+            bounds: "1024 bytes",
+            about: "What the check is, for people; every event carries it.",
+            example: "\"The page that customers see first.\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let text = values::string(node, CheckSpec::MAX_DESCRIPTION)?;
+                draft.check.description = text.to_owned();
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::text(&spec.description)),
         },
         Attribute {
             name: "playbook_url",

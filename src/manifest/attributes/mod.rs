@@ -60,10 +60,8 @@ pub static LATER: &[(&str, &[&str])] = &[
         &[
             "proxy",
             "reuse_connection",
-            "close",
             "locations",
             "priority",
-            "description",
             "suppressed_by",
         ],
     ),

@@ -65,6 +65,12 @@ pub struct CheckSpec {
     /// What degrades it.
     #[prost(message, repeated, tag = "24")]
     pub warns: ::prost::alloc::vec::Vec<Assert>,
+    /// For people.
+    #[prost(string, tag = "25")]
+    pub description: ::prost::alloc::string::String,
+    /// Connections end with a reset, at once.
+    #[prost(bool, tag = "26")]
+    pub close_by_reset: bool,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";

@@ -165,6 +165,9 @@ pub struct Check {
     /// It is up, and a `warn` of it does not hold.
     #[prost(bool, tag = "35")]
     pub degraded: bool,
+    /// What it is, for people.
+    #[prost(string, tag = "36")]
+    pub description: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {

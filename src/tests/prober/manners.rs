@@ -6,7 +6,7 @@ use lokahi::egress::policy::AddressPolicy;
 use lokahi::egress::resolver::Resolver;
 use lokahi::egress::tls::Trust;
 use lokahi::model::check::{Assert, CheckSpec, Method};
-use lokahi::model::dial::{IpFamily, Redirects};
+use lokahi::model::dial::{Close, IpFamily, Redirects};
 use lokahi::prober::probe::ProbeContext;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -284,4 +284,32 @@ async fn a_server_that_does_not_close_is_left_by_a_reset() {
     assert_eq!(verdict(&observation), "up");
     let end = tokio::time::timeout(GENEROUS, ends.recv()).await.unwrap();
     assert_eq!(end, Some(Err(std::io::ErrorKind::ConnectionReset)));
+}
+
+#[tokio::test]
+async fn whoever_wants_a_reset_waits_for_nobody() {
+    let (tell, mut ends) = mpsc::unbounded_channel();
+    let site = Site::start(move |mut stream: TcpStream| {
+        let tell = tell.clone();
+        async move {
+            request(&mut stream).await;
+            stream.write_all(OK.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let end = stream.read(&mut [0; 16]).await;
+            tell.send(end.map_err(|error| error.kind())).unwrap();
+        }
+    })
+    .await;
+    for (close, expected) in [
+        (Close::Normal, Ok(0)),
+        (Close::Reset, Err(std::io::ErrorKind::ConnectionReset)),
+    ] {
+        let spec = CheckSpec {
+            close,
+            ..check(&site.url())
+        };
+        assert_eq!(verdict(&observe(&context(), &spec).await), "up");
+        let end = tokio::time::timeout(GENEROUS, ends.recv()).await.unwrap();
+        assert_eq!(end, Some(expected), "{close}");
+    }
 }
