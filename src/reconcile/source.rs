@@ -59,6 +59,16 @@ pub(super) enum SourceError {
     /// Another commit each time.
     #[error("another commit was checked out each time it was read")]
     Restless,
+    /// The commit has no such folder.
+    #[error(
+        "there is no folder {folder} in {reference} at {sha}; bring it back, or name another one \
+         in CHECKS_GIT"
+    )]
+    NoFolder {
+        folder: String,
+        reference: String,
+        sha: String,
+    },
     #[error(transparent)]
     Git(#[from] GitError),
 }
@@ -94,6 +104,13 @@ impl Source {
             }
             Self::Git(place, copies) => {
                 let tree = Mirror::new(place.clone(), copies.clone()).fetch()?;
+                if !tree.folder.is_dir() {
+                    return Err(SourceError::NoFolder {
+                        folder: place.folder.clone(),
+                        reference: tree.revision.reference,
+                        sha: tree.revision.sha.chars().take(10).collect(),
+                    });
+                }
                 let (loaded, strays) = load::whole(&tree.folder, inputs);
                 let roots = loaded.roots.into_iter().map(|(path, wanted)| {
                     let below = path.strip_prefix(&tree.folder).unwrap_or(&path);

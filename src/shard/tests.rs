@@ -165,6 +165,30 @@ fn what_comes_with_its_shard_keeps_its_phase_and_what_comes_anew_is_due_soon() {
 }
 
 #[test]
+fn what_was_never_probed_is_stale_when_two_probes_were_due_and_did_not_come() {
+    let stale = |board: &Board, seconds: u64| {
+        let mut stale = 0;
+        board.read(after(seconds), |seen| stale += u32::from(seen.stale));
+        stale
+    };
+    // Every minute, within 10 s: new, or enabled again after a life before.
+    for last_at in [None, Some(START - Duration::from_secs(86_400))] {
+        let mut new = check(1, |_| ());
+        new.health = Health {
+            last_at,
+            ..Health::new(START - Duration::from_secs(86_400))
+        };
+        let board = Board::default();
+        let shard = new.id.shard();
+        board.hold(&[HeldShard { shard, epoch: 1 }]);
+        board.put(new, Arrival::Changed, START);
+        assert_eq!([0, 60, 130, 131].map(|at| stale(&board, at)), [0, 0, 0, 1]);
+        // It is first due soon after it came, and so twice by then.
+        assert!(board.next_due().unwrap().0 < super::board::micros(after(10)).0);
+    }
+}
+
+#[test]
 fn an_event_shows_only_failures_of_the_question_that_it_is_about() {
     let board = board(check(1, |_| ()));
     let mut ledger = Ledger::default();

@@ -12,6 +12,7 @@ use super::refused;
 use super::standing::generation;
 use super::wish::{allowances, wish};
 use crate::clock;
+use crate::files::git::without_credentials;
 use crate::model::change::{Change, Summary};
 use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
@@ -41,8 +42,16 @@ const PAGE: usize = 1024 * 1024;
 const NO_PLAN: &str = "there is no such plan; plans are kept for seven days";
 
 /// Makes a plan and keeps it.
-pub(in crate::api) async fn plan(call: Call, asked: PlanRequest) -> Result<PlanResult, ApiError> {
+pub(in crate::api) async fn plan(
+    call: Call,
+    mut asked: PlanRequest,
+) -> Result<PlanResult, ApiError> {
     let name: Name = edit::argument("project", &asked.project)?;
+    if let Some(revision) = &mut asked.revision {
+        // The request is kept for its apply.
+        revision.remote = without_credentials(&revision.remote);
+        revision.ci_url = without_credentials(&revision.ci_url);
+    }
     let request = asked.encode_to_vec();
     let now = clock::now();
     let mut tx = call.state.store.begin().await?;

@@ -182,7 +182,7 @@ fn revision(wire: WireRevision) -> Result<Revision, TwirpError> {
         sha: short("revision.sha", revision.sha)?,
         remote: without_credentials(&short("revision.remote", revision.remote)?),
         path: short("revision.path", revision.path)?,
-        ci_url: short("revision.ci_url", revision.ci_url)?,
+        ci_url: without_credentials(&short("revision.ci_url", revision.ci_url)?),
         claimed_by: short("revision.claimed_by", revision.claimed_by)?,
         variables: match revision.variables.len() {
             0 | 32 => revision.variables,

@@ -10,8 +10,8 @@ use super::spec;
 use crate::support::declaring::{Declaring, apply};
 use crate::support::server::Server;
 
-/// As many plans as gitops wants: two for each of them.
-const ROUNDS: i32 = 500;
+/// As many as gitops wants, each with a plan of both.
+const ROUNDS: i32 = 1000;
 
 fn every(seconds: i32) -> CheckSpec {
     let every = Every::from_seconds(seconds.into()).unwrap();

@@ -15,6 +15,93 @@ fn tree(folder: &Folder, every: &str) {
 }
 
 #[tokio::test]
+async fn a_busy_repository_is_waited_for_and_named() {
+    let story = Story::begin(&[("web.hcl", &check("a", "60s"))], &[("RECONCILE", "off")]).await;
+    story.folder.git(&["init", "-q"]);
+    story.folder.commit("one");
+    let mut fleet = story.fleet;
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("RECONCILE", "apply");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let story = Story { fleet, ..story };
+    story.until_ready().await;
+    // As a git that was killed leaves it.
+    story.folder.write(".git/index.lock", "");
+    story.folder.write("web.hcl", &check("a", "30s"));
+    let words = story
+        .until_condition("Ready", false, "SourceUnavailable")
+        .await;
+    let lock = story.folder.text(".git/index.lock");
+    let expect = format!("git holds {lock}: it writes to the work tree; if no git runs there");
+    assert!(words.contains(&expect), "{words}");
+    assert!(
+        story.condition("Reconciling").await.status,
+        "it looks again"
+    );
+    assert_eq!(story.status().await.generation, 1, "nothing half written");
+    story.folder.remove(".git/index.lock");
+    story.until_ready().await;
+    until("it is applied", async || {
+        story.status().await.generation == 2
+    })
+    .await;
+    story
+        .until_told(&["project.failed SourceUnavailable", "project.failed."])
+        .await;
+}
+
+/// More than the kernel keeps of events that are nobody's business, while lokahid cannot take
+/// them: what comes after them is lost, and a word that something was lost is all there is.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_change_that_is_lost_in_a_full_queue_is_seen() {
+    use nix::sys::signal::{Signal, kill};
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events");
+    let limit: usize = limit.unwrap().trim().parse().unwrap();
+    // In a folder of its own: what happens beside a root is a hint, too.
+    let quiet = Folder::new();
+    quiet.write("checks/lokahi.hcl", "lokahi {\n  project = \"shop\"\n}\n");
+    quiet.write("checks/web.hcl", &check("a", "60s"));
+    let root = quiet.text("checks");
+    // Nothing but the word can make it look.
+    let settings = [("CHECKS_DIR", &*root), ("RECONCILE_INTERVAL", "1h")];
+    let story = Story::start(&[], &settings).await;
+    let until_generation = async |n: i64| {
+        until(&format!("generation {n} is in force"), async || {
+            story.condition("Ready").await.observed_generation == n
+        })
+        .await;
+    };
+    // It looks twice at first: before it watches, and then. Now it is told of each change.
+    until("it watches", async || {
+        story.fleet.metric("lokahi_reconcile_rounds_total").await >= 2.0
+    })
+    .await;
+    quiet.write("checks/web.hcl", &check("a", "45s"));
+    until_generation(2).await;
+    let lokahid = story.fleet.lokahid.pid();
+    let signal = |signal| kill(nix::unistd::Pid::from_raw(lokahid), signal).unwrap();
+    signal(Signal::SIGSTOP);
+    until("all of its threads stand still", async || {
+        let tasks = std::fs::read_dir(format!("/proc/{lokahid}/task")).unwrap();
+        tasks.flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat"));
+            stat.is_ok_and(|stat| stat.contains(") T "))
+        })
+    })
+    .await;
+    // In turns, or one event would stand for all. Reading is no hint.
+    for n in 0..=limit {
+        let name = if n % 2 == 0 { "web.hcl" } else { "lokahi.hcl" };
+        drop(std::fs::File::open(quiet.path().join("checks").join(name)).unwrap());
+    }
+    quiet.write("checks/web.hcl", &check("a", "30s"));
+    signal(Signal::SIGCONT);
+    until_generation(3).await;
+}
+
+#[tokio::test]
 async fn a_loop_of_checkouts_gives_whole_trees_only() {
     let story = Story::begin(&[], &[("RECONCILE", "off")]).await;
     let folder = &story.folder;

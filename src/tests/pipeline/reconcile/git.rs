@@ -150,6 +150,22 @@ async fn a_branch_that_is_removed_is_no_wish() {
 }
 
 #[tokio::test]
+async fn a_folder_that_a_commit_lacks_is_no_wish_and_no_mistake_of_a_file() {
+    let story = Story::start("1s").await;
+    story.work.git(&["mv", "checks.d", "elsewhere"]);
+    let sha = story.work.commit("moved");
+    story.work.git(&["push", "-q", "origin", "main"]);
+    let words = until_condition(&story.fleet, "shop", ("Ready", false, "SourceUnavailable")).await;
+    let short: String = sha.chars().take(10).collect();
+    let expect = format!("there is no folder checks.d in main at {short}");
+    assert!(words.contains(&expect), "{words}");
+    assert_eq!(live(&story.fleet).await, ["a"]);
+    story.work.git(&["mv", "elsewhere", "checks.d"]);
+    let sha = story.push(&check("a", "30s"));
+    story.until_applied(&sha).await;
+}
+
+#[tokio::test]
 async fn a_link_that_leads_out_of_the_tree_is_not_followed() {
     let story = Story::start("1s").await;
     let outside = Folder::new();
