@@ -44,15 +44,23 @@ pub(super) fn moves(
     let mut ids: BTreeMap<String, Span> = BTreeMap::new();
     let mut undeclared: Vec<(String, Span)> = Vec::new();
     let mut steps: BTreeMap<String, (String, Span)> = BTreeMap::new();
+    let mut reads: Vec<(&Block, Read)> = Vec::new();
     for block in blocks {
         let schema = match block.kind.as_str() {
             "moved" => &MOVED,
             "removed" => &REMOVED,
             _ => &IMPORT,
         };
-        let Some(read) = read(block, schema, problems) else {
-            continue;
-        };
+        reads.extend(read(block, schema, problems).map(|read| (block, read)));
+    }
+    let taken: BTreeSet<String> = reads
+        .iter()
+        .filter_map(|(_, read)| match read {
+            Read::Moved(_, (to, _)) => Some(to.clone()),
+            _ => None,
+        })
+        .collect();
+    for (block, read) in reads {
         let before = problems.len();
         if let Some((from, span)) = read.from() {
             if let Some(first) = froms.insert(from.clone(), *span) {
@@ -65,7 +73,15 @@ pub(super) fn moves(
             if addresses.declared.contains(from) {
                 let message = format!("{from} is still declared");
                 let problem = Problem::new(Code::InvalidMove, *span, message);
-                problems.push(problem.hint("take its block away, or this one"));
+                let changes_hands = matches!(read, Read::Moved(..)) && taken.contains(from);
+                problems.push(problem.hint(match changes_hands {
+                    // A block for it would mean something else each time that it is applied.
+                    true => {
+                        "checks that swap or pass on their names do it by way of a name that \
+                         none of them has, in two applies"
+                    }
+                    false => "take its block away, or this one",
+                }));
             }
         }
         if let Some((to, span)) = read.to() {

@@ -60,6 +60,16 @@ fn moves_in_a_circle() {
         list[0].contains("these moves go in a circle: check.a -> check.b -> check.a"),
         "{list:?}"
     );
+    // Of names that change hands it is said how.
+    let check = |name: &str| format!("check \"{name}\" {{\n  url = \"https://e.com/{name}\"\n}}\n");
+    let swapped = check("a") + &check("b") + &moved("a", "b") + &moved("b", "a");
+    let list: Vec<String> = told(&swapped)
+        .into_iter()
+        .filter(|one| one.starts_with("LK0608"))
+        .collect();
+    assert_eq!(list.len(), 2, "{list:?}");
+    let way = |one: &String| one.contains("by way of a name that none of them has");
+    assert!(list.iter().all(way), "{list:?}");
     let released = "removed {\n  from = check.a\n  lifecycle {\n    destroy = false\n  }\n}\n";
     assert!(told(released)[0].contains("action = \"release\""));
 }

@@ -218,8 +218,7 @@ async fn of_two_that_become_one_the_nearer_does_and_the_other_is_named() {
     let front = check("web", "").replace("\"web\"", "\"front\"");
     let moves = moved("check.zoo", "check.web") + &moved("check.web", "check.front");
     shop.folder.write(&(front + &moves));
-    let planned = shop.plan(&["--fail-on", "warning"]).await;
-    assert_eq!(planned.code, 3);
+    let planned = shop.plan(&[]).await;
     let warning = planned.out.lines().find(|line| line.starts_with("warning"));
     insta::assert_snapshot!(warning.unwrap(), @"warning: the moved blocks lead from check.web and from check.zoo to check.front, and both are live: the first becomes it, and check.zoo is planned by its own name");
     shop.apply().await;

@@ -197,6 +197,31 @@ async fn checks_that_tell_nobody_any_more_are_held() {
 }
 
 #[tokio::test]
+async fn nobody_can_approve_that_what_is_protected_goes() {
+    let protect = "defaults {\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n";
+    let all = protect.to_owned() + &checks(3, "60s");
+    let story = Story::start(&[("web.hcl", &all)], &[]).await;
+    story.folder.write("web.hcl", &checks(2, "60s"));
+    story.until_condition("Held", true, "prevent_destroy").await;
+    let refused = story.ctl(&["approve", "shop"]).await;
+    assert_eq!(refused.code, 1, "{}", refused.words);
+    assert!(
+        refused.words.contains("nobody can approve prevent_destroy"),
+        "{}",
+        refused.words
+    );
+    assert_eq!(story.live().await, ["c0", "c1", "c2"]);
+    // Without its protection it goes later, as the first apply says `false`.
+    story.folder.write("web.hcl", &checks(3, "60s"));
+    until("it is not protected", async || {
+        story.status().await.generation == 2
+    })
+    .await;
+    story.folder.write("web.hcl", &checks(2, "60s"));
+    until("it is gone", async || story.live().await == ["c0", "c1"]).await;
+}
+
+#[tokio::test]
 async fn nobody_can_approve_that_nothing_is_left() {
     let story = Story::start(&[("web.hcl", &checks(2, "60s"))], &[]).await;
     story.folder.remove("web.hcl");
