@@ -73,7 +73,8 @@ impl Worker {
         loop {
             tokio::select! {
                 () = token.cancelled() => break,
-                _ = renew.tick() => {
+                // Without a claim nothing is asked of Postgres, and nothing known of it.
+                _ = renew.tick(), if !self.claims.is_empty() => {
                     let renewed = bounded(self.renew()).await;
                     self.noticed(renewed);
                     continue;

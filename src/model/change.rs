@@ -151,10 +151,16 @@ impl Summary {
     /// What these changes do.
     pub fn of(changes: &[Change]) -> Self {
         let count = |action| changes.iter().filter(|c| c.action == action).count();
+        // What gets another name or owner may become something else by the way.
+        let changed = |change: &&Change| match change.action {
+            Action::Update => true,
+            Action::Rename | Action::Adopt => !change.fields.is_empty(),
+            _ => false,
+        };
         Self {
             create: count(Action::Create),
             revive: count(Action::Revive),
-            update: count(Action::Update),
+            update: changes.iter().filter(changed).count(),
             rename: count(Action::Rename),
             adopt: count(Action::Adopt),
             release: count(Action::Release),

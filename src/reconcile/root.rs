@@ -28,7 +28,7 @@ use crate::plan::text::{self, Standing};
 use crate::runtime::chain::chain;
 use crate::spec::Digest;
 use crate::store::audit::{AuditEntry, audit_write};
-use crate::store::condition::{Aspect, reconciler_take};
+use crate::store::condition::{Aspect, approval_withdraw, reconciler_take};
 use crate::store::error::StoreError;
 use crate::store::generation::GenerationKind;
 use crate::store::project::{Project, Suspension, project_list};
@@ -169,6 +169,13 @@ impl Root {
         let proposal = propose(&mut conn, &wish, project, clock::now()).await?;
         drop(conn);
         let drift = Drift::of(&proposal);
+        let approved = proposal.project.approved.as_deref() == Some(&proposal.digest.0[..]);
+        if let (false, Some(old)) = (approved, &proposal.project.approved) {
+            // The files say something else by now: what was meant is not what comes later.
+            let mut conn = ground.store.acquire().await?;
+            approval_withdraw(&mut conn, proposal.project.id, old).await?;
+            info!(project = %name, "what was approved is not what the files say any more");
+        }
         if proposal.plan.is_empty() {
             self.suspected = None;
             return self.settled(&proposal.project, &drift, sha, ground).await;
@@ -187,7 +194,6 @@ impl Root {
             },
         );
         let wait = self.must_wait(&proposal, ground.whole);
-        let approved = proposal.project.approved.as_deref() == Some(&proposal.digest.0[..]);
         let passes = |guard: &Guard| approved && guard.can_be_approved();
         let held = !proposal.guards.iter().all(passes);
         if ground.settings.mode == Mode::Observe {
@@ -427,7 +433,10 @@ impl Root {
         sha: &str,
         ground: &Ground<'_>,
     ) -> Result<Settled, ApplyError> {
-        let words = "what is live is what the files say";
+        let words = match drift.is_empty() {
+            true => "what is live is what the files say",
+            false => "what the files say is applied, and some of it was changed past them since",
+        };
         let ready = Words::of(Aspect::Ready, true, "Applied", words);
         self.waits(project, ready, drift, sha, ground).await?;
         if !self.last_words.is_empty() {

@@ -283,3 +283,20 @@ pub async fn project_approve(
     .doing("approve what is held")?;
     Ok(())
 }
+
+/// Forgets an approval, if it is still this one.
+pub async fn approval_withdraw(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    digest: &[u8],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update projects set approved = null, approved_by = '' where id = $1 and approved = $2",
+        project.0,
+        digest,
+    )
+    .execute(conn)
+    .await
+    .doing("withdraw an approval")?;
+    Ok(())
+}

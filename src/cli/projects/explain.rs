@@ -65,10 +65,13 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
     };
     let since = age(check.since, now);
     let degraded = if check.degraded { ", degraded" } else { "" };
-    say(format!(
-        "  is {} since {since}{degraded}{reason}",
-        name(check.state())
-    ));
+    match check.disabled {
+        true => say("  is DISABLED: nobody probes it".to_owned()),
+        false => say(format!(
+            "  is {} since {since}{degraded}{reason}",
+            name(check.state())
+        )),
+    }
     if check.stale {
         say("  nobody has looked at it for two periods: no health worker is there".to_owned());
     }

@@ -18,7 +18,7 @@ async fn an_import_block_takes_a_check_by_its_id() {
     insta::assert_snapshot!(planned.out.replace(&id, "ID"), @r#"
       <= ID -> check.blog will be declared here, with its history        FOLDER/shop.hcl:5
       ~ every : "30s" -> "60s"
-    Plan: 0 to add, 0 to change, 0 to delete, 1 to adopt.   generation 0 -> 1
+    Plan: 0 to add, 1 to change, 0 to delete, 1 to adopt.   generation 0 -> 1
     "#);
     shop.apply().await;
     let blog = shop.check("shop", "blog").await.unwrap();

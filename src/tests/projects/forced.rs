@@ -222,6 +222,7 @@ async fn what_was_forced_can_be_kept_in_the_files() {
       timeout          = "10s"
       method           = "GET"
       follow_redirects = true
+      close            = "normal"
       enabled          = true
 
       assert {

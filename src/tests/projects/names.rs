@@ -92,7 +92,7 @@ async fn a_rename_keeps_id_state_incident_and_observations() {
     insta::assert_snapshot!(planned.out, @r#"
       > check.web -> check.front will be its name, with its history        FOLDER/shop.hcl:5
       ~ every : "60s" -> "30s"
-    Plan: 0 to add, 0 to change, 0 to delete, 1 to rename.   generation 1 -> 2
+    Plan: 0 to add, 1 to change, 0 to delete, 1 to rename.   generation 1 -> 2
     "#);
     shop.apply().await;
     let check = shop.check("shop", "front").await.unwrap();

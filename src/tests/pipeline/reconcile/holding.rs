@@ -146,6 +146,30 @@ async fn what_was_approved_is_not_what_came_after() {
 }
 
 #[tokio::test]
+async fn an_approval_ends_when_the_files_are_mended() {
+    let story = Story::start(&[("web.hcl", &told(""))], &[]).await;
+    let bad = told("  enabled = false\n");
+    story.folder.write("web.hcl", &bad);
+    story.until_condition("Held", true, "silence").await;
+    // Nobody does it meanwhile, so that it is approved and not done.
+    let suspend = ["suspend", "shop", "--reason", "to look"];
+    assert_eq!(story.ctl(&suspend).await.code, 0);
+    let approved = story.ctl(&["approve", "shop"]).await;
+    assert_eq!(approved.code, 0, "{}", approved.words);
+    story.folder.write("web.hcl", &told(""));
+    assert_eq!(story.ctl(&["resume", "shop"]).await.code, 0);
+    story.until_condition("Ready", true, "Applied").await;
+    until("the approval is over", async || {
+        story.status().await.approved_by.is_empty()
+    })
+    .await;
+    // The same once more is another day's mistake.
+    story.folder.write("web.hcl", &bad);
+    story.until_condition("Held", true, "silence").await;
+    assert_eq!(story.status().await.disabled, 0);
+}
+
+#[tokio::test]
 async fn an_approval_that_nobody_heeds_yet_says_what_it_waits_for() {
     let story = Story::start(&[("web.hcl", &told(""))], &[]).await;
     story.folder.write("web.hcl", &told("  enabled = false\n"));
