@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::compare::Step;
 use super::names::Names;
+use super::remote;
 use super::routing::audience;
 use super::state::{Live, Options, Specs, Wanted};
 use crate::model::change::{Action, Kind};
@@ -254,8 +255,12 @@ fn source(weight: &Weight, origin: &Origin, allow: &Allow) -> Option<Guard> {
     if weight.deletes.is_empty() || allow.source_change {
         return None;
     }
+    let is_there = |before: &(String, String)| {
+        let now = origin.now.as_ref();
+        now.is_some_and(|now| now.1 == before.1 && remote::is_same(&now.0, &before.0))
+    };
     let message = match (&origin.before, &origin.now) {
-        (Some(before), now) if now.as_ref() != Some(before) => {
+        (Some(before), now) if !is_there(before) => {
             let now = now.as_ref().map_or("no repository".to_owned(), place);
             format!(
                 "the checks came from {}, and these files come from {now}",

@@ -8,6 +8,7 @@
 pub mod state;
 mod moves;
 mod compare;
+mod remote;
 pub mod names;
 pub mod guard;
 pub mod routing;
