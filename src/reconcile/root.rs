@@ -374,7 +374,9 @@ impl Root {
         });
         let saw: Vec<String> = saw.collect();
         let message = format!("{}\n{}\n{words}", saw.join("\n"), next(proposal));
-        self.say(&format!("{} is held: {message}", project.name));
+        // Until when it could be brought back is another minute each time.
+        let key = format!("{} {reason} {:?}", project.name, proposal.digest);
+        self.say_of(&key, &format!("{} is held: {message}", project.name));
         let drifted = drift.words(&project.name, ground.settings, "Held");
         let held = Words {
             digest: Some(&proposal.digest),
@@ -500,9 +502,14 @@ impl Root {
 
     /// Says a thing once, until something else is to be said.
     pub(super) fn say(&mut self, words: &str) {
-        if self.last_words != words {
+        self.say_of(words, words);
+    }
+
+    /// The same of a thing whose words change by themselves.
+    fn say_of(&mut self, thing: &str, words: &str) {
+        if self.last_words != thing {
             error!("{}", cut(words).trim_end());
-            words.clone_into(&mut self.last_words);
+            thing.clone_into(&mut self.last_words);
         }
     }
 

@@ -119,8 +119,10 @@ pub async fn shard_renew(
     owner: &LeaseOwner,
 ) -> Result<Vec<HeldShard>, StoreError> {
     let rows = sqlx::query!(
-        "update shards set expires = now() + make_interval(secs => $2)
-         where owner = $1 returning shard_no, epoch",
+        "with mine as (
+             select shard_no from shards where owner = $1 order by shard_no for update)
+         update shards s set expires = now() + make_interval(secs => $2)
+         from mine where s.shard_no = mine.shard_no returning s.shard_no, s.epoch",
         owner.owner,
         LEASE_SECONDS,
     )
@@ -161,7 +163,9 @@ pub async fn shard_fence(
         "select s.shard_no from shards s
          join unnest($2::smallint[], $3::bigint[]) as h (shard_no, epoch)
              on h.shard_no = s.shard_no and h.epoch = s.epoch
-         where s.owner = $1 for share of s",
+         where s.owner = $1
+         -- Whoever locks several does it in this order, or two would wait for each other.
+         order by s.shard_no for share of s",
         owner.owner,
         &shards,
         &epochs,
@@ -346,9 +350,13 @@ pub async fn shard_seen(
 ) -> Result<(), StoreError> {
     let shards: Vec<i16> = shards.iter().map(|shard| shard.0).collect();
     sqlx::query!(
-        "update shards set seen = $3::bigint::text::xid8
-         where owner = $1 and shard_no = any($2)
-             and (seen is null or seen < $3::bigint::text::xid8)",
+        "with mine as (
+             select shard_no from shards
+             where owner = $1 and shard_no = any($2)
+                 and (seen is null or seen < $3::bigint::text::xid8)
+             order by shard_no for update)
+         update shards s set seen = $3::bigint::text::xid8
+         from mine where s.shard_no = mine.shard_no",
         owner.owner,
         &shards,
         cursor.below(),
