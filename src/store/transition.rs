@@ -100,12 +100,20 @@ pub async fn transition_insert(
              select d.receiver_id from transitions o
              join deliveries d on d.event_id = o.id
              join receivers e on e.id = d.receiver_id
-             where d.state <> 'dead'
-                 and case when t.resolved or t.type = 'check.deleted' and t.incident_id is null
-                     then o.id = (select p.id from transitions p where p.check_id = t.check_id
-                         and p.seq < t.seq and p.type = 'check.degraded'
-                         order by p.seq desc limit 1)
-                     else o.incident_id = t.incident_id end
+             where o.incident_id = t.incident_id and d.state <> 'dead'
+                 and not exists (select from check_receivers l
+                     join receivers n on n.id = l.receiver_id
+                     where l.check_id = t.check_id and n.deleted_at is null
+                         and n.id <> e.id and n.url = e.url and n.format = e.format)
+             union
+             select d.receiver_id from deliveries d
+             join receivers e on e.id = d.receiver_id
+             where (t.resolved or t.type = 'check.deleted' and t.incident_id is null)
+                 and d.state <> 'dead'
+                 and d.event_id = (select p.id from transitions p
+                     where p.check_id = t.check_id and p.seq < t.seq
+                         and p.type = 'check.degraded'
+                     order by p.seq desc limit 1)
                  and not exists (select from check_receivers l
                      join receivers n on n.id = l.receiver_id
                      where l.check_id = t.check_id and n.deleted_at is null
