@@ -58,7 +58,7 @@ pub(super) async fn restore(call: Call, wanted: RestoreOpts) -> Result<Check, Ap
         quiet: false,
     };
     let made = std::slice::from_ref(&new);
-    match check_revive(&mut tx, made, Owner::Api, now).await {
+    match check_revive(&mut tx, project, Owner::Api, made, now).await {
         Err(StoreError::AddressTaken(name)) => {
             drop(tx);
             let mut conn = call.state.store.acquire().await?;

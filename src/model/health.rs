@@ -134,6 +134,11 @@ pub struct Transition {
 }
 
 impl Transition {
+    /// Whether it opens an incident.
+    pub fn opens(&self) -> bool {
+        self.next.is_outage() && !self.previous.is_outage()
+    }
+
     /// Whether it degrades the check, or ends that.
     pub fn is_of_degradation(&self) -> bool {
         self.previous == self.next

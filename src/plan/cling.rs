@@ -34,6 +34,14 @@ pub(super) fn clinging(
             _ => None,
         };
     }
+    // Where another one has the name from now on, that one is told.
+    let given: BTreeSet<&str> = steps
+        .iter()
+        .filter(|step| step.kind == Kind::Webhook && step.action.keeps())
+        .filter(|step| step.action != Action::Update)
+        .map(|step| step.address)
+        .collect();
+    gone.retain(|name, _| !given.contains(name));
     if gone.is_empty() {
         return None;
     }

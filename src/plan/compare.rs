@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::RESTORABLE;
 use super::moves::{Names, names};
-use super::state::{Live, LiveObject, Options, Specs, Wanted};
+use super::state::{Live, LiveObject, Options, Specs, Tombstone, Wanted};
 use crate::manifest::difference::{check_fields, project_fields, webhook_fields};
 use crate::model::change::{Action, Change, Drift, FieldChange, Kind};
 use crate::model::check::CheckSpec;
@@ -164,8 +164,7 @@ fn kept_and_gone<'a>(
         return (Vec::new(), Vec::new());
     };
     let covered = |address: &str| kind == Kind::Webhook || options.covers(address);
-    let old = names.renamed.values().chain(names.revived.values());
-    let old: BTreeSet<&str> = old.map(String::as_str).collect();
+    let old: BTreeSet<&str> = names.renamed.values().map(String::as_str).collect();
     let mut kept = Vec::new();
     for (address, declared) in declared {
         if !covered(address) {
@@ -189,7 +188,8 @@ fn kept_and_gone<'a>(
         // What lives at an address that is renamed away is another object.
         let here = living
             .get(from.unwrap_or(address))
-            .filter(|_| from.is_some() || !old.contains(address.as_str()));
+            .filter(|_| from.is_some() || !old.contains(address.as_str()))
+            .filter(|_| from.is_some() || !names.replaced.contains(address));
         if let Some(object) = here {
             step.id = Some(object.id);
             step.before = Some(object.live);
@@ -211,16 +211,9 @@ fn kept_and_gone<'a>(
             step.before = Some(object.live);
             step.from = names.adopted.get(address).cloned();
             step.action = Action::Adopt;
-        } else if let Some(from) = names.revived.get(address)
-            && let Some(tombstone) = dead.get(from)
-        {
-            step.id = Some(tombstone.id);
-            step.before = Some(tombstone.live);
-            step.drift.clone_from(&tombstone.drift);
-            step.from = Some(from.clone());
-            step.action = Action::Revive;
-        } else if let Some(tombstone) = dead.get(address) {
-            if options.leave_drift && tombstone.drift.is_some() {
+        } else if let Some(tombstone) = buried(address, dead, names) {
+            step.from = Some(tombstone.address.clone()).filter(|from| from != address);
+            if options.leave_drift && tombstone.drift.is_some() && step.from.is_none() {
                 continue;
             }
             step.id = Some(tombstone.id);
@@ -233,7 +226,7 @@ fn kept_and_gone<'a>(
     let stays = |address: &str| {
         let renamed_away = old.contains(address);
         // Another one takes its place.
-        let replaced = names.renamed.contains_key(address);
+        let replaced = names.renamed.contains_key(address) || names.replaced.contains(address);
         let declared_here = declared.contains_key(address) && !replaced;
         declared_here || renamed_away || !covered(address)
     };
@@ -242,6 +235,8 @@ fn kept_and_gone<'a>(
         gone.filter_map(|(address, object)| gone_step(kind, address, object, options, names));
     let mut gone: Vec<Step<'_>> = gone.collect();
     let ended = live.ended_checks.iter().filter(|_| kind == Kind::Check);
+    let kept_ids: BTreeSet<Uuid> = kept.iter().filter_map(|step| step.id).collect();
+    let ended = ended.filter(|(_, object)| !kept_ids.contains(&object.id));
     for (address, object) in ended.filter(|(address, _)| !stays(address)) {
         let step = gone_step(kind, address, object, options, names);
         gone.extend(step.map(|step| Step {
@@ -256,6 +251,16 @@ fn kept_and_gone<'a>(
 
 fn adopted<'a>(address: &str, live: &'a Live, names: &Names) -> Option<&'a LiveObject> {
     live.api.get(names.adopted.get(address)?)
+}
+
+/// What comes back at an address.
+fn buried<'a>(
+    address: &str,
+    dead: &'a BTreeMap<String, Tombstone>,
+    names: &Names,
+) -> Option<&'a Tombstone> {
+    let from = names.revived.get(address).and_then(|from| dead.get(from));
+    from.or_else(|| dead.get(address))
 }
 
 fn gone_step<'a>(

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
 use super::state::{Live, Wanted, base};
 use crate::model::change::Kind;
 use crate::model::desired::{Move, Removal, SourceLine};
@@ -20,6 +22,8 @@ pub(super) struct Names {
     pub(super) removed: BTreeMap<String, SourceLine>,
     /// Address to the id or name that the API has for it.
     pub(super) adopted: BTreeMap<String, String>,
+    /// Addresses where what lives gives way to what stood there once.
+    pub(super) replaced: BTreeSet<String>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -29,6 +33,9 @@ pub(super) fn names(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
     let (Some(declared), Some(living)) = (wanted.of_kind(kind), live.of_kind(kind)) else {
         return names;
     };
+    if !wanted.ids.is_empty() {
+        return identified(kind, wanted, live);
+    }
     let mut ways: BTreeMap<&str, &str> = BTreeMap::new();
     for block in &wanted.moves {
         match &block.spec {
@@ -99,6 +106,38 @@ pub(super) fn names(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
         let free = |to: &str| !living.contains_key(to) && !names.renamed.contains_key(to);
         if let Some((to, _)) = follow(address).filter(|(to, _)| free(to)) {
             names.revived.entry(to).or_insert(address.clone());
+        }
+    }
+    names
+}
+
+/// What becomes of the names of one kind where objects are known by their ids.
+fn identified(kind: Kind, wanted: &Wanted, live: &Live) -> Names {
+    let mut names = Names::default();
+    let (Some(living), Some(dead)) = (live.of_kind(kind), live.dead_of_kind(kind)) else {
+        return names;
+    };
+    let now: BTreeMap<Uuid, &String> = living.iter().map(|(at, o)| (o.id, at)).collect();
+    let ids = || wanted.ids.iter().filter(|((of, _), _)| *of == kind);
+    let back: BTreeSet<Uuid> = ids().map(|(_, id)| *id).collect();
+    for ((_, address), id) in ids() {
+        if let Some(called) = now.get(id) {
+            if *called == address {
+                continue;
+            }
+            names.renamed.insert(address.clone(), (*called).clone());
+        } else if live.api.contains_key(&id.to_string()) {
+            names.adopted.insert(address.clone(), id.to_string());
+        } else if dead.get(address).is_none_or(|found| found.id != *id) {
+            // It is gone for good: what has its name by now, if anything, stays.
+            continue;
+        }
+        if let Some(here) = living.get(address) {
+            names.replaced.insert(address.clone());
+            if !back.contains(&here.id) {
+                let source = SourceLine::default();
+                names.removed.insert(address.clone(), source);
+            }
         }
     }
     names

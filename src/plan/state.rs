@@ -25,6 +25,9 @@ pub struct Wanted {
     pub checks: BTreeMap<String, Declared<Digest>>,
     pub webhooks: BTreeMap<String, Declared<Digest>>,
     pub moves: Vec<Declared<Move>>,
+    /// Which object stands at an address, where the past says it: it is found by its id,
+    /// whatever it is called by now and whoever has its name.
+    pub ids: BTreeMap<(Kind, String), Uuid>,
 }
 
 impl Wanted {
@@ -55,12 +58,13 @@ impl Wanted {
             checks,
             webhooks,
             moves: desired.moves.clone(),
+            ids: BTreeMap::new(),
         };
         (wanted, specs)
     }
 
     /// The declared objects of a kind.
-    pub(super) fn of_kind(&self, kind: Kind) -> Option<&BTreeMap<String, Declared<Digest>>> {
+    pub fn of_kind(&self, kind: Kind) -> Option<&BTreeMap<String, Declared<Digest>>> {
         match kind {
             Kind::Check => Some(&self.checks),
             Kind::Webhook => Some(&self.webhooks),
@@ -96,6 +100,8 @@ impl LiveObject {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tombstone {
     pub id: Uuid,
+    /// What it was called last.
+    pub address: String,
     /// What it was.
     pub live: Digest,
     pub deleted_at: OffsetDateTime,
@@ -109,7 +115,8 @@ pub struct Live {
     pub project_spec: Option<Digest>,
     pub checks: BTreeMap<String, LiveObject>,
     pub webhooks: BTreeMap<String, LiveObject>,
-    /// By address, those of the last seven days.
+    /// Those of the last seven days, by the address that would bring them back: their own, or
+    /// where their id is wanted.
     pub dead_checks: BTreeMap<String, Tombstone>,
     pub dead_webhooks: BTreeMap<String, Tombstone>,
     /// Checks that were declared last, and that somebody has deleted past the files.
@@ -119,7 +126,8 @@ pub struct Live {
 }
 
 impl Live {
-    pub(super) fn of_kind(&self, kind: Kind) -> Option<&BTreeMap<String, LiveObject>> {
+    /// The live objects of a kind.
+    pub fn of_kind(&self, kind: Kind) -> Option<&BTreeMap<String, LiveObject>> {
         match kind {
             Kind::Check => Some(&self.checks),
             Kind::Webhook => Some(&self.webhooks),

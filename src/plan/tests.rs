@@ -177,6 +177,7 @@ impl World {
                 let gone = living.remove(&change.address).unwrap();
                 let tombstone = Tombstone {
                     id: gone.id,
+                    address: change.address.clone(),
                     live: gone.live,
                     deleted_at: NOW,
                     drift: None,

@@ -35,7 +35,7 @@ use crate::store::project::{
 };
 use crate::store::receiver::{
     NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
-    receiver_rename, receiver_revive, receiver_update,
+    receiver_rename, receiver_revive, receiver_succeed, receiver_update,
 };
 use crate::store::spec::{spec_find, spec_put};
 use crate::store::statistics::statistics_refresh;
@@ -261,15 +261,17 @@ async fn write(
 }
 
 /// Whether this is the highest commit from now on: what no commit of before came after. Where
-/// history was rewritten, or is another repository's, a person says so.
+/// history was rewritten, or is another repository's, a person says so; a reconciler goes where
+/// its branch goes, and watches over it from there.
 fn is_newest(wish: &Wish, project: &Project) -> bool {
     let revision = &wish.revision;
+    let follows = wish.kind == GenerationKind::Reconcile;
     match revision.ancestry {
         _ if project.max_revision.is_empty() => true,
         _ if revision.sha.is_empty() => false,
         Ancestry::SameOrLater => true,
         Ancestry::Earlier => false,
-        Ancestry::Diverged | Ancestry::Unknown => wish.allow.rollback,
+        Ancestry::Diverged | Ancestry::Unknown => follows || wish.allow.rollback,
     }
 }
 
@@ -341,6 +343,12 @@ impl Work<'_> {
         receiver_create(conn, self.project.id, &created, self.now).await?;
         receiver_revive(conn, &revived).await?;
         receiver_update(conn, &updated).await?;
+        let had = self.live.webhooks.iter();
+        let replaced = had.filter_map(|(address, object)| {
+            let new = all.get(address).filter(|new| new.0 != object.id)?;
+            Some((ReceiverId(object.id), *new))
+        });
+        receiver_succeed(conn, &replaced.collect::<Vec<_>>()).await?;
         Ok(all)
     }
 
@@ -419,7 +427,8 @@ impl Work<'_> {
         let names: Vec<_> = renamed.map(|new| (new.id, new.address.clone())).collect();
         check_rename(conn, &names).await?;
         check_adopt(conn, self.project.id, of(Action::Adopt)).await?;
-        check_revive(conn, of(Action::Revive), Owner::Declared, self.now).await?;
+        let revived = of(Action::Revive);
+        check_revive(conn, self.project.id, Owner::Declared, revived, self.now).await?;
         for created in of(Action::Create).chunks(AT_ONCE) {
             check_create(conn, self.project.id, Owner::Declared, created, self.now).await?;
         }
@@ -515,8 +524,16 @@ impl Work<'_> {
                     false => SourceLine::default(),
                 },
             });
-            let renamed = matches!(change.action, Action::Rename | Action::Revive);
-            let free = |from: &&String| renamed && !taken.contains(&(change.kind, from.as_str()));
+            // What was deleted past the files has its name still, unless another took it.
+            let had = |from: &str| match change.action {
+                Action::Rename => true,
+                Action::Revive => {
+                    let all = self.live.of_kind(change.kind);
+                    !all.is_some_and(|all| all.contains_key(from))
+                }
+                _ => false,
+            };
+            let free = |from: &&String| had(from) && !taken.contains(&(change.kind, from.as_str()));
             if let Some(from) = change.from.as_ref().filter(free) {
                 members.push(Membership {
                     kind: change.kind,

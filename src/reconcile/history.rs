@@ -1,7 +1,7 @@
 //! Wishes that come from a project's own past: an earlier generation again, and what was
 //! deleted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
@@ -9,19 +9,18 @@ use super::error::{ApplyError, NameLives};
 use super::propose::Wish;
 use crate::clock;
 use crate::model::change::Kind;
-use crate::model::desired::{Declared, Move, ProjectSpec, Removal, SourceLine};
+use crate::model::desired::{Declared, ProjectSpec, SourceLine};
 use crate::plan::RESTORABLE;
 use crate::spec::{Digest, encode_project};
 use crate::store::Connection;
-use crate::store::generation::{Member, generation_members};
+use crate::store::generation::generation_members;
 use crate::store::project::{
-    Project, ProjectId, project_checks, project_ended, project_list, project_receivers,
+    Project, project_checks, project_ended, project_list, project_receivers,
 };
 use crate::store::spec::spec_put;
-use crate::store::tombstone::{api_checks_lock, tombstone_find};
+use crate::store::tombstone::tombstone_find;
 
-/// Makes a wish for what the project was at generation `n`. What has another name by now is
-/// found by its id.
+/// Makes a wish for what the project was at generation `n`, each object found by its id.
 pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result<(), ApplyError> {
     let project = find(conn, wish).await?;
     if n < 1 || n > project.generation {
@@ -30,18 +29,7 @@ pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result
             n,
         });
     }
-    let now = now_called(conn, project.id).await?;
-    let members = generation_members(conn, project.id, n).await?;
-    let back: HashSet<(Kind, Uuid)> = members
-        .iter()
-        .filter_map(|member| Some((member.kind, member.object?)))
-        .collect();
-    let now_at: HashMap<(Kind, &str), Uuid> = now
-        .iter()
-        .map(|((kind, id), address)| ((*kind, address.as_str()), *id))
-        .collect();
-    let released = released_since(conn, &members, &now).await?;
-    for member in members {
+    for member in generation_members(conn, project.id, n).await? {
         let source = member.source;
         let spec = member.digest;
         let declared = Declared { spec, source };
@@ -53,34 +41,9 @@ pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result
             Kind::Check => &mut wish.wanted.checks,
             Kind::Webhook => &mut wish.wanted.webhooks,
         };
-        let name = |address: &str| format!("{}.{address}", member.kind.name());
-        let called = member.object.and_then(|id| now.get(&(member.kind, id)));
-        if let Some(called) = called.filter(|called| **called != member.address) {
-            wish.wanted.moves.push(Declared {
-                spec: Move::Moved {
-                    from: name(called),
-                    to: name(&member.address),
-                },
-                source: SourceLine::default(),
-            });
-            // Whoever has taken its name since goes.
-            let here = now_at.get(&(member.kind, member.address.as_str()));
-            if here.is_some_and(|id| !back.contains(&(member.kind, *id))) {
-                let from = name(&member.address);
-                let action = Removal::Delete;
-                wish.wanted.moves.push(Declared {
-                    spec: Move::Removed { from, action },
-                    source: SourceLine::default(),
-                });
-            }
-        }
-        if member.object.is_some_and(|id| released.contains(&id)) {
-            let id = member.object.unwrap_or_default().to_string();
-            let to = name(&member.address);
-            wish.wanted.moves.push(Declared {
-                spec: Move::Import { id, to },
-                source: SourceLine::default(),
-            });
+        if let Some(id) = member.object {
+            let key = (member.kind, member.address.clone());
+            wish.wanted.ids.insert(key, id);
         }
         all.insert(member.address, declared);
     }
@@ -90,33 +53,6 @@ pub async fn roll_back(conn: &mut Connection, wish: &mut Wish, n: i64) -> Result
         spec_put(conn, &[nothing]).await?;
     }
     Ok(())
-}
-
-/// Which of the checks the API has by now: there is one of each, and it comes back.
-async fn released_since(
-    conn: &mut Connection,
-    members: &[Member],
-    now: &HashMap<(Kind, Uuid), String>,
-) -> Result<HashSet<Uuid>, ApplyError> {
-    let checks = members.iter().filter(|member| member.kind == Kind::Check);
-    let away = checks.filter_map(|member| {
-        let id = member.object?;
-        (!now.contains_key(&(Kind::Check, id))).then(|| id.to_string())
-    });
-    let found = api_checks_lock(conn, &away.collect::<Vec<_>>()).await?;
-    Ok(found.into_iter().map(|(_, id, _)| id).collect())
-}
-
-/// What every live object is called.
-async fn now_called(
-    conn: &mut Connection,
-    project: ProjectId,
-) -> Result<HashMap<(Kind, Uuid), String>, ApplyError> {
-    let checks = project_checks(conn, project).await?.into_iter();
-    let checks = checks.map(|row| ((Kind::Check, row.id), row.address));
-    let receivers = project_receivers(conn, project).await?.into_iter();
-    let receivers = receivers.map(|row| ((Kind::Webhook, row.id), row.address));
-    Ok(checks.chain(receivers).collect())
 }
 
 /// Makes a wish for what is live and these deleted objects, `check.NAME` or `webhook.NAME`,
@@ -186,10 +122,7 @@ pub async fn restore(
         if all.insert(to.to_owned(), declared).is_some() {
             return Err(ApplyError::RestoredTwice(name));
         }
-        if to != address {
-            let key = (kind, to.to_owned());
-            wish.restored.insert(key, address.to_owned());
-        }
+        wish.wanted.ids.insert((kind, to.to_owned()), row.id);
         wish.options.targets.push(format!("{}.{to}", kind.name()));
     }
     Ok(())

@@ -19,9 +19,13 @@ use crate::plan::{self, Plan, RESTORABLE, release, wire};
 use crate::spec::{self, Digest};
 use crate::store::Connection;
 use crate::store::generation::GenerationKind;
-use crate::store::project::{LiveRow, Project, project_checks, project_ended, project_receivers};
+use crate::store::project::{
+    LiveRow, Project, ProjectId, project_checks, project_ended, project_find, project_receivers,
+};
 use crate::store::spec::spec_bytes;
-use crate::store::tombstone::{DeadRow, api_checks_lock, api_names_taken, tombstone_find};
+use crate::store::tombstone::{
+    DeadRow, api_checks_lock, api_names_taken, tombstone_by_id, tombstone_find,
+};
 use crate::store::twin::{Twin, project_twins};
 
 /// What is wanted, by whom, and how.
@@ -36,8 +40,6 @@ pub struct Wish {
     pub allow: Allow,
     /// Checks that are made tell nobody that they were down from the start.
     pub quiet_start: bool,
-    /// Deleted objects that come back under another address: new address to old one.
-    pub restored: BTreeMap<(Kind, String), String>,
 }
 
 /// What would be done.
@@ -187,40 +189,24 @@ async fn live(
         webhooks: objects(project_receivers(conn, project.id).await?),
         ..Live::default()
     };
-    for (kind, declared, living) in [
-        (Kind::Check, &wanted.checks, &live.checks),
-        (Kind::Webhook, &wanted.webhooks, &live.webhooks),
-    ] {
-        let missing = declared
-            .keys()
-            .filter(|address| !living.contains_key(*address));
-        let at = |address: &String| {
-            let old = wish.restored.get(&(kind, address.clone()));
-            old.unwrap_or(address).clone()
-        };
-        let olds: BTreeMap<String, String> = missing
-            .map(|address| (at(address), address.clone()))
-            .collect();
-        let addresses: Vec<String> = olds.keys().cloned().collect();
-        let since = now - RESTORABLE;
-        let found = tombstone_find(conn, project.id, kind, &addresses, since).await?;
-        let dead = found.into_iter().filter_map(|row| {
-            let address = olds.get(&row.address)?.clone();
-            Some((address, tombstone(row)))
-        });
+    let api = project_find(conn, API_PROJECT).await?;
+    for kind in [Kind::Check, Kind::Webhook] {
+        let dead = dead(conn, wanted, &live, (project.id, api), kind, now).await?;
         match kind {
-            Kind::Webhook => live.dead_webhooks = dead.collect(),
-            _ => live.dead_checks = dead.collect(),
+            Kind::Webhook => live.dead_webhooks = dead,
+            _ => live.dead_checks = dead,
         }
     }
     live.ended_checks = objects(project_ended(conn, project.id).await?);
-    for (address, ended) in &live.ended_checks {
+    let by_name = live.ended_checks.iter().filter(|_| wanted.ids.is_empty());
+    for (address, ended) in by_name {
         // A moved block may know it by this name.
         let forced = ended.drift.clone();
         if let Some(drift) = forced.filter(|drift| drift.at > now - RESTORABLE) {
             let known = live.dead_checks.entry(address.clone());
             known.or_insert_with(|| Tombstone {
                 id: ended.id,
+                address: address.clone(),
                 live: ended.live,
                 deleted_at: drift.at,
                 drift: Some(drift),
@@ -231,7 +217,17 @@ async fn live(
         Move::Import { id, .. } => Some(id.clone()),
         _ => None,
     });
-    let imports: Vec<String> = imports.collect();
+    // What was released since is the API's by now.
+    let known = live.checks.values().map(|object| object.id);
+    let known: BTreeSet<Uuid> = known
+        .chain(live.dead_checks.values().map(|dead| dead.id))
+        .collect();
+    let ids = wanted
+        .ids
+        .iter()
+        .filter(|((kind, _), _)| *kind == Kind::Check);
+    let gone = ids.filter(|(_, id)| !known.contains(*id));
+    let imports: Vec<String> = imports.chain(gone.map(|(_, id)| id.to_string())).collect();
     for (name, id, digest) in api_checks_lock(conn, &imports).await? {
         let object = LiveObject {
             id,
@@ -261,9 +257,53 @@ fn objects(rows: Vec<LiveRow>) -> BTreeMap<String, LiveObject> {
     rows.into_iter().map(object).collect()
 }
 
+/// What can come back, by the address that it would have: where an id is wanted, that one, from
+/// wherever it was; else what was there last.
+async fn dead(
+    conn: &mut Connection,
+    wanted: &Wanted,
+    live: &Live,
+    (project, api): (ProjectId, Option<ProjectId>),
+    kind: Kind,
+    now: OffsetDateTime,
+) -> Result<BTreeMap<String, Tombstone>, ApplyError> {
+    let (Some(declared), Some(living)) = (wanted.of_kind(kind), live.of_kind(kind)) else {
+        return Ok(BTreeMap::new());
+    };
+    let since = now - RESTORABLE;
+    let ids = wanted.ids.iter().filter(|((of, _), _)| *of == kind);
+    let places: BTreeMap<Uuid, &String> = ids.map(|((_, at), id)| (*id, at)).collect();
+    let alive: BTreeSet<Uuid> = living.values().map(|object| object.id).collect();
+    let away: Vec<Uuid> = places
+        .keys()
+        .copied()
+        .filter(|id| !alive.contains(id))
+        .collect();
+    // What was released, and deleted there, comes back from there.
+    let projects: Vec<ProjectId> = [project].into_iter().chain(api).collect();
+    let found = tombstone_by_id(conn, &projects, kind, &away, since)
+        .await?
+        .into_iter();
+    let mut all: BTreeMap<String, Tombstone> = found
+        .filter_map(|row| Some(((*places.get(&row.id)?).clone(), tombstone(row))))
+        .collect();
+    let missing = declared
+        .keys()
+        .filter(|at| !living.contains_key(*at) && !all.contains_key(*at));
+    let missing: Vec<String> = missing.cloned().collect();
+    let found = tombstone_find(conn, project, kind, &missing, since)
+        .await?
+        .into_iter();
+    for row in found.filter(|row| !places.contains_key(&row.id)) {
+        all.insert(row.address.clone(), tombstone(row));
+    }
+    Ok(all)
+}
+
 fn tombstone(row: DeadRow) -> Tombstone {
     Tombstone {
         id: row.id,
+        address: row.address,
         live: row.live,
         deleted_at: row.deleted_at,
         drift: row.drift,

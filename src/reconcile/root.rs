@@ -327,7 +327,6 @@ impl Root {
             },
             allow: Allow::default(),
             quiet_start: false,
-            restored: Default::default(),
         }
     }
 

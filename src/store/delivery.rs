@@ -229,11 +229,13 @@ pub async fn delivery_finish(
         Verdict::RetryAt(at) => ("pending", "", *at),
         Verdict::Dead(reason) => ("dead", reason.as_str(), now),
     };
-    // What was received is delivered, whoever has the lease now.
+    // What was received is delivered, whoever has the lease now, and whoever removed the
+    // receiver meanwhile.
     sqlx::query!(
         "update deliveries set state = $3, reason = $4, next_at = $5, lease = null,
              finished_at = case when $3 = 'pending' then null else $6::timestamptz end
-         where id = $1 and state = 'pending' and (lease = $2 or $3 = 'delivered')",
+         where id = $1 and (state = 'pending' and lease = $2
+             or state in ('pending', 'dead') and $3 = 'delivered')",
         claimed.id.0,
         worker,
         state,

@@ -10,6 +10,7 @@ pub mod project;
 pub mod generation;
 pub mod plan;
 pub mod condition;
+mod told;
 pub mod tombstone;
 pub mod object;
 pub mod twin;

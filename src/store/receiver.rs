@@ -213,10 +213,7 @@ pub async fn receiver_rename(
     if names.is_empty() {
         return Ok(());
     }
-    sqlx::query!("set constraints receivers_address deferred")
-        .execute(&mut *conn)
-        .await
-        .doing("prepare to rename receivers")?;
+    addresses_later(conn).await?;
     let ids: Vec<Uuid> = names.iter().map(|(id, _)| id.0).collect();
     let addresses: Vec<String> = names.iter().map(|(_, address)| address.clone()).collect();
     sqlx::query!(
@@ -232,12 +229,25 @@ pub async fn receiver_rename(
     Ok(())
 }
 
+async fn addresses_later(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("set constraints receivers_address deferred")
+        .execute(conn)
+        .await
+        .doing("prepare to name receivers")?;
+    Ok(())
+}
+
 /// Brings removed declared receivers back, with their ids, under the addresses
-/// and specs given; which checks tell them is the caller's to link.
+/// and specs given; which checks tell them is the caller's to link, and whoever
+/// has an address until now gives it up before the transaction ends.
 pub async fn receiver_revive(
     conn: &mut PgConnection,
     receivers: &[NewReceiver],
 ) -> Result<(), StoreError> {
+    if receivers.is_empty() {
+        return Ok(());
+    }
+    addresses_later(conn).await?;
     let columns = Columns::of(receivers);
     sqlx::query!(
         "update receivers r set deleted_at = null, address = n.address, spec_id = n.spec_id,
@@ -258,6 +268,32 @@ pub async fn receiver_revive(
         address_taken(error, first, "bring receivers back")
     })?;
     Ok(())
+}
+
+/// Whoever told the first of each pair tells the second: the same name, which is another
+/// receiver's now.
+pub async fn receiver_succeed(
+    conn: &mut PgConnection,
+    pairs: &[(ReceiverId, ReceiverId)],
+) -> Result<(), StoreError> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let new: HashMap<Uuid, ReceiverId> = pairs.iter().map(|(old, new)| (old.0, *new)).collect();
+    let old: Vec<Uuid> = new.keys().copied().collect();
+    let links = sqlx::query!(
+        "delete from check_receivers where receiver_id = any($1)
+         returning check_id, receiver_id",
+        &old,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("unlink receivers that were replaced")?;
+    let links = links.into_iter().filter_map(|link| {
+        let new = *new.get(&link.receiver_id)?;
+        Some((CheckId(link.check_id), vec![new]))
+    });
+    receiver_add(conn, &links.collect::<Vec<_>>()).await
 }
 
 /// Removes receivers; what still waits for them is dead.

@@ -43,13 +43,83 @@ pub async fn tombstone_find(
     }
 }
 
+/// The tombstones of these objects in these projects that were made after `since`.
+pub async fn tombstone_by_id(
+    conn: &mut PgConnection,
+    projects: &[ProjectId],
+    kind: Kind,
+    ids: &[Uuid],
+    since: OffsetDateTime,
+) -> Result<Vec<DeadRow>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let projects: Vec<i64> = projects.iter().map(|project| project.0).collect();
+    let rows = match kind {
+        Kind::Project => return Ok(Vec::new()),
+        Kind::Check => sqlx::query_as!(
+            Dead,
+            r#"select c.id, c.address, s.digest, c.deleted_at as "deleted_at!",
+                   f.by_whom as "by?", f.at as "at?", f.reason as "reason?"
+               from checks c
+               join specs s on s.id = c.live_spec_id
+               left join drifts f on f.check_id = c.id
+               where c.id = any($1) and c.project_id = any($2) and c.deleted_at > $3"#,
+            ids,
+            &projects,
+            since,
+        )
+        .fetch_all(conn)
+        .await
+        .doing("find deleted checks by their ids")?,
+        Kind::Webhook => sqlx::query_as!(
+            Dead,
+            r#"select r.id, r.address as "address!", s.digest, r.deleted_at as "deleted_at!",
+                   null as "by?", null::timestamptz as "at?", null as "reason?"
+               from receivers r join specs s on s.id = r.spec_id
+               where r.id = any($1) and r.project_id = any($2) and r.deleted_at > $3
+                   and r.address is not null"#,
+            ids,
+            &projects,
+            since,
+        )
+        .fetch_all(conn)
+        .await
+        .doing("find deleted receivers by their ids")?,
+    };
+    Ok(rows.into_iter().filter_map(Dead::row).collect())
+}
+
+struct Dead {
+    id: Uuid,
+    address: String,
+    digest: Vec<u8>,
+    deleted_at: OffsetDateTime,
+    by: Option<String>,
+    at: Option<OffsetDateTime>,
+    reason: Option<String>,
+}
+
+impl Dead {
+    fn row(self) -> Option<DeadRow> {
+        Some(DeadRow {
+            id: self.id,
+            address: self.address,
+            live: digest(self.digest)?,
+            deleted_at: self.deleted_at,
+            drift: drift(self.by, self.at, self.reason),
+        })
+    }
+}
+
 async fn dead_checks(
     conn: &mut PgConnection,
     project: ProjectId,
     addresses: &[String],
     since: OffsetDateTime,
 ) -> Result<Vec<DeadRow>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Dead,
         r#"select distinct on (c.address) c.id, c.address, s.digest,
                c.deleted_at as "deleted_at!",
                f.by_whom as "by?", f.at as "at?", f.reason as "reason?"
@@ -65,18 +135,7 @@ async fn dead_checks(
     .fetch_all(conn)
     .await
     .doing("find deleted checks")?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            Some(DeadRow {
-                id: row.id,
-                address: row.address,
-                live: digest(row.digest)?,
-                deleted_at: row.deleted_at,
-                drift: drift(row.by, row.at, row.reason),
-            })
-        })
-        .collect())
+    Ok(rows.into_iter().filter_map(Dead::row).collect())
 }
 
 async fn dead_receivers(
@@ -85,9 +144,11 @@ async fn dead_receivers(
     addresses: &[String],
     since: OffsetDateTime,
 ) -> Result<Vec<DeadRow>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Dead,
         r#"select distinct on (r.address) r.id, r.address as "address!", s.digest,
-               r.deleted_at as "deleted_at!"
+               r.deleted_at as "deleted_at!", null as "by?", null::timestamptz as "at?",
+               null as "reason?"
            from receivers r join specs s on s.id = r.spec_id
            where r.project_id = $1 and r.address = any($2) and r.deleted_at > $3
            order by r.address, r.deleted_at desc"#,
@@ -98,18 +159,7 @@ async fn dead_receivers(
     .fetch_all(conn)
     .await
     .doing("find deleted receivers")?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            Some(DeadRow {
-                id: row.id,
-                address: row.address,
-                live: digest(row.digest)?,
-                deleted_at: row.deleted_at,
-                drift: None,
-            })
-        })
-        .collect())
+    Ok(rows.into_iter().filter_map(Dead::row).collect())
 }
 
 /// A deleted check of the API.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use super::project::ProjectId;
+use super::told;
 use crate::model::health::{State, Told, Transition};
 use crate::model::id::{CheckId, EventId, SpecId};
 
@@ -86,51 +87,7 @@ pub async fn transition_insert(
     .execute(&mut *conn)
     .await
     .doing("store transitions")?;
-    // Today's receivers, and whoever got an earlier event of the same incident, or that it is
-    // degraded: who was told of the opening is told of the end, also where the receiver was
-    // removed since. One whose place another has taken, of the same URL and format,
-    // would hear it twice.
-    let done = sqlx::query!(
-        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
-         select gen_random_uuid(), t.id, r.receiver_id, t.check_id, t.seq, $2, $2
-         from transitions t
-         cross join lateral (
-             select l.receiver_id from check_receivers l where l.check_id = t.check_id
-             union
-             select d.receiver_id from transitions o
-             join deliveries d on d.event_id = o.id
-             join receivers e on e.id = d.receiver_id
-             where o.incident_id = t.incident_id and d.state <> 'dead'
-                 and not exists (select from check_receivers l
-                     join receivers n on n.id = l.receiver_id
-                     where l.check_id = t.check_id and n.deleted_at is null
-                         and n.id <> e.id and n.url = e.url and n.format = e.format)
-             union
-             select d.receiver_id from deliveries d
-             join receivers e on e.id = d.receiver_id
-             where (t.resolved or t.type = 'check.deleted' and t.incident_id is null)
-                 and d.state <> 'dead'
-                 and d.event_id = (select p.id from transitions p
-                     where p.check_id = t.check_id and p.seq < t.seq
-                         and p.type = 'check.degraded'
-                     order by p.seq desc limit 1)
-                 and not exists (select from check_receivers l
-                     join receivers n on n.id = l.receiver_id
-                     where l.check_id = t.check_id and n.deleted_at is null
-                         and n.id <> e.id and n.url = e.url and n.format = e.format)
-         ) r
-         join receivers v on v.id = r.receiver_id
-             and (v.deleted_at is null or t.next not in (2, 3))
-             -- A receiver of the original form knows up, down and error only.
-             and (v.format <> 0 or t.type not in ('check.deleted', 'check.degraded'))
-         where t.id = any($1) and t.told",
-        &ids,
-        now,
-    )
-    .execute(conn)
-    .await
-    .doing("store deliveries")?;
-    Ok(done.rows_affected())
+    told::delivery_insert(conn, transitions, now).await
 }
 
 /// An event that is about no check.
@@ -187,8 +144,7 @@ async fn incident_write(
     conn: &mut PgConnection,
     transitions: &[NewTransition],
 ) -> Result<(), StoreError> {
-    let opening =
-        |t: &&NewTransition| t.transition.next.is_outage() && !t.transition.previous.is_outage();
+    let opening = |t: &&NewTransition| t.transition.opens();
     let closing = |t: &&NewTransition| {
         t.transition.previous.is_outage()
             && (!t.transition.next.is_outage() || t.transition.next == State::Init)

@@ -180,7 +180,7 @@ async fn a_buried_check_comes_back_with_its_id_and_goes_on_counting() {
     check.address = "store".to_owned();
     check.quiet = true;
     let back = [check.clone()];
-    check_revive(&mut shelf.conn, &back, Owner::Declared, now)
+    check_revive(&mut shelf.conn, shelf.shop, Owner::Declared, &back, now)
         .await
         .unwrap();
     assert_eq!(shelf.shown(check.id).await, "shop/store declared v3");
@@ -213,7 +213,7 @@ async fn a_check_that_is_not_buried_yet_goes_on_as_it_was() {
         .await
         .unwrap();
     let back = [check.clone()];
-    check_revive(&mut shelf.conn, &back, Owner::Declared, now)
+    check_revive(&mut shelf.conn, shelf.shop, Owner::Declared, &back, now)
         .await
         .unwrap();
     let known = shard_check_find(&mut shelf.conn, &[check.id])
@@ -234,7 +234,7 @@ async fn an_address_that_is_taken_is_not_given_to_a_buried_check() {
         .await
         .unwrap();
     shelf.declared("shop").await;
-    let taken = check_revive(&mut shelf.conn, &[check], Owner::Declared, now).await;
+    let taken = check_revive(&mut shelf.conn, shelf.shop, Owner::Declared, &[check], now).await;
     assert!(matches!(taken, Err(StoreError::AddressTaken(name)) if name == "shop"));
 }
 

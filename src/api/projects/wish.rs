@@ -57,6 +57,7 @@ pub(super) async fn wish(
             checks: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             moves: Vec::new(),
+            ids: BTreeMap::new(),
         },
         revision: revision(asked.revision.unwrap_or_default())?,
         actor: call.principal.name.clone(),
@@ -68,7 +69,6 @@ pub(super) async fn wish(
         },
         allow: allowances(asked.allow.unwrap_or_default())?,
         quiet_start: asked.quiet_start,
-        restored: BTreeMap::new(),
     };
     match (asked.upload_id.as_str(), asked.rollback_to, asked.restore) {
         ("", 0, restore) if restore.is_empty() => {

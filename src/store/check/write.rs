@@ -140,15 +140,16 @@ pub async fn check_delete(
     change_note(conn, checks).await
 }
 
-/// Brings buried checks back, with their ids and history, under the addresses
-/// and specs given; the project stays. One that lives is left alone.
+/// Brings buried checks back, with their ids and history, into this project under the
+/// addresses and specs given. One that lives is left alone.
 ///
 /// A check whose burial was not written yet goes on as it was; any other begins
 /// unprobed, and counts its transitions on.
 pub async fn check_revive(
     conn: &mut PgConnection,
-    checks: &[NewCheck],
+    project: ProjectId,
     owner: Owner,
+    checks: &[NewCheck],
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     if checks.is_empty() {
@@ -157,8 +158,8 @@ pub async fn check_revive(
     let columns = Columns::of(checks);
     // Waits for a burial that is being written.
     sqlx::query!(
-        "update checks c set deleted_at = null, address = n.address, owner = $1,
-             live_spec_id = n.spec_id, version = version + 1,
+        "update checks c set deleted_at = null, project_id = $7, address = n.address,
+             owner = $1, live_spec_id = n.spec_id, version = version + 1,
              declared_spec_id = case when $1 = 'declared' then n.spec_id end,
              labels = string_to_array(n.labels, chr(10)), disabled = n.disabled
          from unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::boolean[])
@@ -170,6 +171,7 @@ pub async fn check_revive(
         &columns.spec_ids,
         &columns.labels,
         &columns.disabled,
+        project.0,
     )
     .execute(&mut *conn)
     .await

@@ -112,6 +112,7 @@ async fn a_check_that_lives_again_before_its_end_was_written_goes_on() {
     let mut deleting = first.begin().await.unwrap();
     check_delete(&mut deleting, &[check.id], now).await.unwrap();
     let mut reviving = second.begin().await.unwrap();
+    let project = project_find(&mut reviving, "shop").await.unwrap().unwrap();
     let back = [check.clone()];
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'";
@@ -124,7 +125,7 @@ async fn a_check_that_lives_again_before_its_end_was_written_goes_on() {
     tokio::join!(wait, commit);
     // The end of the check is on its way and cannot be written.
     shop.until_read(check.id).await;
-    check_revive(&mut reviving, &back, Owner::Declared, now)
+    check_revive(&mut reviving, project, Owner::Declared, &back, now)
         .await
         .unwrap();
     reviving.commit().await.unwrap();
@@ -160,9 +161,16 @@ async fn a_check_that_was_buried_and_comes_back_goes_on_counting() {
     assert_eq!(until_told(&receiver, 2).await, end);
     let gone = "select count(*) from check_states";
     until("its state is gone", async || shop.count(gone).await == 0).await;
-    check_revive(&mut shop.conn, &[check], Owner::Declared, clock::now())
-        .await
-        .unwrap();
+    let project = project_find(&mut shop.conn, "shop").await.unwrap().unwrap();
+    check_revive(
+        &mut shop.conn,
+        project,
+        Owner::Declared,
+        &[check],
+        clock::now(),
+    )
+    .await
+    .unwrap();
     assert_eq!(until_told(&receiver, 3).await[2], "check.down shop 4");
 }
 

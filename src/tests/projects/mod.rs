@@ -12,6 +12,7 @@ mod adopting;
 mod forced;
 mod exported;
 mod past;
+mod identity;
 mod shown;
 mod exits;
 mod versions;

@@ -6,12 +6,12 @@ use super::{HOOK, NOTIFY, Shop, check};
 
 const APPROVE: &str = "--auto-approve";
 
-async fn rollback(shop: &Shop, generation: &str) -> Value {
+pub(super) async fn rollback(shop: &Shop, generation: &str) -> Value {
     let rollback = ["rollback", "shop", generation, APPROVE, "--output", "json"];
     serde_json::from_str(&shop.good(&rollback).await).unwrap()
 }
 
-async fn live(shop: &Shop) -> Vec<(String, String, i32, Vec<String>)> {
+pub(super) async fn live(shop: &Shop) -> Vec<(String, String, i32, Vec<String>)> {
     let asked = lokahi::proto::lokahi::ListOpts {
         project: "shop".to_owned(),
         ..Default::default()
@@ -130,7 +130,7 @@ async fn history_tells_who_did_what() {
     assert_eq!(second["remote"], "https://git.example.com/ops.git");
 }
 
-fn moved(from: &str, to: &str) -> String {
+pub(super) fn moved(from: &str, to: &str) -> String {
     format!("moved {{\n  from = check.{from}\n  to   = check.{to}\n}}\n\n")
 }
 

@@ -124,6 +124,24 @@ async fn a_push_back_to_an_ancestor_is_held() {
 }
 
 #[tokio::test]
+async fn a_rewritten_branch_is_watched_over_from_there() {
+    let story = Story::start("1s").await;
+    let first = story.work.git(&["rev-parse", "HEAD"]);
+    let old = story.push(&check("a", "30s"));
+    story.until_applied(&old).await;
+    story.work.git(&["reset", "-q", "--hard", &first]);
+    let third = story.push(&check("a", "20s"));
+    story.until_applied(&third).await;
+    let fourth = story.push(&check("a", "10s"));
+    story.until_applied(&fourth).await;
+    let back = format!("{third}:main");
+    story.work.git(&["push", "-q", "--force", "origin", &back]);
+    let words = until_condition(&story.fleet, "shop", ("Held", true, "rollback")).await;
+    let short: String = fourth.chars().take(10).collect();
+    assert!(words.contains(&short), "{words}");
+}
+
+#[tokio::test]
 async fn while_the_remote_is_away_nothing_changes_and_it_comes_back_by_itself() {
     let story = Story::start("1s").await;
     let (here, away) = (

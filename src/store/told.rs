@@ -1,0 +1,186 @@
+//! Who is told of transitions: one delivery for each receiver.
+//!
+//! Each statement reads one big table by what it is given, and nothing is joined to
+//! `deliveries`: a plan that Postgres made of it while it was small would be one for an empty
+//! table, and read all of it again for each transition of a burst.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::error::{Doing as _, StoreError};
+use super::transition::NewTransition;
+use crate::model::health::Told;
+
+/// The type of the event that a check is degraded.
+const DEGRADED: &str = "check.degraded";
+
+/// Stores the deliveries of these transitions, which are stored already, and returns how many
+/// there are: to today's receivers, and to whoever got an earlier event of what goes on or
+/// ends. Who was told of the opening is told of the end, also where the receiver was removed
+/// since.
+pub(super) async fn delivery_insert(
+    conn: &mut PgConnection,
+    transitions: &[NewTransition],
+    now: OffsetDateTime,
+) -> Result<u64, StoreError> {
+    let told = transitions.iter();
+    let told: Vec<&NewTransition> = told.filter(|t| t.transition.told == Told::Yes).collect();
+    let ids: Vec<Uuid> = told.iter().map(|t| t.id.0).collect();
+    let checks: Vec<Uuid> = told.iter().map(|t| t.check.0).collect();
+    let seqs: Vec<i64> = told.iter().map(|t| t.transition.seq).collect();
+    let news: Vec<bool> = told.iter().map(|t| is_new_to_the_original(t)).collect();
+    let today = sqlx::query!(
+        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
+         select gen_random_uuid(), t.id, v.id, t.check_id, t.seq, $5, $5
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[])
+             as t (id, check_id, seq, is_new)
+         join check_receivers l on l.check_id = t.check_id
+         join receivers v on v.id = l.receiver_id and v.deleted_at is null
+             and (v.format <> 0 or not t.is_new)",
+        &ids,
+        &checks,
+        &seqs,
+        &news,
+        now,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("store deliveries")?;
+    let earlier = earlier_insert(conn, &told, now).await?;
+    Ok(today.rows_affected() + earlier)
+}
+
+/// A receiver of the original form knows up, down and error only.
+fn is_new_to_the_original(t: &NewTransition) -> bool {
+    t.kind == "check.deleted" || t.kind == DEGRADED
+}
+
+/// Adds whoever got an earlier event of the same incident, or that the check is degraded. One
+/// whose place another has taken, of the same URL and format, would hear it twice.
+async fn earlier_insert(
+    conn: &mut PgConnection,
+    told: &[&NewTransition],
+    now: OffsetDateTime,
+) -> Result<u64, StoreError> {
+    let begun = begun(conn, told).await?;
+    if begun.is_empty() {
+        return Ok(0);
+    }
+    let events: HashSet<Uuid> = begun.iter().map(|(_, event)| *event).collect();
+    let events: Vec<Uuid> = events.into_iter().collect();
+    // One that was being sent as its receiver was removed may have been received.
+    let rows = sqlx::query!(
+        "select distinct event_id, receiver_id from deliveries
+         where event_id = any($1) and (state <> 'dead' or lease is not null)",
+        &events,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("find who was told before")?;
+    let mut by: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for row in rows {
+        by.entry(row.event_id).or_default().push(row.receiver_id);
+    }
+    let pairs: HashSet<(usize, Uuid)> = begun
+        .iter()
+        .flat_map(|(at, event)| by.get(event).into_iter().flatten().map(|to| (*at, *to)))
+        .collect();
+    let of = || {
+        pairs
+            .iter()
+            .filter_map(|(at, to)| Some((told.get(*at)?, *to)))
+    };
+    let ids: Vec<Uuid> = of().map(|(t, _)| t.id.0).collect();
+    let checks: Vec<Uuid> = of().map(|(t, _)| t.check.0).collect();
+    let seqs: Vec<i64> = of().map(|(t, _)| t.transition.seq).collect();
+    let ends: Vec<bool> = of().map(|(t, _)| !t.transition.next.is_outage()).collect();
+    let news: Vec<bool> = of().map(|(t, _)| is_new_to_the_original(t)).collect();
+    let receivers: Vec<Uuid> = of().map(|(_, to)| to).collect();
+    let done = sqlx::query!(
+        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
+         select gen_random_uuid(), t.id, e.id, t.check_id, t.seq, $7, $7
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::boolean[],
+             $6::uuid[]) as t (id, check_id, seq, ends, is_new, receiver_id)
+         join receivers e on e.id = t.receiver_id
+             and (e.deleted_at is null or t.ends) and (e.format <> 0 or not t.is_new)
+         where not exists (select from check_receivers l
+             join receivers n on n.id = l.receiver_id
+             where l.check_id = t.check_id and n.deleted_at is null
+                 and n.id <> e.id and n.url = e.url and n.format = e.format)
+         on conflict (event_id, receiver_id, replay_no) do nothing",
+        &ids,
+        &checks,
+        &seqs,
+        &ends,
+        &news,
+        &receivers,
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("store deliveries to who was told before")?;
+    Ok(done.rows_affected())
+}
+
+/// The events that began what these transitions continue or end, each with its transition's
+/// place. What opens an incident or degrades a check continues nothing.
+async fn begun(
+    conn: &mut PgConnection,
+    told: &[&NewTransition],
+) -> Result<Vec<(usize, Uuid)>, StoreError> {
+    let mut incidents: HashMap<Uuid, Vec<usize>> = HashMap::new();
+    let mut degraded: Vec<usize> = Vec::new();
+    for (at, t) in told.iter().enumerate() {
+        let is_over = t.transition.resolves() || t.kind == "check.deleted";
+        match t.transition.incident {
+            Some(id) if !t.transition.opens() => incidents.entry(id.0).or_default().push(at),
+            None if is_over => degraded.push(at),
+            _ => {}
+        }
+    }
+    let mut begun = Vec::new();
+    if !incidents.is_empty() {
+        let ids: Vec<Uuid> = incidents.keys().copied().collect();
+        let rows = sqlx::query!(
+            r#"select id, incident_id as "incident!" from transitions
+               where incident_id = any($1)"#,
+            &ids,
+        )
+        .fetch_all(&mut *conn)
+        .await
+        .doing("find the events of incidents")?;
+        for row in rows {
+            let of = incidents.get(&row.incident).into_iter().flatten();
+            begun.extend(of.map(|at| (*at, row.id)));
+        }
+    }
+    if !degraded.is_empty() {
+        let of = || degraded.iter().filter_map(|at| Some((*at, told.get(*at)?)));
+        let places: Vec<i64> = of()
+            .map(|(at, _)| i64::try_from(at).unwrap_or(-1))
+            .collect();
+        let checks: Vec<Uuid> = of().map(|(_, t)| t.check.0).collect();
+        let seqs: Vec<i64> = of().map(|(_, t)| t.transition.seq).collect();
+        let rows = sqlx::query!(
+            r#"select distinct on (t.place) t.place as "place!", p.id
+               from transitions p
+               join unnest($1::bigint[], $2::uuid[], $3::bigint[]) as t (place, check_id, seq)
+                   on t.check_id = p.check_id and p.seq < t.seq
+               where p.check_id = any($2) and p.type = $4
+               order by t.place, p.seq desc"#,
+            &places,
+            &checks,
+            &seqs,
+            DEGRADED,
+        )
+        .fetch_all(conn)
+        .await
+        .doing("find since when checks are degraded")?;
+        let at = |place: i64| usize::try_from(place).ok();
+        begun.extend(rows.iter().filter_map(|row| Some((at(row.place)?, row.id))));
+    }
+    Ok(begun)
+}
