@@ -32,10 +32,16 @@ pub fn due_between(id: CheckId, every: Every, from: Micros, to: Micros) -> u64 {
 }
 
 /// Whether what was seen at `seen` is too old to be believed at `now`: two
-/// probes should have come since, and did not. That is our own fault, not the
-/// site's.
-pub fn is_stale(seen: OffsetDateTime, every: Every, timeout: Timeout, now: OffsetDateTime) -> bool {
-    let periods = time::Duration::seconds(2 * i64::from(every.seconds()));
+/// probes should have come since, and did not, where one of so many `turns` is
+/// from there. That is our own fault, not the site's.
+pub fn is_stale(
+    seen: OffsetDateTime,
+    every: Every,
+    turns: u32,
+    timeout: Timeout,
+    now: OffsetDateTime,
+) -> bool {
+    let periods = time::Duration::seconds(2 * i64::from(every.seconds()) * i64::from(turns));
     now - seen > periods + timeout.duration()
 }
 

@@ -52,7 +52,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         // Of what was never probed nothing is believed that could be wrong.
         stale: spec.enabled
             && stored.state != State::Init
-            && is_stale(since, spec.every, spec.timeout, now),
+            && is_stale(since, spec.every, 1, spec.timeout, now),
         disabled: !spec.enabled,
         description: spec.description.clone(),
         degraded: stored.state == State::Up && stored.degraded,

@@ -23,7 +23,7 @@ use crate::prober::stats::Stats;
 use crate::reconcile::run::ReconcileStatus;
 use crate::runtime::counter::{BOUNDS, Buckets};
 use crate::runtime::supervisor::Tasks;
-use crate::shard::{Board, Silence};
+use crate::shard::{Board, Place, Silence};
 use crate::store::Store;
 use crate::store::delivery::{DeliveryCounts, delivery_counts};
 
@@ -59,13 +59,18 @@ impl Parts {
 pub(super) fn trouble(parts: &Parts) -> ProbeTrouble {
     let (board, location) = (Arc::clone(&parts.board), parts.location.clone());
     Arc::new(move || {
-        let Silence { since, unanswered } = board.silence()?;
-        let seconds = (clock::now() - since).whole_seconds();
-        let probes = if unanswered == 1 { "probe" } else { "probes" };
-        Some(format!(
-            "no report from a health worker at the location {location} for {seconds} s; \
-             {unanswered} {probes} unanswered"
-        ))
+        let say = |(place, silence): (Place, Silence)| {
+            let location = place.as_deref().unwrap_or(&location);
+            let Silence { since, unanswered } = silence;
+            let seconds = (clock::now() - since).whole_seconds();
+            let probes = if unanswered == 1 { "probe" } else { "probes" };
+            format!(
+                "no report from a health worker at the location {location} for {seconds} s; \
+                 {unanswered} {probes} unanswered"
+            )
+        };
+        let said: Vec<String> = board.silences().into_iter().map(say).collect();
+        (!said.is_empty()).then(|| said.join("; "))
     })
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::name::{InvalidName, Name};
 use crate::reconcile::run::SelfHeal;
 
 const DATABASE_EXAMPLE: &str = "postgres://USER:PASSWORD@HOST:5432/DATABASE";
@@ -44,7 +45,7 @@ pub struct Lokahid {
     #[arg(long, env = "INSTANCE", value_name = "NAME")]
     pub instance: Option<String>,
     /// Where health workers are that probe for this lokahid
-    #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default")]
+    #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default", value_parser = location)]
     pub location: String,
     /// How much of the disk single probes may take, in bytes, MB or GB: beyond it the oldest day
     /// goes, though it is younger than three days; what it was rolled up into stays
@@ -93,7 +94,7 @@ pub struct Healthworker {
     #[command(flatten)]
     pub secrets: SecretFiles,
     /// The location whose checks it probes
-    #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default")]
+    #[arg(long, env = "LOCATION", value_name = "NAME", default_value = "default", value_parser = location)]
     pub location: String,
 }
 
@@ -338,6 +339,10 @@ fn duration(text: &str) -> Result<Duration, String> {
         }
         _ => Err("it must be between 1s and 24h".into()),
     }
+}
+
+fn location(text: &str) -> Result<String, InvalidName> {
+    text.parse::<Name>().map(|name| name.to_string())
 }
 
 /// `500MB`, `15GB`; 1 GB is 1,000,000,000 bytes.

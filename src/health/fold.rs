@@ -1,11 +1,14 @@
 //! One step: what was believed and what was seen give what is believed now.
 
+use std::collections::BTreeSet;
+
 use time::OffsetDateTime;
 
 use crate::model::check::Confirm;
-use crate::model::health::{Health, State, Told, Transition};
+use crate::model::health::{Health, Recent, State, Told, Transition};
 use crate::model::id::IncidentId;
 use crate::model::observation::{Observation, Outcome};
+use crate::model::probe::LocationKey;
 
 /// The result of one step.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,14 +27,16 @@ pub struct Seen {
     pub degraded: bool,
     /// When the probe was due.
     pub at: OffsetDateTime,
+    pub location: LocationKey,
 }
 
 impl Seen {
-    pub fn of(observation: &Observation) -> Self {
+    pub fn of(observation: &Observation, location: &str) -> Self {
         Self {
             outcome: observation.outcome,
             degraded: observation.degraded,
             at: observation.scheduled_at,
+            location: LocationKey::of(location),
         }
     }
 }
@@ -39,7 +44,8 @@ impl Seen {
 /// Folds one probe into the health of its check.
 ///
 /// `incident` is the id that an incident gets if this step opens one. Failures and successes
-/// count in a row only. The first success of a new check needs no confirmation: nobody is told
+/// count in a row only, unless `confirm` looks back: then failures count among the last `of`
+/// probes, of `distinct` locations, `within` a time. The first success of a new check needs no confirmation: nobody is told
 /// of it. Of a check that began quietly nobody is told until after that. Being degraded is
 /// believed as an outage is, by `confirm`, and judged only while the check is up.
 pub fn fold(health: &Health, probe: Seen, confirm: Confirm, incident: IncidentId) -> Step {
@@ -68,11 +74,17 @@ pub fn fold(health: &Health, probe: Seen, confirm: Confirm, incident: IncidentId
         next.failures = 0;
         next.successes = next.successes.saturating_add(1);
         health.state == State::Init || next.successes >= confirm.successes
+    } else if confirm.looks_back() && !health.state.is_outage() {
+        next.successes = 0;
+        look_back(&mut next, probe, true, confirm)
     } else {
         next.successes = 0;
         next.failures = next.failures.saturating_add(1);
         next.failures >= confirm.failures
     };
+    if seen == State::Up && !confirmed && !next.recent.is_empty() {
+        look_back(&mut next, probe, false, confirm);
+    }
     let mut transition = confirmed.then(|| enter(&mut next, seen, at, incident));
     if seen != State::Up {
         next.warned = 0;
@@ -85,6 +97,28 @@ pub fn fold(health: &Health, probe: Seen, confirm: Confirm, incident: IncidentId
         health: next,
         transition,
     }
+}
+
+/// Counts the failures that are near enough; whether they are enough, of enough locations.
+fn look_back(health: &mut Health, probe: Seen, failed: bool, confirm: Confirm) -> bool {
+    let recent = &mut health.recent;
+    recent.push(Recent {
+        at: probe.at,
+        location: probe.location,
+        failed,
+    });
+    if let Some(within) = confirm.within {
+        recent.retain(|it| it.at >= probe.at - within);
+    }
+    recent.drain(..recent.len().saturating_sub(confirm.of.into()));
+    let bad = || recent.iter().filter(|it| it.failed);
+    let locations: BTreeSet<LocationKey> = bad().map(|it| it.location).collect();
+    health.failures = u8::try_from(bad().count()).unwrap_or(u8::MAX);
+    let enough = health.failures >= confirm.failures && locations.len() >= confirm.distinct.into();
+    if health.failures == 0 {
+        recent.clear();
+    }
+    enough
 }
 
 fn is_suspect(health: &Health) -> bool {
@@ -139,6 +173,7 @@ fn enter(
     health.state = state;
     health.since = at;
     (health.failures, health.successes) = (0, 0);
+    health.recent.clear();
     health.seq += 1;
     health.retold = previous.is_outage() && state.is_outage();
     let of = if state.is_outage() {
@@ -177,15 +212,14 @@ mod tests {
     const START: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 
     fn confirm(failures: u8, successes: u8) -> Confirm {
-        Confirm {
-            failures,
-            successes,
-            retry: Duration::from_secs(1),
-        }
+        Confirm::in_a_row(failures, successes, Duration::from_secs(1))
     }
 
-    /// A probe as a letter: up, up and degraded (`w`), down, error, or else unknown.
+    /// A probe as a letter: up, up and degraded (`w`), down, error, or else unknown. One in
+    /// upper case is of another location.
     fn seen(letter: char, at: OffsetDateTime) -> Seen {
+        let location = LocationKey(letter.is_ascii_uppercase().into());
+        let letter = letter.to_ascii_lowercase();
         let outcome = match letter {
             'u' | 'w' => Outcome::Up,
             'd' => Outcome::Down,
@@ -196,6 +230,7 @@ mod tests {
             outcome,
             degraded: letter == 'w',
             at,
+            location,
         }
     }
 
@@ -254,6 +289,35 @@ mod tests {
             ("wwddwuw", confirm(2, 1), "U?. Uw! Uw? Dw! Uw! U! U?"),
             ("uw?w", confirm(2, 1), "U. U? U? Uw!"),
             ("w", confirm(1, 1), "U?."),
+        ] {
+            assert_eq!(run(outcomes, policy), expected, "{outcomes}");
+        }
+    }
+
+    #[test]
+    fn what_looks_back_counts_failures_that_do_not_follow_one_another() {
+        let of = |of, distinct, within: Option<u64>| Confirm {
+            of,
+            distinct,
+            within: within.map(Duration::from_secs),
+            ..confirm(2, 1)
+        };
+        for (outcomes, policy, expected) in [
+            // Two of three.
+            ("udud", of(3, 1, None), "U. U? U? D!"),
+            ("uduuuu", of(3, 1, None), "U. U? U? U? U U"),
+            ("ud?ud", of(3, 1, None), "U. U? U? U? D!"),
+            ("dud", of(3, 1, None), "I? U. U?"),
+            // From two places, in a row or not.
+            ("uddd", of(2, 2, None), "U. U? U? U?"),
+            ("uddD", of(2, 2, None), "U. U? U? D!"),
+            ("udUD", of(3, 2, None), "U. U? U? D!"),
+            ("udUDd", of(2, 2, None), "U. U? U? U? D!"),
+            // Old ones are forgotten.
+            ("udud", of(3, 1, Some(2)), "U. U? U? D!"),
+            ("uduud", of(9, 1, Some(1)), "U. U? U? U U?"),
+            // The end is as ever.
+            ("uddudd", of(3, 1, None), "U. U? D! U! U? D!"),
         ] {
             assert_eq!(run(outcomes, policy), expected, "{outcomes}");
         }

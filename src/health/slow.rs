@@ -11,6 +11,7 @@ use crate::model::check::Confirm;
 use crate::model::health::{Health, State, Told};
 use crate::model::id::IncidentId;
 use crate::model::observation::Outcome;
+use crate::model::probe::LocationKey;
 
 const START: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 
@@ -24,8 +25,12 @@ struct Belief {
     news: Option<bool>,
 }
 
+/// One in upper case is of another location.
 fn seen(letter: char, n: usize) -> Seen {
+    let location = LocationKey(letter.is_ascii_uppercase().into());
+    let letter = letter.to_ascii_lowercase();
     Seen {
+        location,
         outcome: match letter {
             'u' | 'w' => Outcome::Up,
             'd' => Outcome::Down,
@@ -39,7 +44,7 @@ fn seen(letter: char, n: usize) -> Seen {
 
 /// The state that one probe alone speaks for.
 fn says(letter: char) -> Option<State> {
-    match letter {
+    match letter.to_ascii_lowercase() {
         'u' | 'w' => Some(State::Up),
         'd' => Some(State::Down),
         'e' => Some(State::Error),
@@ -79,10 +84,31 @@ fn slowly(letters: &[char], confirm: Confirm, quiet: bool) -> Vec<Belief> {
             false => confirm.failures,
         };
         let silent = says(letters[n]).is_none();
+        // Looking back, it is enough that so many of the last ones failed, near enough, in
+        // enough places. An outage ends as ever.
+        let looks_back = confirm.looks_back() && !believed.is_outage();
+        let last = &against[against.len().saturating_sub(confirm.of.into())..];
+        let near = |at: usize| {
+            let newest = against.last().map_or(n, |last| last.0);
+            let age = std::time::Duration::from_secs((newest - at) as u64);
+            confirm.within.is_none_or(|within| age <= within)
+        };
+        let bad: Vec<usize> = last
+            .iter()
+            .filter(|it| it.1.is_outage() && near(it.0))
+            .map(|it| it.0)
+            .collect();
+        let places = bad.iter().map(|at| letters[*at].is_ascii_uppercase());
+        let places = places.collect::<std::collections::BTreeSet<_>>().len();
+        let enough = match looks_back && !up {
+            true => bad.len() >= needed.into() && places >= confirm.distinct.into(),
+            false => row >= usize::from(needed),
+        };
         let state = match against.last() {
-            Some(last) if !silent && row >= usize::from(needed) => last.1,
+            Some(last) if !silent && enough => last.1,
             _ => believed,
         };
+        let row = if looks_back { bad.len() } else { row };
         let moved = state != believed;
         // Being degraded counts while the check is up, this probe included.
         let up_after = |at: usize| if at == n { state } else { state_at(at) } == State::Up;
@@ -90,7 +116,9 @@ fn slowly(letters: &[char], confirm: Confirm, quiet: bool) -> Vec<Belief> {
         let turned = |at: usize| flag_at(at) != at.checked_sub(1).is_some_and(flag_at);
         let judged: Vec<_> = since(&turned).collect();
         let otherwise = |it: &(usize, State)| {
-            it.1 == State::Up && up_after(it.0) && (letters[it.0] == 'w') != degraded
+            it.1 == State::Up
+                && up_after(it.0)
+                && letters[it.0].eq_ignore_ascii_case(&'w') != degraded
         };
         let warnings = run(&judged, otherwise);
         let needed = match degraded {
@@ -130,15 +158,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
     #[test]
     fn the_quick_fold_says_what_the_slow_one_says(
-        letters in "[uwde?]{0,40}",
+        letters in "[uwdeUWDE?]{0,40}",
         failures in 1u8..4,
         successes in 1u8..4,
+        more in 0u8..4,
+        distinct in 1u8..3,
+        within in prop::option::of(1u64..8),
         quiet in any::<bool>(),
     ) {
+        let retry = std::time::Duration::from_secs(1);
         let confirm = Confirm {
-            failures,
-            successes,
-            retry: std::time::Duration::from_secs(1),
+            of: failures + more,
+            distinct: distinct.min(failures),
+            within: within.map(std::time::Duration::from_secs),
+            ..Confirm::in_a_row(failures, successes, retry)
         };
         let letters: Vec<char> = letters.chars().collect();
         let mut health = Health { quiet, ..Health::new(START) };

@@ -253,19 +253,41 @@ pub struct Confirm {
     pub successes: u8,
     /// When a suspect check is probed again.
     pub retry: Duration,
+    /// The failures are counted among so many last probes, `failures` to [`Confirm::MAX_OF`];
+    /// if it is `failures`, in a row.
+    pub of: u8,
+    /// Of how many locations they must be, 1 to `failures`.
+    pub distinct: u8,
+    /// Failures that are older than this do not count.
+    pub within: Option<Duration>,
 }
 
 impl Confirm {
     /// The most failures or successes that can be asked for.
     pub const MAX: u8 = 10;
+    /// The most probes of which they are asked for.
+    pub const MAX_OF: u8 = 20;
 
     /// 2 failures, 1 success, retry after the smaller of 5 s and the period.
     pub fn default_for(every: Every) -> Self {
+        Self::in_a_row(2, 1, Duration::from_secs(5).min(every.duration()))
+    }
+
+    /// Failures and successes that follow one another, from anywhere and however long it takes.
+    pub fn in_a_row(failures: u8, successes: u8, retry: Duration) -> Self {
         Self {
-            failures: 2,
-            successes: 1,
-            retry: Duration::from_secs(5).min(every.duration()),
+            failures,
+            successes,
+            retry,
+            of: failures,
+            distinct: 1,
+            within: None,
         }
+    }
+
+    /// Whether failures need not follow one another, or must be of several locations, or of late.
+    pub fn looks_back(&self) -> bool {
+        self.of > self.failures || self.distinct > 1 || self.within.is_some()
     }
 }
 
@@ -285,6 +307,8 @@ pub struct CheckSpec {
     /// The only one that is spoken; absent: what both sides can, the newest first.
     pub http_version: Option<HttpVersion>,
     pub close: Close,
+    /// Where workers probe it from, in turn, each once; empty: where they are unless it is said.
+    pub locations: Vec<Name>,
     pub tls: TlsSpec,
     pub auth: Option<Auth>,
     pub every: Every,
@@ -317,6 +341,8 @@ impl CheckSpec {
     pub const MAX_NAME: usize = 300;
     /// The longest description, in bytes.
     pub const MAX_DESCRIPTION: usize = 1024;
+    /// The most locations.
+    pub const MAX_LOCATIONS: usize = 16;
     /// The most labels.
     pub const MAX_LABELS: usize = 64;
     /// The most receivers.
@@ -338,6 +364,7 @@ impl CheckSpec {
             connect_to: None,
             http_version: None,
             close: Close::default(),
+            locations: Vec::new(),
             tls: TlsSpec::default(),
             auth: None,
             every: Every::DEFAULT,

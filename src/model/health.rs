@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::model::id::IncidentId;
+use crate::model::probe::LocationKey;
 
 /// What is believed of a site.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -84,6 +85,16 @@ pub struct Health {
     pub last_at: Option<OffsetDateTime>,
     /// Nobody is told of it until it was UP once.
     pub quiet: bool,
+    /// The last probes of a check that looks back, oldest first, while one of them failed.
+    pub recent: Vec<Recent>,
+}
+
+/// A probe that a check remembers because it looks back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recent {
+    pub at: OffsetDateTime,
+    pub location: LocationKey,
+    pub failed: bool,
 }
 
 impl Health {
@@ -101,7 +112,14 @@ impl Health {
             retold: false,
             last_at: None,
             quiet: false,
+            recent: Vec::new(),
         }
+    }
+
+    /// Forgets what was counted: another question is asked from now on.
+    pub fn end_streaks(&mut self) {
+        (self.failures, self.successes, self.warned) = (0, 0, 0);
+        self.recent.clear();
     }
 
     /// Whether receivers wait for an end of something.

@@ -11,6 +11,17 @@ use crate::model::secret::SecretUse;
 /// The location of workers that were given none.
 pub const DEFAULT_LOCATION: &str = "default";
 
+/// A location, as it is remembered: the lower half of xxh3 of its name, which must never change.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct LocationKey(pub u32);
+
+impl LocationKey {
+    /// The key of a location's name.
+    pub fn of(name: &str) -> Self {
+        Self(xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as u32)
+    }
+}
+
 /// One probe to be done.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Probe {

@@ -19,6 +19,7 @@ use crate::plan::{self, Plan, RESTORABLE, release, wire};
 use crate::spec::{self, Digest};
 use crate::store::Connection;
 use crate::store::generation::GenerationKind;
+use crate::store::location::location_strangers;
 use crate::store::project::{
     LiveRow, Project, ProjectId, project_checks, project_ended, project_find, project_receivers,
 };
@@ -102,6 +103,8 @@ pub async fn propose(
     }
     let released = released(&plan, &live, &specs)?;
     plan.warnings.extend(unnamed(conn, &plan).await?);
+    plan.warnings
+        .extend(unserved(conn, wish, &plan, &specs).await?);
     let from_files = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile);
     if from_files && project.generation == 0 {
         plan.warnings.extend(twins(conn, wish).await?);
@@ -404,6 +407,44 @@ async fn unnamed(conn: &mut Connection, plan: &Plan) -> Result<Vec<String>, Appl
         ))
     };
     Ok(taken.into_iter().filter_map(say).collect())
+}
+
+/// Locations of what changes from which no report has ever come: most likely misspelt.
+async fn unserved(
+    conn: &mut Connection,
+    wish: &Wish,
+    plan: &Plan,
+    specs: &Specs,
+) -> Result<Vec<String>, ApplyError> {
+    let mut by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let kept = plan.changes.iter().filter(|change| change.action.keeps());
+    for change in kept.filter(|change| change.kind == Kind::Check) {
+        let declared = wish.wanted.checks.get(&change.address);
+        let spec = declared.and_then(|declared| specs.checks.get(&declared.spec));
+        for location in spec.iter().flat_map(|spec| &spec.locations) {
+            by.entry(location.as_str())
+                .or_default()
+                .push(&change.address);
+        }
+    }
+    if by.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = by.keys().map(ToString::to_string).collect();
+    let strangers = location_strangers(conn, &names).await?;
+    let say = |name: String| {
+        let checks = by.get(name.as_str())?;
+        let first = checks.first()?;
+        let who = match checks.len() {
+            1 => format!("check.{first} is"),
+            n => format!("check.{first} and {} more are", n - 1),
+        };
+        Some(format!(
+            "no health worker has ever reported from the location {name:?}: until one runs with \
+             LOCATION={name}, {who} not probed from there"
+        ))
+    };
+    Ok(strangers.into_iter().filter_map(say).collect())
 }
 
 /// Reads and decodes these specs.

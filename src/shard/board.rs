@@ -13,6 +13,7 @@ use tracing::error;
 use super::due::DueQueue;
 use super::gaps::{Gaps, Missed};
 use super::ledger::Pending;
+use super::sent::{Outgoing, Place, Sent, Silence};
 use super::tally::Tally;
 use crate::cadence::{self, Micros};
 use crate::history::window::hour_of;
@@ -31,10 +32,6 @@ use crate::store::shard::{HeldShard, ShardCheck};
 /// The most probes in a batch, and the most bytes of their specs.
 const BATCH_PROBES: usize = 256;
 const BATCH_BYTES: usize = 512 * 1024;
-/// What has not begun this long after it was sent is dropped by the worker.
-const BATCH_EXPIRES: Duration = Duration::from_secs(2);
-/// How long after a probe's own deadline its report may still come.
-const REPORT_GRACE: Duration = Duration::from_secs(3);
 /// A check that is new to whoever waits for it is due within this time.
 const FIRST_PROBE_SPREAD: i64 = 10_000_000;
 
@@ -56,6 +53,12 @@ pub(super) struct Entry {
     pub(super) every: Every,
     pub(super) timeout: Timeout,
     pub(super) confirm: Confirm,
+    /// Where it is probed from; empty: where everything is that says nothing.
+    locations: Arc<[Place]>,
+    /// When it was last heard of from each of them.
+    heard: Vec<Option<OffsetDateTime>>,
+    /// How often it was sent: the next one is that one's turn.
+    turn: usize,
     pub(super) last: Option<LastSeen>,
     /// The last probe of the state that we have stored; `None` when we do not know that the
     /// stored state is this one.
@@ -66,21 +69,39 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Where it is probed from this time.
+    fn next_place(&mut self) -> Place {
+        let places = self.locations.len();
+        self.turn = self.turn.wrapping_add(1);
+        let at = self.turn.checked_rem(places)?;
+        self.locations.get(at).cloned().flatten()
+    }
+
+    /// How it stands with each place where it should be probed from.
+    fn voices(&self, now: OffsetDateTime) -> impl Iterator<Item = (Place, Voices)> {
+        let last = self.check.health.last_at;
+        let single = self.locations.is_empty().then_some((None, last));
+        let places = self.locations.iter().cloned();
+        let each = places.zip(self.heard.iter().copied()).chain(single);
+        let turns = u32::try_from(self.locations.len().max(1)).unwrap_or(u32::MAX);
+        each.map(move |(place, heard)| {
+            let since = heard.map_or(self.taken, |heard| heard.max(self.taken));
+            let stale = cadence::is_stale(since, self.every, turns, self.timeout, now);
+            let voices = Voices {
+                stale: u32::from(stale),
+                heard: heard.is_some_and(|heard| heard > self.taken),
+            };
+            (place, voices)
+        })
+    }
+
     /// Whether its probes have stopped coming. What its owner before us did
     /// not probe is not held against anybody.
     fn is_stale(&self, now: OffsetDateTime) -> bool {
         let seen = self.check.health.last_at;
         let since = seen.map_or(self.taken, |seen| seen.max(self.taken));
-        cadence::is_stale(since, self.every, self.timeout, now)
+        cadence::is_stale(since, self.every, 1, self.timeout, now)
     }
-}
-
-/// Probes get no answer: since when, and how many.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Silence {
-    /// The newest report; while there was none, when the first probe was sent.
-    pub since: OffsetDateTime,
-    pub unanswered: u64,
 }
 
 /// The newest probe of a check, and from where.
@@ -99,6 +120,15 @@ pub(super) enum Arrival {
     Changed,
 }
 
+/// How probes of some checks come from a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Voices {
+    /// Of how many they have stopped coming.
+    pub(super) stale: u32,
+    /// Of some they came since they are ours.
+    pub(super) heard: bool,
+}
+
 /// A check, for whoever reads the board.
 #[derive(Clone, Debug)]
 pub struct Seen<'a> {
@@ -108,12 +138,12 @@ pub struct Seen<'a> {
     pub stale: bool,
 }
 
-#[derive(Debug)]
-struct OpenBatch {
-    /// Those that are not answered yet, and when they were due.
-    missing: Vec<(CheckNo, OffsetDateTime)>,
-    sent_at: OffsetDateTime,
-    deadline: OffsetDateTime,
+/// What is collected for a batch.
+#[derive(Debug, Default)]
+struct Load {
+    probes: Vec<Probe>,
+    bytes: usize,
+    longest: Duration,
 }
 
 /// The shared state of the loops.
@@ -129,46 +159,10 @@ struct Inner {
     checks: HashMap<CheckNo, Entry>,
     numbers: HashMap<CheckId, CheckNo>,
     due: DueQueue,
-    batches: HashMap<u64, OpenBatch>,
-    last_batch: u64,
+    sent: Sent,
     /// The only project that declares anything; `None` when there is another.
     sole: Option<String>,
-    /// When the newest report came.
-    heard: Option<OffsetDateTime>,
-    silence: Option<Silence>,
     gaps: Gaps,
-}
-
-impl Inner {
-    fn open(
-        &mut self,
-        probes: Vec<Probe>,
-        now: OffsetDateTime,
-        longest: Duration,
-        reply_to: &str,
-    ) -> ProbeBatch {
-        self.last_batch += 1;
-        let expires = now + BATCH_EXPIRES;
-        let deadline = expires + longest + REPORT_GRACE;
-        self.batches.insert(
-            self.last_batch,
-            OpenBatch {
-                missing: probes
-                    .iter()
-                    .map(|probe| (probe.check_no, probe.scheduled_at))
-                    .collect(),
-                sent_at: now,
-                deadline,
-            },
-        );
-        ProbeBatch {
-            batch: self.last_batch,
-            reply_to: reply_to.to_owned(),
-            sent_at: now,
-            expires,
-            probes,
-        }
-    }
 }
 
 impl Board {
@@ -231,17 +225,29 @@ impl Board {
         }
         let bytes: Arc<[u8]> = std::mem::take(&mut check.spec).into();
         let old = inner.checks.remove(&check.check_no);
-        let (mut last, mut taken) = (None, now);
+        let (mut last, mut taken, mut turn) = (None, now, None);
+        let locations: Arc<[Place]> = spec
+            .locations
+            .iter()
+            .map(|name| Some(name.as_str().into()))
+            .collect();
+        let mut heard = vec![None; locations.len()];
+        let now_at = now;
         let now = micros(now);
         let due = match old {
             Some(old) => {
                 // What is folded but not read back yet is newer than the row.
                 check.health = old.check.health;
-                (last, taken) = (old.last, old.taken);
+                (last, taken, turn) = (old.last, old.taken, Some(old.turn));
+                match old.locations == locations {
+                    true => heard = old.heard,
+                    // What is asked for from now on cannot be missed yet.
+                    false => taken = now_at,
+                }
                 if let Ok(before) = spec::decode_check(&old.spec)
                     && !before.probes_like(&spec)
                 {
-                    (check.health.failures, check.health.successes) = (0, 0);
+                    check.health.end_streaks();
                 }
                 if old.every == spec.every {
                     old.due
@@ -253,7 +259,12 @@ impl Board {
         };
         inner.due.push(due, check.check_no);
         inner.numbers.insert(check.id, check.check_no);
+        // Whoever takes over goes on about where another one was.
+        let first = due.0 / (i64::from(spec.every.seconds()) * 1_000_000);
         let entry = Entry {
+            locations,
+            heard,
+            turn: turn.unwrap_or(usize::try_from(first).unwrap_or(0)),
             spec: bytes,
             url: spec.url,
             every: spec.every,
@@ -287,11 +298,11 @@ impl Board {
         now: OffsetDateTime,
         ahead: Duration,
         reply_to: &str,
-    ) -> Vec<ProbeBatch> {
+    ) -> Vec<Outgoing> {
         let horizon = micros(now + ahead);
         let mut inner = self.lock();
         let mut batches = Vec::new();
-        let (mut probes, mut bytes, mut longest) = (Vec::new(), 0, Duration::ZERO);
+        let mut loads: BTreeMap<Place, Load> = BTreeMap::new();
         let (mut scheduled, mut skipped) = (0, 0);
         let inner = &mut *inner;
         while let Some((due, number)) = inner.due.pop(horizon) {
@@ -315,9 +326,11 @@ impl Board {
                 inner.gaps.add(hour_of(moment(due)), number, SKIPPED);
                 continue;
             }
-            bytes += entry.spec.len() + 64;
-            longest = longest.max(entry.timeout.duration());
-            probes.push(Probe {
+            let place = entry.next_place();
+            let load = loads.entry(place.clone()).or_default();
+            load.bytes += entry.spec.len() + 64;
+            load.longest = load.longest.max(entry.timeout.duration());
+            load.probes.push(Probe {
                 check_id: entry.check.id,
                 check_no: number,
                 spec_id: entry.check.spec_id,
@@ -329,14 +342,24 @@ impl Board {
                     inner.sole.as_deref(),
                 ),
             });
-            if probes.len() >= BATCH_PROBES || bytes >= BATCH_BYTES {
-                let probes = std::mem::take(&mut probes);
-                batches.push(inner.open(probes, now, longest, reply_to));
-                (bytes, longest) = (0, Duration::ZERO);
+            if load.probes.len() >= BATCH_PROBES || load.bytes >= BATCH_BYTES {
+                let load = std::mem::take(load);
+                batches.push(
+                    inner
+                        .sent
+                        .open(place, load.probes, now, load.longest, reply_to),
+                );
             }
         }
-        if !probes.is_empty() {
-            batches.push(inner.open(probes, now, longest, reply_to));
+        for (place, load) in loads
+            .into_iter()
+            .filter(|(_, load)| !load.probes.is_empty())
+        {
+            batches.push(
+                inner
+                    .sent
+                    .open(place, load.probes, now, load.longest, reply_to),
+            );
         }
         self.tally.scheduled.add(scheduled);
         self.tally.skipped.add(skipped);
@@ -346,7 +369,7 @@ impl Board {
     /// A batch that could not be sent.
     pub(super) fn unsent(&self, batch: &ProbeBatch) {
         let mut inner = self.lock();
-        inner.batches.remove(&batch.batch);
+        inner.sent.withdraw(batch.batch);
         for probe in &batch.probes {
             let hour = hour_of(probe.scheduled_at);
             inner.gaps.add(hour, probe.check_no, SKIPPED);
@@ -379,59 +402,25 @@ impl Board {
     pub(super) fn settle(
         &self,
         batch: u64,
-        mut reports: Vec<Report>,
+        reports: Vec<Report>,
         now: OffsetDateTime,
     ) -> Vec<Report> {
-        let mut inner = self.lock();
-        let Some(open) = inner.batches.get_mut(&batch) else {
-            return Vec::new();
-        };
-        reports.retain(|report| {
-            let mut missing = open.missing.iter();
-            let asked = missing.position(|(check, _)| *check == report.check_no);
-            asked.map(|asked| open.missing.swap_remove(asked)).is_some()
-        });
-        if open.missing.is_empty() {
-            inner.batches.remove(&batch);
-        }
-        if !reports.is_empty() {
-            (inner.heard, inner.silence) = (Some(now), None);
-        }
-        reports
+        self.lock().sent.settle(batch, reports, now)
     }
 
     /// Gives up batches whose reports should have come by now; returns how many
     /// probes are lost with them.
     pub(super) fn sweep(&self, now: OffsetDateTime) -> u64 {
-        let (mut lost, mut first) = (0, now);
         let mut inner = self.lock();
-        let Inner { batches, gaps, .. } = &mut *inner;
-        batches.retain(|_, open| {
-            let over = open.deadline < now;
-            if over {
-                lost += open.missing.len() as u64;
-                first = first.min(open.sent_at);
-                for (check, at) in &open.missing {
-                    gaps.add(hour_of(*at), *check, LOST);
-                }
-            }
-            !over
-        });
-        if lost > 0 {
-            let since = inner.heard.unwrap_or(first);
-            let silence = inner.silence.get_or_insert(Silence {
-                since,
-                unanswered: 0,
-            });
-            silence.unanswered += lost;
-        }
+        let Inner { sent, gaps, .. } = &mut *inner;
+        let lost = sent.sweep(now, |check, at| gaps.add(hour_of(at), check, LOST));
         self.tally.lost.add(lost);
         lost
     }
 
-    /// Since when probes get no answer, while they get none.
-    pub fn silence(&self) -> Option<Silence> {
-        self.lock().silence
+    /// Where probes get no answer, and since when.
+    pub fn silences(&self) -> Vec<(Place, Silence)> {
+        self.lock().sent.silences()
     }
 
     /// Reads one check.
@@ -452,7 +441,18 @@ impl Board {
         }
         entry.check.health = pending.health;
         if entry.check.spec_id != pending.last.spec {
-            (entry.check.health.failures, entry.check.health.successes) = (0, 0);
+            entry.check.health.end_streaks();
+        }
+        let (at, location) = (
+            pending.last.observation.scheduled_at,
+            &pending.last.location,
+        );
+        let place = entry
+            .locations
+            .iter()
+            .position(|place| place.as_ref() == Some(location));
+        if let Some(heard) = place.and_then(|place| entry.heard.get_mut(place)) {
+            *heard = (*heard).max(Some(at));
         }
         entry.last = Some(pending.last.into_last_seen());
         if let Some(again) = pending.again
@@ -473,9 +473,25 @@ impl Board {
     /// How many checks and shards are ours, and how many probes are on their way.
     pub fn counts(&self) -> (usize, usize, usize) {
         let inner = self.lock();
-        let waiting = inner.batches.values().map(|batch| batch.missing.len());
-        let waiting = waiting.sum();
-        (inner.checks.len(), inner.held.len(), waiting)
+        (inner.checks.len(), inner.held.len(), inner.sent.waiting())
+    }
+
+    /// How it stands with probes, by project, location and shard.
+    pub(super) fn voices(
+        &self,
+        now: OffsetDateTime,
+    ) -> HashMap<(Arc<str>, Place, ShardNo), Voices> {
+        let mut all: HashMap<_, Voices> = HashMap::new();
+        for entry in self.lock().checks.values() {
+            for (place, voices) in entry.voices(now) {
+                let project = Arc::clone(&entry.check.project);
+                let key = (project, place, entry.check.id.shard());
+                let sum = all.entry(key).or_default();
+                sum.stale += voices.stale;
+                sum.heard |= voices.heard;
+            }
+        }
+        all
     }
 
     /// Reads every check, in no order. Keep it short: the scheduler waits.

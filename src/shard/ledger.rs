@@ -168,14 +168,14 @@ impl Ledger {
         let asked = before.map(|pending| pending.last.spec);
         if asked.is_some_and(|asked| asked != witness.spec) {
             // What was counted of the question before is not committed yet.
-            (health.failures, health.successes, health.warned) = (0, 0, 0);
+            health.end_streaks();
         }
         // A success opens no incident, and random numbers are not free.
         let incident = IncidentId(match witness.observation.outcome {
             Outcome::Up => Uuid::nil(),
             _ => Uuid::now_v7(),
         });
-        let seen = Seen::of(&witness.observation);
+        let seen = Seen::of(&witness.observation, &witness.location);
         let step = health::fold(&health, seen, confirm, incident);
         if step.transition.is_none() && !step.suspect {
             // Nothing is under way: what was suspected did not come true.

@@ -1,9 +1,9 @@
 //! The owner of shards: schedules the probes of its checks, folds what they
 //! saw into their health, and records it.
 //!
-//! Five loops share one board: `lease` keeps the shards and loads their
+//! Six loops share one board: `lease` keeps the shards and loads their
 //! checks, `scheduler` sends out what is due, `recorder` writes what came back,
-//! `gaps` what did not, and `housekeeping` makes room for it; `rollup` needs no
+//! `gaps` what did not, `stale` tells of it, and `housekeeping` makes room for it; `rollup` needs no
 //! board. Memory advances only after a commit, so that Postgres is the truth at
 //! every moment.
 
@@ -12,6 +12,7 @@ mod board;
 mod due;
 mod event;
 mod ledger;
+mod sent;
 mod unanswered;
 
 mod gaps;
@@ -19,6 +20,7 @@ pub mod rollup;
 mod housekeeping;
 mod lease;
 mod recorder;
+mod stale;
 mod scheduler;
 
 #[cfg(test)]
@@ -28,7 +30,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
-pub use self::board::{Board, LastSeen, Seen, Silence};
+pub use self::board::{Board, LastSeen, Seen};
+pub use self::sent::{Place, Silence};
 use crate::bus::Bus;
 use crate::runtime::supervisor::Tasks;
 use crate::store::Store;
@@ -73,6 +76,14 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
         settings.owner.clone(),
         ends,
     );
+    let stale = stale::Stale {
+        store: store.clone(),
+        bus: bus.clone(),
+        board: Arc::clone(&board),
+        owner: settings.owner.clone(),
+        location: settings.location.clone(),
+    };
+    tasks.spawn("stale", stale.run(tasks.token()));
     tasks.spawn("lease", lease.run(tasks.token()));
     tasks.spawn("scheduler", scheduler.run(tasks.token()));
     tasks.spawn("recorder", recorder.run(reply_to, tasks.token()));

@@ -4,11 +4,12 @@
 //! A flush that holds a transition goes at once. While Postgres is away
 //! reports are kept up to a bound; beyond it they are counted as lost.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -23,11 +24,12 @@ use crate::bus::{Bus, Feed};
 use crate::clock;
 use crate::histogram;
 use crate::model::health::{State, Told, Transition};
-use crate::model::id::{CheckId, CheckNo, EventId, ShardNo};
+use crate::model::id::{CheckId, CheckNo, EventId, LocationId, ShardNo};
 use crate::model::observation::Outcome;
 use crate::model::probe::Reports;
 use crate::spec;
 use crate::store::error::StoreError;
+use crate::store::location::location_note;
 use crate::store::observation::{self, StateRow};
 use crate::store::rollup;
 use crate::store::shard::{self, HeldShard, LeaseOwner, ShardCheck};
@@ -43,6 +45,12 @@ const PATIENCE: u32 = 5;
 /// Of how many probes an event shows the latency, together.
 const LATENCY_SAMPLES: i64 = 100_000;
 
+/// How often it is noted that reports come from a location.
+const LOCATION_NOTED: time::Duration = time::Duration::minutes(1);
+
+/// By name, the ids of locations, and when each was noted last.
+type Locations = HashMap<Arc<str>, (LocationId, OffsetDateTime)>;
+
 pub(super) struct Recorder {
     store: Store,
     bus: Bus,
@@ -55,6 +63,7 @@ pub(super) struct Recorder {
     refusals: u32,
     /// Reports were given up, and that was not enough.
     ends_suspected: bool,
+    locations: Locations,
 }
 
 /// What a committed flush is told of.
@@ -67,6 +76,7 @@ struct Flushed {
     events: Vec<EventId>,
     errors: Vec<Vec<u8>>,
     deliveries: u64,
+    locations: Locations,
 }
 
 impl Recorder {
@@ -88,6 +98,7 @@ impl Recorder {
             failures: 0,
             refusals: 0,
             ends_suspected: false,
+            locations: Locations::default(),
         }
     }
 
@@ -232,8 +243,10 @@ impl Recorder {
         }
         let mut flushed = Flushed::default();
         if !self.ledger.is_empty() {
-            self.write_reports(&mut tx).await?;
+            let locations = self.locate(&mut tx).await?;
+            self.write_reports(&mut tx, &locations).await?;
             flushed = self.write_transitions(&mut tx).await?;
+            flushed.locations = locations;
         }
         self.write_ends(&mut tx, &mut flushed).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
@@ -285,15 +298,44 @@ impl Recorder {
         Ok(())
     }
 
-    async fn write_reports(&self, conn: &mut Connection) -> Result<(), StoreError> {
+    /// The locations of these reports: as they are known, or noted anew.
+    async fn locate(&self, conn: &mut Connection) -> Result<Locations, StoreError> {
+        let now = clock::now();
+        let reports = self.ledger.reports.iter();
+        let names: BTreeSet<&Arc<str>> = reports.map(|witness| &witness.location).collect();
+        let fresh = |name: &&Arc<str>| {
+            let known = self.locations.get(*name);
+            known.is_none_or(|(_, noted)| now - *noted > LOCATION_NOTED)
+        };
+        let names: Vec<String> = names
+            .into_iter()
+            .filter(fresh)
+            .map(ToString::to_string)
+            .collect();
+        let mut locations = self.locations.clone();
+        if !names.is_empty() {
+            let ids = location_note(conn, &names, now).await?;
+            let noted = names.into_iter().zip(ids);
+            locations.extend(noted.map(|(name, id)| (name.into(), (id, now))));
+        }
+        Ok(locations)
+    }
+
+    async fn write_reports(
+        &self,
+        conn: &mut Connection,
+        locations: &Locations,
+    ) -> Result<(), StoreError> {
         let seen: Vec<_> = self
             .ledger
             .reports
             .iter()
-            .map(|w| (w.check, &w.observation))
+            .filter_map(|w| Some((w.check, locations.get(&w.location)?.0, &w.observation)))
             .collect();
         observation::observation_insert(conn, &seen).await?;
-        let stored = seen.iter().map(|(check, seen)| (*check, seen.scheduled_at));
+        let stored = seen
+            .iter()
+            .map(|(check, _, seen)| (*check, seen.scheduled_at));
         let late = late_hours(stored, clock::now());
         if !late.is_empty() {
             rollup::late_note(conn, &late).await?;
@@ -434,6 +476,7 @@ impl Recorder {
         }
         (self.failures, self.refusals) = (0, 0);
         self.ends_suspected = false;
+        self.locations.extend(flushed.locations);
         let tally = &self.board.tally;
         tally.flushes.add(1);
         tally.recorded.add(self.ledger.reports.len() as u64);

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::board::{Board, micros};
+use super::sent::Outgoing;
 use super::unanswered::{News, Unanswered};
 use crate::bus::Bus;
 use crate::clock;
@@ -49,8 +50,9 @@ impl Scheduler {
             }
             let now = clock::now();
             self.notice(self.board.sweep(now), &mut unanswered);
-            for batch in self.board.take_due(now, tick, &self.reply_to) {
-                if let Err(error) = self.bus.probe_publish(&self.location, &batch).await {
+            for Outgoing { place, batch } in self.board.take_due(now, tick, &self.reply_to) {
+                let location = place.as_deref().unwrap_or(&self.location);
+                if let Err(error) = self.bus.probe_publish(location, &batch).await {
                     debug!(
                         error = &error as &dyn std::error::Error,
                         "a batch was not sent"
@@ -62,13 +64,18 @@ impl Scheduler {
     }
 
     fn notice(&self, lost: u64, unanswered: &mut Unanswered) {
+        let silent = || {
+            let silences = self.board.silences().into_iter();
+            let names =
+                silences.map(|(place, _)| place.unwrap_or_else(|| self.location.as_str().into()));
+            names.collect::<Vec<_>>().join(", ")
+        };
         let recorded = self.board.tally.recorded.get();
         match unanswered.step(lost, recorded, clock::monotonic()) {
             Some(News::Lost(lost)) => warn!(
                 lost,
-                "probes were sent and no report came: does a health worker run at the \
-                 location {:?}, and keep up?",
-                self.location
+                locations = silent(),
+                "probes were sent and no report came: does a health worker run there, and keep up?"
             ),
             Some(News::Answered) => info!("probes are answered again"),
             None => {}

@@ -5,9 +5,10 @@ use std::time::Duration;
 use prost::Message as _;
 
 use super::webhook::{format_from, format_number};
-use super::{InField as _, SpecError, VERSION, access, assert, check_header, text};
-use crate::model::check::{Assert, CheckSpec, Confirm, Every, Method, Timeout};
+use super::{InField as _, SpecError, VERSION, access, assert, check_header, confirm, text};
+use crate::model::check::{Assert, CheckSpec, Every, Method, Timeout};
 use crate::model::dial::{Close, ConnectTo, IpFamily, Redirects};
+use crate::model::name::Name;
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::WebhookSpec;
 use crate::proto::internal;
@@ -33,11 +34,8 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
         warns: spec.warns.iter().map(assert::encode).collect(),
         description: spec.description.clone(),
         close_by_reset: spec.close == Close::Reset,
-        confirm: Some(internal::Confirm {
-            failures: spec.confirm.failures.into(),
-            successes: spec.confirm.successes.into(),
-            retry_milliseconds: milliseconds(spec.confirm.retry),
-        }),
+        locations: spec.locations.iter().map(ToString::to_string).collect(),
+        confirm: Some(confirm::encode(&spec.confirm)),
         labels: spec.labels.clone(),
         playbook_url: spec
             .playbook_url
@@ -83,10 +81,10 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     let wire = internal::CheckSpec::decode(bytes).map_err(SpecError::Encoding)?;
     check_header(bytes, wire.spec_version)?;
     let every = Every::from_seconds(wire.every_seconds.into()).in_field("every")?;
-    let confirm = wire.confirm.unwrap_or_default();
     limit(wire.headers.len(), CheckSpec::MAX_HEADERS).in_field("headers")?;
     limit(wire.labels.len(), CheckSpec::MAX_LABELS).in_field("labels")?;
     limit(wire.receivers.len(), CheckSpec::MAX_RECEIVERS).in_field("notify")?;
+    limit(wire.locations.len(), CheckSpec::MAX_LOCATIONS).in_field("locations")?;
     limit(wire.asserts.len(), CheckSpec::MAX_ASSERTS).in_field("assert")?;
     limit(wire.description.len(), CheckSpec::MAX_DESCRIPTION).in_field("description")?;
     limit(wire.warns.len(), CheckSpec::MAX_ASSERTS).in_field("warn")?;
@@ -106,6 +104,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             format: format_from(wire.webhook_format).in_field("webhook_format")?,
         })
     };
+    let locations = list(wire.locations, |name| named(&name)).in_field("locations")?;
     let mut asserts = list(wire.asserts, assert::decode)?;
     if asserts.is_empty() {
         asserts.push(Assert::success());
@@ -127,11 +126,8 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             true => Close::Reset,
             false => Close::Normal,
         },
-        confirm: Confirm {
-            failures: within(confirm.failures, Confirm::MAX).in_field("confirm.failures")?,
-            successes: within(confirm.successes, Confirm::MAX).in_field("confirm.successes")?,
-            retry: Duration::from_millis(confirm.retry_milliseconds.max(1).into()),
-        },
+        confirm: confirm::decode(wire.confirm.unwrap_or_default(), locations.len())?,
+        locations,
         labels: wire.labels,
         playbook_url: match wire.playbook_url.as_str() {
             "" => None,
@@ -161,11 +157,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         },
         enabled: !wire.disabled,
         prevent_destroy: wire.prevent_destroy,
-        receivers: list(wire.receivers, |name| {
-            name.parse()
-                .map_err(|e| InvalidValue::Other(format!("{e}")))
-        })
-        .in_field("notify")?,
+        receivers: list(wire.receivers, |name| named(&name)).in_field("notify")?,
     })
 }
 
@@ -179,7 +171,12 @@ pub(super) fn list<T, U, E>(from: Vec<T>, decode: impl Fn(T) -> Result<U, E>) ->
     Ok(all)
 }
 
-fn within(number: u32, most: u8) -> Result<u8, InvalidValue> {
+fn named(name: &str) -> Result<Name, InvalidValue> {
+    name.parse()
+        .map_err(|fault| InvalidValue::Other(format!("{fault}")))
+}
+
+pub(super) fn within(number: u32, most: u8) -> Result<u8, InvalidValue> {
     u8::try_from(number)
         .ok()
         .filter(|n| (1..=most).contains(n))
@@ -201,7 +198,7 @@ pub(super) fn limit(length: usize, max: usize) -> Result<(), InvalidValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::check::StatusRange;
+    use crate::model::check::{Confirm, StatusRange};
     use crate::model::json::Scalar;
     use crate::model::secret::{Piece, Text};
 
@@ -242,11 +239,7 @@ mod tests {
             warns: Vec::new(),
             description: String::new(),
             close: Close::Normal,
-            confirm: Confirm {
-                failures: 3,
-                successes: 2,
-                retry: Duration::from_secs(1),
-            },
+            confirm: Confirm::in_a_row(3, 2, Duration::from_secs(1)),
             labels: [("team".to_owned(), "web".to_owned())].into(),
             playbook_url: Some("https://wiki.example.com/x".parse().unwrap()),
             webhook: Some(WebhookSpec {
@@ -268,6 +261,13 @@ mod tests {
                 ..Assert::default()
             }],
             description: "what it is".into(),
+            locations: vec!["eu-1".parse().unwrap(), "us-1".parse().unwrap()],
+            confirm: Confirm {
+                of: 5,
+                distinct: 2,
+                within: Some(Duration::from_secs(90)),
+                ..full().confirm
+            },
             close: Close::Reset,
             ..full()
         };

@@ -7,6 +7,8 @@
 mod access;
 mod assert;
 mod check;
+mod confirm;
+pub mod recent;
 mod project;
 mod text;
 mod webhook;

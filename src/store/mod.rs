@@ -29,6 +29,8 @@ pub mod partition;
 pub mod statistics;
 pub mod rollup;
 pub mod incident;
+pub mod location;
+pub mod stale;
 pub mod request;
 pub mod token;
 pub mod audit;

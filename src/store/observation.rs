@@ -8,31 +8,34 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use crate::model::health::Health;
-use crate::model::id::{CheckId, CheckNo, SpecId};
+use crate::model::id::{CheckId, CheckNo, LocationId, SpecId};
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+use crate::spec::recent;
 
 /// Stores what probes saw, in one statement.
 pub async fn observation_insert(
     conn: &mut PgConnection,
-    observations: &[(CheckNo, &Observation)],
+    observations: &[(CheckNo, LocationId, &Observation)],
 ) -> Result<(), StoreError> {
     let numbers: Vec<i64> = observations.iter().map(|o| o.0.0).collect();
-    let at: Vec<OffsetDateTime> = observations.iter().map(|o| o.1.scheduled_at).collect();
+    let at: Vec<OffsetDateTime> = observations.iter().map(|o| o.2.scheduled_at).collect();
     let phase = |of: fn(&Observation) -> std::time::Duration| -> Vec<i32> {
-        observations.iter().map(|o| microseconds(of(o.1))).collect()
+        observations.iter().map(|o| microseconds(of(o.2))).collect()
     };
-    let outcomes: Vec<i16> = observations.iter().map(|o| o.1.outcome.number()).collect();
+    let outcomes: Vec<i16> = observations.iter().map(|o| o.2.outcome.number()).collect();
     let classes: Vec<i16> = observations
         .iter()
-        .map(|o| o.1.class.map_or(0, |class| class.number()))
+        .map(|o| o.2.class.map_or(0, |class| class.number()))
         .collect();
-    let statuses: Vec<i16> = observations.iter().map(|o| status(o.1)).collect();
+    let locations: Vec<i16> = observations.iter().map(|o| o.1.0).collect();
+    let statuses: Vec<i16> = observations.iter().map(|o| status(o.2)).collect();
     sqlx::query!(
         "insert into observations (check_no, at, dns_us, connect_us, tls_us, write_us,
-             first_byte_us, transfer_us, total_us, outcome, class, status)
+             first_byte_us, transfer_us, total_us, outcome, class, status,
+             location)
          select * from unnest($1::bigint[], $2::timestamptz[], $3::integer[], $4::integer[],
              $5::integer[], $6::integer[], $7::integer[], $8::integer[], $9::integer[],
-             $10::smallint[], $11::smallint[], $12::smallint[])",
+             $10::smallint[], $11::smallint[], $12::smallint[], $13::smallint[])",
         &numbers,
         &at,
         &phase(|o| o.phases.dns),
@@ -45,6 +48,7 @@ pub async fn observation_insert(
         &outcomes,
         &classes,
         &statuses,
+        &locations,
     )
     .execute(conn)
     .await
@@ -89,6 +93,10 @@ pub async fn state_update(
     let quiet: Vec<bool> = states.iter().map(|s| s.health.quiet).collect();
     let degraded: Vec<bool> = states.iter().map(|s| s.health.degraded).collect();
     let warned: Vec<i16> = states.iter().map(|s| s.health.warned.into()).collect();
+    let recents: Vec<Option<Vec<u8>>> = states
+        .iter()
+        .map(|s| recent::encode(&s.health.recent))
+        .collect();
     let specs: Vec<i64> = states.iter().map(|s| s.spec.0).collect();
     let last_at: Vec<Option<OffsetDateTime>> = states.iter().map(|s| s.health.last_at).collect();
     let outcomes: Vec<i16> = states.iter().map(|s| s.last.outcome.number()).collect();
@@ -106,13 +114,14 @@ pub async fn state_update(
              successes = n.successes, retold = n.retold, seq = n.seq,
              incident_id = n.incident_id, last_at = n.last_at, last_outcome = n.outcome,
              last_class = n.class, last_status = n.status, last_total_us = n.total_us,
-             quiet = n.quiet, spec_id = n.spec_id, degraded = n.degraded, warned = n.warned
+             quiet = n.quiet, spec_id = n.spec_id, degraded = n.degraded, warned = n.warned,
+             recent = n.recent
          from unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::smallint[],
              $5::smallint[], $6::boolean[], $7::bigint[], $8::uuid[], $9::timestamptz[],
              $10::smallint[], $11::smallint[], $12::smallint[], $13::integer[], $14::boolean[],
-             $15::bigint[], $16::boolean[], $17::smallint[])
+             $15::bigint[], $16::boolean[], $17::smallint[], $18::bytea[])
              as n (check_id, state, since, failures, successes, retold, seq, incident_id, last_at,
-                 outcome, class, status, total_us, quiet, spec_id, degraded, warned)
+                 outcome, class, status, total_us, quiet, spec_id, degraded, warned, recent)
          where t.check_id = n.check_id",
         &ids,
         &numbers,
@@ -131,6 +140,7 @@ pub async fn state_update(
         &specs,
         &degraded,
         &warned,
+        &recents as &[Option<Vec<u8>>],
     )
     .execute(conn)
     .await
@@ -151,8 +161,8 @@ pub async fn state_reset(
         "update check_states set state = 0, since = $2, failures = 0, successes = 0,
              retold = false,
              seq = seq + case when incident_id is null and not degraded then 0 else 1 end,
-             incident_id = null, degraded = false, warned = 0, last_at = null, last_outcome = 0, last_class = 0,
-             last_status = 0, last_total_us = 0
+             incident_id = null, degraded = false, warned = 0, recent = null, last_at = null,
+             last_outcome = 0, last_class = 0, last_status = 0, last_total_us = 0
          where check_id = any($1)",
         &ids,
         now,

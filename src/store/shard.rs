@@ -11,6 +11,7 @@ use super::change::Cursor;
 use super::error::{Doing as _, StoreError};
 use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, IncidentId, ShardNo, SpecId};
+use crate::spec::recent;
 
 /// How long a lease lasts unless it is renewed.
 const LEASE_SECONDS: f64 = 10.0;
@@ -202,6 +203,7 @@ struct Row {
     retold: bool,
     degraded: bool,
     warned: i16,
+    recent: Option<Vec<u8>>,
     seq: i64,
     incident_id: Option<Uuid>,
     last_at: Option<OffsetDateTime>,
@@ -220,6 +222,7 @@ impl TryFrom<Row> for ShardCheck {
             Some(spec) if spec != row.spec_id => 0,
             _ => u8::try_from(n).unwrap_or(u8::MAX),
         };
+        let failures = count(row.failures);
         Ok(Self {
             id: CheckId(row.id),
             check_no: CheckNo(row.check_no),
@@ -237,7 +240,7 @@ impl TryFrom<Row> for ShardCheck {
                     number: row.state,
                 })?,
                 since: row.since,
-                failures: count(row.failures),
+                failures,
                 successes: count(row.successes),
                 seq: row.seq,
                 incident: row.incident_id.map(IncidentId),
@@ -246,6 +249,13 @@ impl TryFrom<Row> for ShardCheck {
                 warned: count(row.warned),
                 last_at: row.last_at,
                 quiet: row.quiet,
+                recent: match row.recent.filter(|_| failures > 0) {
+                    Some(bytes) => recent::decode(&bytes).map_err(|source| StoreError::Spec {
+                        spec_id: row.spec_id,
+                        source,
+                    })?,
+                    None => Vec::new(),
+                },
             },
             generation: row.generation,
             revision: row.revision,
@@ -265,7 +275,8 @@ pub async fn shard_checks(
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
                c.disabled, t.quiet, t.spec_id as state_spec,
-               t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned, t.seq,
+               t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
+               t.recent, t.seq,
                t.incident_id,
                -- What followed the stored state and did not change it.
                coalesce((select max(o.at) from observations o
@@ -299,7 +310,8 @@ pub async fn shard_check_find(
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
                c.disabled, t.quiet, t.spec_id as state_spec,
-               t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned, t.seq,
+               t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
+               t.recent, t.seq,
                t.incident_id,
                -- What followed the stored state and did not change it.
                coalesce((select max(o.at) from observations o

@@ -41,6 +41,7 @@ const NEEDS: &[(&str, &[&str], &str)] = &[
     ("bearer-token", &[], "account login orders orders_shut"),
     ("basic-auth", &[], "intranet maps"),
     ("slow-page", &[], "catalogue search"),
+    ("places", &[], "api homepage intranet"),
     ("tickets", &[], "checkout search shop"),
     ("redirects", &[], "front_door no_backup to_https upload"),
     ("own-ca", &[], "ledger wiki wiki_first"),

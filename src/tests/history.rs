@@ -12,6 +12,7 @@ use lokahi::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use lokahi::proto::lokahi::{Check, CheckHistory, CheckHistoryOpts, CreateOpts};
 use lokahi::proto::moment::timestamp;
 use lokahi::shard::rollup::catch_up;
+use lokahi::store::location::location_note;
 use lokahi::store::observation::observation_insert;
 use lokahi::store::partition::{partition_days, partition_drop, partition_prepare};
 use lokahi::store::rollup::{Gap, gap_add, late_note, rollup_closed, rollup_list};
@@ -71,8 +72,10 @@ impl Past {
     /// Stores probes of this check, one every seven seconds from a moment on.
     async fn probed(&self, from: OffsetDateTime, outcomes: &str) {
         let seen: Vec<Observation> = outcomes.chars().enumerate().map(seen(from)).collect();
-        let rows: Vec<_> = seen.iter().map(|seen| (self.number, seen)).collect();
         let mut conn = self.server.store.acquire().await.unwrap();
+        let here = ["default".to_owned()];
+        let here = location_note(&mut conn, &here, self.now).await.unwrap()[0];
+        let rows: Vec<_> = seen.iter().map(|seen| (self.number, here, seen)).collect();
         observation_insert(&mut conn, &rows).await.unwrap();
     }
 

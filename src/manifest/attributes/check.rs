@@ -10,6 +10,7 @@ use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Meta, Show};
 use crate::manifest::values::{self, Read};
 use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
 use crate::model::dial::{IpFamily, Redirects};
+use crate::model::name::Name;
 use crate::model::secret::Text;
 use crate::model::value::InvalidValue;
 
@@ -192,6 +193,21 @@ pub const CHECK: Block = Block {
             },
             show: Show::Check(|spec| Literal::text(spec.close)),
         },
+        // Before `confirm`, which is checked against it.
+        Attribute {
+            name: "locations",
+            kind: "list of strings",
+            default: "[]",
+            bounds: "16 locations; names of workers' LOCATION, each once",
+            about: "Where workers probe it from: one after the other, so that a failure is tried again from another one. Without it, where lokahid's own LOCATION is.",
+            example: "[\"eu-1\", \"us-1\"]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.locations = locations(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::items(spec.locations.iter().map(Literal::text))),
+        },
         Attribute {
             name: "labels",
             kind: "object of strings",
@@ -316,11 +332,12 @@ pub const CONFIRM: Block = Block {
             kind: "number",
             default: "2",
             bounds: "1 to 10",
-            about: "Failures in a row before the check is down.",
+            about: "Failures before the check is down: in a row, or among the last `of`.",
             example: "3",
             merge: Merge::Replace,
             set: |draft, node| {
-                draft.check.confirm.failures = streak(node)?;
+                let failures = streak(node)?;
+                (draft.check.confirm.failures, draft.check.confirm.of) = (failures, failures);
                 Ok(())
             },
             show: Show::Check(|spec| Literal::Integer(i64::from(spec.confirm.failures))),
@@ -353,6 +370,54 @@ pub const CONFIRM: Block = Block {
                 Ok(())
             },
             show: Show::Check(|spec| Literal::duration(spec.confirm.retry)),
+        },
+        Attribute {
+            name: "of",
+            kind: "number",
+            default: "as many as `failures`",
+            bounds: "`failures` to 20",
+            about: "Among how many last probes the failures are counted.",
+            example: "5",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let confirm = &mut draft.check.confirm;
+                let least = i64::from(confirm.failures);
+                confirm.of = values::integer(node, least, i64::from(Confirm::MAX_OF))? as u8;
+                Ok(())
+            },
+            show: Show::Check(|spec| match spec.confirm.of {
+                of if of == spec.confirm.failures => Literal::Null,
+                of => Literal::Integer(of.into()),
+            }),
+        },
+        Attribute {
+            name: "distinct",
+            kind: "number",
+            default: "1",
+            bounds: "1 to `failures`, and to the number of `locations`",
+            about: "From how many locations it must have failed before the check is down.",
+            example: "2",
+            merge: Merge::Replace,
+            set: set_distinct,
+            show: Show::Check(|spec| match spec.confirm.distinct {
+                1 => Literal::Null,
+                distinct => Literal::Integer(distinct.into()),
+            }),
+        },
+        Attribute {
+            name: "within",
+            kind: "duration",
+            default: "however long it takes",
+            bounds: "\"1s\" to \"30d\"",
+            about: "Failures that are older than this do not count.",
+            example: "\"2m\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let most = i64::from(Every::MAX) * 1000;
+                draft.check.confirm.within = Some(values::bounded(node, 1000, most)?);
+                Ok(())
+            },
+            show: Show::Check(|spec| spec.confirm.within.map_or(Literal::Null, Literal::duration)),
         },
     ],
     meta: &[],
@@ -454,6 +519,40 @@ fn set_headers(draft: &mut Draft, node: &Node) -> Read<()> {
     headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     draft.check.headers = headers;
     Ok(())
+}
+
+fn locations(node: &Node) -> Read<Vec<Name>> {
+    let mut names = Vec::new();
+    for item in values::list(node, CheckSpec::MAX_LOCATIONS)? {
+        let name = values::name(item)?;
+        if names.contains(&name) {
+            let message = format!("{name} stands there twice");
+            return Err(Problem::new(Code::InvalidValue, item.span, message));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+fn set_distinct(draft: &mut Draft, node: &Node) -> Read<()> {
+    let (confirm, locations) = (&mut draft.check.confirm, draft.check.locations.len());
+    let distinct = values::integer(node, 1, i64::from(Confirm::MAX))? as u8;
+    let message = match distinct {
+        n if n > confirm.failures => {
+            format!("{n} locations cannot fail in {} failures", confirm.failures)
+        }
+        n if usize::from(n) > locations.max(1) => {
+            format!(
+                "{n} locations cannot fail where it is probed from {}",
+                locations.max(1)
+            )
+        }
+        n => {
+            confirm.distinct = n;
+            return Ok(());
+        }
+    };
+    Err(Problem::new(Code::Contradiction, node.span, message))
 }
 
 fn streak(node: &Node) -> Read<u8> {

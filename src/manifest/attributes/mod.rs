@@ -57,12 +57,6 @@ pub static LATER: &[(&str, &[&str])] = &[
     ),
     (
         "check",
-        &[
-            "proxy",
-            "reuse_connection",
-            "locations",
-            "priority",
-            "suppressed_by",
-        ],
+        &["proxy", "reuse_connection", "priority", "suppressed_by"],
     ),
 ];

@@ -71,6 +71,9 @@ pub struct CheckSpec {
     /// Connections end with a reset, at once.
     #[prost(bool, tag = "26")]
     pub close_by_reset: bool,
+    /// Where it is probed from, in turn.
+    #[prost(string, repeated, tag = "27")]
+    pub locations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";
@@ -339,6 +342,15 @@ pub struct Confirm {
     pub successes: u32,
     #[prost(uint32, tag = "3")]
     pub retry_milliseconds: u32,
+    /// 0: as many as failures.
+    #[prost(uint32, tag = "4")]
+    pub of: u32,
+    /// 0: one.
+    #[prost(uint32, tag = "5")]
+    pub distinct: u32,
+    /// 0: however long it takes.
+    #[prost(uint32, tag = "6")]
+    pub within_milliseconds: u32,
 }
 impl ::prost::Name for Confirm {
     const NAME: &'static str = "Confirm";
@@ -348,6 +360,42 @@ impl ::prost::Name for Confirm {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.internal.Confirm".into()
+    }
+}
+/// RecentProbes is what a check that looks back has seen while it is suspect.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecentProbes {
+    #[prost(message, repeated, tag = "1")]
+    pub probes: ::prost::alloc::vec::Vec<RecentProbe>,
+}
+impl ::prost::Name for RecentProbes {
+    const NAME: &'static str = "RecentProbes";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.RecentProbes".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.RecentProbes".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecentProbe {
+    #[prost(sfixed64, tag = "1")]
+    pub at_unix_microseconds: i64,
+    /// xxh3 of the location's name, its lower half.
+    #[prost(fixed32, tag = "2")]
+    pub location: u32,
+    #[prost(bool, tag = "3")]
+    pub failed: bool,
+}
+impl ::prost::Name for RecentProbe {
+    const NAME: &'static str = "RecentProbe";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.RecentProbe".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.RecentProbe".into()
     }
 }
 /// WebhookSpec is the same for a receiver.

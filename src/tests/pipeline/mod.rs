@@ -8,6 +8,7 @@ mod crash;
 mod degraded;
 mod events;
 mod life;
+mod locations;
 mod shop;
 mod reconcile;
 mod schedule;

@@ -1,0 +1,172 @@
+//! Tells the operators of projects where probes have stopped coming from, and when they come
+//! again. That is the checker's own fault, never a site's: nobody else is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message as _;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use super::board::Board;
+use crate::bus::Bus;
+use crate::clock;
+use crate::model::id::EventId;
+use crate::proto::lokahi::{CheckStatus, ProjectEvent};
+use crate::proto::moment::timestamp;
+use crate::store::error::StoreError;
+use crate::store::project::project_settings;
+use crate::store::shard::{LeaseOwner, shard_fence};
+use crate::store::stale::{StaleChange, StaleShard, stale_list, stale_set};
+use crate::store::transition::{NewEvent, event_insert};
+use crate::store::{Connection, Store, bounded};
+
+const EVERY: Duration = Duration::from_secs(5);
+const KIND: &str = "check.stale";
+
+pub(super) struct Stale {
+    pub(super) store: Store,
+    pub(super) bus: Bus,
+    pub(super) board: Arc<Board>,
+    pub(super) owner: LeaseOwner,
+    /// Where checks are probed from that name no location.
+    pub(super) location: String,
+}
+
+impl Stale {
+    pub(super) async fn run(self, token: CancellationToken) {
+        while token
+            .run_until_cancelled(tokio::time::sleep(EVERY))
+            .await
+            .is_some()
+        {
+            match bounded(self.look()).await {
+                Ok(events) if events.is_empty() => {}
+                // A hint: workers look by themselves, too.
+                Ok(events) => self.bus.hint_publish(&events).await.unwrap_or_default(),
+                Err(error) => debug!(
+                    error = &error as &dyn std::error::Error,
+                    "what is stale cannot be told; trying again"
+                ),
+            }
+        }
+    }
+
+    /// Compares what is stale with what was told.
+    async fn look(&self) -> Result<Vec<EventId>, StoreError> {
+        let now = clock::now();
+        let held = self.board.held();
+        let ours: Vec<_> = held.iter().map(|held| held.shard).collect();
+        let mut now_so: BTreeMap<_, BTreeSet<StaleShard>> = BTreeMap::new();
+        let by = |row: &StaleShard| (row.project.clone(), row.location.clone());
+        let mut unheard = BTreeSet::new();
+        for ((project, place, shard), voices) in self.board.voices(now) {
+            let row = StaleShard {
+                project: project.to_string(),
+                location: place.map_or_else(|| self.location.clone(), |place| place.to_string()),
+                shard,
+                checks: i32::try_from(voices.stale).unwrap_or(i32::MAX),
+            };
+            if voices.stale > 0 {
+                now_so.entry(by(&row)).or_default().insert(row);
+            } else if !voices.heard {
+                unheard.insert((by(&row), shard));
+            }
+        }
+        let mut conn = self.store.acquire().await?;
+        let mut before: BTreeMap<_, BTreeSet<StaleShard>> = BTreeMap::new();
+        for row in stale_list(&mut conn, &ours).await? {
+            // What is ours since a moment is not well because nothing is missed yet.
+            if unheard.contains(&(by(&row), row.shard)) {
+                now_so.entry(by(&row)).or_default().insert(row.clone());
+            }
+            before.entry(by(&row)).or_default().insert(row);
+        }
+        drop(conn);
+        let all: BTreeSet<_> = now_so.keys().chain(before.keys()).cloned().collect();
+        let mut events = Vec::new();
+        for key in all
+            .into_iter()
+            .filter(|key| now_so.get(key) != before.get(key))
+        {
+            let rows: Vec<StaleShard> = now_so.get(&key).into_iter().flatten().cloned().collect();
+            let mut tx = self.store.begin().await?;
+            shard_fence(&mut tx, &self.owner, &held).await?;
+            let (project, location) = &key;
+            let change = stale_set(&mut tx, project, location, (&ours, &rows), now).await?;
+            if let Some(change) = &change {
+                events.extend(tell(&mut tx, change, now).await?);
+            }
+            tx.commit().await.map_err(|source| StoreError::Query {
+                doing: "commit what is stale",
+                source,
+            })?;
+            if let Some(change) = change {
+                match change.over {
+                    true => info!(project, "{}", words(&change)),
+                    false => warn!(project, "{}", words(&change)),
+                }
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// What people read of it.
+fn words(change: &StaleChange) -> String {
+    let StaleChange {
+        location, checks, ..
+    } = change;
+    if change.over {
+        return format!("probes come from the location {location} again");
+    }
+    let what = match checks {
+        1 => "1 check gets".to_owned(),
+        n => format!("{n} checks get"),
+    };
+    format!(
+        "{what} no probes from the location {location}, and what is known of them is old: does a \
+         healthworker run with LOCATION={location}, and reach NATS?"
+    )
+}
+
+async fn tell(
+    conn: &mut Connection,
+    change: &StaleChange,
+    now: OffsetDateTime,
+) -> Result<Option<EventId>, StoreError> {
+    let operators = project_settings(conn, change.project).await?.operators;
+    let operators: Vec<String> = operators.iter().map(ToString::to_string).collect();
+    if operators.is_empty() {
+        return Ok(None);
+    }
+    let id = EventId(Uuid::now_v7());
+    let since = change.since.format(&Rfc3339).unwrap_or_default();
+    let event = CheckStatus {
+        r#type: KIND.to_owned(),
+        event_id: id.to_string(),
+        at: Some(timestamp(now)),
+        resolved: change.over,
+        project: Some(ProjectEvent {
+            project: change.name.clone(),
+            reason: change.location.clone(),
+            message: format!("{} (since {since})", words(change)),
+            ..ProjectEvent::default()
+        }),
+        ..CheckStatus::default()
+    };
+    let new = NewEvent {
+        id,
+        kind: KIND,
+        generation: 0,
+        revision: "",
+        payload: &event.encode_to_vec(),
+        at: now,
+    };
+    let deliveries = event_insert(conn, change.project, &operators, &new).await?;
+    Ok((deliveries > 0).then_some(id))
+}
