@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::model::auth::Auth;
-use crate::model::dial::{Close, ConnectTo, HttpVersion, IpFamily, Redirects};
+use crate::model::dial::{Close, ConnectTo, HttpVersion, IpFamily, Priority, Proxy, Redirects};
 use crate::model::json::{JsonPath, Scalar};
 use crate::model::name::Name;
 use crate::model::pattern::Pattern;
@@ -307,6 +307,9 @@ pub struct CheckSpec {
     /// The only one that is spoken; absent: what both sides can, the newest first.
     pub http_version: Option<HttpVersion>,
     pub close: Close,
+    pub priority: Priority,
+    /// Through which requests go.
+    pub proxy: Option<Proxy>,
     /// Where workers probe it from, in turn, each once; empty: where they are unless it is said.
     pub locations: Vec<Name>,
     pub tls: TlsSpec,
@@ -364,6 +367,8 @@ impl CheckSpec {
             connect_to: None,
             http_version: None,
             close: Close::default(),
+            priority: Priority::default(),
+            proxy: None,
             locations: Vec::new(),
             tls: TlsSpec::default(),
             auth: None,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use url::Host;
+use url::{Host, Url};
 
 use crate::model::value::{InvalidValue, is_host_name};
 
@@ -76,6 +76,39 @@ impl FromStr for HttpVersion {
     }
 }
 
+/// Which probes are done where there is no room for all.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Priority {
+    /// The first to be left out.
+    Low,
+    #[default]
+    Normal,
+    /// The last to be left out.
+    High,
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        })
+    }
+}
+
+impl FromStr for Priority {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let all = [Self::Low, Self::Normal, Self::High];
+        let known = all.into_iter().find(|one| one.to_string() == text);
+        known.ok_or_else(|| {
+            InvalidValue::Other("is neither \"low\", \"normal\" nor \"high\"".into())
+        })
+    }
+}
+
 /// How a connection ends once the answer was read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Close {
@@ -106,6 +139,48 @@ impl FromStr for Close {
                 "is neither \"normal\" nor \"rst\"".into(),
             )),
         }
+    }
+}
+
+/// `http://HOST:PORT`: an HTTP proxy.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Proxy {
+    pub host: Host,
+    pub port: u16,
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}:{}", self.host, self.port)
+    }
+}
+
+impl FromStr for Proxy {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let wrong = |why: &str| InvalidValue::Other(format!("is no proxy: {why}"));
+        let url: Url = text
+            .parse()
+            .map_err(|_not_a_url| wrong("write http://HOST:PORT"))?;
+        if url.scheme() != "http" {
+            return Err(wrong(
+                "only http:// is spoken with a proxy; what is asked may be https",
+            ));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong(
+                "credentials for a proxy are not known here; allow the worker's address there",
+            ));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("nothing may follow the port"));
+        }
+        let host = url.host().ok_or_else(|| wrong("it has no host"))?;
+        Ok(Self {
+            host: host.to_owned(),
+            port: url.port_or_known_default().unwrap_or(80),
+        })
     }
 }
 

@@ -120,6 +120,8 @@ error_classes! {
     SecretMissing = 22 "secret_missing",
     /// Whoever gives the token that the check needs did not.
     NoToken = 23 "no_token",
+    /// The proxy of the check could not be reached, or opened no way to the site.
+    Proxy = 24 "proxy",
 }
 
 /// How long each part of a probe took; zero where it did not get that far.

@@ -10,10 +10,12 @@ use url::{Host, Url};
 
 use super::failure::Failure;
 use super::probe::{ProbeContext, Trace};
+use super::proxy;
 use crate::clock;
+use crate::egress::policy::Denied;
 use crate::egress::resolver::LookupError;
 use crate::model::check::CheckSpec;
-use crate::model::dial::{ConnectTo, IpFamily};
+use crate::model::dial::{ConnectTo, IpFamily, Proxy};
 use crate::model::observation::ErrorClass;
 
 /// The result of a future, or `None` once the probe's deadline has passed. All steps of a
@@ -38,6 +40,7 @@ pub(super) struct Dial {
     family: Option<IpFamily>,
     /// For this host and port of a URL, the other ones.
     instead: Option<(Host, u16, ConnectTo)>,
+    pub(super) proxy: Option<Proxy>,
 }
 
 impl Dial {
@@ -50,6 +53,7 @@ impl Dial {
             instead: own
                 .zip(instead)
                 .map(|(host, instead)| (host, port_of(&url), instead)),
+            proxy: spec.proxy.clone(),
         }
     }
 
@@ -71,23 +75,59 @@ fn port_of(url: &Url) -> u16 {
     url.port_or_known_default().unwrap_or(80)
 }
 
-/// A connection to the host of the URL, or why there is none. The policy is asked about the
-/// very address that is dialled.
+/// A connection over which the host of the URL is asked, or why there is none. Through a
+/// proxy it is one to that, with a way through it where it `tunnels`.
 pub(super) async fn connect(
     context: &ProbeContext,
     dial: &Dial,
     url: &Url,
+    tunnels: bool,
+    trace: &mut Trace,
+    mut deadline: Pin<&mut Sleep>,
+) -> Result<TcpStream, Failure> {
+    let (host, port) = dial.target(url)?;
+    let Some(proxy) = &dial.proxy else {
+        return reach(context, (host, port), dial.family, trace, deadline).await;
+    };
+    // A name is the proxy's to look up, an address is not.
+    let literal = match host {
+        Host::Ipv4(v4) => Some(IpAddr::V4(v4)),
+        Host::Ipv6(v6) => Some(IpAddr::V6(v6)),
+        Host::Domain(_) => None,
+    };
+    literal.map_or(Ok(()), |address| allowed(context, address))?;
+    let place = (proxy.host.clone(), proxy.port);
+    let reached = reach(context, place, dial.family, trace, deadline.as_mut()).await;
+    let mut stream = reached.map_err(proxy::of_proxy)?;
+    if tunnels {
+        let begun = clock::monotonic();
+        let way = Box::pin(proxy::tunnel(&mut stream, url, deadline)).await;
+        trace.phases.connect += clock::monotonic().duration_since(begun);
+        way?;
+    }
+    Ok(stream)
+}
+
+fn allowed(context: &ProbeContext, address: IpAddr) -> Result<(), Failure> {
+    let blocked = |denied: Denied| Failure::new(ErrorClass::BlockedByPolicy, denied.to_string());
+    context.policy.check(address).map_err(blocked)
+}
+
+/// A connection to a host and port. The policy is asked about the very address that is dialled.
+async fn reach(
+    context: &ProbeContext,
+    (host, port): (Host, u16),
+    family: Option<IpFamily>,
     trace: &mut Trace,
     mut deadline: Pin<&mut Sleep>,
 ) -> Result<TcpStream, Failure> {
     let begun = clock::monotonic();
-    let (host, port) = dial.target(url)?;
     let address = match host {
         Host::Ipv4(v4) => IpAddr::V4(v4),
         Host::Ipv6(v6) => IpAddr::V6(v6),
         Host::Domain(name) => {
             // On the heap, as whatever few probes need: every probe has room for the largest.
-            let lookup = Box::pin(context.resolver.lookup(&name, dial.family));
+            let lookup = Box::pin(context.resolver.lookup(&name, family));
             let found = within(deadline.as_mut(), lookup).await;
             trace.phases.dns += clock::monotonic().duration_since(begun);
             let found = found.ok_or_else(|| {
@@ -102,10 +142,7 @@ pub(super) async fn connect(
     };
     let address = SocketAddr::new(address, port);
     trace.address = Some(address);
-    context
-        .policy
-        .check(address.ip())
-        .map_err(|denied| Failure::new(ErrorClass::BlockedByPolicy, denied.to_string()))?;
+    allowed(context, address.ip())?;
     let begun = clock::monotonic();
     let dialled = within(deadline, TcpStream::connect(address)).await;
     trace.phases.connect += clock::monotonic().duration_since(begun);

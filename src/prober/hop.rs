@@ -188,6 +188,15 @@ impl Hop {
         Ok(request)
     }
 
+    /// A proxy is asked for the whole URL (RFC 9112, section 3.2.2).
+    pub(super) fn name_whole(&self, request: &mut Request<Full<Bytes>>) -> Result<(), Failure> {
+        let place = &self.url[Position::BeforeHost..Position::AfterQuery];
+        let uri = format!("http://{place}").parse();
+        let refused = |error| Failure::internal(format!("a proxy cannot be asked for it: {error}"));
+        *request.uri_mut() = uri.map_err(|error: hyper::http::uri::InvalidUri| refused(error))?;
+        Ok(())
+    }
+
     pub(super) fn same_origin(&self, other: &Self) -> bool {
         let of = |url: &Url| url.port_or_known_default();
         self.url.scheme() == other.url.scheme()

@@ -6,6 +6,7 @@
 
 pub mod probe;
 pub mod prepare;
+mod proxy;
 mod hop;
 mod grant;
 pub mod evidence;
@@ -26,5 +27,6 @@ mod ahead;
 mod batch;
 mod single;
 mod spec_cache;
+mod gate;
 pub mod limit;
 pub mod stats;

@@ -1,7 +1,7 @@
 //! A spec made ready to be probed: what does not change from probe to probe is parsed once.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use tokio_rustls::TlsConnector;
 
@@ -15,7 +15,7 @@ use super::trust;
 use crate::egress::veil::Veil;
 use crate::model::auth::Auth;
 use crate::model::check::CheckSpec;
-use crate::model::dial::{Close, HttpVersion, Redirects};
+use crate::model::dial::{Close, HttpVersion, Priority, Redirects};
 use crate::model::secret::{Asking, SecretUse};
 use crate::model::tls::TlsSpec;
 
@@ -24,7 +24,8 @@ use crate::model::tls::TlsSpec;
 pub struct Prepared {
     first: First,
     /// The URL's.
-    host: String,
+    pub(super) host: Arc<str>,
+    pub(super) priority: Priority,
     pub(super) timeout: std::time::Duration,
     pub(super) asserts: Asserts,
     pub(super) warns: Asserts,
@@ -93,7 +94,8 @@ impl Prepared {
         let url = spec.url.parse();
         Ok(Self {
             first,
-            host: url.host_str().unwrap_or_default().to_owned(),
+            host: url.host_str().unwrap_or_default().into(),
+            priority: spec.priority,
             timeout: spec.timeout.duration(),
             asserts: Asserts::new("assert", &spec.asserts),
             warns: Asserts::new("warn", &spec.warns),

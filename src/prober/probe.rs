@@ -336,10 +336,23 @@ impl Way<'_> {
     ) -> Result<Answer, Failure> {
         trace.certificate = None;
         let dial = &self.check.dial;
-        let stream = connect(self.context, dial, &hop.url, trace, deadline.as_mut()).await?;
-        let request = hop.request(self.id);
         let wanted = self.check.http_version;
-        let answer = if hop.url.scheme() == "https" {
+        let over_tls = hop.url.scheme() == "https";
+        let tunnels = over_tls || wanted == Some(HttpVersion::V2);
+        let way = connect(
+            self.context,
+            dial,
+            &hop.url,
+            tunnels,
+            trace,
+            deadline.as_mut(),
+        );
+        let stream = way.await?;
+        let mut request = hop.request(self.id);
+        if dial.proxy.is_some() && !tunnels {
+            hop.name_whole(&mut request)?;
+        }
+        let answer = if over_tls {
             let (connector, name) = match hop.same_origin(&self.ready.first) {
                 true => (&self.ready.tls, self.check.server_name()),
                 false => (&self.ready.tls_elsewhere, None),

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use time::OffsetDateTime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -17,6 +16,7 @@ use super::ahead::{Ahead, Waiting};
 use super::batch::{Batch, Sender};
 use super::close::Closing;
 use super::failure::Failure;
+use super::gate::{Gate, Wants};
 use super::prepare::Prepared;
 use super::probe::{ProbeContext, begin, unable};
 use super::spec_cache::SpecCache;
@@ -27,7 +27,7 @@ use crate::clock;
 use crate::model::desired::API_PROJECT;
 use crate::model::id::CheckId;
 use crate::model::observation::Observation;
-use crate::model::probe::{Probe, ProbeBatch, Report};
+use crate::model::probe::{ProbeBatch, Report};
 use crate::model::secret::SecretUse;
 use crate::runtime::supervisor::Tasks;
 
@@ -58,7 +58,7 @@ pub async fn start(
     info!(location = %settings.location, worker = %settings.name, room, "probing");
     let worker = Arc::new(Worker {
         context,
-        room: Arc::new(Semaphore::new(room)),
+        gate: Gate::new(room),
         cache: Mutex::default(),
         stats: Arc::clone(&stats),
         sender: Arc::new(Sender {
@@ -79,9 +79,8 @@ pub async fn start(
 #[derive(Debug)]
 struct Worker {
     context: ProbeContext,
-    /// The place of every probe in flight. A limit per host and a lane for slow ones would
-    /// stand in front of it.
-    room: Arc<Semaphore>,
+    /// The places of probes in flight.
+    gate: Arc<Gate>,
     cache: Mutex<SpecCache>,
     stats: Arc<Stats>,
     sender: Arc<Sender>,
@@ -113,14 +112,14 @@ impl Worker {
                     },
                     () = until(due) => {}
                 }
-                self.begin_due(&mut ahead, &mut probes, &token).await;
+                self.begin_due(&mut ahead, &mut probes, &token);
             }
             feed = self.subscribe(&token).await;
         }
         // What was sent to us is nobody else's.
         while let Some(due) = ahead.next() {
             until(Some(due)).await;
-            self.begin_due(&mut ahead, &mut probes, &token).await;
+            self.begin_due(&mut ahead, &mut probes, &token);
         }
         finish(probes).await;
         bus.flush().await;
@@ -132,10 +131,7 @@ impl Worker {
         while let Some(mut feed) = subscribed(&token, || bus.single_subscribe()).await {
             while let Some(request) = next(&token, &mut feed).await {
                 reap(&mut probes);
-                let Some(permit) = self.permit(&token, None).await else {
-                    break;
-                };
-                probes.spawn(Arc::clone(&self).run_single(request, permit));
+                probes.spawn(Arc::clone(&self).run_single(request, token.clone()));
             }
         }
         finish(probes).await;
@@ -162,7 +158,7 @@ impl Worker {
 
     /// Begins the probes that are due, each as soon as there is room. What has not begun
     /// when its batch expires is dropped.
-    async fn begin_due(
+    fn begin_due(
         self: &Arc<Self>,
         ahead: &mut Ahead,
         probes: &mut JoinSet<()>,
@@ -171,47 +167,37 @@ impl Worker {
         reap(probes);
         while let Some(due) = ahead.take(clock::monotonic()) {
             for waiting in due {
-                let Some(permit) = self.permit(token, Some(waiting.expires)).await else {
-                    self.stats.expired(1);
-                    waiting.batch.forget(1).await;
-                    continue;
-                };
-                probes.spawn(Arc::clone(self).run_probe(waiting.probe, permit, waiting.batch));
+                probes.spawn(Arc::clone(self).run_probe(waiting, token.clone()));
             }
         }
     }
 
-    /// A place for one probe; `None` when it did not become free before the time is over.
-    async fn permit(
-        &self,
-        token: &CancellationToken,
-        expires: Option<OffsetDateTime>,
-    ) -> Option<OwnedSemaphorePermit> {
-        let left = match expires {
-            Some(expires) => Duration::try_from(expires - clock::now()).ok()?,
-            None => Duration::MAX,
-        };
-        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
-            return Some(permit);
-        }
-        tokio::select! {
-            permit = Arc::clone(&self.room).acquire_owned() => permit.ok(),
-            () = tokio::time::sleep(left) => None,
-            () = token.cancelled() => None,
-        }
-    }
-
-    async fn run_probe(
-        self: Arc<Self>,
-        probe: Probe,
-        permit: OwnedSemaphorePermit,
-        batch: Arc<Batch>,
-    ) {
+    async fn run_probe(self: Arc<Self>, waiting: Waiting, token: CancellationToken) {
+        let Waiting {
+            probe,
+            batch,
+            expires,
+        } = waiting;
         let prepared = self
             .cache
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&probe.spec);
+        let slow = self.gate.is_slow(probe.check_no);
+        let wants = Wants::of(prepared.as_deref().ok(), slow);
+        // While it waits for others nothing keeps it from being stopped.
+        let in_time = clock::now() <= expires;
+        let place = match self.gate.try_enter(&wants).filter(|_| in_time) {
+            Some(place) => Some(place),
+            None => {
+                let place = self.gate.enter(wants, Some(expires));
+                token.run_until_cancelled(place).await.flatten()
+            }
+        };
+        let Some(place) = place else {
+            self.stats.expired(1);
+            return batch.forget(1).await;
+        };
         let (observation, closing) = self
             .observe(
                 prepared.as_deref(),
@@ -221,7 +207,8 @@ impl Worker {
             )
             .await;
         // The next probe need not wait for this one's goodbye.
-        drop(permit);
+        drop(place);
+        self.gate.took(probe.check_no, observation.phases.total);
         let report = Report {
             check_no: probe.check_no,
             spec_id: probe.spec_id,
@@ -230,8 +217,13 @@ impl Worker {
         tokio::join!(batch.add(report), closing.finish());
     }
 
-    async fn run_single(self: Arc<Self>, request: SingleRequest, permit: OwnedSemaphorePermit) {
+    async fn run_single(self: Arc<Self>, request: SingleRequest, token: CancellationToken) {
         let prepared = single::prepare(&request.check);
+        let wants = Wants::of(prepared.as_ref().ok(), false);
+        let place = token
+            .run_until_cancelled(self.gate.enter(wants, None))
+            .await;
+        let Some(place) = place.flatten() else { return };
         let id = request
             .check
             .id
@@ -245,7 +237,7 @@ impl Worker {
                 &SecretUse::bound(API_PROJECT),
             )
             .await;
-        drop(permit);
+        drop(place);
         let health = single::health(request.check.url.clone(), &observation);
         let (answered, ()) = tokio::join!(
             self.sender.bus.single_answer(&request, &health),

@@ -7,7 +7,7 @@ use prost::Message as _;
 use super::webhook::{format_from, format_number};
 use super::{InField as _, SpecError, VERSION, access, assert, check_header, confirm, text};
 use crate::model::check::{Assert, CheckSpec, Every, Method, Timeout};
-use crate::model::dial::{Close, ConnectTo, IpFamily, Redirects};
+use crate::model::dial::{Close, ConnectTo, IpFamily, Priority, Proxy, Redirects};
 use crate::model::name::Name;
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::WebhookSpec;
@@ -35,6 +35,16 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
         description: spec.description.clone(),
         close_by_reset: spec.close == Close::Reset,
         locations: spec.locations.iter().map(ToString::to_string).collect(),
+        priority: match spec.priority {
+            Priority::Normal => 0,
+            Priority::Low => 1,
+            Priority::High => 2,
+        },
+        proxy: spec
+            .proxy
+            .as_ref()
+            .map(Proxy::to_string)
+            .unwrap_or_default(),
         confirm: Some(confirm::encode(&spec.confirm)),
         labels: spec.labels.clone(),
         playbook_url: spec
@@ -125,6 +135,19 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         close: match wire.close_by_reset {
             true => Close::Reset,
             false => Close::Normal,
+        },
+        priority: match wire.priority {
+            0 => Priority::Normal,
+            1 => Priority::Low,
+            2 => Priority::High,
+            other => {
+                let fault = InvalidValue::Other(format!("{other} is unknown"));
+                return Err(fault).in_field("priority");
+            }
+        },
+        proxy: match wire.proxy.as_str() {
+            "" => None,
+            text => Some(text.parse().in_field("proxy")?),
         },
         confirm: confirm::decode(wire.confirm.unwrap_or_default(), locations.len())?,
         locations,
@@ -261,6 +284,8 @@ mod tests {
                 ..Assert::default()
             }],
             description: "what it is".into(),
+            priority: Priority::High,
+            proxy: Some("http://proxy.example.com:3128".parse().unwrap()),
             locations: vec!["eu-1".parse().unwrap(), "us-1".parse().unwrap()],
             confirm: Confirm {
                 of: 5,

@@ -44,6 +44,11 @@ const ALL: &[Stranger] = &[
         package: "dnsmasq-base",
         says: ("--version", &[" DNSSEC"]),
     },
+    Stranger {
+        program: "tinyproxy",
+        package: "tinyproxy-bin",
+        says: ("-v", &["tinyproxy"]),
+    },
 ];
 
 /// For the stories in a network namespace, which no other system has.
@@ -89,7 +94,7 @@ pub(crate) fn ensure() -> Result<()> {
     fetch(&missing, &cache).with_context(|| {
         let packages = list(|it| it.package);
         let line = match cfg!(target_os = "macos") {
-            true => "brew install nginx nghttp2 openssl dnsmasq".to_owned(),
+            true => "brew install nginx nghttp2 openssl dnsmasq tinyproxy".to_owned(),
             false => format!("sudo apt-get install --no-install-recommends {packages}"),
         };
         format!(

@@ -9,7 +9,7 @@ use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Block, Draft, Label, Merge, Meta, Show};
 use crate::manifest::values::{self, Read};
 use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
-use crate::model::dial::{IpFamily, Redirects};
+use crate::model::dial::{IpFamily, Priority, Redirects};
 use crate::model::name::Name;
 use crate::model::secret::Text;
 use crate::model::value::InvalidValue;
@@ -207,6 +207,43 @@ pub const CHECK: Block = Block {
                 Ok(())
             },
             show: Show::Check(|spec| Literal::items(spec.locations.iter().map(Literal::text))),
+        },
+        Attribute {
+            name: "proxy",
+            kind: "string",
+            default: "none",
+            bounds: "\"http://HOST:PORT\"; not beside `connect_to`",
+            about: "An HTTP proxy that requests go through: by CONNECT for https, else by their whole URL. It looks the names up. The address policy holds for its address, and for a site that is an address itself.",
+            example: "\"http://proxy.example.com:3128\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                if draft.check.connect_to.is_some() {
+                    let message = "with `connect_to` it is said already where connections go";
+                    return Err(Problem::new(Code::Contradiction, node.span, message));
+                }
+                let proxy = values::string(node, CheckSpec::MAX_NAME)?.parse();
+                draft.check.proxy = Some(values::placed(node, proxy)?);
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::optional(spec.proxy.as_ref())),
+        },
+        Attribute {
+            name: "priority",
+            kind: "string",
+            default: "\"normal\"",
+            bounds: "\"low\", \"normal\", \"high\"",
+            about: "Which probes go first where a worker has no room for all that are due. What has not begun two seconds after that is left out, and counted.",
+            example: "\"high\"",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let priority = values::string(node, values::ANY)?.parse();
+                draft.check.priority = values::placed(node, priority)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| match spec.priority {
+                Priority::Normal => Literal::Null,
+                priority => Literal::text(priority),
+            }),
         },
         Attribute {
             name: "labels",

@@ -55,8 +55,5 @@ pub static LATER: &[(&str, &[&str])] = &[
             "secrets", "headers", "events", "timeout", "fallback", "collapse",
         ],
     ),
-    (
-        "check",
-        &["proxy", "reuse_connection", "priority", "suppressed_by"],
-    ),
+    ("check", &["reuse_connection", "suppressed_by"]),
 ];

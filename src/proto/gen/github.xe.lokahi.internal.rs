@@ -74,6 +74,12 @@ pub struct CheckSpec {
     /// Where it is probed from, in turn.
     #[prost(string, repeated, tag = "27")]
     pub locations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// 1: low, 2: high; 0: normal.
+    #[prost(uint32, tag = "28")]
+    pub priority: u32,
+    /// <http://HOST:PORT.>
+    #[prost(string, tag = "29")]
+    pub proxy: ::prost::alloc::string::String,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";

@@ -123,6 +123,11 @@ const STORIES: &[(ErrorClass, &str, &str)] = &[
         "access",
         "without_a_token_there_is_no_answer",
     ),
+    (
+        ErrorClass::Proxy,
+        "peers/proxy",
+        "what_the_proxy_does_not_do_is_not_the_sites_fault",
+    ),
 ];
 
 #[test]

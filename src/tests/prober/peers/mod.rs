@@ -10,6 +10,7 @@
 //! | phases, deadline | `nginx`; `names` for the lookup; `namespace` for what never comes |
 //! | body, redirects, request, assertions | `nginx`; `http2` |
 //! | TLS | `openssl` |
+//! | proxy | `proxy`: tinyproxy |
 //! | outcome | `classes`: each class has its story |
 
 mod authority;
@@ -18,6 +19,7 @@ mod nginx;
 mod http2;
 mod openssl;
 mod names;
+mod proxy;
 #[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
