@@ -4,7 +4,7 @@
 //! `state` says what goes in, `moves` reads renames, `compare` finds what differs, `guard` what
 //! must not happen by accident, `routing` who is told of what differently, `cling` who would lose
 //! a receiver unseen, `notice` what no guard holds and is easily overlooked, `taken` which name is
-//! not free, `release` what the API gets; `text` writes it for people.
+//! not free, `places` where what stays stands by now, `release` what the API gets; `text` writes it for people.
 
 pub mod state;
 mod moves;
@@ -16,6 +16,7 @@ pub mod routing;
 pub mod cling;
 mod notice;
 pub mod taken;
+pub mod places;
 pub mod release;
 pub mod text;
 pub mod wire;

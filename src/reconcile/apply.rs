@@ -28,7 +28,7 @@ use crate::store::condition::{project_suspend, reconciler_forget};
 use crate::store::error::StoreError;
 use crate::store::generation::{
     GenerationKind, Known, Membership, NewGeneration, generation_create, generation_list,
-    generation_remember, generation_source,
+    generation_places, generation_remember, generation_source,
 };
 use crate::store::project::{
     Project, project_find, project_forced_last, project_lock, project_settled, project_spec,
@@ -39,7 +39,7 @@ use crate::store::receiver::{
 };
 use crate::store::spec::{spec_find, spec_put};
 use crate::store::statistics::statistics_refresh;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, Transaction};
 
 /// With so many changes, if they are a tenth of what is live too, Postgres believes something
 /// else of its tables than what is so.
@@ -72,8 +72,8 @@ pub struct Condition {
     pub leaves_the_api: bool,
 }
 
-/// Applies a wish in one transaction. Without a difference nothing is written and the
-/// generation stays. `seal` is called within the transaction with what was done.
+/// Applies a wish in one transaction. Without a difference nothing is written but where in the
+/// files it stands, and the generation stays. `seal` is called within the transaction with what was done.
 pub async fn apply(
     store: &Store,
     wish: &Wish,
@@ -106,6 +106,10 @@ pub async fn apply(
         });
     }
     if proposal.plan.is_empty() {
+        if !proposal.places.is_empty() {
+            generation_places(&mut tx, proposal.project.id, &proposal.places).await?;
+            commit(tx).await?;
+        }
         // A project that was made only to be looked at goes with the rollback.
         return Ok(Applied {
             generation: proposal.project.generation,
@@ -129,11 +133,15 @@ pub async fn apply(
         statistics_refresh(&mut tx).await?;
     }
     seal(&mut tx, &applied).await?;
+    commit(tx).await?;
+    Ok(applied)
+}
+
+async fn commit(tx: Transaction) -> Result<(), StoreError> {
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit an apply",
         source,
-    })?;
-    Ok(applied)
+    })
 }
 
 /// Whether the project is this wish's to change.
@@ -207,6 +215,7 @@ async fn write(
         live,
         specs,
         released,
+        places,
         ..
     } = proposal;
     let generation = project.generation + 1;
@@ -227,6 +236,7 @@ async fn write(
     work.end_receivers(conn, &plan.changes).await?;
     work.write_project(conn, &plan.changes).await?;
     work.remember(conn, &plan.changes).await?;
+    generation_places(conn, project.id, &places).await?;
     let new = NewGeneration {
         n: generation,
         kind: wish.kind,

@@ -14,6 +14,7 @@ use crate::model::desired::{API_PROJECT, Ancestry, Move, Removal, Revision};
 use crate::model::name::Name;
 use crate::model::secret::{SecretName, colliding};
 use crate::plan::guard::{self, Allow, Guard, Origin};
+use crate::plan::places::{self, Place};
 use crate::plan::state::{Live, LiveObject, Options, Specs, Tombstone, Wanted};
 use crate::plan::{self, Plan, RESTORABLE, release, wire};
 use crate::spec::{self, Digest};
@@ -49,6 +50,8 @@ pub struct Proposal {
     pub project: Project,
     pub plan: Plan,
     pub guards: Vec<Guard>,
+    /// What stands elsewhere in the files than it did; no part of the plan.
+    pub places: Vec<Place>,
     /// Of what is shown.
     pub digest: Digest,
     pub(super) live: Live,
@@ -122,7 +125,12 @@ pub async fn propose(
         _ if plan.is_empty() => Vec::new(),
         _ => guard::guards(&plan.weight, &origin(wish, &project), &wish.allow),
     };
+    let places = match from_files {
+        true => places::places(&wish.wanted, &live, &wish.options),
+        false => Vec::new(),
+    };
     Ok(Proposal {
+        places,
         digest: wire::digest(&plan.changes),
         project,
         plan,

@@ -178,7 +178,13 @@ impl Root {
         }
         if proposal.plan.is_empty() {
             self.suspected = None;
-            return self.settled(&proposal.project, &drift, sha, ground).await;
+            let acts = ground.settings.mode == Mode::Apply;
+            let project = proposal.project.clone();
+            if acts && !proposal.places.is_empty() {
+                // No change, and nothing that is said of it.
+                self.apply(&wish, proposal, false, "", ground).await?;
+            }
+            return self.settled(&project, &drift, sha, ground).await;
         }
         let words = text::human(
             &proposal.plan,

@@ -23,6 +23,8 @@ pub(super) struct Planned {
     pub(super) guards: Vec<Guard>,
     /// Checks that told somebody, and will not any more.
     pub(super) silent: i32,
+    /// What stands elsewhere in the files than the server knows.
+    pub(super) places: i32,
     /// Before the files' paths.
     pub(super) root: String,
     /// Warnings of the files.
@@ -68,6 +70,7 @@ impl Planned {
             },
             guards: result.guards.into_iter().map(wire::from_guard).collect(),
             silent: result.silent,
+            places: result.places,
             root: root.to_owned(),
             lints: Vec::new(),
         }

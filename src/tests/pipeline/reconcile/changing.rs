@@ -393,3 +393,20 @@ async fn a_project_that_no_root_declares_any_more_is_missed() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_block_that_only_moves_in_its_file_makes_no_generation() {
+    let story = Story::start(&[("web.hcl", &checks(3, "60s"))], &[]).await;
+    let place = async || -> (String, i32) {
+        sqlx::query_as("select file, line from memberships where address = 'c2' and to_gen is null")
+            .fetch_one(&mut story.fleet.database().await)
+            .await
+            .unwrap()
+    };
+    assert_eq!(place().await, ("web.hcl".to_owned(), 9));
+    story
+        .folder
+        .write("web.hcl", &("# ours\n".to_owned() + &checks(3, "60s")));
+    until("the line is known", async || place().await.1 == 10).await;
+    assert_eq!(story.status().await.generation, 1);
+}
