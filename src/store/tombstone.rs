@@ -250,6 +250,35 @@ pub async fn api_checks_lock(
         .collect())
 }
 
+/// Checks of the API that have one of these names, or had it in this project once, each with
+/// that name.
+pub async fn api_checks_beside(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    addresses: &[String],
+) -> Result<Vec<(String, Uuid)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"with w as (select unnest($3::text[]) as name),
+           api as (select id from projects where name = $1)
+           select w.name as "name!", c.id as "id!" from w
+           join checks c on c.project_id = (select id from api) and c.address = w.name
+               and c.deleted_at is null
+           union
+           select w.name, c.id from w
+           join memberships m on m.project_id = $2 and m.kind = 'check' and m.address = w.name
+           join checks c on c.id = m.object and c.project_id = (select id from api)
+               and c.deleted_at is null
+           order by 1, 2"#,
+        API_PROJECT,
+        project.0,
+        addresses,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find what the API has beside")?;
+    Ok(rows.into_iter().map(|row| (row.name, row.id)).collect())
+}
+
 /// Which of these names checks of the API have by now.
 pub async fn api_names_taken(
     conn: &mut PgConnection,
