@@ -63,9 +63,9 @@ pub struct Condition {
     /// Digest and base generation of what was shown; nothing is written if it is another.
     pub shown: Option<(Digest, i64)>,
     pub allow: guard::Allow,
-    /// What the reconciler holds and a person has approved passes every guard but those that
-    /// only a mended file passes.
-    pub approved: bool,
+    /// What the reconciler holds and a person has approved, as [`Proposal::approval`] has it,
+    /// passes every guard but those that only a mended file passes.
+    pub approved: Option<Digest>,
     /// The lokahid that must reconcile the project still, if one asks.
     pub reconciler: Option<String>,
     /// Whoever asks may not change what the API has: nothing is adopted or released.
@@ -121,8 +121,9 @@ pub async fn apply(
     if condition.leaves_the_api && proposal.plan.changes.iter().any(of_the_api) {
         return Err(ApplyError::OfTheApi);
     }
+    let approved = condition.approved == Some(proposal.approval());
     let guards = proposal.guards.iter();
-    let holds = guards.filter(|guard| !(condition.approved && guard.can_be_approved()));
+    let holds = guards.filter(|guard| !(approved && guard.can_be_approved()));
     let holds: Vec<_> = holds.cloned().collect();
     if !holds.is_empty() {
         return Err(ApplyError::Held(holds));

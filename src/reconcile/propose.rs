@@ -64,6 +64,21 @@ pub struct Proposal {
     pub(super) released: BTreeMap<String, CheckSpec>,
 }
 
+impl Proposal {
+    /// What a person approves: the changes, and the guards that were shown beside them. Another
+    /// guard is another thing to look at, be the changes the same.
+    pub fn approval(&self) -> Digest {
+        let mut all = self.digest.0.to_vec();
+        for guard in &self.guards {
+            for text in [&*guard.name, &guard.message] {
+                all.extend(text.len().to_be_bytes());
+                all.extend(text.as_bytes());
+            }
+        }
+        Digest::of(&all)
+    }
+}
+
 /// Compares a wish with a project as it is in this transaction.
 pub async fn propose(
     conn: &mut Connection,

@@ -169,7 +169,8 @@ impl Root {
         let proposal = propose(&mut conn, &wish, project, clock::now()).await?;
         drop(conn);
         let drift = Drift::of(&proposal);
-        let approved = proposal.project.approved.as_deref() == Some(&proposal.digest.0[..]);
+        let approval = proposal.approval();
+        let approved = proposal.project.approved.as_deref() == Some(&approval.0[..]);
         if let (false, Some(old)) = (approved, &proposal.project.approved) {
             // The files say something else by now: what was meant is not what comes later.
             let mut conn = ground.store.acquire().await?;
@@ -254,7 +255,7 @@ impl Root {
         let condition = Condition {
             shown: Some((proposal.digest, proposal.project.generation)),
             allow: Allow::default(),
-            approved,
+            approved: approved.then(|| proposal.approval()),
             reconciler: Some(ground.settings.owner.clone()),
             leaves_the_api: false,
         };
@@ -384,7 +385,7 @@ impl Root {
         self.say_of(&key, &format!("{} is held: {message}", project.name));
         let drifted = drift.words(&project.name, ground.settings, "Held");
         let held = Words {
-            digest: Some(&proposal.digest),
+            digest: Some(&proposal.approval()),
             ..Words::of(Aspect::Held, true, &reason, &message)
         };
         let all = [

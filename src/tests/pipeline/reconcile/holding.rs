@@ -265,3 +265,30 @@ async fn nobody_can_approve_that_nothing_is_left() {
     );
     assert_eq!(story.live().await, ["c0", "c1"]);
 }
+
+#[tokio::test]
+async fn a_guard_that_nobody_saw_is_not_approved() {
+    let files = files(10);
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
+    let story = Story::start(&files, &[("RECONCILE_INTERVAL", "1h")]).await;
+    for n in 0..4 {
+        story.folder.remove(&format!("c{n}.hcl"));
+    }
+    story.until_condition("Held", true, "deletes").await;
+    let digest = story.condition("Held").await.digest;
+    // The same deletes, of a project that came from many more files.
+    sqlx::query("update projects set files = 100 where name = 'shop'")
+        .execute(&mut story.fleet.database().await)
+        .await
+        .unwrap();
+    let approved = story.ctl(&["approve", "shop", "--digest", &digest]).await;
+    assert_eq!(approved.code, 0, "{}", approved.words);
+    story.until_condition("Held", true, "deletes,source").await;
+    assert_ne!(story.condition("Held").await.digest, digest);
+    assert_eq!(story.live().await.len(), 10);
+    assert_eq!(story.ctl(&["approve", "shop"]).await.code, 0);
+    until("it is done", async || story.live().await.len() == 6).await;
+}
