@@ -66,6 +66,10 @@ pub(super) struct Root {
     failures: u32,
     last_words: String,
     last_warnings: String,
+    /// What the plan warned of that was applied last.
+    warned: String,
+    /// The project that its root declares by now, in its place.
+    pub(super) became: Option<String>,
     /// That it is gone was said, and whoever declares the project may have it.
     pub(super) left: bool,
 }
@@ -96,7 +100,7 @@ impl Root {
                 self.suspected = None;
                 let words = report::human(&problems.0, &seen.shown, report::Style::default());
                 self.say(&words);
-                let words = problems.to_string();
+                let words = format!("{}\n{problems}", found_in(&seen.shown, &revision.sha));
                 return self
                     .fail_quietly("InvalidFiles", &words, &revision.sha, ground)
                     .await;
@@ -121,7 +125,8 @@ impl Root {
                 self.failed()
             }
             Err(error) => {
-                let words = chain(&error);
+                let place = found_in(&seen.shown, &revision.sha);
+                let words = format!("{place}\n{}", chain(&error));
                 self.fail("ApplyFailed", &words, &revision.sha, ground)
                     .await
             }
@@ -233,6 +238,12 @@ impl Root {
             let drift = Words::of(Aspect::Drifted, true, "ForcedChange", &words);
             tell(ground, &proposal.project, &[drift], sha).await?;
         }
+        self.warned = proposal
+            .plan
+            .warnings
+            .iter()
+            .map(|warning| format!("\nwarning: {warning}"))
+            .collect();
         self.apply(&wish, proposal, approved, &words, ground)
             .await?;
         let project = find(ground.store, &name).await?;
@@ -445,7 +456,8 @@ impl Root {
             true => "what is live is what the files say",
             false => "what the files say is applied, and some of it was changed past them since",
         };
-        let ready = Words::of(Aspect::Ready, true, "Applied", words);
+        let words = format!("{words}{}", self.warned);
+        let ready = Words::of(Aspect::Ready, true, "Applied", &words);
         self.waits(project, ready, drift, sha, ground).await?;
         if !self.last_words.is_empty() {
             info!(project = %project.name, "good again");
@@ -525,6 +537,15 @@ impl Root {
             info!("{}", cut(words).trim_end());
             words.clone_into(&mut self.last_words);
         }
+    }
+}
+
+/// Which files cannot be applied: "checks.d at 3f2c1a9b0d cannot be applied:".
+fn found_in(shown: &str, sha: &str) -> String {
+    let short: String = sha.chars().take(10).collect();
+    match short.as_str() {
+        "" => format!("{shown} cannot be applied:"),
+        short => format!("{shown} at {short} cannot be applied:"),
     }
 }
 

@@ -99,7 +99,8 @@ pub(super) fn next(proposal: &Proposal) -> String {
         ),
         Some(guard) if guard.name == "empty" => format!(
             "Nobody can approve that. If it is meant: lokahictl suspend {name} --reason WHY, \
-             lokahictl apply --allow-empty, lokahictl resume {name}"
+             lokahictl apply FOLDER --allow-empty --accept-source-change with those files in \
+             FOLDER, lokahictl resume {name}"
         ),
         Some(guard) => format!(
             "Nobody can approve that. It passes with {}",

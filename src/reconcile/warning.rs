@@ -67,7 +67,7 @@ async fn twins(conn: &mut Connection, wish: &Wish) -> Result<Vec<String>, ApplyE
              declared here as they are: both projects will probe them and tell of them. If {old} \
              became {name}: keep the name {old} in the files, and everything keeps its history; or \
              end {old} after this by applying a folder that declares nothing but project = {old:?}, \
-             with --allow-empty"
+             with --allow-empty --accept-source-change"
         )
     };
     Ok(found.into_iter().map(say).collect())

@@ -388,10 +388,22 @@ async fn a_project_that_no_root_declares_any_more_is_missed() {
     assert!(words.contains("no root in"), "{words}");
     story.until_told(&["project.failed RootMissing"]).await;
     assert_eq!(story.status().await.checks, 3);
+    let expect = "its files declare the project store now";
+    assert!(words.contains(expect), "{words}");
     until("whoever declares it may have it", async || {
         story.status().await.reconciler.is_empty()
     })
     .await;
+    // What it says to do about it is done.
+    let folder = Folder::new();
+    folder.write("end.hcl", "lokahi { project = \"shop\" }\n");
+    let flags = ["--allow-empty", "--accept-source-change"];
+    assert!(words.contains(&flags.join(" ")), "{words}");
+    let end = folder.text("");
+    let all = [&["apply", end.as_str(), "--auto-approve"], &flags[..]].concat();
+    let ended = story.ctl(&all).await;
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.words);
+    assert_eq!(story.status().await.checks, 0);
 }
 
 #[tokio::test]
