@@ -53,10 +53,13 @@ async fn half_of_the_files_gone_waits_for_a_person() {
     assert_eq!(approved.code, 0, "{}", approved.words);
     assert!(
         approved.words.starts_with("Approved: the reconciler of ")
-            && approved.words.contains("does exactly this now"),
+            && approved
+                .words
+                .contains("does exactly this in its next round"),
         "{}",
         approved.words
     );
+    assert_eq!(approved.out, "", "the status of before is no answer");
     until("it is done", async || story.live().await.len() == 4).await;
     assert_eq!(story.status().await.approved_by, "", "that was for once");
     story
