@@ -422,3 +422,32 @@ async fn a_block_that_only_moves_in_its_file_makes_no_generation() {
     until("the line is known", async || place().await.1 == 10).await;
     assert_eq!(story.status().await.generation, 1);
 }
+
+#[tokio::test]
+async fn each_failure_that_was_told_ends() {
+    let story = Story::start(&[("web.hcl", &checks(3, "60s"))], &[]).await;
+    story.folder.write("web.hcl", "check \"c0\" {");
+    story.until_condition("Ready", false, "InvalidFiles").await;
+    let (here, away) = (story.folder.text(""), story.folder.text("") + "../away");
+    let away = away.replace("/../away", ".away");
+    std::fs::rename(&here, &away).unwrap();
+    story
+        .until_condition("Ready", false, "SourceUnavailable")
+        .await;
+    std::fs::rename(&away, &here).unwrap();
+    story.folder.write("web.hcl", &checks(3, "60s"));
+    story.until_ready().await;
+    // What ends and what begins at once arrive in any order.
+    let expect = [
+        "project.failed InvalidFiles",
+        "project.failed SourceUnavailable",
+        "project.failed.",
+        "project.failed.",
+    ];
+    until("each is told, and its end", async || {
+        let mut told = story.told();
+        told.sort();
+        told == expect
+    })
+    .await;
+}
