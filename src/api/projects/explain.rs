@@ -16,7 +16,7 @@ use crate::proto::twirp::{Code, TwirpError};
 use crate::store::Connection;
 use crate::store::check::check_get;
 use crate::store::deleted::{deleted_by_call, deleted_find, deleted_in};
-use crate::store::explain::{DeliveryRow, ToldRow, explain_drift, explain_told};
+use crate::store::explain::{DeliveryRow, ToldRow, explain_drift, explain_former, explain_told};
 use crate::store::generation::generation_list;
 use crate::store::project::project_source;
 
@@ -28,9 +28,20 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
     let mut conn = call.state.store.acquire().await?;
     let id = match wanted.id.parse::<CheckId>() {
         Ok(id) if check_get(&mut conn, id).await?.is_some() => id,
-        _ => return gone(&mut conn, &wanted.id).await,
+        _ => {
+            let (project, name) = parts(&wanted.id);
+            let was_deleted = deleted_find(&mut conn, name, project).await?.is_some();
+            match explain_former(&mut conn, name, project).await? {
+                Some(id) if !was_deleted => id,
+                _ => return gone(&mut conn, &wanted.id).await,
+            }
+        }
     };
     drop(conn);
+    let wanted = WireId {
+        id: id.to_string(),
+        ..WireId::default()
+    };
     let status = checks::status(call.clone(), wanted).await?;
     let mut conn = call.state.store.acquire().await?;
     let source = project_source(&mut conn, id).await?;
@@ -55,12 +66,17 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
     Ok(explanation)
 }
 
-/// All that is known of one that was deleted.
-async fn gone(conn: &mut Connection, wanted: &str) -> Result<Explanation, ApiError> {
-    let (project, name) = match wanted.split_once('/') {
+/// A project, if one is given, and a name in it.
+fn parts(wanted: &str) -> (Option<&str>, &str) {
+    match wanted.split_once('/') {
         Some((project, name)) => (Some(project), name),
         None => (None, wanted),
-    };
+    }
+}
+
+/// All that is known of one that was deleted.
+async fn gone(conn: &mut Connection, wanted: &str) -> Result<Explanation, ApiError> {
+    let (project, name) = parts(wanted);
     let found = deleted_find(conn, name, project).await?;
     let found = found.ok_or_else(|| match wanted.parse::<CheckId>() {
         Ok(id) => checks::unknown(id),

@@ -44,11 +44,11 @@ pub(in crate::cli) async fn explain(
     }
     console
         .out
-        .write_all(text(&found, clock::now()).as_bytes())?;
+        .write_all(text(&found, &what.id, clock::now()).as_bytes())?;
     Ok(Exit::Ok)
 }
 
-fn text(found: &Explanation, now: OffsetDateTime) -> String {
+fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     let status = found.status.clone().unwrap_or_default();
     let check = status.check.clone().unwrap_or_default();
     let mut lines = Vec::new();
@@ -58,6 +58,10 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
         ended(deleted, &check).into_iter().for_each(&mut say);
         past(&found.told, &mut say);
         return lines.join("\n") + "\n";
+    }
+    let asked = asked.split_once('/').map_or(asked, |(_, name)| name);
+    if asked != check.id && asked != check.name {
+        say(format!("  was called {asked} before"));
     }
     let reason = match check.reason.as_str() {
         "" => String::new(),
@@ -71,6 +75,9 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
             "  is {} since {since}{degraded}{reason}",
             name(check.state())
         )),
+    }
+    if check.state() == check::State::Init && !check.disabled && status.evidence.is_empty() {
+        say("  nobody has looked at it yet: it is new, or no health worker is there".to_owned());
     }
     if check.stale {
         say("  nobody has looked at it for two periods: no health worker is there".to_owned());
