@@ -496,6 +496,7 @@ fn how_a_plan_reads() {
             revision: "main@3f2c1a9",
             generation: 41,
             guards: &guards,
+            wanted: None,
         },
     );
     insta::assert_snapshot!(text);

@@ -203,6 +203,7 @@ impl Root {
                     Mode::Observe => &proposal.guards,
                     Mode::Apply => &[],
                 },
+                wanted: None,
             },
         );
         let wait = self.must_wait(&proposal, ground.whole);

@@ -27,6 +27,8 @@ pub(super) struct Planned {
     pub(super) places: i32,
     /// Before the files' paths.
     pub(super) root: String,
+    /// What is wanted, where that is not what files declare.
+    pub(super) wanted: Option<String>,
     /// Warnings of the files.
     pub(super) lints: Vec<Diagnostic>,
 }
@@ -72,6 +74,7 @@ impl Planned {
             silent: result.silent,
             places: result.places,
             root: root.to_owned(),
+            wanted: None,
             lints: Vec::new(),
         }
     }
@@ -90,6 +93,7 @@ impl Planned {
                 revision: &revision,
                 generation: self.generation,
                 guards: &self.guards,
+                wanted: self.wanted.as_deref(),
             },
         )
     }
