@@ -92,7 +92,12 @@ pub(super) fn next(proposal: &Proposal) -> String {
         .guards
         .iter()
         .find(|guard| !guard.can_be_approved());
+    let is_older = proposal.guards.iter().any(|guard| guard.name == "rollback");
     match only {
+        None if is_older => format!(
+            "Somebody has put the branch back. To let exactly this happen: lokahictl approve \
+             {name}. If it is not meant: push the newer commit again"
+        ),
         None => format!(
             "To let exactly this happen: lokahictl approve {name}. If it is not meant: mend the \
              files"

@@ -199,8 +199,13 @@ async fn wait(
             };
             let message =
                 format!("generation {generation} is applied, and after {patience:?} {why}");
-            return Err(Failure::new(Exit::NotInForce, message)
-                .hint("lokahictl status and lokahictl list say how it goes on"));
+            let hint = match progress.scheduled {
+                true => "does a health worker run? lokahictl list -s says which were not probed",
+                false => {
+                    "does a lokahid run? lokahictl status and lokahictl list say how it goes on"
+                }
+            };
+            return Err(Failure::new(Exit::NotInForce, message).hint(hint));
         }
         tokio::time::sleep(ASK).await;
     }

@@ -71,10 +71,14 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
     let n = |n: i32| usize::try_from(n).unwrap_or(0);
     let (checks, webhooks) = (n(project.checks), n(project.webhooks));
     let (up, down, disabled) = (project.up, project.down, project.disabled);
+    let new = match project.checks - up - down - disabled {
+        new @ 1.. => format!("{new} not probed yet, "),
+        _ => String::new(),
+    };
     line(
         "declares",
         format!(
-            "{} ({up} up, {down} down, {disabled} disabled), {}",
+            "{} ({up} up, {down} down, {new}{disabled} disabled), {}",
             counted(checks, "check"),
             counted(webhooks, "webhook")
         ),

@@ -102,6 +102,7 @@ async fn a_push_back_to_an_ancestor_is_held() {
     let words = until_condition(&story.fleet, "shop", ("Held", true, "rollback")).await;
     let short: String = second.chars().take(10).collect();
     assert!(words.contains(&short), "{words}");
+    assert!(words.contains("push the newer commit again"), "{words}");
     let mut fleet = story.fleet;
     // A copy that never had what was forced away asks for it.
     fleet.lokahid.stop().await;

@@ -259,6 +259,8 @@ async fn nobody_can_approve_that_nothing_is_left() {
     story.folder.remove("web.hcl");
     let words = story.until_condition("Held", true, "empty").await;
     assert!(words.contains("lokahictl suspend shop"), "{words}");
+    let meant = "lokahictl apply FOLDER --allow-empty --accept-source-change";
+    assert!(words.contains(meant), "{words}");
     let refused = story.ctl(&["approve", "shop"]).await;
     assert_eq!(refused.code, 1, "{}", refused.words);
     assert!(
@@ -267,6 +269,17 @@ async fn nobody_can_approve_that_nothing_is_left() {
         refused.words
     );
     assert_eq!(story.live().await, ["c0", "c1"]);
+    // If it is meant, it can be done as it is written.
+    let folder = story.folder.text("");
+    let flags = ["--allow-empty", "--accept-source-change", "--auto-approve"];
+    let apply = [&["apply", folder.as_str()], &flags[..]].concat();
+    let suspend = ["suspend", "shop", "--reason", "it ends"];
+    for command in [&suspend[..], &apply, &["resume", "shop"]] {
+        let done = story.ctl(command).await;
+        assert_eq!(done.code, 0, "{command:?}: {}{}", done.out, done.words);
+    }
+    story.until_ready().await;
+    assert!(story.live().await.is_empty());
 }
 
 #[tokio::test]
