@@ -268,6 +268,12 @@ pub fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
+/// "1 check was changed past the files", "3 checks were changed past the files".
+pub fn past_the_files(n: usize, what: &str) -> String {
+    let were = if n == 1 { "was" } else { "were" };
+    format!("{} {were} {what} past the files", counted(n, "check"))
+}
+
 /// "2026-12-02 15:04 UTC".
 pub fn moment(at: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");

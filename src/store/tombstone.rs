@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use super::project::{ProjectId, digest, drift};
+use super::spec::check_of;
 use crate::model::change::{Drift, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::API_PROJECT;
 use crate::model::id::SpecId;
-use crate::spec::{self, Digest};
+use crate::spec::Digest;
 
 /// A deleted object of a project.
 #[derive(Clone, Debug)]
@@ -195,10 +196,7 @@ pub async fn tombstone_api(
     .await
     .doing("find a deleted check")?;
     let Some(row) = row else { return Ok(None) };
-    let spec = spec::decode_check(&row.bytes).map_err(|source| StoreError::Spec {
-        spec_id: row.live_spec_id,
-        source,
-    })?;
+    let spec = check_of(row.live_spec_id, &row.bytes)?;
     Ok(Some(DeadCheck {
         id: row.id,
         address: row.address,

@@ -7,6 +7,7 @@ use super::standing;
 use crate::clock;
 use crate::model::id::CheckId;
 use crate::model::name::Name;
+use crate::model::ownership::Owner;
 use crate::plan::{RESTORABLE, wire};
 use crate::proto::lokahi::{
     CheckId as WireId, CheckStatus, Deleted, DeliveryStatus, Explanation, Told,
@@ -100,7 +101,9 @@ async fn gone(conn: &mut Connection, wanted: &str) -> Result<Explanation, ApiErr
         None => deleted_by_call(conn, &found).await?.unwrap_or_default(),
     };
     let until = found.at + RESTORABLE;
-    let comes_back = until > clock::now() && !found.is_later_name;
+    // What the API made comes back by its id, whatever had its name since.
+    let is_last = found.owner == Owner::Api || !found.is_later_name;
+    let comes_back = until > clock::now() && is_last;
     let deleted = Deleted {
         at: Some(timestamp(found.at)),
         by,

@@ -13,6 +13,7 @@ use crate::cli::table::{age, printable};
 use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::model::ownership::Owner;
+use crate::model::quoted::shell;
 use crate::plan::text::moment;
 use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
@@ -156,10 +157,9 @@ fn ended(deleted: &Deleted, check: &Check) -> Vec<String> {
         return vec![first.trim_end().to_owned(), format!("{last} {}", check.id)];
     };
     let project = &check.project;
-    let name = match (is_declared, check.name.contains('[')) {
-        (false, _) => check.id.clone(),
-        (true, true) => format!("'{}'", check.name),
-        (true, false) => check.name.clone(),
+    let name = match is_declared {
+        true => shell(&check.name),
+        false => check.id.clone(),
     };
     let mut command = format!("lokahictl restore {project} {name}");
     let declared = match deleted.name_taken_by.as_str() {

@@ -12,7 +12,7 @@ use crate::cli::{history, naming};
 use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::model::id::CheckId;
-use crate::plan::text::{counted, moment};
+use crate::plan::text::{counted, moment, past_the_files};
 use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
 use crate::proto::lokahi::{
@@ -85,10 +85,9 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
     );
     if project.drifted > 0 {
         let deleted = project.drifted_deleted;
-        let of = |n: i32, what: &str| match n {
+        let of = |count: i32, what: &str| match n(count) {
             0 => None,
-            1 => Some(format!("1 check was {what} past the files")),
-            n => Some(format!("{n} checks were {what} past the files")),
+            n => Some(past_the_files(n, what)),
         };
         let all = [
             of(project.drifted - deleted, "changed"),
