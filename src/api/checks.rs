@@ -148,7 +148,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
 }
 
 async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
-    call.needs_some_apply().await?;
+    call.needs_some_apply(&put.id).await?;
     let id = check_id(&put.id)?;
     let key = request_key(&call, &put.request_id, PUT)?;
     let project = call.state.project().await?;
@@ -238,7 +238,7 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
 }
 
 async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
-    call.needs_some_apply().await?;
+    call.needs_some_apply(&wanted.id).await?;
     let id = check_id(&wanted.id)?;
     let mut tx = call.state.store.begin().await?;
     force::order(&mut tx, id, wanted.force).await?;

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use super::Call;
 use super::error::ApiError;
 use super::permit::apply_to;
+use crate::manifest::report::path_below;
 use crate::model::change::Drift;
 use crate::model::check::CheckSpec;
 use crate::model::desired::SourceLine;
@@ -15,7 +16,8 @@ use crate::proto::twirp::{Code, TwirpError};
 use crate::store::Connection;
 use crate::store::check::StoredCheck;
 use crate::store::project::{
-    ProjectId, project_find, project_forced, project_lock_of, project_receivers, project_source,
+    ProjectId, project_find, project_forced, project_list, project_lock_of, project_receivers,
+    project_source,
 };
 
 /// The longest reason, in bytes.
@@ -35,7 +37,10 @@ pub(super) async fn allowed(
         return call.needs(&needed).await;
     }
     if !force {
-        return Err(declared(check, project_source(conn, check.id).await?).into());
+        let (place, generation) = project_source(conn, check.id).await?.unwrap_or_default();
+        let found = project_list(conn, Some(&check.project)).await?.pop();
+        let from = found.and_then(|project| project.source);
+        return Err(declared(check, place, generation, from).into());
     }
     if reason.len() > LONGEST_REASON || reason.contains('\0') {
         let why = format!("is longer than {LONGEST_REASON} bytes, or has a NUL");
@@ -126,12 +131,22 @@ pub(super) async fn declared_receivers(
     Ok(named.map(|row| ReceiverId(row.id)).collect())
 }
 
-/// Where it is declared, and what to do.
-fn declared(check: &StoredCheck, source: Option<(SourceLine, i64)>) -> TwirpError {
-    let (place, generation) = source.unwrap_or_default();
-    let SourceLine { file, line } = place;
+/// Where it is declared, `from` a repository and a folder in it, and what to do.
+fn declared(
+    check: &StoredCheck,
+    SourceLine { file, line }: SourceLine,
+    generation: i64,
+    from: Option<(String, String)>,
+) -> TwirpError {
+    let (remote, folder) = from.unwrap_or_default();
+    let path = path_below(&folder, &file);
+    let of = match remote.as_str() {
+        "" => String::new(),
+        remote => format!(" ({remote})"),
+    };
     let text = format!(
-        "the check {} is declared in {file}:{line} of the project {}; edit it there and apply, or force it",
+        "the check {} is declared in {path}:{line} of the project {}{of}; edit it there and \
+         apply, or go past the files with force and a reason (lokahictl: --force --reason WHY)",
         check.address, check.project
     );
     TwirpError::new(Code::FailedPrecondition, text)
@@ -139,6 +154,7 @@ fn declared(check: &StoredCheck, source: Option<(SourceLine, i64)>) -> TwirpErro
         .with("project", &check.project)
         .with("address", &check.address)
         .with("file", file)
+        .with("path", path)
         .with("line", line.to_string())
         .with("generation", generation.to_string())
 }

@@ -10,9 +10,11 @@ use super::Call;
 use super::error::ApiError;
 use crate::clock;
 use crate::model::desired::API_PROJECT;
+use crate::model::id::CheckId;
 use crate::model::scope::Scope;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::store::audit::{AuditEntry, audit_write};
+use crate::store::check::check_get;
 use crate::store::error::StoreError;
 
 /// What a method needs; said where it is registered.
@@ -90,13 +92,18 @@ impl Call {
         Err(error.with("scope", scope.to_string()).into())
     }
 
-    /// Refuses whoever may change nothing at all. What exactly is needed hangs on a check that
-    /// is not known yet.
-    pub(super) async fn needs_some_apply(&self) -> Result<(), ApiError> {
-        match self.principal.scopes.apply_something() {
-            true => Ok(()),
-            false => self.needs(&apply_to(API_PROJECT)).await,
+    /// Refuses whoever may change nothing at all, before anything is locked: what exactly is
+    /// needed hangs on the project of the check.
+    pub(super) async fn needs_some_apply(&self, check: &str) -> Result<(), ApiError> {
+        if self.principal.scopes.apply_something() {
+            return Ok(());
         }
+        let found = match check.parse::<CheckId>() {
+            Ok(id) => check_get(&mut *self.state.store.acquire().await?, id).await?,
+            Err(_) => None,
+        };
+        let project = found.map_or(API_PROJECT.to_owned(), |check| check.project);
+        self.needs(&apply_to(&project)).await
     }
 
     async fn write(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {

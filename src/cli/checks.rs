@@ -8,6 +8,8 @@ use super::output::Console;
 use super::{naming, table};
 use crate::client::Client;
 use crate::clock;
+use crate::model::ownership::Owner;
+use crate::model::quoted::shell;
 use crate::proto::lokahi::check::State;
 use crate::proto::lokahi::{Check, CheckId, ChecksPage, CreateOpts, ListOpts, WebhookFormat};
 
@@ -82,7 +84,17 @@ pub(super) async fn delete(
         };
         let deleted = async { Ok::<_, Failure>(client.delete(&wanted.await?).await?) };
         match deleted.await {
-            Ok(check) => console.json(&check)?,
+            Ok(check) => {
+                console.json(&check)?;
+                if check.owner == Owner::Declared.name() {
+                    writeln!(
+                        console.words,
+                        "Files declare {}/{} still: the next apply of them brings it back. To keep \
+                         it away, take its block out of them.",
+                        check.project, check.name
+                    )?;
+                }
+            }
             Err(failure) => exit = failure.report(console.words),
         }
     }
@@ -132,7 +144,17 @@ pub(super) async fn put(
         force_reason: what.force.reason.unwrap_or_default(),
         ..Check::default()
     };
-    console.json(&client.put(&put).await?)?;
+    let check = client.put(&put).await?;
+    console.json(&check)?;
+    if check.owner == Owner::Declared.name() {
+        let name = format!("{}/{}", check.project, check.name);
+        writeln!(
+            console.words,
+            "Files declare {name}: the next apply of them undoes what is otherwise in them. lokahictl \
+             export --drift {} prints the block that keeps it.",
+            shell(&name)
+        )?;
+    }
     Ok(Exit::Ok)
 }
 

@@ -173,13 +173,15 @@ fn refused(refusal: &TwirpError) -> Failure {
     let failure = Failure::new(exit, refusal.to_string());
     match (refusal.code, refusal.meta.get("file")) {
         (Code::Unauthenticated, _) => failure.hint(
-            "set LOKAHI_TOKEN, which goes first, or put both into the server's URL: \
-             http://user:password@host:port",
+            "set LOKAHI_TOKEN to a token of this server; or unset it, for it goes first, and put a \
+             user and a password into the server's URL: http://user:password@host:port",
         ),
         (Code::PermissionDenied, _) => failure.hint(
             "an administrator can make a token that may: lokahictl token create NAME --scope SCOPE",
         ),
         (Code::FailedPrecondition, Some(file)) => {
+            // Below the root of its repository, where it comes from one.
+            let file = refusal.meta.get("path").unwrap_or(file);
             let line = refusal.meta.get("line").map_or("1", String::as_str);
             failure.hint(format!("edit {file}:{line}, then run: lokahictl apply"))
         }

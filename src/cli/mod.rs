@@ -23,6 +23,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::arguments::{Arguments, Command};
@@ -54,7 +55,18 @@ fn run(
     let matches = command_line::<Arguments>().try_get_matches_from(words);
     let given = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(given) => given,
-        Err(error) => {
+        Err(mut error) => {
+            let wrong = error.get(ContextKind::InvalidArg);
+            if matches!(wrong, Some(ContextValue::String(wrong)) if wrong == "--fail-on") {
+                // What looks alike allows what this would refuse.
+                error.remove(ContextKind::SuggestedArg);
+                error.remove(ContextKind::Usage);
+                let tip = "lokahictl plan --fail-on looks, before an apply of the same files";
+                error.insert(
+                    ContextKind::Suggested,
+                    ContextValue::StyledStrs(vec![tip.into()]),
+                );
+            }
             // Help goes to stdout, mistakes to stderr.
             error.print()?;
             return Ok(if error.use_stderr() {

@@ -341,5 +341,7 @@ pub(super) fn suggestions(steps: &[Step<'_>], specs: &Specs) -> Vec<(String, Str
     };
     let known = |digest: &Digest| specs.checks.contains_key(digest);
     let pairs = pairs.into_iter().filter(|(digest, _)| known(digest));
-    pairs.filter_map(|(_, pair)| one(pair)).collect()
+    let mut all: Vec<(String, String)> = pairs.filter_map(|(_, pair)| one(pair)).collect();
+    all.sort();
+    all
 }

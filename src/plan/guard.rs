@@ -2,12 +2,13 @@
 //! pass; it never changes a plan.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::compare::Step;
 use super::names::Names;
 use super::remote;
-use super::routing::audience;
-use super::state::{Live, Options, Specs, Wanted};
+use super::routing::{Audience, audience};
+use super::state::{Live, Specs};
 use crate::model::change::{Action, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::Limits;
@@ -18,7 +19,7 @@ use crate::spec::Digest;
 pub struct Weight {
     /// Live checks before.
     pub live: usize,
-    /// The files declare no check at all.
+    /// No check is left, however that was asked for.
     pub empty: bool,
     /// Checks that are deleted.
     pub deletes: Vec<String>,
@@ -26,6 +27,8 @@ pub struct Weight {
     pub protected: Vec<String>,
     /// Checks that were watched and told somebody, and will not any more.
     pub silent: Vec<String>,
+    /// Those of them whose last receiver is deleted.
+    pub unheard: Vec<String>,
     /// Checks that will look at another host, or for something else.
     pub retargeted: Vec<String>,
     /// How much may be touched.
@@ -123,14 +126,7 @@ pub fn can_be_approved(name: &str) -> bool {
 }
 
 /// Weighs what a plan does.
-pub(super) fn weigh(
-    steps: &[Step<'_>],
-    wanted: &Wanted,
-    live: &Live,
-    options: &Options,
-    specs: &Specs,
-) -> Weight {
-    let whole = !options.no_prune && options.targets.is_empty();
+pub(super) fn weigh(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Weight {
     let limits = |digest: Option<Digest>| {
         let spec = digest.and_then(|digest| specs.projects.get(&digest));
         spec.map(|spec| spec.limits).unwrap_or_default()
@@ -142,11 +138,22 @@ pub(super) fn weigh(
     let mut weight = Weight {
         live: live.checks.len(),
         most: Most::of(live.checks.len(), before, after),
-        empty: whole && wanted.checks.is_empty() && !live.checks.is_empty(),
         ..Weight::default()
     };
+    let ended = steps.iter().filter(|step| step.kind == Kind::Webhook);
+    let ended = ended.filter(|step| step.action == Action::Delete);
+    let ended: BTreeSet<Audience> = ended
+        .map(|step| Audience::Webhook(step.address.to_owned()))
+        .collect();
+    let mut left = live.checks.len();
     for step in steps.iter().filter(|step| step.kind == Kind::Check) {
         let (before, after) = step.checks(specs);
+        match step.action {
+            Action::Create | Action::Revive | Action::Adopt => left += 1,
+            Action::Delete if step.gone => {}
+            Action::Delete | Action::Release => left = left.saturating_sub(1),
+            Action::Update | Action::Rename => {}
+        }
         let address = || step.address.to_owned();
         if step.action == Action::Delete && !step.gone {
             weight.deletes.push(address());
@@ -155,14 +162,19 @@ pub(super) fn weigh(
             }
         }
         if let (Some(before), Some(after)) = (before, after) {
-            if !audience(before).is_empty() && audience(after).is_empty() {
+            let told = audience(before);
+            if !told.is_empty() && audience(after).is_empty() {
                 weight.silent.push(address());
+                if after.enabled && !told.is_disjoint(&ended) {
+                    weight.unheard.push(address());
+                }
             }
             if hosts(before) != hosts(after) || before.asserts != after.asserts {
                 weight.retargeted.push(address());
             }
         }
     }
+    weight.empty = left == 0 && !live.checks.is_empty();
     weight
 }
 
@@ -180,7 +192,10 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
     if weight.empty && !allow.empty {
         all.push(Guard {
             name: "empty".into(),
-            message: format!("the files declare no check, and {live} are live"),
+            message: format!(
+                "no check would be left of the {live} that {} live",
+                if live == 1 { "is" } else { "are" }
+            ),
             passes_with: "--allow-empty".to_owned(),
             addresses: weight.deletes.as_slice().into(),
         });
@@ -212,12 +227,16 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
     }
     let silent = weight.silent.len();
     let most = weight.most.silence;
-    if silent > most && allow.silence != Some(silent) {
+    let unheard = Names::from(weight.unheard.as_slice());
+    if (silent > most || !unheard.is_empty()) && allow.silence != Some(silent) {
+        let why = match unheard.is_empty() {
+            true => format!("{most} may at once"),
+            false => format!("the last receiver of {unheard} is deleted"),
+        };
         all.push(Guard {
             name: "silence".into(),
-            message: format!(
-                "{silent} of {live} checks would be disabled or tell nobody; {most} may at once"
-            ) + &exactly(allow.silence),
+            message: format!("{silent} of {live} checks would be disabled or tell nobody; {why}")
+                + &exactly(allow.silence),
             passes_with: format!("--allow-silence {silent}"),
             addresses: weight.silent.as_slice().into(),
         });

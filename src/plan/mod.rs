@@ -3,7 +3,8 @@
 //!
 //! `state` says what goes in, `moves` reads renames, `compare` finds what differs, `guard` what
 //! must not happen by accident, `routing` who is told of what differently, `cling` who would lose
-//! a receiver unseen, `taken` which name is not free, `release` what the API gets; `text` writes it for people.
+//! a receiver unseen, `notice` what no guard holds and is easily overlooked, `taken` which name is
+//! not free, `places` where what stays stands by now, `release` what the API gets; `text` writes it for people.
 
 pub mod state;
 mod moves;
@@ -13,7 +14,9 @@ pub mod names;
 pub mod guard;
 pub mod routing;
 pub mod cling;
+mod notice;
 pub mod taken;
+pub mod places;
 pub mod release;
 pub mod text;
 pub mod wire;
@@ -111,13 +114,15 @@ impl Draft<'_> {
         let steps = compare::narrow(self.steps, self.options, specs);
         let changes: Vec<Change> = steps.iter().map(|step| step.change(specs, now)).collect();
         let project = self.wanted.project.as_str();
+        let mut warnings = self.warnings;
+        warnings.extend(notice::notices(&steps, specs));
         Plan {
             clinging: cling::clinging(&steps, project, self.live, specs),
             taken: taken::taken(&steps, self.wanted, self.live),
             routing: routing::routing(&steps, self.live, specs),
             suggestions: compare::suggestions(&steps, specs),
-            weight: guard::weigh(&steps, self.wanted, self.live, self.options, specs),
-            warnings: self.warnings,
+            weight: guard::weigh(&steps, self.live, specs),
+            warnings,
             changes,
         }
     }

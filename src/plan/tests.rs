@@ -385,6 +385,29 @@ fn a_rename_without_a_block_is_suggested_and_not_guessed() {
 }
 
 #[test]
+fn suggestions_stand_in_the_order_of_their_names() {
+    let keys = |name: &str| -> Vec<String> {
+        "abcdefgh"
+            .chars()
+            .map(|key| format!("{name}[\"{key}\"]"))
+            .collect()
+    };
+    let state = |name: &str| {
+        let (names, urls) = (keys(name), keys("site"));
+        let urls = checks(&urls.iter().map(String::as_str).collect::<Vec<_>>());
+        let checks = names.into_iter().zip(urls.checks.into_values());
+        State {
+            checks: checks.collect(),
+            ..State::default()
+        }
+    };
+    let plan = World::of(&state("old")).plan(&state("new"), Vec::new());
+    let from = plan.suggestions.iter().map(|(from, _)| from.clone());
+    let expect = keys("old").into_iter().map(|name| format!("check.{name}"));
+    assert_eq!(from.collect::<Vec<_>>(), expect.collect::<Vec<_>>());
+}
+
+#[test]
 fn a_target_touches_nothing_else() {
     let mut world = World::of(&checks(&["a", "b"]));
     let options = Options {
@@ -473,6 +496,7 @@ fn how_a_plan_reads() {
             revision: "main@3f2c1a9",
             generation: 41,
             guards: &guards,
+            wanted: None,
         },
     );
     insta::assert_snapshot!(text);

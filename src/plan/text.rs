@@ -29,6 +29,8 @@ pub struct Standing<'a> {
     /// The generation that is live.
     pub generation: i64,
     pub guards: &'a [Guard],
+    /// What is wanted, where that is not what files declare.
+    pub wanted: Option<&'a str>,
 }
 
 /// The plan: a line for each change and each attribute, who is told differently, the summary,
@@ -116,7 +118,10 @@ pub fn revision(reference: &str, sha: &str, dirty: bool) -> String {
 fn last(plan: &Plan, standing: &Standing<'_>) -> String {
     let mut text = summary(plan.summary());
     if plan.is_empty() {
-        return text;
+        return match standing.wanted {
+            Some(wanted) => format!("No changes: what is live is {wanted}."),
+            None => text,
+        };
     }
     if !standing.revision.is_empty() {
         write!(text, "   {}", standing.revision).unwrap_or_default();
@@ -261,6 +266,12 @@ fn checks(names: &Names) -> String {
 /// "1 check", "3 checks".
 pub fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// "1 check was changed past the files", "3 checks were changed past the files".
+pub fn past_the_files(n: usize, what: &str) -> String {
+    let were = if n == 1 { "was" } else { "were" };
+    format!("{} {were} {what} past the files", counted(n, "check"))
 }
 
 /// "2026-12-02 15:04 UTC".

@@ -28,7 +28,7 @@ use crate::store::condition::{project_suspend, reconciler_forget};
 use crate::store::error::StoreError;
 use crate::store::generation::{
     GenerationKind, Known, Membership, NewGeneration, generation_create, generation_list,
-    generation_remember, generation_source,
+    generation_places, generation_remember, generation_source,
 };
 use crate::store::project::{
     Project, project_find, project_forced_last, project_lock, project_settled, project_spec,
@@ -39,7 +39,7 @@ use crate::store::receiver::{
 };
 use crate::store::spec::{spec_find, spec_put};
 use crate::store::statistics::statistics_refresh;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, Transaction};
 
 /// With so many changes, if they are a tenth of what is live too, Postgres believes something
 /// else of its tables than what is so.
@@ -63,17 +63,17 @@ pub struct Condition {
     /// Digest and base generation of what was shown; nothing is written if it is another.
     pub shown: Option<(Digest, i64)>,
     pub allow: guard::Allow,
-    /// What the reconciler holds and a person has approved passes every guard but those that
-    /// only a mended file passes.
-    pub approved: bool,
+    /// What the reconciler holds and a person has approved, as [`Proposal::approval`] has it,
+    /// passes every guard but those that only a mended file passes.
+    pub approved: Option<Digest>,
     /// The lokahid that must reconcile the project still, if one asks.
     pub reconciler: Option<String>,
     /// Whoever asks may not change what the API has: nothing is adopted or released.
     pub leaves_the_api: bool,
 }
 
-/// Applies a wish in one transaction. Without a difference nothing is written and the
-/// generation stays. `seal` is called within the transaction with what was done.
+/// Applies a wish in one transaction. Without a difference nothing is written but where in the
+/// files it stands, and the generation stays. `seal` is called within the transaction with what was done.
 pub async fn apply(
     store: &Store,
     wish: &Wish,
@@ -106,6 +106,10 @@ pub async fn apply(
         });
     }
     if proposal.plan.is_empty() {
+        if !proposal.places.is_empty() {
+            generation_places(&mut tx, proposal.project.id, &proposal.places).await?;
+            commit(tx).await?;
+        }
         // A project that was made only to be looked at goes with the rollback.
         return Ok(Applied {
             generation: proposal.project.generation,
@@ -117,8 +121,9 @@ pub async fn apply(
     if condition.leaves_the_api && proposal.plan.changes.iter().any(of_the_api) {
         return Err(ApplyError::OfTheApi);
     }
+    let approved = condition.approved == Some(proposal.approval());
     let guards = proposal.guards.iter();
-    let holds = guards.filter(|guard| !(condition.approved && guard.can_be_approved()));
+    let holds = guards.filter(|guard| !(approved && guard.can_be_approved()));
     let holds: Vec<_> = holds.cloned().collect();
     if !holds.is_empty() {
         return Err(ApplyError::Held(holds));
@@ -129,11 +134,15 @@ pub async fn apply(
         statistics_refresh(&mut tx).await?;
     }
     seal(&mut tx, &applied).await?;
+    commit(tx).await?;
+    Ok(applied)
+}
+
+async fn commit(tx: Transaction) -> Result<(), StoreError> {
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit an apply",
         source,
-    })?;
-    Ok(applied)
+    })
 }
 
 /// Whether the project is this wish's to change.
@@ -207,6 +216,7 @@ async fn write(
         live,
         specs,
         released,
+        places,
         ..
     } = proposal;
     let generation = project.generation + 1;
@@ -227,6 +237,7 @@ async fn write(
     work.end_receivers(conn, &plan.changes).await?;
     work.write_project(conn, &plan.changes).await?;
     work.remember(conn, &plan.changes).await?;
+    generation_places(conn, project.id, &places).await?;
     let new = NewGeneration {
         n: generation,
         kind: wish.kind,

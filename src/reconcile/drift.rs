@@ -9,6 +9,7 @@ use crate::clock;
 use crate::model::quoted::shell;
 use crate::plan::RESTORABLE;
 use crate::plan::names::Names;
+use crate::plan::text::past_the_files;
 use crate::store::Store;
 use crate::store::condition::Aspect;
 use crate::store::project::{Project, project_counts, project_ended};
@@ -64,16 +65,13 @@ impl Drift {
     pub(super) fn words(&self, name: &str, settings: &ReconcileSettings, ready: &str) -> String {
         let Self { changed, deleted } = self;
         let mut what = Vec::new();
-        match changed {
-            0 => {}
-            1 => what.push("1 check was changed past the files".to_owned()),
-            n => what.push(format!("{n} checks were changed past the files")),
+        if *changed > 0 {
+            what.push(past_the_files(*changed, "changed"));
         }
         let names = Names::from(deleted.as_slice());
-        match deleted.len() {
-            0 => {}
-            1 => what.push(format!("1 check was deleted past the files ({names})")),
-            n => what.push(format!("{n} checks were deleted past the files ({names})")),
+        if !names.is_empty() {
+            let said = past_the_files(deleted.len(), "deleted");
+            what.push(format!("{said} ({names})"));
         }
         format!("{}; {}", what.join(", "), self.next(name, settings, ready))
     }

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::model::desired::{API_PROJECT, SourceLine};
+use crate::model::quoted::shell;
 use crate::model::secret::SecretName;
 use crate::plan::cling::Clinging;
 use crate::plan::guard::Guard;
@@ -162,14 +163,6 @@ fn lives(id: &Uuid, declared: &SourceLine) -> String {
             "{id} is live under that name, declared at {file}:{}",
             declared.line
         ),
-    }
-}
-
-/// A word as a shell takes it.
-fn shell(word: &str) -> String {
-    match word.contains('[') {
-        true => format!("'{word}'"),
-        false => word.to_owned(),
     }
 }
 

@@ -27,7 +27,7 @@ fn kind(aspect: Aspect) -> Option<(&'static str, bool)> {
 }
 
 /// Says how an aspect of a project is, and tells its operators when that is news beside what
-/// was said `before`. Returns the event that deliveries wait for.
+/// was said `before`: what is over, and what begins. Returns the events that deliveries wait for.
 pub(super) async fn say(
     conn: &mut Connection,
     project: &Project,
@@ -35,58 +35,62 @@ pub(super) async fn say(
     new: &NewCondition<'_>,
     revision: &str,
     now: OffsetDateTime,
-) -> Result<Option<EventId>, StoreError> {
+) -> Result<Vec<EventId>, StoreError> {
     if before.is_some_and(|before| is_same(before, new)) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     condition_set(conn, project.id, new, now).await?;
     let Some((kind, told_while)) = kind(new.aspect) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let opens = new.status == told_while && is_fault(new.aspect, new.reason);
-    let opened =
-        before.is_some_and(|it| it.status == told_while && is_fault(new.aspect, &it.reason));
-    let told =
-        before.is_some_and(|it| it.reason == new.reason && it.digest.as_deref() == new.digest);
-    if !opens && !opened || opens && opened && told {
-        return Ok(None);
+    let opened = before.filter(|it| it.status == told_while && is_fault(new.aspect, &it.reason));
+    let again = opens && opened.is_some_and(|it| it.reason == new.reason);
+    let told = again && opened.is_some_and(|it| it.digest.as_deref() == new.digest);
+    // Each reason that began ends, also by another one.
+    let ends = opened.filter(|_| !again).map(|it| (true, end(it, new)));
+    let begins = (opens && !told).then_some((false, (new.reason, new.message)));
+    let words: Vec<_> = ends.into_iter().chain(begins).collect();
+    if words.is_empty() {
+        return Ok(Vec::new());
     }
     let operators = project_settings(conn, project.id).await?.operators;
     let operators: Vec<String> = operators.iter().map(ToString::to_string).collect();
     if operators.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let id = EventId(Uuid::now_v7());
-    let (reason, message) = match (opens, before) {
-        (false, Some(before)) => end(before, new),
-        _ => (new.reason, new.message),
-    };
-    let event = CheckStatus {
-        r#type: kind.to_owned(),
-        event_id: id.to_string(),
-        at: Some(timestamp(now)),
-        generation: new.observed_generation,
-        revision: revision.to_owned(),
-        resolved: !opens,
-        project: Some(ProjectEvent {
-            project: project.name.clone(),
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            digest: hex(new.digest.unwrap_or_default()),
+    let mut waiting = Vec::new();
+    for (resolved, (reason, message)) in words {
+        let id = EventId(Uuid::now_v7());
+        let event = CheckStatus {
+            r#type: kind.to_owned(),
+            event_id: id.to_string(),
+            at: Some(timestamp(now)),
+            generation: new.observed_generation,
             revision: revision.to_owned(),
-        }),
-        ..CheckStatus::default()
-    };
-    let new = NewEvent {
-        id,
-        kind,
-        generation: new.observed_generation,
-        revision,
-        payload: &event.encode_to_vec(),
-        at: now,
-    };
-    let deliveries = event_insert(conn, project.id, &operators, &new).await?;
-    Ok((deliveries > 0).then_some(id))
+            resolved,
+            project: Some(ProjectEvent {
+                project: project.name.clone(),
+                reason: reason.to_owned(),
+                message: message.to_owned(),
+                digest: hex(new.digest.filter(|_| !resolved).unwrap_or_default()),
+                revision: revision.to_owned(),
+            }),
+            ..CheckStatus::default()
+        };
+        let event = NewEvent {
+            id,
+            kind,
+            generation: new.observed_generation,
+            revision,
+            payload: &event.encode_to_vec(),
+            at: now,
+        };
+        if event_insert(conn, project.id, &operators, &event).await? > 0 {
+            waiting.push(id);
+        }
+    }
+    Ok(waiting)
 }
 
 /// The reason that is over, and what is so now.

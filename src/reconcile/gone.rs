@@ -22,10 +22,19 @@ impl Root {
             return known.unwrap_or(true).then(|| self.failed());
         }
         let source = ground.settings.source.shown();
+        let beside = match &self.became {
+            Some(new) => format!(
+                ", and its files declare the project {new} now, whose checks are others beside \
+                 them. If {name} became {new}: call it {name} again, and everything keeps its \
+                 history"
+            ),
+            None => String::new(),
+        };
         let words = format!(
             "no root in {source} declares the project {name} any more; its checks stay as they \
-             are. Bring its `lokahi` block back, or end it: lokahictl apply with that block and \
-             without checks, --allow-empty"
+             are{beside}. Bring its `lokahi` block back, or end it: lokahictl apply FOLDER \
+             --allow-empty --accept-source-change, where all that FOLDER has is a file with \
+             lokahi {{ project = \"{name}\" }}"
         );
         self.say(&words);
         match self.leave(&name, &words, ground).await {

@@ -1,10 +1,11 @@
 //! Keeping what is live equal to what is declared. `propose` says what an apply would do,
-//! `apply` does it, `history` makes wishes of a project's past. `load` reads check files,
-//! `source` where they come from, `watch` when to look; `root` brings one project to its files,
-//! and `run` all of a source, again and again.
+//! `warning` what beside it a person should know, `apply` does it, `history` makes wishes of a
+//! project's past. `load` reads check files, `source` where they come from, `watch` when to look;
+//! `root` brings one project to its files, and `run` all of a source, again and again.
 
 pub mod error;
 pub mod propose;
+mod warning;
 pub mod apply;
 pub mod history;
 

@@ -8,26 +8,24 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::ApplyError;
+use super::warning::warnings;
 use crate::model::change::{Action, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::{API_PROJECT, Ancestry, Move, Removal, Revision};
 use crate::model::name::Name;
 use crate::model::secret::{SecretName, colliding};
 use crate::plan::guard::{self, Allow, Guard, Origin};
+use crate::plan::places::{self, Place};
 use crate::plan::state::{Live, LiveObject, Options, Specs, Tombstone, Wanted};
 use crate::plan::{self, Plan, RESTORABLE, release, wire};
 use crate::spec::{self, Digest};
 use crate::store::Connection;
 use crate::store::generation::GenerationKind;
-use crate::store::location::location_strangers;
 use crate::store::project::{
     LiveRow, Project, ProjectId, project_checks, project_ended, project_find, project_receivers,
 };
 use crate::store::spec::spec_bytes;
-use crate::store::tombstone::{
-    DeadRow, api_checks_lock, api_names_taken, tombstone_by_id, tombstone_find,
-};
-use crate::store::twin::{Twin, project_twins};
+use crate::store::tombstone::{DeadRow, api_checks_lock, tombstone_by_id, tombstone_find};
 
 /// What is wanted, by whom, and how.
 #[derive(Clone, Debug)]
@@ -43,18 +41,42 @@ pub struct Wish {
     pub quiet_start: bool,
 }
 
+impl Wish {
+    /// Whether it is what files say.
+    pub(super) fn is_from_files(&self) -> bool {
+        matches!(self.kind, GenerationKind::Apply | GenerationKind::Reconcile)
+    }
+}
+
 /// What would be done.
 #[derive(Clone, Debug)]
 pub struct Proposal {
     pub project: Project,
     pub plan: Plan,
     pub guards: Vec<Guard>,
+    /// What stands elsewhere in the files than it did; no part of the plan.
+    pub places: Vec<Place>,
     /// Of what is shown.
     pub digest: Digest,
     pub(super) live: Live,
     pub(super) specs: Specs,
     /// What the API gets, by the address that it had here.
     pub(super) released: BTreeMap<String, CheckSpec>,
+}
+
+impl Proposal {
+    /// What a person approves: the changes, and the guards that were shown beside them. Another
+    /// guard is another thing to look at, be the changes the same.
+    pub fn approval(&self) -> Digest {
+        let mut all = self.digest.0.to_vec();
+        for guard in &self.guards {
+            for text in [&*guard.name, &guard.message] {
+                all.extend(text.len().to_be_bytes());
+                all.extend(text.as_bytes());
+            }
+        }
+        Digest::of(&all)
+    }
 }
 
 /// Compares a wish with a project as it is in this transaction.
@@ -102,19 +124,8 @@ pub async fn propose(
         return Err(ApplyError::NameTaken(taken));
     }
     let released = released(&plan, &live, &specs)?;
-    plan.warnings.extend(unnamed(conn, &plan).await?);
-    plan.warnings
-        .extend(unserved(conn, wish, &plan, &specs).await?);
-    let from_files = matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile);
-    if from_files && project.generation == 0 {
-        plan.warnings.extend(twins(conn, wish).await?);
-    }
-    let unknown = wish.revision.ancestry == Ancestry::Unknown;
-    if from_files && unknown && !project.max_revision.is_empty() {
-        let warning = "whether this commit is newer than what was applied before is not known: \
-                       there is no git history here, or only the end of it";
-        plan.warnings.push(warning.to_owned());
-    }
+    let warnings = warnings(conn, wish, &plan, &specs, &project).await?;
+    plan.warnings.extend(warnings);
     let guards = match wish.kind {
         // A person names what comes back; nothing is lost by it.
         GenerationKind::Restore => Vec::new(),
@@ -122,7 +133,12 @@ pub async fn propose(
         _ if plan.is_empty() => Vec::new(),
         _ => guard::guards(&plan.weight, &origin(wish, &project), &wish.allow),
     };
+    let places = match wish.is_from_files() {
+        true => places::places(&wish.wanted, &live, &wish.options),
+        false => Vec::new(),
+    };
     Ok(Proposal {
+        places,
         digest: wire::digest(&plan.changes),
         project,
         plan,
@@ -131,33 +147,6 @@ pub async fn propose(
         specs,
         released,
     })
-}
-
-/// Live projects whose checks a new one declares once more: most likely its older names.
-async fn twins(conn: &mut Connection, wish: &Wish) -> Result<Vec<String>, ApplyError> {
-    let Revision { remote, path, .. } = &wish.revision;
-    if remote.is_empty() {
-        // Nobody knows whether two folders outside of repositories are one.
-        return Ok(Vec::new());
-    }
-    let name = wish.wanted.project.as_str();
-    let checks = wish.wanted.checks.iter();
-    let checks: Vec<(&str, Digest)> = checks.map(|(a, d)| (a.as_str(), d.spec)).collect();
-    let found = project_twins(conn, name, (remote, path), &checks).await?;
-    let say = |Twin {
-                   name: old,
-                   checks,
-                   same,
-               }: Twin| {
-        format!(
-            "the project {old} comes from the same folder of this repository, and {same} of its {checks} checks are \
-             declared here as they are: both projects will probe them and tell of them. If {old} \
-             became {name}: keep the name {old} in the files, and everything keeps its history; or \
-             end {old} after this by applying a folder that declares nothing but project = {old:?}, \
-             with --allow-empty"
-        )
-    };
-    Ok(found.into_iter().map(say).collect())
 }
 
 fn declared(wanted: &Wanted) -> impl Iterator<Item = Digest> {
@@ -385,66 +374,6 @@ fn released(
         all.insert(change.address.clone(), spec);
     }
     Ok(all)
-}
-
-/// Which of the released checks lose their names to others of the API.
-async fn unnamed(conn: &mut Connection, plan: &Plan) -> Result<Vec<String>, ApplyError> {
-    let changes = plan.changes.iter();
-    let released = changes.filter(|change| change.action == Action::Release);
-    let ids: BTreeMap<String, Uuid> = released
-        .filter_map(|change| Some((change.address.clone(), change.id?)))
-        .collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<String> = ids.keys().cloned().collect();
-    let taken = api_names_taken(conn, &names).await?;
-    let say = |name: String| {
-        let id = ids.get(&name)?;
-        Some(format!(
-            "the API has another check {name:?}: check.{name} is called by its id there, {id}; \
-             give it another name first if it needs one"
-        ))
-    };
-    Ok(taken.into_iter().filter_map(say).collect())
-}
-
-/// Locations of what changes from which no report has ever come: most likely misspelt.
-async fn unserved(
-    conn: &mut Connection,
-    wish: &Wish,
-    plan: &Plan,
-    specs: &Specs,
-) -> Result<Vec<String>, ApplyError> {
-    let mut by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let kept = plan.changes.iter().filter(|change| change.action.keeps());
-    for change in kept.filter(|change| change.kind == Kind::Check) {
-        let declared = wish.wanted.checks.get(&change.address);
-        let spec = declared.and_then(|declared| specs.checks.get(&declared.spec));
-        for location in spec.iter().flat_map(|spec| &spec.locations) {
-            by.entry(location.as_str())
-                .or_default()
-                .push(&change.address);
-        }
-    }
-    if by.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<String> = by.keys().map(ToString::to_string).collect();
-    let strangers = location_strangers(conn, &names).await?;
-    let say = |name: String| {
-        let checks = by.get(name.as_str())?;
-        let first = checks.first()?;
-        let who = match checks.len() {
-            1 => format!("check.{first} is"),
-            n => format!("check.{first} and {} more are", n - 1),
-        };
-        Some(format!(
-            "no health worker has ever reported from the location {name:?}: until one runs with \
-             LOCATION={name}, {who} not probed from there"
-        ))
-    };
-    Ok(strangers.into_iter().filter_map(say).collect())
 }
 
 /// Reads and decodes these specs.

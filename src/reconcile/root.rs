@@ -66,6 +66,10 @@ pub(super) struct Root {
     failures: u32,
     last_words: String,
     last_warnings: String,
+    /// What the plan warned of that was applied last.
+    warned: String,
+    /// The project that its root declares by now, in its place.
+    pub(super) became: Option<String>,
     /// That it is gone was said, and whoever declares the project may have it.
     pub(super) left: bool,
 }
@@ -96,7 +100,7 @@ impl Root {
                 self.suspected = None;
                 let words = report::human(&problems.0, &seen.shown, report::Style::default());
                 self.say(&words);
-                let words = problems.to_string();
+                let words = format!("{}\n{problems}", found_in(&seen.shown, &revision.sha));
                 return self
                     .fail_quietly("InvalidFiles", &words, &revision.sha, ground)
                     .await;
@@ -121,7 +125,8 @@ impl Root {
                 self.failed()
             }
             Err(error) => {
-                let words = chain(&error);
+                let place = found_in(&seen.shown, &revision.sha);
+                let words = format!("{place}\n{}", chain(&error));
                 self.fail("ApplyFailed", &words, &revision.sha, ground)
                     .await
             }
@@ -169,7 +174,8 @@ impl Root {
         let proposal = propose(&mut conn, &wish, project, clock::now()).await?;
         drop(conn);
         let drift = Drift::of(&proposal);
-        let approved = proposal.project.approved.as_deref() == Some(&proposal.digest.0[..]);
+        let approval = proposal.approval();
+        let approved = proposal.project.approved.as_deref() == Some(&approval.0[..]);
         if let (false, Some(old)) = (approved, &proposal.project.approved) {
             // The files say something else by now: what was meant is not what comes later.
             let mut conn = ground.store.acquire().await?;
@@ -178,7 +184,13 @@ impl Root {
         }
         if proposal.plan.is_empty() {
             self.suspected = None;
-            return self.settled(&proposal.project, &drift, sha, ground).await;
+            let acts = ground.settings.mode == Mode::Apply;
+            let project = proposal.project.clone();
+            if acts && !proposal.places.is_empty() {
+                // No change, and nothing that is said of it.
+                self.apply(&wish, proposal, false, "", ground).await?;
+            }
+            return self.settled(&project, &drift, sha, ground).await;
         }
         let words = text::human(
             &proposal.plan,
@@ -191,6 +203,7 @@ impl Root {
                     Mode::Observe => &proposal.guards,
                     Mode::Apply => &[],
                 },
+                wanted: None,
             },
         );
         let wait = self.must_wait(&proposal, ground.whole);
@@ -226,6 +239,12 @@ impl Root {
             let drift = Words::of(Aspect::Drifted, true, "ForcedChange", &words);
             tell(ground, &proposal.project, &[drift], sha).await?;
         }
+        self.warned = proposal
+            .plan
+            .warnings
+            .iter()
+            .map(|warning| format!("\nwarning: {warning}"))
+            .collect();
         self.apply(&wish, proposal, approved, &words, ground)
             .await?;
         let project = find(ground.store, &name).await?;
@@ -248,7 +267,7 @@ impl Root {
         let condition = Condition {
             shown: Some((proposal.digest, proposal.project.generation)),
             allow: Allow::default(),
-            approved,
+            approved: approved.then(|| proposal.approval()),
             reconciler: Some(ground.settings.owner.clone()),
             leaves_the_api: false,
         };
@@ -378,7 +397,7 @@ impl Root {
         self.say_of(&key, &format!("{} is held: {message}", project.name));
         let drifted = drift.words(&project.name, ground.settings, "Held");
         let held = Words {
-            digest: Some(&proposal.digest),
+            digest: Some(&proposal.approval()),
             ..Words::of(Aspect::Held, true, &reason, &message)
         };
         let all = [
@@ -438,7 +457,8 @@ impl Root {
             true => "what is live is what the files say",
             false => "what the files say is applied, and some of it was changed past them since",
         };
-        let ready = Words::of(Aspect::Ready, true, "Applied", words);
+        let words = format!("{words}{}", self.warned);
+        let ready = Words::of(Aspect::Ready, true, "Applied", &words);
         self.waits(project, ready, drift, sha, ground).await?;
         if !self.last_words.is_empty() {
             info!(project = %project.name, "good again");
@@ -518,6 +538,15 @@ impl Root {
             info!("{}", cut(words).trim_end());
             words.clone_into(&mut self.last_words);
         }
+    }
+}
+
+/// Which files cannot be applied: "checks.d at 3f2c1a9b0d cannot be applied:".
+fn found_in(shown: &str, sha: &str) -> String {
+    let short: String = sha.chars().take(10).collect();
+    match short.as_str() {
+        "" => format!("{shown} cannot be applied:"),
+        short => format!("{shown} at {short} cannot be applied:"),
     }
 }
 

@@ -352,14 +352,18 @@ fn settle_names(
 ) {
     let mut known: BTreeMap<String, Root> = std::mem::take(orphans);
     let mut keep = BTreeMap::new();
-    for (key, root) in std::mem::take(roots) {
+    for (key, mut root) in std::mem::take(roots) {
         let seen = scan.roots.iter().find(|seen| seen.key == key);
         let stays = seen.is_some_and(|seen| {
             seen.project.is_none() || root.project.is_none() || seen.project == root.project
         });
         match (&root.project, stays) {
             (_, true) => drop(keep.insert(key, root)),
-            (Some(project), false) => drop(known.insert(project.clone(), root)),
+            (Some(project), false) => {
+                let project = project.clone();
+                root.became = seen.and_then(|seen| seen.project.clone());
+                known.insert(project, root);
+            }
             (None, false) => {}
         }
     }

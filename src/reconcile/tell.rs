@@ -92,14 +92,20 @@ pub(super) fn next(proposal: &Proposal) -> String {
         .guards
         .iter()
         .find(|guard| !guard.can_be_approved());
+    let is_older = proposal.guards.iter().any(|guard| guard.name == "rollback");
     match only {
+        None if is_older => format!(
+            "Somebody has put the branch back. To let exactly this happen: lokahictl approve \
+             {name}. If it is not meant: push the newer commit again"
+        ),
         None => format!(
             "To let exactly this happen: lokahictl approve {name}. If it is not meant: mend the \
              files"
         ),
         Some(guard) if guard.name == "empty" => format!(
             "Nobody can approve that. If it is meant: lokahictl suspend {name} --reason WHY, \
-             lokahictl apply --allow-empty, lokahictl resume {name}"
+             lokahictl apply FOLDER --allow-empty --accept-source-change with those files in \
+             FOLDER, lokahictl resume {name}"
         ),
         Some(guard) => format!(
             "Nobody can approve that. It passes with {}",

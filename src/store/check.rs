@@ -13,11 +13,11 @@ use uuid::Uuid;
 pub use self::transfer::{check_adopt, check_release};
 pub use self::write::{check_create, check_delete, check_rename, check_revive, check_update};
 use super::error::{Doing as _, StoreError};
+use super::spec::check_of;
 use crate::model::check::CheckSpec;
 use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::ownership::Owner;
-use crate::spec;
 
 /// A check with what is believed of it.
 #[derive(Clone, Debug)]
@@ -108,10 +108,7 @@ impl TryFrom<Row> for StoredCheck {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let spec = spec::decode_check(&row.bytes).map_err(|source| StoreError::Spec {
-            spec_id: row.spec_id,
-            source,
-        })?;
+        let spec = check_of(row.spec_id, &row.bytes)?;
         let state = State::from_number(row.state).ok_or(StoreError::Number {
             what: "state",
             number: row.state,

@@ -229,18 +229,18 @@ pub async fn reconciler_release(conn: &mut PgConnection, owner: &str) -> Result<
     Ok(())
 }
 
-/// Stops the reconciler of a project; one that is stopped already keeps its age.
+/// Stops the reconciler of a project; one that is stopped already stays so by whoever stopped it
+/// first, for the reason of then. Whether it was not.
 pub async fn project_suspend(
     conn: &mut PgConnection,
     project: ProjectId,
     by: &str,
     reason: &str,
     now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update projects set suspended_at = coalesce(suspended_at, $4), suspended_by = $2,
-             suspended_reason = $3
-         where id = $1",
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "update projects set suspended_at = $4, suspended_by = $2, suspended_reason = $3
+         where id = $1 and suspended_at is null",
         project.0,
         by,
         reason,
@@ -249,7 +249,7 @@ pub async fn project_suspend(
     .execute(conn)
     .await
     .doing("suspend a project")?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// Lets it go on.

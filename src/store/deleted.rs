@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use super::project::ProjectId;
+use super::spec::check_of;
 use crate::model::check::CheckSpec;
 use crate::model::id::CheckId;
 use crate::model::ownership::Owner;
-use crate::spec;
 
 /// A deleted check as it was.
 #[derive(Clone, Debug)]
@@ -58,10 +58,7 @@ pub async fn deleted_find(
     .await
     .doing("find a deleted check")?;
     let Some(row) = row else { return Ok(None) };
-    let spec = spec::decode_check(&row.bytes).map_err(|source| StoreError::Spec {
-        spec_id: row.live_spec_id,
-        source,
-    })?;
+    let spec = check_of(row.live_spec_id, &row.bytes)?;
     Ok(Some(Deleted {
         id: CheckId(row.id),
         project_id: ProjectId(row.project_id),

@@ -42,6 +42,27 @@ pub struct DeliveryRow {
     pub reason: String,
 }
 
+/// The live check that had this name once, in this project if one is given.
+pub async fn explain_former(
+    conn: &mut PgConnection,
+    name: &str,
+    project: Option<&str>,
+) -> Result<Option<CheckId>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "select c.id from projects p
+         join memberships m on m.project_id = p.id and m.kind = 'check' and m.address = $1
+         join checks c on c.id = m.object and c.deleted_at is null
+         where $2::text is null or p.name = $2
+         order by m.from_gen desc, c.id limit 1",
+        name,
+        project,
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("find a check by a former name")?;
+    Ok(id.map(CheckId))
+}
+
 /// The newest transitions of a check, newest first, each with who was told.
 pub async fn explain_told(
     conn: &mut PgConnection,

@@ -9,6 +9,7 @@ use super::project::{ProjectId, digest};
 use crate::model::change::{Kind, Summary};
 use crate::model::desired::{Revision, SourceLine};
 use crate::model::id::SpecId;
+use crate::plan::places::Place;
 use crate::spec::Digest;
 
 /// What kind of write made a generation.
@@ -256,6 +257,37 @@ pub async fn generation_members(
             })
         })
         .collect())
+}
+
+/// Notes where in the files these stand by now; that makes no generation.
+pub async fn generation_places(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    places: &[Place],
+) -> Result<(), StoreError> {
+    let kinds: Vec<String> = places.iter().map(|p| p.kind.name().to_owned()).collect();
+    let addresses: Vec<String> = places.iter().map(|p| p.address.clone()).collect();
+    let files: Vec<String> = places.iter().map(|p| p.source.file.clone()).collect();
+    let lines: Vec<i32> = places
+        .iter()
+        .map(|p| i32::try_from(p.source.line).unwrap_or(i32::MAX))
+        .collect();
+    sqlx::query!(
+        "update memberships m set file = n.file, line = n.line
+         from unnest($2::text[], $3::text[], $4::text[], $5::integer[])
+             as n (kind, address, file, line)
+         where m.project_id = $1 and m.kind = n.kind and m.address = n.address
+             and m.to_gen is null and (m.file, m.line) <> (n.file, n.line)",
+        project.0,
+        &kinds,
+        &addresses,
+        &files,
+        &lines,
+    )
+    .execute(conn)
+    .await
+    .doing("note where objects stand")?;
+    Ok(())
 }
 
 /// Ends what these addresses had until generation `n` and begins what they

@@ -5,8 +5,14 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use super::error::{Doing as _, StoreError};
+use crate::model::check::CheckSpec;
 use crate::model::id::SpecId;
-use crate::spec::Digest;
+use crate::spec::{self, Digest};
+
+/// A stored check.
+pub(super) fn check_of(spec_id: i64, bytes: &[u8]) -> Result<CheckSpec, StoreError> {
+    spec::decode_check(bytes).map_err(|source| StoreError::Spec { spec_id, source })
+}
 
 /// Stores encoded specs, each once, and returns where they are.
 pub async fn spec_put(

@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use super::project::{ProjectId, digest, drift};
+use super::spec::check_of;
 use crate::model::change::{Drift, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::API_PROJECT;
 use crate::model::id::SpecId;
-use crate::spec::{self, Digest};
+use crate::spec::Digest;
 
 /// A deleted object of a project.
 #[derive(Clone, Debug)]
@@ -195,10 +196,7 @@ pub async fn tombstone_api(
     .await
     .doing("find a deleted check")?;
     let Some(row) = row else { return Ok(None) };
-    let spec = spec::decode_check(&row.bytes).map_err(|source| StoreError::Spec {
-        spec_id: row.live_spec_id,
-        source,
-    })?;
+    let spec = check_of(row.live_spec_id, &row.bytes)?;
     Ok(Some(DeadCheck {
         id: row.id,
         address: row.address,
@@ -248,6 +246,35 @@ pub async fn api_checks_lock(
         .into_iter()
         .filter_map(|row| Some((row.name, row.id, *specs.get(&row.id)?)))
         .collect())
+}
+
+/// Checks of the API that have one of these names, or had it in this project once, each with
+/// that name.
+pub async fn api_checks_beside(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    addresses: &[String],
+) -> Result<Vec<(String, Uuid)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"with w as (select unnest($3::text[]) as name),
+           api as (select id from projects where name = $1)
+           select w.name as "name!", c.id as "id!" from w
+           join checks c on c.project_id = (select id from api) and c.address = w.name
+               and c.deleted_at is null
+           union
+           select w.name, c.id from w
+           join memberships m on m.project_id = $2 and m.kind = 'check' and m.address = w.name
+           join checks c on c.id = m.object and c.project_id = (select id from api)
+               and c.deleted_at is null
+           order by 1, 2"#,
+        API_PROJECT,
+        project.0,
+        addresses,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find what the API has beside")?;
+    Ok(rows.into_iter().map(|row| (row.name, row.id)).collect())
 }
 
 /// Which of these names checks of the API have by now.

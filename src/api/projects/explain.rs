@@ -7,6 +7,7 @@ use super::standing;
 use crate::clock;
 use crate::model::id::CheckId;
 use crate::model::name::Name;
+use crate::model::ownership::Owner;
 use crate::plan::{RESTORABLE, wire};
 use crate::proto::lokahi::{
     CheckId as WireId, CheckStatus, Deleted, DeliveryStatus, Explanation, Told,
@@ -16,7 +17,7 @@ use crate::proto::twirp::{Code, TwirpError};
 use crate::store::Connection;
 use crate::store::check::check_get;
 use crate::store::deleted::{deleted_by_call, deleted_find, deleted_in};
-use crate::store::explain::{DeliveryRow, ToldRow, explain_drift, explain_told};
+use crate::store::explain::{DeliveryRow, ToldRow, explain_drift, explain_former, explain_told};
 use crate::store::generation::generation_list;
 use crate::store::project::project_source;
 
@@ -28,9 +29,20 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
     let mut conn = call.state.store.acquire().await?;
     let id = match wanted.id.parse::<CheckId>() {
         Ok(id) if check_get(&mut conn, id).await?.is_some() => id,
-        _ => return gone(&mut conn, &wanted.id).await,
+        _ => {
+            let (project, name) = parts(&wanted.id);
+            let was_deleted = deleted_find(&mut conn, name, project).await?.is_some();
+            match explain_former(&mut conn, name, project).await? {
+                Some(id) if !was_deleted => id,
+                _ => return gone(&mut conn, &wanted.id).await,
+            }
+        }
     };
     drop(conn);
+    let wanted = WireId {
+        id: id.to_string(),
+        ..WireId::default()
+    };
     let status = checks::status(call.clone(), wanted).await?;
     let mut conn = call.state.store.acquire().await?;
     let source = project_source(&mut conn, id).await?;
@@ -55,12 +67,17 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
     Ok(explanation)
 }
 
-/// All that is known of one that was deleted.
-async fn gone(conn: &mut Connection, wanted: &str) -> Result<Explanation, ApiError> {
-    let (project, name) = match wanted.split_once('/') {
+/// A project, if one is given, and a name in it.
+fn parts(wanted: &str) -> (Option<&str>, &str) {
+    match wanted.split_once('/') {
         Some((project, name)) => (Some(project), name),
         None => (None, wanted),
-    };
+    }
+}
+
+/// All that is known of one that was deleted.
+async fn gone(conn: &mut Connection, wanted: &str) -> Result<Explanation, ApiError> {
+    let (project, name) = parts(wanted);
     let found = deleted_find(conn, name, project).await?;
     let found = found.ok_or_else(|| match wanted.parse::<CheckId>() {
         Ok(id) => checks::unknown(id),
@@ -84,7 +101,9 @@ async fn gone(conn: &mut Connection, wanted: &str) -> Result<Explanation, ApiErr
         None => deleted_by_call(conn, &found).await?.unwrap_or_default(),
     };
     let until = found.at + RESTORABLE;
-    let comes_back = until > clock::now() && !found.is_later_name;
+    // What the API made comes back by its id, whatever had its name since.
+    let is_last = found.owner == Owner::Api || !found.is_later_name;
+    let comes_back = until > clock::now() && is_last;
     let deleted = Deleted {
         at: Some(timestamp(found.at)),
         by,

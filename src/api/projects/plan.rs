@@ -85,6 +85,7 @@ struct Shown {
     summary: Summary,
     plan: Plan,
     guards: Vec<Guard>,
+    places: usize,
     digest: Digest,
 }
 
@@ -95,6 +96,7 @@ impl Shown {
             project: proposal.project,
             plan: proposal.plan,
             guards: proposal.guards,
+            places: proposal.places.len(),
             digest: proposal.digest,
         }
     }
@@ -121,6 +123,7 @@ fn result(project: &str, shown: &Shown, first: PlanPageResult, pages: usize) -> 
         suggestions: plan.suggestions.iter().map(suggestion).collect(),
         warnings: plan.warnings.clone(),
         silent: i32::try_from(plan.weight.silent.len()).unwrap_or(i32::MAX),
+        places: i32::try_from(shown.places).unwrap_or(i32::MAX),
     }
 }
 

@@ -1,5 +1,7 @@
 //! How projects stand, and what people say about their reconcilers.
 
+use std::time::Duration;
+
 use super::super::error::ApiError;
 use super::super::{Call, edit};
 use super::short;
@@ -28,6 +30,10 @@ use crate::store::project::{
 /// How many generations one answer has, when nothing is said and at most.
 const DEFAULT_COUNT: i32 = 30;
 const MOST_COUNT: i32 = 1000;
+
+/// How long a round may take to begin, in looks.
+const TAKEN_LOOKS: usize = 15;
+const TAKEN_LOOK: Duration = Duration::from_millis(200);
 
 /// How one project stands, or every one.
 pub(in crate::api) async fn status(
@@ -282,8 +288,16 @@ pub(in crate::api) async fn reconcile(
     call: Call,
     asked: ProjectRequest,
 ) -> Result<ProjectStatus, ApiError> {
-    let mut conn = call.state.store.acquire().await?;
-    let project = find(&mut conn, &asked.project).await?;
+    let mut project = find(&mut *call.state.store.acquire().await?, &asked.project).await?;
+    call.state.wake_reconcilers().await;
+    // One whose root was away is taken again by the round that this begins.
+    for _look in 0..TAKEN_LOOKS {
+        if project.reconciler.is_some() {
+            break;
+        }
+        tokio::time::sleep(TAKEN_LOOK).await;
+        project = find(&mut *call.state.store.acquire().await?, &asked.project).await?;
+    }
     if project.reconciler.is_none() {
         let text = format!(
             "no lokahid reconciles {}: CHECKS_DIR or CHECKS_GIT make one do that",
@@ -291,8 +305,8 @@ pub(in crate::api) async fn reconcile(
         );
         return Err(TwirpError::new(Code::FailedPrecondition, text).into());
     }
-    drop(conn);
-    told(&call, &asked.project).await
+    let mut conn = call.state.store.acquire().await?;
+    standing(&mut conn, project).await
 }
 
 /// Wakes the reconciler, and says how the project stands.

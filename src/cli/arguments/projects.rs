@@ -11,7 +11,7 @@ use super::{InputFlags, ListOutput, TextOutput};
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "What may pass the guards")]
 pub(in crate::cli) struct Allow {
-    /// Files that declare no check at all, although some are live
+    /// No check left, although some are live
     #[arg(long)]
     pub(in crate::cli) allow_empty: bool,
     /// Exactly so many deletes

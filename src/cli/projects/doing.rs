@@ -10,6 +10,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::Client;
 use crate::clock;
+use crate::plan::text::counted;
 use crate::proto::lokahi::{Allowances, ApplyRequest, ApplyResult, ProgressRequest};
 
 /// How often it is asked how far the schedulers are.
@@ -28,6 +29,9 @@ pub(super) async fn show_and_do(
     }
     let shown = document(&planned, kind);
     if planned.plan.is_empty() {
+        if planned.places > 0 {
+            note_places(client, &planned, console).await?;
+        }
         return done(&shown, None, doing, console);
     }
     if planned.is_held() {
@@ -42,6 +46,24 @@ pub(super) async fn show_and_do(
     confirm(&shown, doing, console).await?;
     let result = apply(client, &planned.token, Allowances::default()).await?;
     finish(client, &shown, result, doing, console).await
+}
+
+/// Has it noted where blocks stand that were only moved in their files. Nothing changes by it,
+/// so whoever may not is only told.
+async fn note_places(
+    client: &Client,
+    planned: &Planned,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    if let Err(failure) = apply(client, &planned.token, Allowances::default()).await {
+        writeln!(
+            console.words,
+            "note: the server keeps the old lines of {}: {}",
+            counted(usize::try_from(planned.places).unwrap_or(0), "block"),
+            failure.message
+        )?;
+    }
+    Ok(())
 }
 
 /// Asks, unless that is not wanted.
@@ -177,8 +199,13 @@ async fn wait(
             };
             let message =
                 format!("generation {generation} is applied, and after {patience:?} {why}");
-            return Err(Failure::new(Exit::NotInForce, message)
-                .hint("lokahictl status and lokahictl list say how it goes on"));
+            let hint = match progress.scheduled {
+                true => "does a health worker run? lokahictl list -s says which were not probed",
+                false => {
+                    "does a lokahid run? lokahictl status and lokahictl list say how it goes on"
+                }
+            };
+            return Err(Failure::new(Exit::NotInForce, message).hint(hint));
         }
         tokio::time::sleep(ASK).await;
     }

@@ -90,7 +90,14 @@ fn text(object: &Object, place: &str) -> Result<String, Failure> {
         bytes => Some(decode(bytes)?),
     };
     let block = kept_text(address, &live, declared.as_ref());
-    Ok(format!("# {place}\n{block}"))
+    let each = match address.contains('[') {
+        true => {
+            "# Where a for_each makes it: let each.value say what is different here, or write every \
+             key\n# out as such a block, and none as a whole.\n"
+        }
+        false => "",
+    };
+    Ok(format!("# {place}\n{each}{block}"))
 }
 
 /// Says so if there is nothing of this name.

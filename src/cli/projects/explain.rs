@@ -13,6 +13,7 @@ use crate::cli::table::{age, printable};
 use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::model::ownership::Owner;
+use crate::model::quoted::shell;
 use crate::plan::text::moment;
 use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
@@ -44,11 +45,11 @@ pub(in crate::cli) async fn explain(
     }
     console
         .out
-        .write_all(text(&found, clock::now()).as_bytes())?;
+        .write_all(text(&found, &what.id, clock::now()).as_bytes())?;
     Ok(Exit::Ok)
 }
 
-fn text(found: &Explanation, now: OffsetDateTime) -> String {
+fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     let status = found.status.clone().unwrap_or_default();
     let check = status.check.clone().unwrap_or_default();
     let mut lines = Vec::new();
@@ -58,6 +59,10 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
         ended(deleted, &check).into_iter().for_each(&mut say);
         past(&found.told, &mut say);
         return lines.join("\n") + "\n";
+    }
+    let asked = asked.split_once('/').map_or(asked, |(_, name)| name);
+    if asked != check.id && asked != check.name {
+        say(format!("  was called {asked} before"));
     }
     let reason = match check.reason.as_str() {
         "" => String::new(),
@@ -71,6 +76,9 @@ fn text(found: &Explanation, now: OffsetDateTime) -> String {
             "  is {} since {since}{degraded}{reason}",
             name(check.state())
         )),
+    }
+    if check.state() == check::State::Init && !check.disabled && status.evidence.is_empty() {
+        say("  nobody has looked at it yet: it is new, or no health worker is there".to_owned());
     }
     if check.stale {
         say("  nobody has looked at it for two periods: no health worker is there".to_owned());
@@ -149,10 +157,9 @@ fn ended(deleted: &Deleted, check: &Check) -> Vec<String> {
         return vec![first.trim_end().to_owned(), format!("{last} {}", check.id)];
     };
     let project = &check.project;
-    let name = match (is_declared, check.name.contains('[')) {
-        (false, _) => check.id.clone(),
-        (true, true) => format!("'{}'", check.name),
-        (true, false) => check.name.clone(),
+    let name = match is_declared {
+        true => shell(&check.name),
+        false => check.id.clone(),
     };
     let mut command = format!("lokahictl restore {project} {name}");
     let declared = match deleted.name_taken_by.as_str() {

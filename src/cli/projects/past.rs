@@ -27,8 +27,11 @@ pub(in crate::cli) async fn rollback(
         allow: Some(allowances(&what.allow)),
         ..PlanRequest::default()
     };
-    let planned = Planned::ask(client, request, "").await?;
-    let changes = !planned.plan.is_empty();
+    let mut planned = Planned::ask(client, request, "").await?;
+    planned.wanted = Some(format!("what generation {} was", what.generation));
+    // To the newest one only what was changed past the files goes back.
+    let leaves_files = planned.generation != what.generation;
+    let changes = !planned.plan.is_empty() && leaves_files;
     let done = show_and_do(client, planned, &what.doing, "rollback", console).await;
     let applied =
         matches!(done, Ok(Exit::Ok)) || matches!(&done, Err(it) if it.exit == Exit::NotInForce);

@@ -23,8 +23,12 @@ pub(super) struct Planned {
     pub(super) guards: Vec<Guard>,
     /// Checks that told somebody, and will not any more.
     pub(super) silent: i32,
+    /// What stands elsewhere in the files than the server knows.
+    pub(super) places: i32,
     /// Before the files' paths.
     pub(super) root: String,
+    /// What is wanted, where that is not what files declare.
+    pub(super) wanted: Option<String>,
     /// Warnings of the files.
     pub(super) lints: Vec<Diagnostic>,
 }
@@ -68,7 +72,9 @@ impl Planned {
             },
             guards: result.guards.into_iter().map(wire::from_guard).collect(),
             silent: result.silent,
+            places: result.places,
             root: root.to_owned(),
+            wanted: None,
             lints: Vec::new(),
         }
     }
@@ -87,6 +93,7 @@ impl Planned {
                 revision: &revision,
                 generation: self.generation,
                 guards: &self.guards,
+                wanted: self.wanted.as_deref(),
             },
         )
     }

@@ -12,7 +12,7 @@ use crate::cli::{history, naming};
 use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::model::id::CheckId;
-use crate::plan::text::{counted, moment};
+use crate::plan::text::{counted, moment, past_the_files};
 use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
 use crate::proto::lokahi::{
@@ -71,20 +71,23 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
     let n = |n: i32| usize::try_from(n).unwrap_or(0);
     let (checks, webhooks) = (n(project.checks), n(project.webhooks));
     let (up, down, disabled) = (project.up, project.down, project.disabled);
+    let new = match project.checks - up - down - disabled {
+        new @ 1.. => format!("{new} not probed yet, "),
+        _ => String::new(),
+    };
     line(
         "declares",
         format!(
-            "{} ({up} up, {down} down, {disabled} disabled), {}",
+            "{} ({up} up, {down} down, {new}{disabled} disabled), {}",
             counted(checks, "check"),
             counted(webhooks, "webhook")
         ),
     );
     if project.drifted > 0 {
         let deleted = project.drifted_deleted;
-        let of = |n: i32, what: &str| match n {
+        let of = |count: i32, what: &str| match n(count) {
             0 => None,
-            1 => Some(format!("1 check was {what} past the files")),
-            n => Some(format!("{n} checks were {what} past the files")),
+            n => Some(past_the_files(n, what)),
         };
         let all = [
             of(project.drifted - deleted, "changed"),
@@ -257,6 +260,16 @@ pub(in crate::cli) async fn suspend(
     };
     let project = client.suspend(&asked).await?;
     told(&project, console)?;
+    if let Some(first) = &project.suspended
+        && first.reason != asked.reason
+    {
+        let name = &project.project;
+        writeln!(
+            console.words,
+            "It was suspended before, and stays so for that reason. To give another one: \
+             lokahictl resume {name}, and suspend it again."
+        )?;
+    }
     if project.reconciler.is_empty() {
         let name = &project.project;
         writeln!(
@@ -274,7 +287,28 @@ pub(in crate::cli) async fn resume(
     project: String,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    told(&client.resume(&ProjectRequest { project }).await?, console)
+    let done = client.resume(&ProjectRequest { project }).await?;
+    let name = &done.project;
+    match done.reconciler.as_str() {
+        "" => {
+            told(&done, console)?;
+            writeln!(
+                console.words,
+                "Resumed, and no lokahid reconciles {name} now: the next one that begins to goes on."
+            )?;
+        }
+        owner => looks(console, "Resumed: the", owner, name)?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// What the status says is from before: the round that comes is what counts.
+fn looks(console: &mut Console<'_>, what: &str, owner: &str, name: &str) -> Result<(), Failure> {
+    writeln!(
+        console.words,
+        "{what} reconciler of {owner} looks at {name} now. What comes of it: lokahictl status {name}"
+    )?;
+    Ok(())
 }
 
 /// Makes it look now.
@@ -283,10 +317,12 @@ pub(in crate::cli) async fn reconcile(
     project: String,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    told(
-        &client.reconcile(&ProjectRequest { project }).await?,
-        console,
-    )
+    let done = client.reconcile(&ProjectRequest { project }).await?;
+    match &done.suspended {
+        Some(_) => told(&done, console)?,
+        None => looks(console, "The", &done.reconciler, &done.project)?,
+    }
+    Ok(Exit::Ok)
 }
 
 /// Lets it do what it holds.
@@ -315,7 +351,9 @@ pub(in crate::cli) async fn approve(
     }
     let asked = ApproveRequest { project, digest };
     let done = client.approve(&asked).await?;
-    told(&done, console)?;
+    if done.suspended.is_some() || done.reconciler.is_empty() {
+        told(&done, console)?;
+    }
     let name = &done.project;
     let words = match (&done.suspended, done.reconciler.as_str()) {
         (Some(_), _) => format!(
@@ -325,19 +363,20 @@ pub(in crate::cli) async fn approve(
             "Approved, and no lokahid reconciles {name} now: the next one that begins to does it."
         ),
         (None, owner) => format!(
-            "Approved: the reconciler of {owner} does exactly this now. If the files say something \
-             else by then, that is held anew. lokahictl status {name} shows it."
+            "Approved: the reconciler of {owner} does exactly this in its next round, which begins \
+             now; what a folder lost less than 10 s ago waits for that long. If the files say \
+             something else by then, that is held anew. lokahictl status {name} shows it."
         ),
     };
     writeln!(console.words, "{words}")?;
     Ok(Exit::Ok)
 }
 
-fn told(project: &ProjectStatus, console: &mut Console<'_>) -> Result<Exit, Failure> {
+fn told(project: &ProjectStatus, console: &mut Console<'_>) -> Result<(), Failure> {
     console
         .out
         .write_all(standing(project, clock::now()).as_bytes())?;
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 fn form(output: Option<ListOutput>, console: &Console<'_>) -> ListOutput {

@@ -209,3 +209,103 @@ fn who_lets_nothing_stay_lets_everything_go() {
     );
     assert_eq!(held(&from, &nothing, allow), [""; 0]);
 }
+
+#[test]
+fn no_check_left_is_held_however_it_is_asked() {
+    let from = many(3);
+    let nothing = without(&from, 3);
+    let removed = |name: &str| Move::Removed {
+        from: format!("check.{name}"),
+        action: Removal::Delete,
+    };
+    let moves = |n: usize| {
+        from.checks
+            .keys()
+            .take(n)
+            .map(|name| removed(name))
+            .collect()
+    };
+    let no_prune = Options {
+        no_prune: true,
+        ..Options::default()
+    };
+    let each = Options {
+        targets: from.checks.keys().cloned().collect(),
+        ..Options::default()
+    };
+    for options in [&no_prune, &each] {
+        let plan = World::of(&from).plan_with(&nothing, moves(3), options);
+        let held = guards(&plan.weight, &Origin::default(), &Allow::default());
+        let names: Vec<&str> = held.iter().map(|guard| &*guard.name).collect();
+        assert_eq!(names, ["empty"], "{options:?}");
+        let plan = World::of(&from).plan_with(&without(&from, 2), moves(2), options);
+        let held = guards(&plan.weight, &Origin::default(), &Allow::default());
+        assert_eq!(held, [], "{options:?}");
+    }
+    // Another one takes the place of the only one.
+    let (one, other) = (checks(&["a"]), checks(&["b"]));
+    assert_eq!(held(&one, &other, Allow::default()), [""; 0]);
+}
+
+#[test]
+fn the_last_receiver_of_a_check_goes_with_a_word_only() {
+    let from = many(3);
+    let mut deaf = with(&from, 1, |spec| spec.receivers.clear());
+    // It tells nobody any more, and its receiver is there for others.
+    assert_eq!(held(&from, &deaf, Allow::default()), [""; 0]);
+    deaf = with(&from, 3, |spec| spec.receivers.clear());
+    deaf.webhooks.clear();
+    assert_eq!(
+        held(&from, &deaf, Allow::default()),
+        ["silence: --allow-silence 3"]
+    );
+    let allow = Allow {
+        silence: Some(3),
+        ..Allow::default()
+    };
+    assert_eq!(held(&from, &deaf, allow), [""; 0]);
+    // Those that go themselves, or tell another one, lose nothing.
+    let mut told = with(&from, 3, |spec| {
+        spec.receivers = vec!["other".parse().unwrap()]
+    });
+    let hook = told.webhooks.remove("hook").unwrap();
+    told.webhooks.insert("other".into(), hook);
+    assert_eq!(held(&from, &told, Allow::default()), [""; 0]);
+    let mut fewer = without(&deaf, 2);
+    fewer
+        .checks
+        .values_mut()
+        .for_each(|spec| spec.enabled = false);
+    assert_eq!(held(&from, &fewer, Allow::default()), [""; 0]);
+}
+
+#[test]
+fn what_is_hardly_probed_any_more_and_receivers_elsewhere_are_named() {
+    let every = |seconds| {
+        move |spec: &mut CheckSpec| {
+            spec.every = Every::from_seconds(seconds).unwrap();
+        }
+    };
+    let from = many(3);
+    let mut world = World::of(&from);
+    world.live.webhooks.get_mut("hook").unwrap().told_by = 3;
+    let warnings = |world: &mut World, to: &State| world.plan(to, Vec::new()).warnings;
+    for usual in [300, 3599] {
+        let to = with(&from, 3, every(usual));
+        assert_eq!(warnings(&mut world, &to), [""; 0]);
+    }
+    assert_eq!(
+        warnings(&mut world, &with(&from, 2, every(604_800))),
+        [
+            "2 checks will be probed at least 10 times less often than now, at the rarest every \
+          7 d; an outage is seen only then: check.c0, check.c1"
+        ]
+    );
+    let mut elsewhere = from.clone();
+    let hook = elsewhere.webhooks.get_mut("hook").unwrap();
+    hook.url = "http://other/".parse().unwrap();
+    assert_eq!(
+        warnings(&mut world, &elsewhere),
+        ["1 receiver will be at another URL, and no message was sent there yet: webhook.hook"]
+    );
+}

@@ -1103,6 +1103,10 @@ pub struct PlanResult {
     /// Checks that were watched and told somebody, and will not any more.
     #[prost(int32, tag = "13")]
     pub silent: i32,
+    /// What stands at another line or in another file than at the last apply, and
+    /// does not change: Apply notes that without a generation.
+    #[prost(int32, tag = "14")]
+    pub places: i32,
 }
 impl ::prost::Name for PlanResult {
     const NAME: &'static str = "PlanResult";

@@ -108,7 +108,7 @@ async fn what_a_file_declares_is_changed_in_the_file() {
         let refused = server.json(method, &body).await;
         assert_eq!(refused.refusal(), "412 failed_precondition -", "{method}");
         let meta = json!({"reason": "declared", "project": "shop", "address": "web",
-            "file": "web.hcl", "line": "14", "generation": "1"});
+            "file": "web.hcl", "path": "web.hcl", "line": "14", "generation": "1"});
         assert_eq!(refused.json()["meta"], meta);
     }
 }

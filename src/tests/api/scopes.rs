@@ -318,3 +318,34 @@ async fn what_the_api_has_changes_hands_by_whoever_may_apply_both() {
     let plan = more.plan(&client).await.unwrap();
     assert_eq!(by(&own, &plan).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_denied_force_is_in_the_audit_of_the_project() {
+    let server = Server::guarded().await;
+    let client = server.client();
+    let site = CheckSpec::new("http://site.example.com/".parse().unwrap());
+    let shop = Declaring::new("shop").check("web", site);
+    shop.apply(&client).await.unwrap();
+    let token = server.token("eve", &["read", "operate"]).await;
+    let listed = server.good("Checks/List", r#"{"project":"shop"}"#).await;
+    let id = listed["results"][0]["check"]["id"].as_str().unwrap();
+    for (method, body) in [
+        (
+            "Checks/Put",
+            json!({"id": id, "every": 5, "force": true, "force_reason": "x"}),
+        ),
+        (
+            "Checks/Delete",
+            json!({"id": id, "force": true, "reason": "x"}),
+        ),
+    ] {
+        let denied = server.json_by(&token, method, &body.to_string()).await;
+        assert_eq!(denied.status, 403, "{method}");
+        let said = denied.json().to_string();
+        assert!(said.contains("apply:shop"), "{said}");
+    }
+    let denied = server.good("Audit/List", r#"{"project":"shop"}"#).await;
+    let entries = denied["entries"].as_array().unwrap().iter();
+    let entries = entries.filter(|entry| entry["outcome"] == "denied");
+    assert_eq!(entries.count(), 2);
+}

@@ -127,3 +127,33 @@ async fn one_check_becomes_one() {
     insta::assert_snapshot!(words, @"error: invalid_argument: index: check.blog and check.dns are both to adopt the check ID, and it can be one");
     assert!(shop.check("api", "homepage").await.is_some());
 }
+
+#[tokio::test]
+async fn what_was_released_and_is_declared_again_is_said_to_be_there() {
+    let shop = Shop::with(&(check("blog", "") + &check("dns", ""))).await;
+    let id = shop.id("blog").await;
+    let release = "removed {\n  from   = check.blog\n  action = \"release\"\n}\n";
+    shop.folder.write(&(check("dns", "") + release));
+    shop.apply().await;
+    assert_eq!(shop.check("api", "blog").await.unwrap().id, id);
+    // The commit is reverted.
+    shop.folder.write(&(check("blog", "") + &check("dns", "")));
+    let planned = shop.plan(&[]).await;
+    let warning = planned.out.lines().find(|line| line.starts_with("warning"));
+    let warning = warning.unwrap().replace(&id, "ID");
+    insta::assert_snapshot!(warning, @r#"warning: the API has check.blog already, by that name or since it was released, and this makes another one beside it. To have it with its history instead: lokahictl adopt 'blog=ID', or an import block, id = "ID" and to = check.blog"#);
+    let adopted = shop
+        .ctl(&[
+            "adopt",
+            &format!("blog={id}"),
+            "--path",
+            shop.folder.path(),
+            "--auto-approve",
+        ])
+        .await;
+    assert_eq!(adopted.code, 0, "{}", adopted.words);
+    assert_eq!(shop.id("blog").await, id);
+    assert!(shop.check("api", "blog").await.is_none());
+    let planned = shop.plan(&[]).await;
+    assert!(!planned.out.contains("warning"), "{}", planned.out);
+}

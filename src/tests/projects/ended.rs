@@ -119,4 +119,12 @@ async fn what_the_api_made_and_deleted_is_known_too() {
     ");
     shop.good(&["restore", "api", &id]).await;
     assert!(explained(&shop, "blog").await.contains("is INIT since"));
+    // Another one of its name was deleted since: this one has its id still.
+    shop.good(&["delete", "blog"]).await;
+    shop.good(&create).await;
+    shop.good(&["delete", "blog"]).await;
+    let told = explained(&shop, &id).await;
+    assert!(told.contains("by: lokahictl restore api"), "{told}");
+    shop.good(&["restore", "api", &id]).await;
+    assert_eq!(shop.check("api", "blog").await.unwrap().id, id);
 }

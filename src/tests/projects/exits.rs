@@ -254,7 +254,17 @@ async fn waiting_for_a_scheduler_that_is_not_there_ends_with_six() {
     assert_eq!(applied.code, 6, "{}", applied.words);
     insta::assert_snapshot!(applied.words, @r"
     error: generation 1 is applied, and after 1s not every scheduler has taken it over yet
-    hint: lokahictl status and lokahictl list say how it goes on
+    hint: does a lokahid run? lokahictl status and lokahictl list say how it goes on
     ");
     assert_eq!(shop.generation().await, 1, "it is applied all the same");
+}
+
+#[tokio::test]
+async fn an_apply_has_no_fail_on_and_says_what_has() {
+    let shop = Shop::start().await;
+    let wrong = shop.try_apply(&["--fail-on", "delete"]).await;
+    assert_eq!(wrong.code, 64);
+    let tip = "lokahictl plan --fail-on looks, before an apply";
+    assert!(wrong.words.contains(tip), "{}", wrong.words);
+    assert!(!wrong.words.contains("--allow-silence"), "{}", wrong.words);
 }

@@ -36,7 +36,7 @@ async fn without_force_it_is_refused_and_the_line_is_named() {
         assert_eq!(refused.code, 9, "{}", refused.words);
         let words = refused.words.as_str();
         insta::allow_duplicates!(insta::assert_snapshot!(words, @r"
-        error: failed_precondition: the check web is declared in shop.hcl:9 of the project shop; edit it there and apply, or force it
+        error: failed_precondition: the check web is declared in shop.hcl:9 of the project shop; edit it there and apply, or go past the files with force and a reason (lokahictl: --force --reason WHY)
         hint: edit shop.hcl:9, then run: lokahictl apply
         "));
     }
@@ -51,7 +51,13 @@ async fn a_forced_put_is_audited_shown_and_restored() {
     let shop = shop().await;
     let id = shop.id("web").await;
     let put = ["put", "shop/web", "-e", "300", "--force", "--reason", WHY];
-    shop.good(&put).await;
+    let done = shop.ctl(&put).await;
+    let says = "the next apply of them undoes what is otherwise in them";
+    assert!(
+        done.code == 0 && done.words.contains(says),
+        "{}",
+        done.words
+    );
     assert_eq!(shop.check("shop", "web").await.unwrap().every, 300);
 
     let audit = shop.server.good("Audit/List", r#"{"action":"Checks/Put"}"#);
@@ -326,7 +332,8 @@ async fn a_check_of_many_is_kept_by_its_own_name_or_with_all_of_them() {
     for name in ["page", r#"page["c"]"#, "shop/page", r#"shop/page["c"]"#] {
         let kept = shop.good(&["export", "--drift", name]).await;
         assert!(
-            kept.contains("# shop.hcl:5\ncheck \"page\" \"c\" {"),
+            kept.starts_with("# shop.hcl:5\n# Where a for_each")
+                && kept.contains("\ncheck \"page\" \"c\" {"),
             "{kept}"
         );
     }
@@ -372,4 +379,50 @@ async fn a_delete_past_the_files_is_kept_by_taking_its_block_out() {
         # to have it back: lokahictl restore shop mail
         "));
     }
+}
+
+#[tokio::test]
+async fn what_keeps_one_of_a_for_each_can_be_done() {
+    let each = |keys: &str| {
+        format!(
+            "check \"page\" {{\n  for_each = toset([{keys}])\n  url      = \
+             \"https://${{each.key}}.example.com/\"\n}}\n\n"
+        )
+    };
+    let shop = Shop::with(&each("\"c\", \"d\"")).await;
+    let name = r#"shop/page["c"]"#;
+    let put = ["put", name, "-e", "300", "--force", "--reason", WHY];
+    shop.good(&put).await;
+    let kept = shop.good(&["export", "--drift", name]).await;
+    assert!(
+        kept.contains("write every key\n# out as such a block"),
+        "{kept}"
+    );
+    let other = check("page", "").replace("\"page\"", "\"page\" \"d\"");
+    let other = other.replace("page.example", "d.example");
+    shop.folder.write(&(other + &kept));
+    let planned = shop.plan(&[]).await;
+    assert_eq!(planned.code, 0, "{}{kept}", planned.out);
+    let document = shop.document(&[]).await;
+    let changes = document["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{document}");
+    assert_eq!(changes[0]["fields"], json!([]), "only the drift ends");
+}
+
+#[tokio::test]
+async fn the_line_to_edit_is_named_below_the_root_of_its_repository() {
+    let shop = Shop::start().await;
+    shop.folder.init("https://git.example.com/ops.git");
+    let root = "lokahi {\n  project = \"shop\"\n}\n\n".to_owned();
+    let folder = format!("{}/checks.d", shop.folder.path());
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(format!("{folder}/web.hcl"), root + &check("web", "")).unwrap();
+    shop.folder.commit();
+    shop.good(&["apply", "--auto-approve", &folder]).await;
+    let refused = shop.ctl(&["put", "shop/web", "-e", "5"]).await;
+    assert_eq!(refused.code, 9);
+    insta::assert_snapshot!(refused.words, @r"
+    error: failed_precondition: the check web is declared in checks.d/web.hcl:5 of the project shop (https://git.example.com/ops.git); edit it there and apply, or go past the files with force and a reason (lokahictl: --force --reason WHY)
+    hint: edit checks.d/web.hcl:5, then run: lokahictl apply
+    ");
 }

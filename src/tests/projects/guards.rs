@@ -105,7 +105,7 @@ async fn nothing_declared_is_held_and_nothing_but_its_flag_helps() {
     shop.folder.write("");
     let planned = shop.try_apply(&["--allow-deletes", "2"]).await;
     insta::assert_snapshot!(held(&planned), @r"
-    Held: the files declare no check, and 2 are live.
+    Held: no check would be left of the 2 that are live.
       c0, c1
       It passes with --allow-empty
     ");
@@ -261,4 +261,27 @@ async fn a_part_of_the_files_is_not_where_the_project_comes_from() {
     shop.good(&part).await;
     let seen = held(&shop.ctl(&["plan", other.path()]).await);
     assert!(seen.contains("--accept-source-change"), "{seen}");
+}
+
+#[tokio::test]
+async fn all_checks_and_the_last_receiver_go_with_a_flag_only() {
+    let shop = Shop::with(&(HOOK.to_owned() + &checks(0..2, NOTIFY))).await;
+    let removed = |n: u32| format!("removed {{\n  from = check.c{n}\n}}\n");
+    shop.folder.write(&(removed(0) + &removed(1)));
+    let planned = shop.try_apply(&["--no-prune"]).await;
+    insta::assert_snapshot!(held(&planned), @r"
+    Held: no check would be left of the 2 that are live.
+      c0, c1
+      It passes with --allow-empty
+    ");
+    let each = shop.plan(&["--target", "c0", "--target", "c1"]).await;
+    assert_eq!(held(&each), held(&planned));
+    shop.folder.write(&checks(0..2, ""));
+    let planned = shop.try_apply(&[]).await;
+    insta::assert_snapshot!(held(&planned), @r"
+    Held: 2 of 2 checks would be disabled or tell nobody; the last receiver of c0, c1 is deleted.
+      c0, c1
+      It passes with --allow-silence 2
+    ");
+    assert_eq!(shop.try_apply(&["--allow-silence", "2"]).await.code, 0);
 }

@@ -200,7 +200,7 @@ async fn a_project_under_another_name() {
     );
     let planned = shop.plan(&[]).await;
     let warning = planned.out.lines().find(|line| line.starts_with("warning"));
-    insta::assert_snapshot!(warning.unwrap(), @r#"warning: the project shop comes from the same folder of this repository, and 2 of its 3 checks are declared here as they are: both projects will probe them and tell of them. If shop became store: keep the name shop in the files, and everything keeps its history; or end shop after this by applying a folder that declares nothing but project = "shop", with --allow-empty"#);
+    insta::assert_snapshot!(warning.unwrap(), @r#"warning: the project shop comes from the same folder of this repository, and 2 of its 3 checks are declared here as they are: both projects will probe them and tell of them. If shop became store: keep the name shop in the files, and everything keeps its history; or end shop after this by applying a folder that declares nothing but project = "shop", with --allow-empty --accept-source-change"#);
     shop.apply().await;
     // As it says.
     named("shop", "");

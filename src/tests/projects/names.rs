@@ -99,6 +99,11 @@ async fn a_rename_keeps_id_state_incident_and_observations() {
     assert_eq!((&check.id, check.every), (&id, 30));
     assert_eq!(past(&shop, &id).await, before);
     assert!(shop.check("shop", "web").await.is_none());
+    for former in ["web", "shop/web"] {
+        let told = shop.good(&["explain", former]).await;
+        assert!(told.starts_with("shop/front  "), "{told}");
+        assert!(told.contains("  was called web before\n"), "{told}");
+    }
     // The block may stay, and may go.
     for declares in [front.clone() + &moved("check.web", "check.front"), front] {
         shop.folder.write(&declares);

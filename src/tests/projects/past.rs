@@ -169,3 +169,26 @@ async fn a_rollback_takes_back_what_was_released_since() {
     assert_eq!(shop.id("web").await, id);
     assert!(shop.check("api", "web").await.is_none());
 }
+
+#[tokio::test]
+async fn back_to_what_it_is_undoes_only_what_went_past_the_files() {
+    let shop = Shop::with(&check("web", "")).await;
+    let back = ["rollback", "shop", "1", APPROVE];
+    let nothing = shop.good(&back).await;
+    assert_eq!(
+        nothing,
+        "No changes: what is live is what generation 1 was.\n"
+    );
+    let put = [
+        "put", "shop/web", "-e", "300", "--force", "--reason", "3 am",
+    ];
+    shop.good(&put).await;
+    let done = shop.ctl(&back).await;
+    assert_eq!(done.code, 0, "{}", done.words);
+    assert!(
+        !done.words.contains("The files do not say this"),
+        "{}",
+        done.words
+    );
+    assert_eq!(shop.check("shop", "web").await.unwrap().every, 60);
+}

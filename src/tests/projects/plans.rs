@@ -4,7 +4,7 @@ use lokahi::client::Client;
 use lokahi::proto::lokahi::{PlanPageRequest, change};
 use sqlx::Row as _;
 
-use super::{Shop, check, spec};
+use super::{HOOK, Shop, check, checks, spec};
 use crate::support::declaring::{Declaring, apply};
 use crate::support::server::Server;
 
@@ -145,4 +145,27 @@ async fn a_plan_of_thirty_thousand_changes_comes_in_pages_and_is_applied() {
     assert!(beyond.starts_with("not_found"), "{beyond}");
     let applied = apply(&client, &plan).await.unwrap();
     assert_eq!(applied.summary.unwrap().create, 30_000);
+}
+
+#[tokio::test]
+async fn a_block_that_only_moves_in_its_file_is_found_there() {
+    let shop = Shop::with(&(HOOK.to_owned() + &checks(0..2, ""))).await;
+    let place = async || {
+        let ended = shop.good(&["explain", "shop/c1"]).await;
+        let line = ended.lines().find(|line| line.contains("declared at"));
+        line.unwrap().trim().to_owned()
+    };
+    let before = place().await;
+    assert!(before.starts_with("declared at shop.hcl:14 of"), "{before}");
+    let note = "# a word of thanks\n\n".to_owned() + HOOK;
+    shop.folder.write(&(note + &checks(0..2, "")));
+    let words = shop.apply().await;
+    assert_eq!(words, "No changes: what is live is what is declared.\n");
+    assert_eq!(place().await, before.replace(":14", ":16"));
+    assert_eq!(shop.generation().await, 1, "it is no change");
+    // And beside a change of another check.
+    shop.folder
+        .write(&(HOOK.to_owned() + &check("c0", "every = \"30s\"") + &checks(1..2, "")));
+    shop.apply().await;
+    assert_eq!(place().await, before);
 }

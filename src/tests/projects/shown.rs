@@ -57,6 +57,9 @@ async fn a_tired_person_sees_it_at_a_glance() {
       nobody hears of 2 checks: dns, web
       webhook.oncall no longer hears of 1 check: web
     Plan: 1 to add, 1 to change, 2 to delete.   main@SHA   generation 1 -> 2
+    Held: 1 of 2 checks would be disabled or tell nobody; the last receiver of web is deleted.
+      web
+      It passes with --allow-silence 1
     "#);
     insta::assert_snapshot!(planned.words, @"");
 }
@@ -195,8 +198,18 @@ async fn a_bot_reads_a_document() {
       ],
       "format_version": 1,
       "generation": 1,
-      "guards": [],
-      "held": false,
+      "guards": [
+        {
+          "addresses": [
+            "web"
+          ],
+          "count": 1,
+          "message": "1 of 2 checks would be disabled or tell nobody; the last receiver of web is deleted",
+          "name": "silence",
+          "passes_with": "--allow-silence 1"
+        }
+      ],
+      "held": true,
       "kind": "plan",
       "plan_digest": "-",
       "plan_token": "-",

@@ -130,7 +130,7 @@ async fn what_comes_back_may_have_another_name() {
     let taken = ["restore", "shop", "web", "--as", "mail", "--auto-approve"];
     let taken = shop.ctl(&taken).await;
     assert_eq!(taken.code, 1);
-    insta::assert_snapshot!(taken.words.replace(&mail, "ID"), @"error: already_exists: check.web cannot come back as check.mail: ID is live under that name, declared at shop.hcl:10; bring it back under another name: lokahictl restore shop check.web --as NAME");
+    insta::assert_snapshot!(taken.words.replace(&mail, "ID"), @"error: already_exists: check.web cannot come back as check.mail: ID is live under that name, declared at shop.hcl:5; bring it back under another name: lokahictl restore shop check.web --as NAME");
     let wrong = shop.ctl(&["restore", "shop", "web", "--as", "No"]).await;
     insta::assert_snapshot!(wrong.words, @r#"error: invalid_argument: restore: "No" is not an address: a name, or NAME["KEY"] for one of a `for_each`"#);
     let restore = ["restore", "shop", "web", "--as", "front", "--auto-approve"];

@@ -388,8 +388,66 @@ async fn a_project_that_no_root_declares_any_more_is_missed() {
     assert!(words.contains("no root in"), "{words}");
     story.until_told(&["project.failed RootMissing"]).await;
     assert_eq!(story.status().await.checks, 3);
+    let expect = "its files declare the project store now";
+    assert!(words.contains(expect), "{words}");
     until("whoever declares it may have it", async || {
         story.status().await.reconciler.is_empty()
+    })
+    .await;
+    // What it says to do about it is done.
+    let folder = Folder::new();
+    folder.write("end.hcl", "lokahi { project = \"shop\" }\n");
+    let flags = ["--allow-empty", "--accept-source-change"];
+    assert!(words.contains(&flags.join(" ")), "{words}");
+    let end = folder.text("");
+    let all = [&["apply", end.as_str(), "--auto-approve"], &flags[..]].concat();
+    let ended = story.ctl(&all).await;
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.words);
+    assert_eq!(story.status().await.checks, 0);
+}
+
+#[tokio::test]
+async fn a_block_that_only_moves_in_its_file_makes_no_generation() {
+    let story = Story::start(&[("web.hcl", &checks(3, "60s"))], &[]).await;
+    let place = async || -> (String, i32) {
+        sqlx::query_as("select file, line from memberships where address = 'c2' and to_gen is null")
+            .fetch_one(&mut story.fleet.database().await)
+            .await
+            .unwrap()
+    };
+    assert_eq!(place().await, ("web.hcl".to_owned(), 9));
+    story
+        .folder
+        .write("web.hcl", &("# ours\n".to_owned() + &checks(3, "60s")));
+    until("the line is known", async || place().await.1 == 10).await;
+    assert_eq!(story.status().await.generation, 1);
+}
+
+#[tokio::test]
+async fn each_failure_that_was_told_ends() {
+    let story = Story::start(&[("web.hcl", &checks(3, "60s"))], &[]).await;
+    story.folder.write("web.hcl", "check \"c0\" {");
+    story.until_condition("Ready", false, "InvalidFiles").await;
+    let (here, away) = (story.folder.text(""), story.folder.text("") + "../away");
+    let away = away.replace("/../away", ".away");
+    std::fs::rename(&here, &away).unwrap();
+    story
+        .until_condition("Ready", false, "SourceUnavailable")
+        .await;
+    std::fs::rename(&away, &here).unwrap();
+    story.folder.write("web.hcl", &checks(3, "60s"));
+    story.until_ready().await;
+    // What ends and what begins at once arrive in any order.
+    let expect = [
+        "project.failed InvalidFiles",
+        "project.failed SourceUnavailable",
+        "project.failed.",
+        "project.failed.",
+    ];
+    until("each is told, and its end", async || {
+        let mut told = story.told();
+        told.sort();
+        told == expect
     })
     .await;
 }

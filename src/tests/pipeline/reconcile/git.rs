@@ -102,6 +102,7 @@ async fn a_push_back_to_an_ancestor_is_held() {
     let words = until_condition(&story.fleet, "shop", ("Held", true, "rollback")).await;
     let short: String = second.chars().take(10).collect();
     assert!(words.contains(&short), "{words}");
+    assert!(words.contains("push the newer commit again"), "{words}");
     let mut fleet = story.fleet;
     // A copy that never had what was forced away asks for it.
     fleet.lokahid.stop().await;
@@ -255,4 +256,39 @@ async fn credentials_of_a_repository_are_shown_nowhere() {
         shown.contains("localhost"),
         "the rest of it is shown: {shown}"
     );
+}
+
+#[tokio::test]
+async fn a_root_that_comes_back_is_looked_at_when_somebody_says_so() {
+    let story = Story::start("1h").await;
+    let ctl = async |arguments: &[&str]| lokahictl(&story.fleet.base(), arguments).await;
+    story.work.write(
+        "checks.d/lokahi.hcl",
+        "lokahi {\n  project = \"store\"\n}\n",
+    );
+    story.push(&check("a", "60s"));
+    assert_eq!(ctl(&["reconcile", "shop"]).await.code, 0);
+    until_condition(&story.fleet, "shop", ("Ready", false, "RootMissing")).await;
+    // Both are there, and the new one says so.
+    let ready = until_condition(&story.fleet, "store", ("Ready", true, "Applied")).await;
+    let warning = "warning: the project shop comes from the same folder";
+    assert!(ready.contains(warning), "{ready}");
+    let shown = ctl(&["status", "store", "--output", "table"]).await.out;
+    assert!(shown.contains(warning), "{shown}");
+    story.work.write("checks.d/lokahi.hcl", ROOT);
+    story.push(&check("a", "60s"));
+    let told = ctl(&["reconcile", "shop"]).await;
+    assert_eq!(told.code, 0, "{}", told.words);
+    assert!(told.words.contains(" looks at shop now"), "{}", told.words);
+    until_condition(&story.fleet, "shop", ("Ready", true, "Applied")).await;
+}
+
+#[tokio::test]
+async fn a_failure_names_the_folder_and_the_commit() {
+    let story = Story::start("1s").await;
+    let sha = story.push("check \"a\" {");
+    let words = until_condition(&story.fleet, "shop", ("Ready", false, "InvalidFiles")).await;
+    let short: String = sha.chars().take(10).collect();
+    let expect = format!("checks.d at {short} cannot be applied:\nweb.hcl:1");
+    assert!(words.starts_with(&expect), "{words}");
 }

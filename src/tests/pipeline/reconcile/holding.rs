@@ -53,10 +53,13 @@ async fn half_of_the_files_gone_waits_for_a_person() {
     assert_eq!(approved.code, 0, "{}", approved.words);
     assert!(
         approved.words.starts_with("Approved: the reconciler of ")
-            && approved.words.contains("does exactly this now"),
+            && approved
+                .words
+                .contains("does exactly this in its next round"),
         "{}",
         approved.words
     );
+    assert_eq!(approved.out, "", "the status of before is no answer");
     until("it is done", async || story.live().await.len() == 4).await;
     assert_eq!(story.status().await.approved_by, "", "that was for once");
     story
@@ -256,6 +259,8 @@ async fn nobody_can_approve_that_nothing_is_left() {
     story.folder.remove("web.hcl");
     let words = story.until_condition("Held", true, "empty").await;
     assert!(words.contains("lokahictl suspend shop"), "{words}");
+    let meant = "lokahictl apply FOLDER --allow-empty --accept-source-change";
+    assert!(words.contains(meant), "{words}");
     let refused = story.ctl(&["approve", "shop"]).await;
     assert_eq!(refused.code, 1, "{}", refused.words);
     assert!(
@@ -264,4 +269,42 @@ async fn nobody_can_approve_that_nothing_is_left() {
         refused.words
     );
     assert_eq!(story.live().await, ["c0", "c1"]);
+    // If it is meant, it can be done as it is written.
+    let folder = story.folder.text("");
+    let flags = ["--allow-empty", "--accept-source-change", "--auto-approve"];
+    let apply = [&["apply", folder.as_str()], &flags[..]].concat();
+    let suspend = ["suspend", "shop", "--reason", "it ends"];
+    for command in [&suspend[..], &apply, &["resume", "shop"]] {
+        let done = story.ctl(command).await;
+        assert_eq!(done.code, 0, "{command:?}: {}{}", done.out, done.words);
+    }
+    story.until_ready().await;
+    assert!(story.live().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_guard_that_nobody_saw_is_not_approved() {
+    let files = files(10);
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
+    let story = Story::start(&files, &[("RECONCILE_INTERVAL", "1h")]).await;
+    for n in 0..4 {
+        story.folder.remove(&format!("c{n}.hcl"));
+    }
+    story.until_condition("Held", true, "deletes").await;
+    let digest = story.condition("Held").await.digest;
+    // The same deletes, of a project that came from many more files.
+    sqlx::query("update projects set files = 100 where name = 'shop'")
+        .execute(&mut story.fleet.database().await)
+        .await
+        .unwrap();
+    let approved = story.ctl(&["approve", "shop", "--digest", &digest]).await;
+    assert_eq!(approved.code, 0, "{}", approved.words);
+    story.until_condition("Held", true, "deletes,source").await;
+    assert_ne!(story.condition("Held").await.digest, digest);
+    assert_eq!(story.live().await.len(), 10);
+    assert_eq!(story.ctl(&["approve", "shop"]).await.code, 0);
+    until("it is done", async || story.live().await.len() == 6).await;
 }

@@ -347,6 +347,13 @@ async fn a_suspension_has_an_age_and_ends_when_somebody_says_so() {
         words.contains("migration") && words.contains("lokahictl resume shop"),
         "{words}"
     );
+    let again = ["suspend", "shop", "--reason", "something else"];
+    let again = story.ctl(&again).await;
+    assert!(
+        again.words.contains("stays so for that reason"),
+        "{}",
+        again.words
+    );
     story.folder.write("web.hcl", &check("a", "30s"));
     let shown = story
         .ctl(&["status", "shop", "--output", "table"])
@@ -371,7 +378,10 @@ async fn a_suspension_has_an_age_and_ends_when_somebody_says_so() {
         .await;
     assert_eq!(applied.code, 0, "now a person may: {}", applied.words);
     story.folder.write("web.hcl", &check("a", "20s"));
-    assert_eq!(story.ctl(&["resume", "shop"]).await.code, 0);
+    let resumed = story.ctl(&["resume", "shop"]).await;
+    assert_eq!((resumed.code, resumed.out.as_str()), (0, ""));
+    let expect = "lokahictl status shop";
+    assert!(resumed.words.contains(expect), "{}", resumed.words);
     until("it goes on", async || story.status().await.generation == 3).await;
     story.until_ready().await;
     assert_eq!(story.told(), Vec::<String>::new(), "no fault, no word");
