@@ -12,12 +12,11 @@ use crate::clock;
 use crate::history::window::{Bucket, History, Outage, Window, downtime};
 use crate::model::id::CheckNo;
 use crate::model::observation::ErrorClass;
-use crate::plan::wire;
 use crate::proto::lokahi::{
     CheckHistory, CheckHistoryOpts, Evidence, HistoryBucket, HistoryIncident, HistoryTransition,
     Phases,
 };
-use crate::proto::moment::timestamp;
+use crate::proto::moment::{time_of, timestamp};
 use crate::proto::twirp::TwirpError;
 use crate::store::Connection;
 use crate::store::check::check_get;
@@ -112,11 +111,11 @@ fn asked(
     opts: &CheckHistoryOpts,
     now: OffsetDateTime,
 ) -> Result<(OffsetDateTime, OffsetDateTime), TwirpError> {
-    let until = opts.until.as_ref().map_or(now, wire::moment).min(now);
+    let until = opts.until.as_ref().map_or(now, time_of).min(now);
     if until < OffsetDateTime::UNIX_EPOCH {
         return Err(TwirpError::argument("until", "is before 1970"));
     }
-    let since = opts.since.as_ref().map_or(until - USUAL, wire::moment);
+    let since = opts.since.as_ref().map_or(until - USUAL, time_of);
     if since >= until {
         return Err(TwirpError::argument(
             "since",

@@ -13,6 +13,7 @@ mod force;
 mod restore;
 mod history;
 mod checks;
+mod probe;
 mod run;
 mod projects;
 mod tokens;
@@ -207,6 +208,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
 fn methods() -> Methods {
     let methods = Methods::default();
     let methods = checks::add(methods);
+    let methods = probe::add(methods);
     let methods = run::add(methods);
     let methods = projects::add(methods);
     let methods = tokens::add(methods);

@@ -19,6 +19,7 @@ use crate::bus::BusError;
 use crate::clock;
 use crate::histogram::summarise;
 use crate::model::id::{CheckId, CheckNo, SpecId};
+use crate::model::name::Name;
 use crate::model::observation::{Observation, Outcome};
 use crate::model::ownership::Owner;
 use crate::model::probe::{Probe, ProbeBatch, Report};
@@ -122,11 +123,11 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
         .unwrap_or_default()
         .saturating_add(SLACK)
         .min(LONGEST);
-    let probes: Vec<Probe> = found
-        .iter()
-        .zip(encoded)
-        .zip(&digests)
-        .map(|((check, bytes), digest)| Probe {
+    let mut at: BTreeMap<&str, Vec<Probe>> = BTreeMap::new();
+    for ((check, bytes), digest) in found.iter().zip(encoded).zip(&digests) {
+        let own = check.spec.locations.first();
+        let location = own.map_or(call.state.location.as_str(), Name::as_str);
+        at.entry(location).or_default().push(Probe {
             check_id: check.id,
             check_no: check.check_no,
             spec_id: specs.get(digest).copied().unwrap_or(SpecId(0)),
@@ -137,12 +138,14 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
                 check.owner == Owner::Declared,
                 sole.as_deref(),
             ),
-        })
-        .collect();
-    let batches = probes
-        .chunks(BATCH)
+        });
+    }
+    let parts = at
+        .iter()
+        .flat_map(|(at, probes)| probes.chunks(BATCH).map(|part| (*at, part)));
+    let batches = parts
         .zip(0..)
-        .map(|(probes, number)| probe(&call, probes.to_vec(), number, started_at, within));
+        .map(|((at, part), number)| probe(&call, at, (part.to_vec(), number), started_at, within));
     let mut seen: BTreeMap<CheckNo, Health> = BTreeMap::new();
     let urls: BTreeMap<CheckNo, &StoredCheck> = found.iter().map(|c| (c.check_no, c)).collect();
     for (number, health) in join_all(batches).await.into_iter().flatten() {
@@ -177,8 +180,8 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
 /// that says so.
 async fn probe(
     call: &Call,
-    probes: Vec<Probe>,
-    number: u64,
+    location: &str,
+    (probes, number): (Vec<Probe>, u64),
     at: OffsetDateTime,
     within: Duration,
 ) -> Vec<(CheckNo, Health)> {
@@ -191,12 +194,7 @@ async fn probe(
         expires: at + SLACK,
         probes,
     };
-    match call
-        .state
-        .bus
-        .probe_now(&call.state.location, batch, within)
-        .await
-    {
+    match call.state.bus.probe_now(location, batch, within).await {
         Ok(parts) => parts
             .into_iter()
             .flat_map(|part| part.reports)

@@ -149,11 +149,12 @@ Examples:
 A secret is used only where SECRETS_BINDING binds it; a check with others is not tested, nor is
 one that is disabled. Exit codes: 1 invalid files, 8 a check would be down.")]
     Test(Test),
-    /// Probe a site once, from here, and show where the time goes
+    /// Probe a site once, from here or a worker's location, and show where the time goes
     #[command(after_help = "\
 Examples:
   lokahictl probe https://example.com/health
   lokahictl probe shop_api checks.d
+  lokahictl probe https://example.com/ --location eu-1
 
 Exit codes: 8 the check would be down, 1 it could not be probed.")]
     Probe(Probe),

@@ -12,11 +12,10 @@ use super::table::{age, latency, printable, table};
 use crate::client::Client;
 use crate::clock;
 use crate::plan::text::moment;
-use crate::plan::wire;
 use crate::proto::lokahi::{
     CheckHistory, CheckHistoryOpts, Evidence, HistoryBucket, HistoryIncident,
 };
-use crate::proto::moment::timestamp;
+use crate::proto::moment::{time_of, timestamp};
 
 /// How far back it looks.
 const USUAL: Duration = Duration::from_secs(24 * 3600);
@@ -219,7 +218,7 @@ fn incident(incident: &HistoryIncident, now: OffsetDateTime) -> String {
 }
 
 fn probe(probe: &Evidence) -> Vec<String> {
-    let at = probe.scheduled_at.as_ref().map(wire::moment);
+    let at = probe.scheduled_at.as_ref().map(time_of);
     let at = at.map_or(String::new(), |at| {
         let (date, hour, minute, second) = (at.date(), at.hour(), at.minute(), at.second());
         format!("{date} {hour:02}:{minute:02}:{second:02}")
@@ -239,8 +238,7 @@ fn probe(probe: &Evidence) -> Vec<String> {
 }
 
 fn minute(at: &Option<Timestamp>) -> String {
-    at.as_ref()
-        .map_or(String::new(), |at| moment(wire::moment(at)))
+    at.as_ref().map_or(String::new(), |at| moment(time_of(at)))
 }
 
 /// A duration in its two greatest units.

@@ -109,7 +109,9 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Render(what) => return render::render(&what, console),
         Command::Fmt(what) => return fmt::fmt(&what, console).await,
         Command::Test(what) => return probing::test::test(&what, console).await,
-        Command::Probe(what) => return probing::probe::probe(&what, console).await,
+        Command::Probe(what) if what.location.is_none() => {
+            return probing::probe::probe(None, &what, console).await;
+        }
         _ => {}
     }
     let client = server::client(server, config)?;
@@ -123,6 +125,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Put(what) => checks::put(&client, what, console).await,
         Command::Run { ids } => checks::run(&client, ids, console).await,
         Command::Runstats => checks::run_stats(&client, console).await,
+        Command::Probe(what) => probing::probe::probe(Some(&client), &what, console).await,
         Command::Plan(what) => projects::plan::plan(&client, &what, console).await,
         Command::Apply(what) => projects::apply::apply(&client, &what, console).await,
         Command::Adopt(what) => projects::apply::adopt(&client, &what, console).await,
@@ -145,7 +148,6 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         | Command::Validate(_)
         | Command::Render(_)
         | Command::Fmt(_)
-        | Command::Test(_)
-        | Command::Probe(_) => Ok(Exit::Ok),
+        | Command::Test(_) => Ok(Exit::Ok),
     }
 }

@@ -33,6 +33,10 @@ impl Client {
         self.call("github.xe.lokahi.Checks/Put", check).await
     }
 
+    pub async fn probe(&self, asked: &lokahi::ProbeRequest) -> Answer<lokahi::ProbeResults> {
+        self.call("github.xe.lokahi.Checks/Probe", asked).await
+    }
+
     pub async fn restore(&self, wanted: &lokahi::RestoreOpts) -> Answer<lokahi::Check> {
         self.call("github.xe.lokahi.Checks/Restore", wanted).await
     }

@@ -11,7 +11,7 @@ use super::routing::{Audience, Routing};
 use crate::model::change::{Action, Change, Drift, FieldChange, Kind, Summary};
 use crate::model::desired::{Ancestry, Declared, Move, Removal, Revision, SourceLine};
 use crate::proto::lokahi as wire;
-use crate::proto::moment::timestamp;
+use crate::proto::moment::{time_of, timestamp};
 use crate::spec::Digest;
 
 /// SHA-256 of what is shown: the same for plans that do the same.
@@ -97,7 +97,7 @@ pub fn from_change(change: wire::Change) -> Change {
         }),
         fields: change.fields.into_iter().map(field).collect(),
         drift: change.drift.map(from_drift),
-        restorable_until: change.restorable_until.as_ref().map(moment),
+        restorable_until: change.restorable_until.as_ref().map(time_of),
     }
 }
 
@@ -113,15 +113,12 @@ pub fn to_drift(drift: &Drift) -> wire::Drift {
 fn from_drift(drift: wire::Drift) -> Drift {
     Drift {
         by: drift.by,
-        at: drift.at.as_ref().map_or(OffsetDateTime::UNIX_EPOCH, moment),
+        at: drift
+            .at
+            .as_ref()
+            .map_or(OffsetDateTime::UNIX_EPOCH, time_of),
         reason: drift.reason,
     }
-}
-
-/// The moment of a timestamp; 1970 for one that is none.
-pub fn moment(at: &prost_types::Timestamp) -> OffsetDateTime {
-    let nanoseconds = i128::from(at.seconds) * 1_000_000_000 + i128::from(at.nanos);
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 fn line(line: u32) -> i32 {

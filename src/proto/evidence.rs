@@ -1,8 +1,78 @@
-//! What a probe saw, in words.
+//! What a probe saw, for people: as a message, and in words.
 
-use super::lokahi::Evidence;
+use std::time::Duration;
+
+use super::lokahi::{Evidence, Phases as WirePhases};
+use super::moment::{time_of, timestamp};
+use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+
+/// One probe as a message, and who looked.
+pub fn of(seen: &Observation, location: &str, worker: &str) -> Evidence {
+    let Observation { phases, .. } = seen;
+    Evidence {
+        scheduled_at: Some(timestamp(seen.scheduled_at)),
+        started_at: Some(timestamp(seen.started_at)),
+        outcome: seen.outcome.name().to_owned(),
+        error_class: seen
+            .class
+            .map(|class| class.name().to_owned())
+            .unwrap_or_default(),
+        detail: seen.detail.clone(),
+        status_code: seen.status.into(),
+        address: seen.address.clone(),
+        phases: Some(WirePhases {
+            dns_nanoseconds: nanoseconds(phases.dns),
+            connect_nanoseconds: nanoseconds(phases.connect),
+            tls_nanoseconds: nanoseconds(phases.tls),
+            write_nanoseconds: nanoseconds(phases.write),
+            first_byte_nanoseconds: nanoseconds(phases.first_byte),
+            transfer_nanoseconds: nanoseconds(phases.transfer),
+            total_nanoseconds: nanoseconds(phases.total),
+        }),
+        location: location.to_owned(),
+        worker: worker.to_owned(),
+        certificate_not_after: seen.certificate_not_after.map(timestamp),
+        degraded: seen.degraded,
+    }
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
 
 impl Evidence {
+    /// The probe of a message. What this version does not know is unknown.
+    pub fn observation(&self) -> Observation {
+        let phases = self.phases.unwrap_or_default();
+        let time = |nanos: i64| Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+        let started_at = self.started_at.as_ref().map(time_of);
+        let started_at = started_at.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        let outcome = Outcome::ALL.into_iter().find(|row| row.2 == self.outcome);
+        let mut classes = ErrorClass::ALL.iter();
+        Observation {
+            scheduled_at: self.scheduled_at.as_ref().map_or(started_at, time_of),
+            started_at,
+            outcome: outcome.map_or(Outcome::Unknown, |row| row.0),
+            degraded: self.degraded,
+            class: classes
+                .find(|class| class.2 == self.error_class)
+                .map(|class| class.0),
+            detail: self.detail.clone(),
+            status: u16::try_from(self.status_code).unwrap_or(0),
+            phases: Phases {
+                dns: time(phases.dns_nanoseconds),
+                connect: time(phases.connect_nanoseconds),
+                tls: time(phases.tls_nanoseconds),
+                write: time(phases.write_nanoseconds),
+                first_byte: time(phases.first_byte_nanoseconds),
+                transfer: time(phases.transfer_nanoseconds),
+                total: time(phases.total_nanoseconds),
+            },
+            address: self.address.clone(),
+            certificate_not_after: self.certificate_not_after.as_ref().map(time_of),
+        }
+    }
+
     /// Why the probe was no success, or not a whole one: its class, and what was seen. Empty
     /// for a success.
     pub fn reason(&self) -> String {

@@ -8,10 +8,9 @@ use crate::histogram::Summary;
 use crate::model::check::CheckSpec;
 use crate::model::health::{State, Transition};
 use crate::model::id::EventId;
-use crate::model::observation::{Observation, Phases};
 use crate::model::webhook::WebhookFormat;
-use crate::proto::lokahi;
 use crate::proto::moment::timestamp;
+use crate::proto::{evidence, lokahi};
 use crate::store::shard::ShardCheck;
 
 /// The type of the event of a transition.
@@ -112,37 +111,7 @@ fn check(story: &Story<'_>) -> lokahi::Check {
 
 /// One probe, for people who want to know what was seen.
 pub(super) fn evidence(witness: &Witness) -> lokahi::Evidence {
-    let Observation { phases, .. } = &witness.observation;
-    let seen = &witness.observation;
-    lokahi::Evidence {
-        scheduled_at: Some(timestamp(seen.scheduled_at)),
-        started_at: Some(timestamp(seen.started_at)),
-        outcome: seen.outcome.name().to_owned(),
-        error_class: seen
-            .class
-            .map(|class| class.name().to_owned())
-            .unwrap_or_default(),
-        detail: seen.detail.clone(),
-        status_code: seen.status.into(),
-        address: seen.address.clone(),
-        phases: Some(wire_phases(phases)),
-        location: witness.location.to_string(),
-        worker: witness.worker.to_string(),
-        certificate_not_after: seen.certificate_not_after.map(timestamp),
-        degraded: seen.degraded,
-    }
-}
-
-fn wire_phases(phases: &Phases) -> lokahi::Phases {
-    lokahi::Phases {
-        dns_nanoseconds: nanoseconds(phases.dns),
-        connect_nanoseconds: nanoseconds(phases.connect),
-        tls_nanoseconds: nanoseconds(phases.tls),
-        write_nanoseconds: nanoseconds(phases.write),
-        first_byte_nanoseconds: nanoseconds(phases.first_byte),
-        transfer_nanoseconds: nanoseconds(phases.transfer),
-        total_nanoseconds: nanoseconds(phases.total),
-    }
+    evidence::of(&witness.observation, &witness.location, &witness.worker)
 }
 
 fn nanoseconds(duration: std::time::Duration) -> i64 {

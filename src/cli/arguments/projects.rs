@@ -80,6 +80,10 @@ pub(in crate::cli) struct Plan {
     /// Write the plan to a file, for `apply --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) save: Option<PathBuf>,
+    /// Have health workers probe once what the plan makes or changes; ends with 8 if a check
+    /// would be down. Needs the scope apply:PROJECT
+    #[arg(long)]
+    pub(in crate::cli) probe: bool,
     /// End with 3 if the plan has one of these
     #[arg(long, value_name = "FINDING", value_delimiter = ',')]
     pub(in crate::cli) fail_on: Vec<Finding>,

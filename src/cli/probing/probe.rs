@@ -8,9 +8,12 @@ use crate::cli::arguments::TextOutput;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::naming::is_called;
 use crate::cli::output::Console;
+use crate::client::Client;
 use crate::model::check::CheckSpec;
 use crate::model::observation::Outcome;
+use crate::proto::lokahi::ProbeRequest;
 use crate::runtime::chain::chain;
+use crate::spec::encode_check;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Probe {
@@ -21,17 +24,36 @@ pub(in crate::cli) struct Probe {
     declared: Declared,
     #[command(flatten)]
     reach: Reach,
+    /// Not from here: by a health worker of this location, which the server asks
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) location: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: TextOutput,
 }
 
+/// One probe, from here or, by way of the server, from elsewhere.
 pub(in crate::cli) async fn probe(
+    client: Option<&Client>,
     what: &Probe,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let (spec, project) = spec(what, console)?;
-    let observation = Prober::new(&what.reach)?.probe(&spec, &project).await;
+    let observation = match (client, &what.location) {
+        (Some(client), Some(location)) => {
+            let asked = ProbeRequest {
+                specs: vec![encode_check(&spec)],
+                project,
+                location: location.clone(),
+            };
+            let seen = client.probe(&asked).await?.probes.pop().unwrap_or_default();
+            if !seen.worker.is_empty() {
+                writeln!(console.words, "by {} at {}", seen.worker, seen.location)?;
+            }
+            seen.observation()
+        }
+        _ => Prober::new(&what.reach)?.probe(&spec, &project).await,
+    };
     match what.output {
         TextOutput::Json => writeln!(console.out, "{:#}", document(&observation))?,
         TextOutput::Human => {

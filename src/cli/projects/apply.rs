@@ -13,8 +13,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::{Client, ClientError};
 use crate::plan::text::{harmless, moment};
-use crate::plan::wire;
 use crate::proto::lokahi::{Generation, PlanPageRequest};
+use crate::proto::moment::time_of;
 
 /// Applies every project at and below the folder, each by itself: what is wrong with one stops
 /// only that one.
@@ -108,7 +108,7 @@ fn applied_before(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let (project, generation, by) = (&saved.project, earlier.generation, &earlier.actor);
-    let at = earlier.at.as_ref().map(wire::moment).map(moment);
+    let at = earlier.at.as_ref().map(time_of).map(moment);
     let at = at.unwrap_or_default();
     let text = format!(
         "This plan was applied before: it is generation {generation} of {project}, at {at} by \

@@ -9,6 +9,7 @@ use crate::model::change::Change;
 use crate::plan::guard::Guard;
 use crate::plan::names::Names;
 use crate::plan::routing::{Audience, Routing};
+use crate::proto::lokahi::Evidence;
 use crate::spec::hex;
 
 /// The document. `kind` is the command's name.
@@ -40,7 +41,15 @@ pub(super) fn document(planned: &Planned, kind: &str) -> Value {
             .map(|(from, to)| json!({"from": from, "to": to})).collect::<Vec<_>>(),
         "warnings": plan.warnings,
         "diagnostics": planned.lints.iter().map(diagnostic).collect::<Vec<_>>(),
+        "probed": planned.probed.iter().map(probed).collect::<Vec<_>>(),
         "text": planned.human(),
+    })
+}
+
+fn probed((address, seen): &(String, Evidence)) -> Value {
+    json!({
+        "address": address, "outcome": seen.outcome, "class": seen.error_class,
+        "detail": seen.detail, "status": seen.status_code, "location": seen.location,
     })
 }
 

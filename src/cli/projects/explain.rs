@@ -15,9 +15,9 @@ use crate::clock;
 use crate::model::ownership::Owner;
 use crate::model::quoted::shell;
 use crate::plan::text::moment;
-use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
 use crate::proto::lokahi::{Check, Deleted, DeliveryStatus, Evidence, Explanation, Told, check};
+use crate::proto::moment::time_of;
 use crate::proto::twirp::Code;
 
 /// Tells all that is known of one check.
@@ -100,7 +100,7 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
         ));
     }
     if let Some(drift) = &found.drift {
-        let at = drift.at.as_ref().map(|at| moment(wire::moment(at)));
+        let at = drift.at.as_ref().map(|at| moment(time_of(at)));
         let at = at.unwrap_or_default();
         say(format!(
             "  ! changed past the files by {} at {at}: {}",
@@ -131,7 +131,7 @@ fn past(told: &[Told], say: &mut impl FnMut(String)) {
 
 /// Who deleted it, when and why, and how it comes back.
 fn ended(deleted: &Deleted, check: &Check) -> Vec<String> {
-    let at = |at: &Option<prost_types::Timestamp>| at.as_ref().map(wire::moment).map(moment);
+    let at = |at: &Option<prost_types::Timestamp>| at.as_ref().map(time_of).map(moment);
     let when = at(&deleted.at).unwrap_or_default();
     let by = match deleted.by.as_str() {
         "" => String::new(),
@@ -214,7 +214,7 @@ fn seen(evidence: &Evidence, now: OffsetDateTime) -> String {
 }
 
 fn transition(told: &Told) -> String {
-    let at = told.at.as_ref().map(|at| moment(wire::moment(at)));
+    let at = told.at.as_ref().map(|at| moment(time_of(at)));
     let sha: String = told.revision.chars().take(7).collect();
     let what = match (told.r#type.as_str(), told.resolved) {
         ("check.degraded", false) => "DEGRADED".to_owned(),

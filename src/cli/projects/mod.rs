@@ -5,6 +5,7 @@
 mod roots;
 mod upload;
 mod planned;
+mod probed;
 mod document;
 mod saved;
 mod doing;

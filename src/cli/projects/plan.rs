@@ -4,6 +4,7 @@ use clap::ValueEnum;
 
 use super::document::document;
 use super::planned::Planned;
+use super::probed;
 use super::roots::roots;
 use super::saved::save;
 use crate::cli::arguments::TextOutput;
@@ -30,9 +31,12 @@ pub(in crate::cli) async fn plan(
         let form = ("plan", what.output);
         let planned = root.plan(client, &what.scope, false, form, console).await;
         let exit = match planned {
-            Ok(planned) => {
+            Ok(mut planned) => {
                 if several {
                     writeln!(console.out, "{shown}: project {}", planned.project)?;
+                }
+                if what.probe {
+                    probed::probe(client, &mut planned).await?;
                 }
                 show(&planned, what, console)?
             }
@@ -48,6 +52,9 @@ fn show(planned: &Planned, what: &Plan, console: &mut Console<'_>) -> Result<Exi
     match what.output {
         TextOutput::Human => console.out.write_all(planned.human().as_bytes())?,
         TextOutput::Json => writeln!(console.out, "{:#}", document(planned, "plan"))?,
+    }
+    if what.probe && what.output == TextOutput::Human {
+        probed::say(planned, console)?;
     }
     if let Some(file) = &what.save {
         save(planned, file)?;
@@ -73,6 +80,9 @@ fn show(planned: &Planned, what: &Plan, console: &mut Console<'_>) -> Result<Exi
     if planned.is_held() {
         return Ok(Exit::Held);
     }
+    if planned.probed.iter().any(|(_, seen)| probed::is_down(seen)) {
+        return Ok(Exit::WouldBeDown);
+    }
     match what.detailed_exitcode && !planned.plan.is_empty() {
         true => Ok(Exit::Changes),
         false => Ok(Exit::Ok),
@@ -95,8 +105,9 @@ pub(super) fn worse(one: Exit, other: Exit) -> Exit {
         Exit::Ok => 0,
         Exit::Changes => 1,
         Exit::Findings => 2,
-        Exit::Held => 3,
-        _ => 4,
+        Exit::WouldBeDown => 3,
+        Exit::Held => 4,
+        _ => 5,
     };
     if weight(other) > weight(one) {
         other

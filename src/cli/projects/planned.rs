@@ -1,15 +1,19 @@
 //! A plan that the server made, as lokahictl shows and saves it.
 
+use std::collections::BTreeMap;
+
 use crate::cli::exit::Failure;
 use crate::client::{Client, ClientError};
 use crate::manifest::diagnostic::Diagnostic;
 use crate::manifest::report::path_below;
 use crate::model::change::{Change, Summary};
+use crate::model::check::CheckSpec;
+use crate::model::desired::Declared;
 use crate::plan::Plan;
 use crate::plan::guard::Guard;
 use crate::plan::text::{self, Standing, human};
 use crate::plan::wire;
-use crate::proto::lokahi::{self, PlanPageRequest, PlanRequest, PlanResult, Revision};
+use crate::proto::lokahi::{self, Evidence, PlanPageRequest, PlanRequest, PlanResult, Revision};
 
 /// A plan, and what it was made of.
 #[derive(Clone, Debug)]
@@ -31,6 +35,10 @@ pub(super) struct Planned {
     pub(super) wanted: Option<String>,
     /// Warnings of the files.
     pub(super) lints: Vec<Diagnostic>,
+    /// The checks that the files declare.
+    pub(super) checks: BTreeMap<String, Declared<CheckSpec>>,
+    /// What workers saw of those that change, if that was asked for.
+    pub(super) probed: Vec<(String, Evidence)>,
 }
 
 impl Planned {
@@ -76,6 +84,8 @@ impl Planned {
             root: root.to_owned(),
             wanted: None,
             lints: Vec::new(),
+            checks: BTreeMap::new(),
+            probed: Vec::new(),
         }
     }
 

@@ -137,6 +137,7 @@ impl Root {
         let planned = Planned::ask(client, request, &shown).await?;
         Ok(Planned {
             lints: warnings,
+            checks: desired.checks,
             ..planned
         })
     }

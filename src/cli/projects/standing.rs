@@ -13,12 +13,12 @@ use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::model::id::CheckId;
 use crate::plan::text::{counted, moment, past_the_files};
-use crate::plan::wire;
 use crate::proto::json::{self, JsonStyle};
 use crate::proto::lokahi::{
     ApproveRequest, Condition, Generation, HistoryRequest, HistoryResult, ProjectRequest,
     ProjectStatus, ProjectsRequest, SuspendRequest,
 };
+use crate::proto::moment::time_of;
 use crate::proto::twirp::Code;
 
 /// How many generations are listed.
@@ -236,7 +236,7 @@ fn row(generation: &Generation) -> Vec<String> {
         generation
             .at
             .as_ref()
-            .map(|at| moment(wire::moment(at)))
+            .map(|at| moment(time_of(at)))
             .unwrap_or_default(),
         generation.actor.clone(),
         generation

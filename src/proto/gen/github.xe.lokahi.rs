@@ -343,6 +343,44 @@ impl ::prost::Name for Evidence {
         "/github.xe.lokahi.Evidence".into()
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProbeRequest {
+    /// Encoded CheckSpecs of internal.proto, 256 at most.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub specs: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// On whose behalf secrets are asked for.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// Where they are probed; else each at the first of its own locations.
+    #[prost(string, tag = "3")]
+    pub location: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ProbeRequest {
+    const NAME: &'static str = "ProbeRequest";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProbeRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProbeRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProbeResults {
+    /// One for each spec, in their order; unknown where nobody answered.
+    #[prost(message, repeated, tag = "1")]
+    pub probes: ::prost::alloc::vec::Vec<Evidence>,
+}
+impl ::prost::Name for ProbeResults {
+    const NAME: &'static str = "ProbeResults";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ProbeResults".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ProbeResults".into()
+    }
+}
 /// Phases of one probe, in nanoseconds; zero where it did not get that far.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Phases {

@@ -39,6 +39,7 @@ const METHODS: &[(&str, &str, &[&str])] = &[
     ("Checks/Get", r#"{"id":"x"}"#, READ),
     ("Checks/History", r#"{"id":"x"}"#, READ),
     ("Checks/List", "{}", READ),
+    ("Checks/Probe", r#"{"project":"shop"}"#, SHOP),
     ("Checks/Put", r#"{"id":"x"}"#, SOME_APPLY),
     ("Checks/Restore", r#"{"id":"x"}"#, API),
     ("Checks/Status", r#"{"id":"x"}"#, READ),

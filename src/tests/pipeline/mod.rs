@@ -9,6 +9,7 @@ mod degraded;
 mod events;
 mod life;
 mod locations;
+mod probing;
 mod shop;
 mod reconcile;
 mod schedule;
