@@ -49,8 +49,8 @@ check "lokahid_metrics_shut" {
   labels = { part = "lokahi" }
 
   assert {
-    status = [401]
-    header = { www-authenticate = "Basic realm=\"lokahi\"" }
+    status         = [401]
+    header_matches = { www-authenticate = "^Basic realm=\"lokahi\"" }
   }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
     let seen = stored.last.map(|last| last.at);
     // A new check has until its second probe.
     let since = seen.map_or(stored.since, |seen| seen.max(stored.since));
+    let turns = u32::try_from(spec.locations.len().max(1)).unwrap_or(u32::MAX);
     let webhook = spec.webhook.as_ref();
     let format = webhook.map_or(WebhookFormat::Protobuf, |webhook| webhook.format);
     lokahi::Check {
@@ -52,7 +53,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         // Of what was never probed nothing is believed that could be wrong.
         stale: spec.enabled
             && stored.state != State::Init
-            && is_stale(since, spec.every, 1, spec.timeout, now),
+            && is_stale(since, spec.every, turns, spec.timeout, now),
         disabled: !spec.enabled,
         description: spec.description.clone(),
         degraded: stored.state == State::Up && stored.degraded,

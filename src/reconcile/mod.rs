@@ -6,6 +6,7 @@
 pub mod error;
 pub mod propose;
 mod warning;
+mod unbound;
 pub mod apply;
 pub mod history;
 

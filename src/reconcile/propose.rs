@@ -20,7 +20,7 @@ use crate::plan::state::{Live, LiveObject, Options, Specs, Tombstone, Wanted};
 use crate::plan::{self, Plan, RESTORABLE, release, wire};
 use crate::spec::{self, Digest};
 use crate::store::Connection;
-use crate::store::generation::GenerationKind;
+use crate::store::generation::{GenerationKind, generation_sha};
 use crate::store::project::{
     LiveRow, Project, ProjectId, project_checks, project_ended, project_find, project_receivers,
 };
@@ -131,7 +131,13 @@ pub async fn propose(
         GenerationKind::Restore => Vec::new(),
         // Nor by what changes nothing, wherever it came from.
         _ if plan.is_empty() => Vec::new(),
-        _ => guard::guards(&plan.weight, &origin(wish, &project), &wish.allow),
+        _ => {
+            let mut origin = origin(wish, &project);
+            // What a person let go back goes no further back by being applied again.
+            let live = generation_sha(conn, project.id).await?;
+            origin.newer = origin.newer.filter(|_| live != wish.revision.sha);
+            guard::guards(&plan.weight, &origin, &wish.allow)
+        }
     };
     let places = match wish.is_from_files() {
         true => places::places(&wish.wanted, &live, &wish.options),

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::error::ApplyError;
 use super::propose::Wish;
+use super::unbound::unbound;
 use crate::model::change::{Action, Kind};
 use crate::model::desired::{Ancestry, Revision};
 use crate::model::quoted::shell;
@@ -34,6 +35,7 @@ pub(super) async fn warnings(
     if !wish.is_from_files() {
         return Ok(all);
     }
+    all.extend(unbound(conn, wish, plan, specs).await?);
     if project.generation == 0 {
         all.extend(twins(conn, wish).await?);
     }

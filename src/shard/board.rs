@@ -100,7 +100,8 @@ impl Entry {
     fn is_stale(&self, now: OffsetDateTime) -> bool {
         let seen = self.check.health.last_at;
         let since = seen.map_or(self.taken, |seen| seen.max(self.taken));
-        cadence::is_stale(since, self.every, 1, self.timeout, now)
+        let turns = u32::try_from(self.locations.len().max(1)).unwrap_or(u32::MAX);
+        cadence::is_stale(since, self.every, turns, self.timeout, now)
     }
 }
 

@@ -172,6 +172,22 @@ pub async fn generation_source(
     Ok(())
 }
 
+/// The commit of the newest generation that was made from files; empty if none is known.
+pub async fn generation_sha(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<String, StoreError> {
+    let sha = sqlx::query_scalar!(
+        "select sha from generations
+         where project_id = $1 and kind in ('apply', 'reconcile') order by n desc limit 1",
+        project.0,
+    )
+    .fetch_optional(conn)
+    .await
+    .doing("read which commit was applied last")?;
+    Ok(sha.unwrap_or_default())
+}
+
 /// The newest generations below `before`, newest first.
 pub async fn generation_list(
     conn: &mut PgConnection,

@@ -14,6 +14,7 @@ mod exported;
 mod past;
 mod identity;
 mod shown;
+mod secrets;
 mod exits;
 mod versions;
 

@@ -122,6 +122,19 @@ async fn a_push_back_to_an_ancestor_is_held() {
         status(&fleet, "shop").await.generation == 3
     })
     .await;
+    // What heals it afterwards is no step back.
+    fleet.lokahid.stop().await;
+    fleet.lokahid.set("SELF_HEAL", "restore");
+    fleet.lokahid.start();
+    fleet.lokahid.address().await;
+    let put = ["put", "shop/a", "-e", "300", "--force", "--reason", "3 am"];
+    let forced = lokahictl(&fleet.base(), &put).await;
+    assert_eq!(forced.code, 0, "{}", forced.words);
+    until("it is healed", async || {
+        status(&fleet, "shop").await.generation == 4
+    })
+    .await;
+    assert!(!condition(&fleet, "shop", "Held").await.status);
 }
 
 #[tokio::test]
