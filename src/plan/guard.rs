@@ -29,7 +29,7 @@ pub struct Weight {
     pub silent: Vec<String>,
     /// Those of them whose last receiver is deleted.
     pub unheard: Vec<String>,
-    /// Checks that will look at another host, or for something else.
+    /// Checks that will look at another host, from elsewhere, or for something else.
     pub retargeted: Vec<String>,
     /// How much may be touched.
     pub most: Most,
@@ -169,7 +169,7 @@ pub(super) fn weigh(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Weight {
                     weight.unheard.push(address());
                 }
             }
-            if hosts(before) != hosts(after) || before.asserts != after.asserts {
+            if aim(before) != aim(after) || before.asserts != after.asserts {
                 weight.retargeted.push(address());
             }
         }
@@ -178,11 +178,21 @@ pub(super) fn weigh(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Weight {
     weight
 }
 
-/// Whose answer it is: the host of the URL, and the one that is asked in its place.
-fn hosts(spec: &CheckSpec) -> (Option<String>, Option<String>) {
-    let host = spec.url.parse().host_str().map(str::to_owned);
-    let asked = spec.connect_to.as_ref();
-    (host, asked.map(|place| place.host.to_string()))
+/// Whose answer it is, from where it is seen, and what kind of question it answers. Paths,
+/// other headers and bodies are left out: they change with every release of a site.
+fn aim(spec: &CheckSpec) -> impl PartialEq + '_ {
+    let url = spec.url.parse();
+    let place = (
+        url.host_str().map(str::to_owned),
+        url.port_or_known_default(),
+    );
+    let host = spec
+        .headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let way = (&spec.connect_to, &spec.proxy, &spec.locations);
+    let question = (spec.method, spec.redirects.followed, spec.tls.verified);
+    (place, host, way, question)
 }
 
 /// The reasons not to apply a plan of this weight.

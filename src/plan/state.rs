@@ -102,6 +102,8 @@ pub struct Tombstone {
     pub id: Uuid,
     /// What it was called last.
     pub address: String,
+    /// The API had it, and deleted it.
+    pub of_the_api: bool,
     /// What it was.
     pub live: Digest,
     pub deleted_at: OffsetDateTime,

@@ -178,6 +178,7 @@ impl World {
                 let tombstone = Tombstone {
                     id: gone.id,
                     address: change.address.clone(),
+                    of_the_api: false,
                     live: gone.live,
                     deleted_at: NOW,
                     drift: None,

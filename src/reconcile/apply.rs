@@ -95,9 +95,14 @@ pub async fn apply(
         && digest != proposal.digest
     {
         let found = proposal.project.generation;
+        // Whoever came last, by an apply or past the files.
+        let forced = project_forced_last(&mut tx, proposal.project.id).await?;
         let by = match found == expected {
-            true => project_forced_last(&mut tx, proposal.project.id).await?,
-            false => newest(&mut tx, &proposal.project).await?,
+            true => forced,
+            false => {
+                let applied = newest(&mut tx, &proposal.project).await?;
+                forced.into_iter().chain(applied).max_by_key(|(_, at)| *at)
+            }
         };
         return Err(ApplyError::Stale {
             expected,
@@ -117,7 +122,14 @@ pub async fn apply(
             suspended: false,
         });
     }
-    let of_the_api = |change: &Change| matches!(change.action, Action::Adopt | Action::Release);
+    let of_the_api = |change: &Change| match change.action {
+        Action::Adopt | Action::Release => true,
+        Action::Revive if change.kind == Kind::Check => {
+            let dead = proposal.live.dead_checks.get(&change.address);
+            dead.is_some_and(|dead| dead.of_the_api)
+        }
+        _ => false,
+    };
     if condition.leaves_the_api && proposal.plan.changes.iter().any(of_the_api) {
         return Err(ApplyError::OfTheApi);
     }

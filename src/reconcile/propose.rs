@@ -13,6 +13,7 @@ use crate::model::change::{Action, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::{API_PROJECT, Ancestry, Move, Removal, Revision};
 use crate::model::name::Name;
+use crate::model::ownership::Owner;
 use crate::model::secret::{SecretName, colliding};
 use crate::plan::guard::{self, Allow, Guard, Origin};
 use crate::plan::places::{self, Place};
@@ -205,6 +206,7 @@ async fn live(
             known.or_insert_with(|| Tombstone {
                 id: ended.id,
                 address: address.clone(),
+                of_the_api: false,
                 live: ended.live,
                 deleted_at: drift.at,
                 drift: Some(drift),
@@ -302,6 +304,7 @@ fn tombstone(row: DeadRow) -> Tombstone {
     Tombstone {
         id: row.id,
         address: row.address,
+        of_the_api: row.owner == Owner::Api,
         live: row.live,
         deleted_at: row.deleted_at,
         drift: row.drift,

@@ -28,7 +28,7 @@ use crate::plan::text::{self, Standing};
 use crate::runtime::chain::chain;
 use crate::spec::Digest;
 use crate::store::audit::{AuditEntry, audit_write};
-use crate::store::condition::{Aspect, approval_withdraw, reconciler_take};
+use crate::store::condition::{Aspect, approval_end, approval_withdraw, reconciler_take};
 use crate::store::error::StoreError;
 use crate::store::generation::GenerationKind;
 use crate::store::project::{Project, Suspension, project_list};
@@ -86,7 +86,29 @@ impl Root {
     /// The source cannot be read at all.
     pub(super) async fn unreadable(&mut self, words: &str, ground: &Ground<'_>) -> Settled {
         self.suspected = None;
+        self.withdraw(ground).await;
         self.fail("SourceUnavailable", words, "", ground).await
+    }
+
+    /// An approval ends with what it was for: whatever comes after files that cannot be read is
+    /// looked at anew.
+    async fn withdraw(&self, ground: &Ground<'_>) {
+        let Some(name) = &self.project else { return };
+        let withdrawn = async {
+            let mut conn = ground.store.acquire().await?;
+            approval_end(&mut conn, name).await
+        };
+        match withdrawn.await {
+            Ok(true) => {
+                info!(project = %name, "what was approved is not what the files say any more")
+            }
+            Ok(false) => {}
+            Err(error) => warn!(
+                project = %name,
+                error = &error as &dyn std::error::Error,
+                "an approval could not be withdrawn"
+            ),
+        }
     }
 
     /// One round with what it says now.
@@ -101,6 +123,7 @@ impl Root {
                 let words = report::human(&problems.0, &seen.shown, report::Style::default());
                 self.say(&words);
                 let words = format!("{}\n{problems}", found_in(&seen.shown, &revision.sha));
+                self.withdraw(ground).await;
                 return self
                     .fail_quietly("InvalidFiles", &words, &revision.sha, ground)
                     .await;

@@ -284,6 +284,19 @@ pub async fn project_approve(
     Ok(())
 }
 
+/// Forgets the approval of a project; whether there was one.
+pub async fn approval_end(conn: &mut PgConnection, project: &str) -> Result<bool, StoreError> {
+    let ended = sqlx::query!(
+        "update projects set approved = null, approved_by = ''
+         where name = $1 and approved is not null",
+        project,
+    )
+    .execute(conn)
+    .await
+    .doing("withdraw an approval")?;
+    Ok(ended.rows_affected() > 0)
+}
+
 /// Forgets an approval, if it is still this one.
 pub async fn approval_withdraw(
     conn: &mut PgConnection,

@@ -17,7 +17,7 @@ pub struct NewPlan<'a> {
     pub generation: i64,
     pub live_version: i64,
     pub digest: &'a [u8],
-    /// From page 1 on.
+    /// Page after page.
     pub pages: &'a [Vec<u8>],
     pub at: OffsetDateTime,
 }
@@ -95,7 +95,7 @@ pub async fn plan_create(conn: &mut PgConnection, new: &NewPlan<'_>) -> Result<(
     .doing("keep a plan")?;
     sqlx::query!(
         "insert into plan_pages (token, page, bytes)
-         select $1, n, bytes from unnest($2::bytea[]) with ordinality as p (bytes, n)",
+         select $1, n - 1, bytes from unnest($2::bytea[]) with ordinality as p (bytes, n)",
         new.token,
         new.pages,
     )

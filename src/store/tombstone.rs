@@ -13,6 +13,7 @@ use crate::model::change::{Drift, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::API_PROJECT;
 use crate::model::id::SpecId;
+use crate::model::ownership::Owner;
 use crate::spec::Digest;
 
 /// A deleted object of a project.
@@ -20,6 +21,7 @@ use crate::spec::Digest;
 pub struct DeadRow {
     pub id: Uuid,
     pub address: String,
+    pub owner: Owner,
     pub live: Digest,
     pub deleted_at: OffsetDateTime,
     /// Who deleted it past the files, if somebody did.
@@ -60,7 +62,7 @@ pub async fn tombstone_by_id(
         Kind::Project => return Ok(Vec::new()),
         Kind::Check => sqlx::query_as!(
             Dead,
-            r#"select c.id, c.address, s.digest, c.deleted_at as "deleted_at!",
+            r#"select c.id, c.address, c.owner, s.digest, c.deleted_at as "deleted_at!",
                    f.by_whom as "by?", f.at as "at?", f.reason as "reason?"
                from checks c
                join specs s on s.id = c.live_spec_id
@@ -75,7 +77,8 @@ pub async fn tombstone_by_id(
         .doing("find deleted checks by their ids")?,
         Kind::Webhook => sqlx::query_as!(
             Dead,
-            r#"select r.id, r.address as "address!", s.digest, r.deleted_at as "deleted_at!",
+            r#"select r.id, r.address as "address!", 'declared' as "owner!", s.digest,
+                   r.deleted_at as "deleted_at!",
                    null as "by?", null::timestamptz as "at?", null as "reason?"
                from receivers r join specs s on s.id = r.spec_id
                where r.id = any($1) and r.project_id = any($2) and r.deleted_at > $3
@@ -94,6 +97,7 @@ pub async fn tombstone_by_id(
 struct Dead {
     id: Uuid,
     address: String,
+    owner: String,
     digest: Vec<u8>,
     deleted_at: OffsetDateTime,
     by: Option<String>,
@@ -106,6 +110,7 @@ impl Dead {
         Some(DeadRow {
             id: self.id,
             address: self.address,
+            owner: Owner::from_name(&self.owner)?,
             live: digest(self.digest)?,
             deleted_at: self.deleted_at,
             drift: drift(self.by, self.at, self.reason),
@@ -121,7 +126,7 @@ async fn dead_checks(
 ) -> Result<Vec<DeadRow>, StoreError> {
     let rows = sqlx::query_as!(
         Dead,
-        r#"select distinct on (c.address) c.id, c.address, s.digest,
+        r#"select distinct on (c.address) c.id, c.address, c.owner, s.digest,
                c.deleted_at as "deleted_at!",
                f.by_whom as "by?", f.at as "at?", f.reason as "reason?"
            from checks c
@@ -147,7 +152,8 @@ async fn dead_receivers(
 ) -> Result<Vec<DeadRow>, StoreError> {
     let rows = sqlx::query_as!(
         Dead,
-        r#"select distinct on (r.address) r.id, r.address as "address!", s.digest,
+        r#"select distinct on (r.address) r.id, r.address as "address!",
+               'declared' as "owner!", s.digest,
                r.deleted_at as "deleted_at!", null as "by?", null::timestamptz as "at?",
                null as "reason?"
            from receivers r join specs s on s.id = r.spec_id

@@ -62,7 +62,8 @@ pub(in crate::api) async fn plan(
     drop(wish);
     let mut shown = Shown::of(proposal.map_err(refused)?);
     let (first, more) = pages(std::mem::take(&mut shown.plan.changes));
-    let result = result(name.as_str(), &shown, first, more.len() + 1);
+    let all = [vec![first.encode_to_vec()], more].concat();
+    let result = result(name.as_str(), &shown, first, all.len());
     let new = NewPlan {
         token: &result.token,
         project: name.as_str(),
@@ -71,7 +72,7 @@ pub(in crate::api) async fn plan(
         generation: shown.project.generation,
         live_version: shown.project.live_version,
         digest: &shown.digest.0,
-        pages: &more,
+        pages: &all,
         at: now,
     };
     plan_create(&mut tx, &new).await?;
@@ -173,11 +174,12 @@ pub(in crate::api) async fn page(
     Ok(PlanPageResult::decode(&bytes[..])?)
 }
 
-/// What became of a plan.
+/// The first page of a plan, and what became of it.
 async fn since(conn: &mut Connection, token: &str) -> Result<PlanPageResult, ApiError> {
     let found = plan_find(conn, token).await?;
     let stored = found.ok_or_else(|| unknown(NO_PLAN))?;
-    let mut page = PlanPageResult::default();
+    let first = plan_page(conn, token, 0).await?.unwrap_or_default();
+    let mut page = PlanPageResult::decode(&first[..])?;
     if let Some(result) = stored.result {
         let n = ApplyResult::decode(&result[..])?.generation;
         if let Some(project) = project_list(conn, Some(&stored.project)).await?.pop() {

@@ -38,6 +38,7 @@ pub(in crate::cli) struct Scope {
     #[arg(long)]
     pub(in crate::cli) no_prune: bool,
     /// Only this check (NAME, or NAME["KEY"]) and the webhooks that it needs; deletes nothing
+    /// but what a `removed` block names
     #[arg(long = "target", value_name = "NAME")]
     pub(in crate::cli) targets: Vec<String>,
     /// Take a check that the API made, by its id or name, as what the files declare as NAME

@@ -13,7 +13,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::{Client, ClientError};
 use crate::plan::text::{harmless, moment};
-use crate::proto::lokahi::{Generation, PlanPageRequest};
+use crate::plan::wire;
+use crate::proto::lokahi::{Generation, PlanPageRequest, PlanPageResult};
 use crate::proto::moment::time_of;
 
 /// Applies every project at and below the folder, each by itself: what is wrong with one stops
@@ -63,8 +64,11 @@ async fn apply_saved(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let saved = saved::read(file)?;
-    if let Some(earlier) = applied(client, &saved.token).await? {
-        return applied_before(&saved, &earlier, &what.doing, console);
+    if let Some(stored) = stored(client, &saved.token).await? {
+        if let Some(earlier) = &stored.applied {
+            return applied_before(&saved, earlier, &what.doing, console);
+        }
+        saved.verify(stored.changes.into_iter().map(wire::from_change).collect())?;
     }
     if what.doing.output == TextOutput::Human {
         console.out.write_all(harmless(&saved.text).as_bytes())?;
@@ -87,17 +91,23 @@ async fn apply_saved(
     finish(client, &saved.document, result, &what.doing, console).await
 }
 
-/// What a plan has become, if it was applied. A server that cannot say does not forbid to try.
-async fn applied(client: &Client, token: &str) -> Result<Option<Generation>, Failure> {
-    let asked = PlanPageRequest {
-        token: token.to_owned(),
-        page: 0,
-    };
-    match client.plan_page(&asked).await {
-        Ok(found) => Ok(found.applied),
-        Err(ClientError::Refused(_)) => Ok(None),
-        Err(error) => Err(error.into()),
+/// What the server has of a plan: its changes, and what it has become. What it does not know it
+/// will not apply.
+async fn stored(client: &Client, token: &str) -> Result<Option<PlanPageResult>, Failure> {
+    let mut all: Option<PlanPageResult> = None;
+    for page in 0.. {
+        let token = token.to_owned();
+        match client.plan_page(&PlanPageRequest { token, page }).await {
+            Ok(found) if page > 0 && found.changes.is_empty() => break,
+            Ok(found) => match &mut all {
+                None => all = Some(found),
+                Some(all) => all.changes.extend(found.changes),
+            },
+            Err(ClientError::Refused(_)) => break,
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(all)
 }
 
 /// Says that there is nothing left to do.

@@ -21,6 +21,7 @@ pub(super) fn document(planned: &Planned, kind: &str) -> Value {
         "format_version": 1,
         "kind": kind,
         "project": planned.project,
+        "root": planned.root,
         "generation": planned.generation,
         "plan_token": planned.token,
         "plan_digest": hex(&planned.digest),
@@ -53,7 +54,7 @@ fn probed((address, seen): &(String, Evidence)) -> Value {
     })
 }
 
-fn change(change: &Change) -> Value {
+pub(super) fn change(change: &Change) -> Value {
     let fields = change.fields.iter().map(|field| {
         json!({
             "path": field.path, "before": field.before, "after": field.after,

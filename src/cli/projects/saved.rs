@@ -5,11 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::document::document;
+use super::document::{change, document};
 use super::planned::Planned;
 use crate::cli::exit::{Exit, Failure};
 use crate::files::private;
+use crate::model::change::Change;
 use crate::model::name::Name;
+use crate::plan::Plan;
+use crate::plan::text::{self, Standing};
 
 /// What is needed to apply it.
 #[derive(Debug)]
@@ -21,6 +24,44 @@ pub(super) struct Saved {
     /// Of an apply.
     pub(super) document: Value,
     pub(super) is_empty: bool,
+    /// Before the files' paths.
+    root: String,
+}
+
+impl Saved {
+    /// Whether the file shows what its token does: it goes through the hands of CI.
+    pub(super) fn verify(&self, changes: Vec<Change>) -> Result<(), Failure> {
+        let plan = Plan {
+            changes,
+            ..Plan::default()
+        };
+        let standing = Standing {
+            root: &self.root,
+            revision: "",
+            generation: 0,
+            guards: &[],
+            wanted: None,
+        };
+        let text = text::human(&plan, &standing);
+        let (lines, summary) = text.trim_end().rsplit_once('\n').unwrap_or(("", &text));
+        let summary = summary.split("   ").next().unwrap_or_default();
+        let mut shown = self.text.lines();
+        let mut lines = lines.lines().filter(|line| !line.is_empty());
+        // Of nothing nothing need be shown.
+        let told = plan.is_empty()
+            || lines.all(|line| shown.any(|it| it == line))
+                && shown.any(|line| line.starts_with(summary));
+        let changes: Vec<Value> = plan.changes.iter().map(change).collect();
+        if told && self.document.get("changes").and_then(Value::as_array) == Some(&changes) {
+            return Ok(());
+        }
+        let message =
+            "the file does not show what its plan does: it was changed since it was saved";
+        Err(Failure::new(Exit::Refused, message).hint(format!(
+            "nothing was changed; plan {} again, and keep others from writing to the file",
+            self.project
+        )))
+    }
 }
 
 /// Writes it, readable by its owner only: whoever may apply could use it.
@@ -50,6 +91,7 @@ pub(super) fn read(file: &Path) -> Result<Saved, Failure> {
     let project = word("project").ok_or_else(bad)?;
     project.parse::<Name>().map_err(|_| bad())?;
     let text = word("text").ok_or_else(bad)?;
+    let root = word("root").unwrap_or_default();
     // Whatever comes of it comes of applying it.
     if let Some(kind) = document.get_mut("kind") {
         *kind = "apply".into();
@@ -59,6 +101,7 @@ pub(super) fn read(file: &Path) -> Result<Saved, Failure> {
         project,
         text,
         is_empty,
+        root,
         document,
     })
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lokahi::api::method_rows;
 use lokahi::model::check::CheckSpec;
 use lokahi::model::desired::{Declared, Move, Removal};
-use lokahi::proto::lokahi::PlanResult;
+use lokahi::proto::lokahi::{PlanRequest, PlanResult};
 use serde_json::json;
 
 use crate::support::declaring::Declaring;
@@ -275,7 +275,7 @@ async fn the_audit_is_read_in_pages_and_never_changed() {
 async fn what_the_api_has_changes_hands_by_whoever_may_apply_both() {
     let server = Server::guarded().await;
     let made = json!({"url": "http://a.example.com/", "name": "front"}).to_string();
-    server.good("Checks/Create", &made).await;
+    let made = server.good("Checks/Create", &made).await;
     let site = CheckSpec::new("http://a.example.com/".parse().unwrap());
     let mut shop = Declaring::new("shop").check("web", site.clone());
     let import = |id: &str| Move::Import {
@@ -318,6 +318,18 @@ async fn what_the_api_has_changes_hands_by_whoever_may_apply_both() {
         .check("dns", site);
     let plan = more.plan(&client).await.unwrap();
     assert_eq!(by(&own, &plan).await.status, 200);
+    // Nor does it come back out of what the API has buried.
+    let delete = json!({"id": made["id"]}).to_string();
+    server.good("Checks/Delete", &delete).await;
+    let back = PlanRequest {
+        project: "shop".to_owned(),
+        rollback_to: 1,
+        ..PlanRequest::default()
+    };
+    let back = client.plan(&back).await.unwrap();
+    assert_eq!(back.summary.unwrap().revive, 1);
+    assert_eq!(by(&own, &back).await.status, 403);
+    assert_eq!(by(&both, &back).await.status, 200);
 }
 
 #[tokio::test]

@@ -243,3 +243,26 @@ async fn one_mistake_in_one_file() {
     assert!(refused.out.contains("shop.hcl:1"), "{}", refused.out);
     assert_eq!(shop.generation().await, 1, "no part of a root is applied");
 }
+
+#[tokio::test]
+async fn defaults_that_look_elsewhere_or_ask_something_else_of_everything() {
+    let shop = Shop::with(&checks(0..30, "")).await;
+    for text in [
+        "proxy = \"http://proxy.example.com:3128\"",
+        "headers = { host = \"evil.example.com\" }",
+        "locations = [\"mars\"]",
+        "method = \"OPTIONS\"",
+        "follow_redirects = false",
+        "tls {\n    verify = false\n  }",
+    ] {
+        shop.folder.write(&(defaults(text) + &checks(0..30, "")));
+        assert_eq!(guards(&shop).await, ["changes"], "{text}");
+    }
+    let elsewhere = checks(0..30, "").replace(".example.com/", ".example.com:8443/");
+    shop.folder.write(&elsewhere);
+    assert_eq!(guards(&shop).await, ["changes"]);
+    // Another header is no other question.
+    let header = defaults("headers = { x-team = \"web\" }");
+    shop.folder.write(&(header + &checks(0..30, "")));
+    shop.apply().await;
+}

@@ -213,6 +213,7 @@ async fn a_bot_reads_a_document() {
       "kind": "plan",
       "plan_digest": "-",
       "plan_token": "-",
+      "probed": [],
       "project": "shop",
       "revision": {
         "ci_url": "",
@@ -222,6 +223,7 @@ async fn a_bot_reads_a_document() {
         "remote": "https://git.example.com/ops.git",
         "sha": "SHA"
       },
+      "root": "FOLDER",
       "routing": [
         {
           "gains": {
@@ -321,6 +323,36 @@ async fn what_was_saved_is_what_is_applied() {
 }
 
 #[tokio::test]
+async fn a_saved_plan_that_shows_something_else_is_refused() {
+    let shop = Shop::with(&(check("web", "") + &check("dns", ""))).await;
+    shop.folder.write(&check("web", "every = \"5s\""));
+    let file = shop.folder.file("shop.plan");
+    shop.good(&["plan", shop.folder.path(), "--save", &file])
+        .await;
+    let saved: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let apply = ["apply", "--auto-approve", "--plan", &file];
+    let mut nothing = saved.clone();
+    nothing["changes"] = serde_json::json!([]);
+    let mut less = saved.clone();
+    let text = saved["text"].as_str().unwrap();
+    let kept = text.lines().filter(|line| !line.contains("dns"));
+    less["text"] = kept.collect::<Vec<_>>().join("\n").into();
+    for forged in [nothing, less] {
+        std::fs::write(&file, forged.to_string()).unwrap();
+        let refused = shop.ctl(&apply).await;
+        assert_eq!(refused.code, 1, "{}", refused.out);
+        assert!(
+            refused.words.contains("does not show what its plan does"),
+            "{}",
+            refused.words
+        );
+    }
+    assert_eq!(shop.generation().await, 1);
+    std::fs::write(&file, saved.to_string()).unwrap();
+    shop.good(&apply).await;
+}
+
+#[tokio::test]
 async fn a_saved_plan_that_is_not_so_any_more_is_stale() {
     let shop = Shop::with(&check("web", "")).await;
     shop.folder.write(&check("web", "every = \"5s\""));
@@ -350,11 +382,13 @@ async fn a_saved_plan_of_others_tells_the_terminal_nothing() {
     shop.plan(&["--save", &file]).await;
     let saved = std::fs::read_to_string(&file).unwrap();
     let mut document: Value = serde_json::from_str(&saved).unwrap();
-    document["text"] = json!("No changes.\u{1b}[8m\r\n\u{9b}2K  kept\n");
+    let text = document["text"].as_str().unwrap().to_owned();
+    document["text"] = json!("No changes.\u{1b}[8m\r\n\u{9b}2K  kept\n".to_owned() + &text);
     std::fs::write(&file, document.to_string()).unwrap();
     let asked = shop.ctl(&["apply", "--plan", &file]).await;
     assert_eq!(asked.code, 7, "{}", asked.words);
-    assert_eq!(asked.out, "No changes.\u{fffd}[8m\n\u{fffd}2K  kept\n");
+    let first = "No changes.\u{fffd}[8m\n\u{fffd}2K  kept\n";
+    assert!(asked.out.starts_with(first), "{:?}", asked.out);
     document["project"] = json!("shop\u{1b}[8m");
     std::fs::write(&file, document.to_string()).unwrap();
     let asked = shop.ctl(&["apply", "--plan", &file]).await;

@@ -149,6 +149,32 @@ async fn what_was_approved_is_not_what_came_after() {
 }
 
 #[tokio::test]
+async fn an_approval_ends_with_files_that_cannot_be_read() {
+    let story = Story::start(&[("web.hcl", &told(""))], &[]).await;
+    let bad = told("  enabled = false\n");
+    story.folder.write("web.hcl", &bad);
+    story.until_condition("Held", true, "silence").await;
+    let digest = story.condition("Held").await.digest;
+    story.folder.write("broken.hcl", "check {");
+    story.until_condition("Ready", false, "InvalidFiles").await;
+    let late = "update projects set approved = decode($1, 'hex'), approved_by = 'ada'
+                where name = 'shop'";
+    sqlx::query(late)
+        .bind(&digest)
+        .execute(&mut story.fleet.database().await)
+        .await
+        .unwrap();
+    assert_eq!(story.ctl(&["reconcile", "shop"]).await.code, 0);
+    until("the approval is over", async || {
+        story.status().await.approved_by.is_empty()
+    })
+    .await;
+    story.folder.remove("broken.hcl");
+    story.until_condition("Held", true, "silence").await;
+    assert_eq!(story.status().await.disabled, 0);
+}
+
+#[tokio::test]
 async fn an_approval_ends_when_the_files_are_mended() {
     let story = Story::start(&[("web.hcl", &told(""))], &[]).await;
     let bad = told("  enabled = false\n");
