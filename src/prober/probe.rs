@@ -35,6 +35,7 @@ use crate::model::check::CheckSpec;
 use crate::model::dial::HttpVersion;
 use crate::model::id::CheckId;
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+use crate::model::quoted::harmless;
 use crate::model::secret::SecretUse;
 
 /// What all probes of a process share.
@@ -226,8 +227,9 @@ pub async fn begin(
         }
         Ok(Verdict::Well(words)) => words,
     };
-    // Covered before it is cut: half of a secret is not found.
-    observation.detail = cut(ready.veil.cover(detail), MAX_DETAIL);
+    // Covered before it is cut, or changed in any way: half of a secret is not found.
+    let detail = harmless(&ready.veil.cover(detail));
+    observation.detail = cut(detail, MAX_DETAIL);
     (observation, trace.closing)
 }
 
