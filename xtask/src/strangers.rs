@@ -15,7 +15,7 @@ use crate::workspace::{self, Scratch};
 
 /// A program of others.
 #[derive(Debug, Clone, Copy)]
-struct Stranger {
+pub(crate) struct Stranger {
     program: &'static str,
     /// Debian's package of it, without the daemon where there is the choice.
     package: &'static str,
@@ -65,15 +65,22 @@ const OF_LINUX: &[Stranger] = &[
     },
 ];
 
+/// Whom lokahi is compared with.
+pub(crate) const BLACKBOX: Stranger = Stranger {
+    program: "prometheus-blackbox-exporter",
+    package: "prometheus-blackbox-exporter",
+    says: ("--version", &["blackbox_exporter"]),
+};
+
 /// Where programs of administrators are, which an ordinary user's `PATH` may lack.
 const USUAL: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/opt/homebrew/bin"];
 
-/// Fetches what is missing.
-pub(crate) fn ensure() -> Result<()> {
+/// Fetches what is missing, and of others than those of the tests these.
+pub(crate) fn ensure(others: &'static [Stranger]) -> Result<()> {
     let cache = workspace::cache_dir()?;
     let of_linux = OF_LINUX.iter().filter(|_| cfg!(target_os = "linux"));
     let mut missing = Vec::new();
-    for stranger in ALL.iter().chain(of_linux) {
+    for stranger in ALL.iter().chain(of_linux).chain(others) {
         if !stranger.is_here(&cache)? {
             missing.push(stranger);
         }
