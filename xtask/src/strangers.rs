@@ -111,7 +111,38 @@ pub(crate) fn ensure(others: &'static [Stranger]) -> Result<()> {
     })
 }
 
+/// Where a program is that was made sure of.
+pub(crate) fn find(program: &str) -> Result<PathBuf> {
+    let mut all = ALL.iter().chain(OF_LINUX);
+    let stranger = all.find(|stranger| stranger.program == program);
+    let stranger = stranger.with_context(|| format!("{program} is not known here"))?;
+    let kept = stranger.place(&workspace::cache_dir()?).join(program);
+    let found = if kept.exists() {
+        Some(kept)
+    } else {
+        stranger.installed()
+    };
+    found.with_context(|| format!("{program} is not on this machine"))
+}
+
 impl Stranger {
+    /// Where an installed one is: the tests take the first that they find.
+    fn installed(&self) -> Option<PathBuf> {
+        let folders: Vec<PathBuf> = match env::var_os("PEERS_PATH") {
+            Some(list) => env::split_paths(&list).collect(),
+            None => {
+                let path = env::var_os("PATH").unwrap_or_default();
+                let usual = USUAL.iter().map(PathBuf::from);
+                env::split_paths(&path).chain(usual).collect()
+            }
+        };
+        folders
+            .into_iter()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .map(|folder| folder.join(self.program))
+            .find(|program| program.is_file())
+    }
+
     /// Whether the tests will find it, and it is what they need. The cache comes first: what is
     /// there is there because the machine's own does not do.
     fn is_here(&self, cache: &Path) -> Result<bool> {
@@ -123,20 +154,7 @@ impl Stranger {
             fs::remove_dir_all(&kept)
                 .with_context(|| format!("cannot remove {}", kept.display()))?;
         }
-        let folders: Vec<PathBuf> = match env::var_os("PEERS_PATH") {
-            Some(list) => env::split_paths(&list).collect(),
-            None => {
-                let path = env::var_os("PATH").unwrap_or_default();
-                let usual = USUAL.iter().map(PathBuf::from);
-                env::split_paths(&path).chain(usual).collect()
-            }
-        };
-        // Tests take the first that they find.
-        let found = folders
-            .into_iter()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .map(|folder| folder.join(self.program))
-            .find(|program| program.is_file());
+        let found = self.installed();
         Ok(found.is_some_and(|program| self.is_fit(&program)))
     }
 
