@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::probe::{Probe, ProbeBatch, Report, Reports};
+use crate::model::quoted::harmless;
 use crate::model::secret::{SecretUse, Unbound};
 use crate::proto::internal;
 
@@ -125,8 +126,9 @@ fn report_from_wire(wire: internal::ProbeResult) -> Option<Report> {
             degraded: wire.degraded,
             class: number(wire.error_class).and_then(ErrorClass::from_number),
             status: u16::try_from(wire.status_code).unwrap_or(0),
-            detail: wire.detail.chars().take(300).collect(),
-            address: wire.address.chars().take(64).collect(),
+            // A worker of another version may say more than one line.
+            detail: harmless(&wire.detail).chars().take(300).collect(),
+            address: harmless(&wire.address).chars().take(64).collect(),
             phases: Phases {
                 dns: long(wire.dns_microseconds),
                 connect: long(wire.connect_microseconds),
@@ -206,5 +208,9 @@ mod tests {
             }],
         };
         assert_eq!(reports_from_wire(reports_to_wire(&reports)), reports);
+        let mut strange = reports.clone();
+        strange.reports[0].observation.detail = "n\0o\n".into();
+        let arrived = reports_from_wire(reports_to_wire(&strange));
+        assert_eq!(arrived.reports[0].observation.detail, "n\u{fffd}o ");
     }
 }

@@ -43,6 +43,16 @@ pub fn escaped(text: &str, hidden: fn(char) -> bool, f: &mut fmt::Formatter<'_>)
     Ok(())
 }
 
+/// What others said, in one line that tells a terminal nothing else.
+pub fn harmless(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\t' | '\n' | '\r' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}
+
 /// Whether a character shows nothing by itself: it controls, turns the direction of text, joins,
 /// or is blank without being a space. Unicode's categories Cc, Zl and Zp, and what its
 /// `DerivedCoreProperties.txt` has as `Default_Ignorable_Code_Point`, but for the variation
@@ -60,6 +70,14 @@ pub fn is_unseen(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_controls_is_not_said() {
+        assert_eq!(
+            harmless("a\r\nb\tc\0\u{1b}[2J\u{85}ü"),
+            "a  b c\u{fffd}\u{fffd}[2J\u{fffd}ü"
+        );
+    }
 
     #[test]
     fn what_nobody_sees_is_an_escape() {

@@ -35,6 +35,7 @@ use crate::model::check::CheckSpec;
 use crate::model::dial::HttpVersion;
 use crate::model::id::CheckId;
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+use crate::model::quoted::harmless;
 use crate::model::secret::SecretUse;
 
 /// What all probes of a process share.
@@ -99,6 +100,8 @@ impl Trace {
     /// byte, ended.
     pub(super) fn exchanged(&mut self, [begun, wrote, first_byte, ended]: [Instant; 4]) {
         let phases = &mut self.phases;
+        // A site may speak before it has heard everything: no moment counts twice.
+        let wrote = wrote.min(first_byte);
         phases.write += wrote.saturating_duration_since(begun);
         phases.first_byte += first_byte.saturating_duration_since(wrote);
         phases.transfer += ended.saturating_duration_since(first_byte);
@@ -226,8 +229,9 @@ pub async fn begin(
         }
         Ok(Verdict::Well(words)) => words,
     };
-    // Covered before it is cut: half of a secret is not found.
-    observation.detail = cut(ready.veil.cover(detail), MAX_DETAIL);
+    // Covered before it is cut, or changed in any way: half of a secret is not found.
+    let detail = harmless(&ready.veil.cover(detail));
+    observation.detail = cut(detail, MAX_DETAIL);
     (observation, trace.closing)
 }
 
@@ -383,5 +387,29 @@ impl Way<'_> {
             return Err(Failure::new(ErrorClass::Protocol, detail));
         }
         Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn of_a_site_that_speaks_first_no_moment_counts_twice() {
+        let begun = clock::monotonic();
+        let after = |ms| begun + Duration::from_millis(ms);
+        for wrote in [2, 5, 9] {
+            let mut trace = Trace::default();
+            trace.exchanged([begun, after(wrote), after(3), after(9)]);
+            let Phases {
+                write,
+                first_byte,
+                transfer,
+                ..
+            } = trace.phases;
+            assert_eq!(write + first_byte + transfer, Duration::from_millis(9));
+        }
     }
 }

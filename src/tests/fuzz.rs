@@ -1,26 +1,31 @@
-//! Fuzzing of the language, on stable Rust: files that are generated, or spliced from all that
-//! there are, must come back in time, without a panic, and keep the laws of their target. As a
-//! test each target replays its corpus and tries a few hundred files; for longer:
-//! `FUZZ_SECONDS=600 cargo test --test lokahi fuzz::parse -- --nocapture`. What fails is
-//! minimised and kept below `src/tests/fuzz/corpus`.
+//! Fuzzing of the language and of what sites answer, on stable Rust: files and scripts that are
+//! generated, or spliced from all that there are, must come back in time, without a panic, and
+//! keep the laws of their target. As a test each target replays its corpus and tries a few
+//! hundred; for longer: `FUZZ_SECONDS=600 cargo test --test lokahi fuzz::parse -- --nocapture`.
+//! What fails is minimised and kept below `src/tests/fuzz/corpus`.
 
 mod chance;
 mod generate;
 mod mutate;
+#[cfg(target_os = "linux")]
+mod probe;
 mod run;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::path::Path;
 
 use lokahi::manifest::compile::{Compiled, Keep, compile};
 use lokahi::manifest::diagnostic::{Diagnostic, Diagnostics};
+use lokahi::manifest::eval::functions::FUNCTIONS;
+use lokahi::manifest::examples::{Bad, EXAMPLES};
 use lokahi::manifest::format::{Refused, format};
 use lokahi::manifest::inputs::Inputs;
 use lokahi::manifest::written::{check_text, webhook_text};
 use lokahi::manifest::{parse as notation, report};
 use lokahi::model::desired::Desired;
 
-use run::{Target, run};
+use run::{Target, read, run};
 
 const ROOT: &str = "lokahi {\n  project = \"shop\"\n}\n";
 
@@ -33,6 +38,9 @@ type Said = (Option<Desired>, Vec<Diagnostic>);
 fn parse() {
     run(&Target {
         name: "parse",
+        ending: "hcl",
+        seeds,
+        mutate: mutate::mutated,
         seed: |chance, seeds| match chance.below(4) {
             0 => generate::file(chance),
             _ => chance.pick(seeds).clone(),
@@ -66,6 +74,9 @@ fn parse() {
 fn evaluate() {
     run(&Target {
         name: "evaluate",
+        ending: "hcl",
+        seeds,
+        mutate: mutate::mutated,
         seed: |chance, seeds| match chance.below(2) {
             0 => generate::file(chance),
             _ => chance.pick(seeds).clone(),
@@ -95,6 +106,9 @@ fn evaluate() {
 fn fmt() {
     run(&Target {
         name: "fmt",
+        ending: "hcl",
+        seeds,
+        mutate: mutate::mutated,
         seed: |chance, seeds| match chance.below(3) {
             0 => generate::file(chance),
             _ => chance.pick(seeds).clone(),
@@ -127,6 +141,31 @@ fn fmt() {
             Err(Refused::Unproven { line, what }) => panic!("line {line}: {what}"),
         },
     });
+}
+
+/// Every check file of the repository, every example of the tables and the documents.
+fn seeds() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seeds = Vec::new();
+    for folder in ["checks.d", "examples", "src/tests/fuzz/corpus"] {
+        seeds.extend(read(&root.join(folder), "hcl"));
+    }
+    for document in read(&root.join("docs"), "md") {
+        let blocks = document.split("```hcl\n").skip(1);
+        seeds.extend(blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned())));
+    }
+    for example in EXAMPLES {
+        seeds.push(example.good.to_owned());
+        if let Bad::Text(text) = example.bad {
+            seeds.push(text.to_owned());
+        }
+    }
+    let calls = FUNCTIONS
+        .iter()
+        .map(|function| format!("locals {{\n  x = {}\n}}\n", function.example));
+    seeds.extend(calls);
+    seeds.retain(|text| text.len() < 16 * 1024);
+    seeds
 }
 
 fn compiled(files: &[(&str, &str)]) -> Result<Compiled, Diagnostics> {

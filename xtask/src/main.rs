@@ -9,6 +9,7 @@
 mod bench;
 mod build;
 mod codegen;
+mod compare;
 mod fetch;
 mod http;
 mod peers;
@@ -44,6 +45,8 @@ enum Chore {
     Test(test::Arguments),
     /// Measure what lokahi costs, as release programs beside servers and a target of their own
     Bench(bench::Arguments),
+    /// Ask lokahi and blackbox_exporter about the same sites, and write docs/comparison.md
+    Compare,
     /// Make sure that Postgres and nats-server can be found, fetching them if need be
     Peers,
     /// Check the rules of the source tree: layers, doors, sizes
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Chore::Up(arguments) => up::run(&arguments),
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::Compare => compare::run(),
         Chore::Peers => peers::run(),
         Chore::Tidy => tidy::run(),
         Chore::Codegen(arguments) => codegen::run(&arguments),

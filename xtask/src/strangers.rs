@@ -15,7 +15,7 @@ use crate::workspace::{self, Scratch};
 
 /// A program of others.
 #[derive(Debug, Clone, Copy)]
-struct Stranger {
+pub(crate) struct Stranger {
     program: &'static str,
     /// Debian's package of it, without the daemon where there is the choice.
     package: &'static str,
@@ -65,15 +65,22 @@ const OF_LINUX: &[Stranger] = &[
     },
 ];
 
+/// Whom lokahi is compared with.
+pub(crate) const BLACKBOX: Stranger = Stranger {
+    program: "prometheus-blackbox-exporter",
+    package: "prometheus-blackbox-exporter",
+    says: ("--version", &["blackbox_exporter"]),
+};
+
 /// Where programs of administrators are, which an ordinary user's `PATH` may lack.
 const USUAL: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/opt/homebrew/bin"];
 
-/// Fetches what is missing.
-pub(crate) fn ensure() -> Result<()> {
+/// Fetches what is missing, and of others than those of the tests these.
+pub(crate) fn ensure(others: &'static [Stranger]) -> Result<()> {
     let cache = workspace::cache_dir()?;
     let of_linux = OF_LINUX.iter().filter(|_| cfg!(target_os = "linux"));
     let mut missing = Vec::new();
-    for stranger in ALL.iter().chain(of_linux) {
+    for stranger in ALL.iter().chain(of_linux).chain(others) {
         if !stranger.is_here(&cache)? {
             missing.push(stranger);
         }
@@ -104,7 +111,38 @@ pub(crate) fn ensure() -> Result<()> {
     })
 }
 
+/// Where a program is that was made sure of.
+pub(crate) fn find(program: &str) -> Result<PathBuf> {
+    let mut all = ALL.iter().chain(OF_LINUX);
+    let stranger = all.find(|stranger| stranger.program == program);
+    let stranger = stranger.with_context(|| format!("{program} is not known here"))?;
+    let kept = stranger.place(&workspace::cache_dir()?).join(program);
+    let found = if kept.exists() {
+        Some(kept)
+    } else {
+        stranger.installed()
+    };
+    found.with_context(|| format!("{program} is not on this machine"))
+}
+
 impl Stranger {
+    /// Where an installed one is: the tests take the first that they find.
+    fn installed(&self) -> Option<PathBuf> {
+        let folders: Vec<PathBuf> = match env::var_os("PEERS_PATH") {
+            Some(list) => env::split_paths(&list).collect(),
+            None => {
+                let path = env::var_os("PATH").unwrap_or_default();
+                let usual = USUAL.iter().map(PathBuf::from);
+                env::split_paths(&path).chain(usual).collect()
+            }
+        };
+        folders
+            .into_iter()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .map(|folder| folder.join(self.program))
+            .find(|program| program.is_file())
+    }
+
     /// Whether the tests will find it, and it is what they need. The cache comes first: what is
     /// there is there because the machine's own does not do.
     fn is_here(&self, cache: &Path) -> Result<bool> {
@@ -116,20 +154,7 @@ impl Stranger {
             fs::remove_dir_all(&kept)
                 .with_context(|| format!("cannot remove {}", kept.display()))?;
         }
-        let folders: Vec<PathBuf> = match env::var_os("PEERS_PATH") {
-            Some(list) => env::split_paths(&list).collect(),
-            None => {
-                let path = env::var_os("PATH").unwrap_or_default();
-                let usual = USUAL.iter().map(PathBuf::from);
-                env::split_paths(&path).chain(usual).collect()
-            }
-        };
-        // Tests take the first that they find.
-        let found = folders
-            .into_iter()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .map(|folder| folder.join(self.program))
-            .find(|program| program.is_file());
+        let found = self.installed();
         Ok(found.is_some_and(|program| self.is_fit(&program)))
     }
 

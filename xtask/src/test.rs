@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     peers::ensure()?;
-    strangers::ensure()?;
+    strangers::ensure(&[])?;
     let seed = std::env::var("PROPTEST_RNG_SEED").unwrap_or_else(|_| SEED.to_owned());
     let mut command = workspace::cargo();
     command

@@ -10,11 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use lokahi::clock;
-use lokahi::manifest::eval::functions::FUNCTIONS;
-use lokahi::manifest::examples::{Bad, EXAMPLES};
 
 use super::chance::Chance;
-use super::mutate::{LARGEST, mutated};
+use super::mutate::LARGEST;
 
 /// How many texts are tried without `FUZZ_SECONDS`.
 const FEW: usize = 300;
@@ -23,10 +21,17 @@ const SLOW: Duration = Duration::from_secs(10);
 /// When nobody waits any more.
 const STUCK: Duration = Duration::from_secs(60);
 
+#[derive(Clone, Copy)]
 pub(super) struct Target {
     pub(super) name: &'static str,
+    /// How the names of the corpus's files end.
+    pub(super) ending: &'static str,
+    /// What is there before anything is tried.
+    pub(super) seeds: fn() -> Vec<String>,
     /// A text to begin with.
     pub(super) seed: fn(&mut Chance, &[String]) -> String,
+    /// A change of a text, with parts of others.
+    pub(super) mutate: fn(&mut Chance, &str, &[String]) -> String,
     /// Panics if a law is broken; else what kind of answers there were.
     pub(super) try_out: fn(&str) -> Vec<u64>,
 }
@@ -49,12 +54,13 @@ pub(super) fn run(target: &Target) {
             .and_then(|text| text.parse::<u64>().ok())
     };
     let seconds = asked("FUZZ_SECONDS");
+    let corpus = Corpus {
+        folder,
+        ending: target.ending,
+    };
     let work = Work {
-        name: target.name,
-        seed: target.seed,
-        try_out: target.try_out,
-        kept: read(&folder, "hcl"),
-        folder: folder.clone(),
+        target: *target,
+        corpus: corpus.clone(),
         until: seconds.map(|seconds| clock::monotonic() + Duration::from_secs(seconds)),
         chance: Chance::new(asked("FUZZ_SEED").unwrap_or(1)),
         current: Current::default(),
@@ -80,7 +86,7 @@ pub(super) fn run(target: &Target) {
                 if let Some((since, text)) = now
                     && since.elapsed() > STUCK
                 {
-                    let path = keep(&folder, &text);
+                    let path = corpus.keep(&text);
                     panic!("{}: no answer to {}", target.name, path.display());
                 }
             }
@@ -89,11 +95,8 @@ pub(super) fn run(target: &Target) {
 }
 
 struct Work {
-    name: &'static str,
-    seed: fn(&mut Chance, &[String]) -> String,
-    try_out: fn(&str) -> Vec<u64>,
-    kept: Vec<String>,
-    folder: PathBuf,
+    target: Target,
+    corpus: Corpus,
     until: Option<Instant>,
     chance: Chance,
     current: Current,
@@ -105,14 +108,14 @@ impl Work {
         let since = clock::monotonic();
         let mut known: BTreeSet<u64> = BTreeSet::new();
         let mut slowest = (Duration::ZERO, String::new());
-        for text in std::mem::take(&mut self.kept) {
+        for text in read(&self.corpus.folder, self.corpus.ending) {
             let (shape, took) = self.checked(&text)?;
             known.extend(shape);
             if took > slowest.0 {
                 slowest = (took, text.clone());
             }
         }
-        let mut seeds = seeds();
+        let mut seeds = (self.target.seeds)();
         let (mut tried, mut new) = (0_usize, 0);
         loop {
             let over = match self.until {
@@ -122,10 +125,10 @@ impl Work {
             if over {
                 break;
             }
-            let start = (self.seed)(&mut self.chance, &seeds);
+            let start = (self.target.seed)(&mut self.chance, &seeds);
             let text = match self.chance.below(6) {
                 0 => start,
-                _ => mutated(&mut self.chance, &start, &seeds),
+                _ => (self.target.mutate)(&mut self.chance, &start, &seeds),
             };
             if text.len() > LARGEST {
                 continue;
@@ -145,7 +148,7 @@ impl Work {
         let shown: String = slowest.1.chars().take(400).collect();
         Ok(format!(
             "the slowest begins with:\n{shown}\n\nfuzz {}: {tried} executions in {} s, {new} new entries, {} kinds of answers, slowest {} ms ({} bytes)",
-            self.name,
+            self.target.name,
             since.elapsed().as_secs(),
             known.len(),
             slowest.0.as_millis(),
@@ -157,23 +160,23 @@ impl Work {
     fn checked(&self, text: &str) -> Result<(Vec<u64>, Duration), String> {
         let since = clock::monotonic();
         self.now(Some((since, text.to_owned())));
-        let tried = catch_unwind(AssertUnwindSafe(|| (self.try_out)(text)));
+        let tried = catch_unwind(AssertUnwindSafe(|| (self.target.try_out)(text)));
         let took = since.elapsed();
         self.now(None);
         match tried {
             Ok(_) if took > SLOW => {
-                let path = keep(&self.folder, text);
+                let path = self.corpus.keep(text);
                 Err(format!(
                     "{}: {} s for {}",
-                    self.name,
+                    self.target.name,
                     took.as_secs(),
                     path.display()
                 ))
             }
             Ok(shape) => Ok((shape, took)),
             Err(_) => {
-                let path = keep(&self.folder, &self.smallest(text));
-                Err(format!("{}: see {}", self.name, path.display()))
+                let path = self.corpus.keep(&self.smallest(text));
+                Err(format!("{}: see {}", self.target.name, path.display()))
             }
         }
     }
@@ -192,7 +195,7 @@ impl Work {
             while at < best.len() && clock::monotonic() < until {
                 let end = (at + size).min(best.len());
                 let without: String = best[..at].iter().chain(&best[end..]).collect();
-                match catch_unwind(AssertUnwindSafe(|| (self.try_out)(&without))) {
+                match catch_unwind(AssertUnwindSafe(|| (self.target.try_out)(&without))) {
                     Ok(_) => at += size,
                     Err(_) => best = without.chars().collect(),
                 }
@@ -203,15 +206,25 @@ impl Work {
     }
 }
 
-/// Writes a finding to the corpus.
-fn keep(folder: &Path, text: &str) -> PathBuf {
-    let path = folder.join(format!("{:016x}.hcl", super::hash(&text)));
-    fs::write(&path, text).unwrap();
-    path
+/// Where findings are kept.
+#[derive(Clone)]
+struct Corpus {
+    folder: PathBuf,
+    ending: &'static str,
+}
+
+impl Corpus {
+    /// Writes a finding down.
+    fn keep(&self, text: &str) -> PathBuf {
+        let name = format!("{:016x}.{}", super::hash(&text), self.ending);
+        let path = self.folder.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
 }
 
 /// The texts of a folder's files, and of those below it.
-fn read(folder: &Path, ending: &str) -> Vec<String> {
+pub(super) fn read(folder: &Path, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
@@ -226,29 +239,4 @@ fn read(folder: &Path, ending: &str) -> Vec<String> {
         }
     }
     found
-}
-
-/// Every check file of the repository, every example of the tables and the documents.
-fn seeds() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut seeds = Vec::new();
-    for folder in ["checks.d", "examples", "src/tests/fuzz/corpus"] {
-        seeds.extend(read(&root.join(folder), "hcl"));
-    }
-    for document in read(&root.join("docs"), "md") {
-        let blocks = document.split("```hcl\n").skip(1);
-        seeds.extend(blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned())));
-    }
-    for example in EXAMPLES {
-        seeds.push(example.good.to_owned());
-        if let Bad::Text(text) = example.bad {
-            seeds.push(text.to_owned());
-        }
-    }
-    let calls = FUNCTIONS
-        .iter()
-        .map(|function| format!("locals {{\n  x = {}\n}}\n", function.example));
-    seeds.extend(calls);
-    seeds.retain(|text| text.len() < 16 * 1024);
-    seeds
 }

@@ -109,3 +109,18 @@ async fn of_a_long_body_the_first_mebibyte_is_looked_at() {
     );
     assert_eq!(verdict(&observe(&context(), &spec("^x")).await), "up");
 }
+
+#[tokio::test]
+async fn what_a_site_said_is_told_in_one_line_that_controls_nothing() {
+    let site = Site::saying("HTTP/1.1 200 OK\r\n\r\na\r\nb\0\x1b[2Jc").await;
+    let spec = CheckSpec {
+        asserts: vec![Assert {
+            condition: Some("false".into()),
+            error_message: Some("\"it said ${response.body}\"".into()),
+            ..Assert::success()
+        }],
+        ..check(&site.url())
+    };
+    let observation = observe(&context(), &spec).await;
+    assert_eq!(observation.detail, "it said a  b\u{fffd}\u{fffd}[2Jc");
+}

@@ -4,13 +4,19 @@
 //! `SCENARIO.json` into `bench/` of cargo's target folder. It never fails on time: the bar
 //! stands beside the figure.
 
+mod alerts;
+mod faults;
 mod figures;
 mod files;
 mod fleet;
 mod flip;
+mod lateness;
 mod load;
+mod network;
 mod page;
 mod projects;
+mod receiver;
+mod stage;
 mod steady;
 mod target;
 mod usage;
@@ -30,7 +36,7 @@ use crate::{peers, workspace};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What to measure [default: all, one after the other]
+    /// What to measure [default: all but `alerts` and `lateness`, one after the other]
     scenario: Option<Scenario>,
     /// How long to measure, where a scenario has a window
     #[arg(long)]
@@ -38,6 +44,12 @@ pub(crate) struct Arguments {
     /// With how many checks, or flips
     #[arg(long)]
     checks: Option<u32>,
+    /// How long `alerts` follows its script
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    minutes: u64,
+    /// With unoptimised programs, to try a scenario: the figures say nothing
+    #[arg(long)]
+    dev: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -58,10 +70,16 @@ enum Scenario {
     Files,
     /// `lokahictl plan` and `apply` of them
     Projects,
+    /// 1,000 checks of sites whose outages follow a script, over a network that loses packets: is
+    /// what a receiver is told what happened?
+    Alerts,
+    /// 10,000 checks: does what hangs make anything else late?
+    Lateness,
 }
 
 impl Scenario {
-    const ALL: [Self; 7] = [
+    /// Those that are measured unless one is named. The others take long, and a network.
+    const USUAL: [Self; 7] = [
         Self::Load,
         Self::TenThousand,
         Self::FiftyThousand,
@@ -80,13 +98,24 @@ impl Scenario {
             Self::Memory => "memory",
             Self::Files => "files",
             Self::Projects => "projects",
+            Self::Alerts => "alerts",
+            Self::Lateness => "lateness",
         }
+    }
+
+    /// Whether it runs in a network of its own.
+    fn is_networked(self) -> bool {
+        matches!(self, Self::Alerts | Self::Lateness)
     }
 
     fn measure(self, bench: &Bench<'_>, arguments: &Arguments) -> Result<Figures> {
         let checks = |usual| arguments.checks.unwrap_or(usual);
         if self == Self::Files {
             return files::measure(bench.programs, bench.results, checks(50_000));
+        }
+        if self == Self::Lateness {
+            let window = Duration::from_secs(arguments.seconds.unwrap_or(120));
+            return lateness::measure(bench, checks(10_000), window);
         }
         // Each has a database of its own.
         let site = self.site();
@@ -113,7 +142,13 @@ impl Scenario {
             Self::FiftyThousand => steady::measure(fleet, checks(50_000), seconds(60), Some(10.0)),
             Self::Flip => flip::measure(fleet, checks(50)),
             Self::Memory => steady::memory(fleet, checks(1_000)),
-            Self::Files | Self::Projects => bail!("this scenario is measured elsewhere"),
+            Self::Alerts => {
+                let length = Duration::from_secs(arguments.minutes * 60);
+                alerts::measure(fleet, checks(1_000), length)
+            }
+            Self::Files | Self::Projects | Self::Lateness => {
+                bail!("this scenario is measured elsewhere")
+            }
         }
     }
 
@@ -136,17 +171,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !Path::new("/proc/self/stat").exists() {
         bail!("what a process uses is read from /proc, which is not here");
     }
+    let profile = match arguments.dev {
+        true => Profile::Dev,
+        false => Profile::Release,
+    };
+    if arguments.scenario.is_some_and(Scenario::is_networked) {
+        if !network::is_inside() {
+            // What has to be fetched or built for it is not there.
+            peers::ensure()?;
+            build::programs(profile)?;
+            return network::enter();
+        }
+        network::begin()?;
+    }
     let wish = Wish::listen()?;
-    let programs = build::programs(Profile::Release)?;
+    let programs = build::programs(profile)?;
     let lokahid = programs.get("lokahid").context("cargo built no lokahid")?;
     let target = lokahid.ancestors().nth(2).context("it is in a folder")?;
     let results = target.join("bench");
     std::fs::create_dir_all(&results)?;
-    let one = arguments.scenario;
-    for scenario in Scenario::ALL {
-        if one.is_some_and(|one| one != scenario) {
-            continue;
-        }
+    let scenarios = match arguments.scenario {
+        Some(one) => vec![one],
+        None => Scenario::USUAL.into(),
+    };
+    for scenario in scenarios {
         let name = scenario.name();
         println!("\n{name}: starting");
         let bench = Bench {

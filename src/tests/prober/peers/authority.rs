@@ -93,29 +93,32 @@ impl Authority {
 
     pub(super) fn identity_between(&self, names: &str, since: &str, until: &str) -> Identity {
         self.request();
+        let mut command = self.signing(since, until);
+        command.args(["-cert", "ca.pem", "-keyfile", "ca.key"]);
+        command.env("NAMES", names);
+        run(&mut command, &self.folder);
+        self.read()
+    }
+
+    /// A certificate for names that vouches for itself.
+    pub(super) fn self_signed(&self, names: &str) -> Identity {
+        self.request();
+        let mut command = self.signing(SINCE, UNTIL);
+        command.args(["-selfsign", "-keyfile", "site.key"]);
+        run(command.env("NAMES", names), &self.folder);
+        self.read()
+    }
+
+    /// What makes a certificate of the request that was made last.
+    fn signing(&self, since: &str, until: &str) -> Command {
         let mut command = openssl();
         command
             .args([
                 "ca", "-config", "ca.cnf", "-batch", "-notext", "-md", "sha256",
             ])
-            .args(["-cert", "ca.pem", "-keyfile", "ca.key"])
             .args(["-in", "site.csr", "-out", "site.pem", "-extensions", "site"])
-            .args(["-startdate", since, "-enddate", until])
-            .env("NAMES", names);
-        run(&mut command, &self.folder);
-        self.read()
-    }
-
-    /// A certificate for localhost that vouches for itself.
-    pub(super) fn self_signed(&self) -> Identity {
-        let mut command = openssl();
+            .args(["-startdate", since, "-enddate", until]);
         command
-            .args(["req", "-config", "ca.cnf", "-nodes", "-newkey", "rsa:2048"])
-            .args(["-x509", "-days", "30", "-extensions", "site"])
-            .args(["-keyout", "site.key", "-out", "site.pem"])
-            .args(["-subj", "/CN=localhost"]);
-        run(&mut command, &self.folder);
-        self.read()
     }
 
     fn request(&self) {

@@ -23,4 +23,6 @@ mod proxy;
 #[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
+mod comparison;
+#[cfg(target_os = "linux")]
 mod classes;

@@ -41,7 +41,7 @@ txt-record=text.test,no address
 ";
 
 /// A signature is wanted of this name, which it has not got.
-const BOGUS: &str = "
+pub(super) const BOGUS: &str = "
 dnssec
 dnssec-check-unsigned
 trust-anchor=.,20326,8,2,E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D
@@ -49,7 +49,13 @@ trust-anchor=bogus.test,20326,8,2,E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC68
 ";
 
 pub(super) async fn dnsmasq(names: &str) -> Peer {
-    let server = |folder: &Folder, port: u16| {
+    dnsmasq_at(None, names).await
+}
+
+/// On this port, or on one of its own.
+pub(super) async fn dnsmasq_at(fixed: Option<u16>, names: &str) -> Peer {
+    let server = |folder: &Folder, free: u16| {
+        let port = fixed.unwrap_or(free);
         folder.write("names.conf", format!("port={port}\n{AROUND}{names}"));
         let mut command = stranger("dnsmasq");
         command.args(["--no-daemon", "--conf-file=names.conf"]);

@@ -27,17 +27,22 @@ allows it:
 --security-opt apparmor=unconfined ...   (in a container)
 or run the tests as root: sudo --preserve-env=PATH,HOME cargo xtask test";
 
-/// Runs a story of this file in a network that has nothing but a loopback device.
-fn alone(name: &str, story: impl AsyncFnOnce()) {
-    if env::var_os(ALONE).is_some_and(|inside| inside == name) {
+/// Runs a story, by its whole name, in a network that has nothing but a loopback device; what it
+/// mounts is its own, too. Gives what it printed.
+pub(super) fn alone(story: &str, told: impl AsyncFnOnce()) -> String {
+    if env::var_os(ALONE).is_some_and(|inside| inside == story) {
         run(stranger("ip").args(["link", "set", "lo", "up", "mtu", "1500"]));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        return runtime.block_on(story());
+        runtime.block_on(told());
+        return String::new();
     }
-    let ways: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
+    let ways: [&[&str]; 2] = [
+        &["--net", "--mount"],
+        &["--user", "--map-root-user", "--net", "--mount"],
+    ];
     let allowed = ways.into_iter().find(|way| {
         let tried = Command::new("unshare").args(*way).arg("true").output();
         tried.is_ok_and(|output| output.status.success())
@@ -45,18 +50,18 @@ fn alone(name: &str, story: impl AsyncFnOnce()) {
     let output = Command::new("unshare")
         .args(allowed.expect(FORBIDDEN))
         .arg(env::current_exe().unwrap())
-        .args(["--exact", &format!("prober::peers::namespace::{name}")])
-        .arg("--nocapture")
-        .env(ALONE, name)
+        .args(["--exact", story, "--nocapture"])
+        .env(ALONE, story)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{words}");
     assert!(said.contains("1 passed"), "{said}{words}");
+    said.into_owned()
 }
 
-fn run(command: &mut Command) -> String {
+pub(super) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {words}");
@@ -64,7 +69,7 @@ fn run(command: &mut Command) -> String {
 }
 
 /// Lets rules of nftables hold for what comes in, and nothing else.
-fn filter(rules: &str) {
+pub(super) fn filter(rules: &str) {
     let table = format!(
         "table inet story\ndelete table inet story\n\
          table inet story {{\n counter hit {{}}\n\
@@ -99,63 +104,72 @@ async fn seen(url: &str) -> Observation {
 
 #[test]
 fn what_is_swallowed_is_a_timeout() {
-    alone("what_is_swallowed_is_a_timeout", async || {
-        filter("tcp dport 81 counter name hit drop");
-        let observation = seen("http://127.0.0.1:81/").await;
-        assert_eq!(
-            line(&observation),
-            "error connect_timeout 0",
-            "{observation:?}"
-        );
-        assert!(observation.phases.connect >= Duration::from_millis(1900));
-        assert!(hits() > 0);
-    });
+    alone(
+        "prober::peers::namespace::what_is_swallowed_is_a_timeout",
+        async || {
+            filter("tcp dport 81 counter name hit drop");
+            let observation = seen("http://127.0.0.1:81/").await;
+            assert_eq!(
+                line(&observation),
+                "error connect_timeout 0",
+                "{observation:?}"
+            );
+            assert!(observation.phases.connect >= Duration::from_millis(1900));
+            assert!(hits() > 0);
+        },
+    );
 }
 
 #[test]
 fn what_is_refused_on_the_way_says_how() {
-    alone("what_is_refused_on_the_way_says_how", async || {
-        let unreachable = "error net_unreachable 0";
-        let refused = "error connect_refused 0";
-        for (host, with, expected) in [
-            ("127.0.0.1", "icmp type net-unreachable", unreachable),
-            ("127.0.0.1", "icmp type host-unreachable", unreachable),
-            ("127.0.0.1", "icmp type admin-prohibited", unreachable),
-            ("127.0.0.1", "icmp type prot-unreachable", unreachable),
-            ("127.0.0.1", "icmp type port-unreachable", refused),
-            ("127.0.0.1", "tcp reset", refused),
-            ("[::1]", "icmpv6 type no-route", unreachable),
-            ("[::1]", "icmpv6 type addr-unreachable", unreachable),
-            ("[::1]", "icmpv6 type admin-prohibited", unreachable),
-            ("[::1]", "icmpv6 type port-unreachable", refused),
-            ("[::1]", "tcp reset", refused),
-        ] {
-            filter(&format!("tcp dport 81 counter name hit reject with {with}"));
-            let observation = seen(&format!("http://{host}:81/")).await;
-            assert_eq!(line(&observation), expected, "{with}: {observation:?}");
-            assert!(hits() > 0, "{with}");
-        }
-    });
+    alone(
+        "prober::peers::namespace::what_is_refused_on_the_way_says_how",
+        async || {
+            let unreachable = "error net_unreachable 0";
+            let refused = "error connect_refused 0";
+            for (host, with, expected) in [
+                ("127.0.0.1", "icmp type net-unreachable", unreachable),
+                ("127.0.0.1", "icmp type host-unreachable", unreachable),
+                ("127.0.0.1", "icmp type admin-prohibited", unreachable),
+                ("127.0.0.1", "icmp type prot-unreachable", unreachable),
+                ("127.0.0.1", "icmp type port-unreachable", refused),
+                ("127.0.0.1", "tcp reset", refused),
+                ("[::1]", "icmpv6 type no-route", unreachable),
+                ("[::1]", "icmpv6 type addr-unreachable", unreachable),
+                ("[::1]", "icmpv6 type admin-prohibited", unreachable),
+                ("[::1]", "icmpv6 type port-unreachable", refused),
+                ("[::1]", "tcp reset", refused),
+            ] {
+                filter(&format!("tcp dport 81 counter name hit reject with {with}"));
+                let observation = seen(&format!("http://{host}:81/")).await;
+                assert_eq!(line(&observation), expected, "{with}: {observation:?}");
+                assert!(hits() > 0, "{with}");
+            }
+        },
+    );
 }
 
 #[test]
 fn where_no_way_leads_is_unreachable() {
-    alone("where_no_way_leads_is_unreachable", async || {
-        for url in ["http://192.0.2.1/", "http://[2001:db8::1]/"] {
-            let observation = seen(url).await;
-            assert_eq!(
-                line(&observation),
-                "error net_unreachable 0",
-                "{observation:?}"
-            );
-        }
-    });
+    alone(
+        "prober::peers::namespace::where_no_way_leads_is_unreachable",
+        async || {
+            for url in ["http://192.0.2.1/", "http://[2001:db8::1]/"] {
+                let observation = seen(url).await;
+                assert_eq!(
+                    line(&observation),
+                    "error net_unreachable 0",
+                    "{observation:?}"
+                );
+            }
+        },
+    );
 }
 
 #[test]
 fn where_one_packet_of_a_hundred_is_lost_every_probe_has_its_answer() {
     alone(
-        "where_one_packet_of_a_hundred_is_lost_every_probe_has_its_answer",
+        "prober::peers::namespace::where_one_packet_of_a_hundred_is_lost_every_probe_has_its_answer",
         async || {
             let ours = Authority::new("ours");
             let identity = ours.identity("DNS:localhost");
@@ -206,7 +220,7 @@ async fn observe_patiently(
 #[test]
 fn where_only_small_packets_pass_the_phase_says_what_did_not() {
     alone(
-        "where_only_small_packets_pass_the_phase_says_what_did_not",
+        "prober::peers::namespace::where_only_small_packets_pass_the_phase_says_what_did_not",
         async || {
             let ours = Authority::new("ours");
             let identity = ours.identity("DNS:localhost");
@@ -256,16 +270,19 @@ server {
 
 #[test]
 fn a_name_server_behind_a_filter_is_a_timeout() {
-    alone("a_name_server_behind_a_filter_is_a_timeout", async || {
-        let server = dnsmasq("local=/test/\nhost-record=site.test,127.0.0.1\n").await;
-        let context = context_with(&server);
-        for verb in ["drop", "reject"] {
-            filter(&format!("th dport {} counter name hit {verb}", server.port));
-            let spec = check_within("http://site.test/", 2000);
-            let observation = observe(&context, &spec).await;
-            let line = line(&observation);
-            assert_eq!(line, "error dns_timeout 0", "{verb}: {observation:?}");
-            assert!(hits() > 0);
-        }
-    });
+    alone(
+        "prober::peers::namespace::a_name_server_behind_a_filter_is_a_timeout",
+        async || {
+            let server = dnsmasq("local=/test/\nhost-record=site.test,127.0.0.1\n").await;
+            let context = context_with(&server);
+            for verb in ["drop", "reject"] {
+                filter(&format!("th dport {} counter name hit {verb}", server.port));
+                let spec = check_within("http://site.test/", 2000);
+                let observation = observe(&context, &spec).await;
+                let line = line(&observation);
+                assert_eq!(line, "error dns_timeout 0", "{verb}: {observation:?}");
+                assert!(hits() > 0);
+            }
+        },
+    );
 }

@@ -97,7 +97,7 @@ async fn each_fault_of_a_certificate_has_its_class_and_its_end() {
             untrusted,
         ),
         (
-            ours.self_signed(),
+            ours.self_signed(localhost),
             "localhost",
             "error tls_untrusted",
             "the certificate is self-signed",
