@@ -8,6 +8,7 @@ use crate::histogram::Summary;
 use crate::model::health::State;
 use crate::model::id::CheckNo;
 use crate::model::observation::ErrorClass;
+use crate::model::overlay::Overlay;
 use crate::model::value::HttpUrl;
 use crate::model::webhook::WebhookFormat;
 use crate::proto::moment::timestamp;
@@ -52,6 +53,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         reason: reason(stored),
         // Of what was never probed nothing is believed that could be wrong.
         stale: spec.enabled
+            && stored.overlay.paused.is_none()
             && stored.state != State::Init
             && is_stale(since, spec.every, turns, spec.timeout, now),
         disabled: !spec.enabled,
@@ -59,6 +61,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         degraded: stored.state == State::Up && stored.degraded,
         ..lokahi::Check::default()
     }
+    .with_overlay(&stored.overlay)
 }
 
 /// A deleted check as it was; nothing is believed of it any more.
@@ -79,6 +82,7 @@ pub(super) fn deleted(gone: Deleted) -> lokahi::Check {
         last: None,
         webhook_response_nanoseconds: 0,
         failure: None,
+        overlay: Overlay::default(),
     };
     lokahi::Check {
         since: None,
@@ -196,6 +200,7 @@ mod tests {
             }),
             webhook_response_nanoseconds: 0,
             failure: None,
+            overlay: Overlay::default(),
         };
         assert!(check(&stored(State::Up), now).stale);
         assert!(!check(&stored(State::Init), now).stale);

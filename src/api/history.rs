@@ -224,6 +224,7 @@ fn incident(of: &IncidentRow) -> HistoryIncident {
         state: of.state.number().into(),
         opened_at: Some(timestamp(of.opened_at)),
         closed_at: of.closed_at.map(timestamp),
+        acknowledged: of.acknowledged.as_ref().map(Into::into),
     }
 }
 

@@ -14,6 +14,7 @@ mod restore;
 mod history;
 mod checks;
 mod probe;
+mod overlay;
 mod run;
 mod projects;
 mod tokens;

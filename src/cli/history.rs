@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::arguments::projects::History;
 use super::exit::Failure;
 use super::output::Console;
+use super::overlay;
 use super::table::{age, latency, printable, table};
 use crate::client::Client;
 use crate::clock;
@@ -73,15 +74,19 @@ fn text(found: &CheckHistory, now: OffsetDateTime) -> String {
                 .to_owned(),
         );
     };
-    let state = match check.disabled {
-        true => "DISABLED".to_owned(),
-        false => format!(
+    let state = match (check.disabled, &check.paused) {
+        (true, _) => "DISABLED".to_owned(),
+        (false, Some(_)) => "PAUSED".to_owned(),
+        (false, None) => format!(
             "{}, since {}",
             check.state().as_str_name(),
             age(check.since, now)
         ),
     };
     say("state", state);
+    for text in overlay::all(&check, now) {
+        say("", text);
+    }
     let step = span(found.bucket_seconds);
     say(
         "window",
@@ -210,8 +215,12 @@ fn incident(incident: &HistoryIncident, now: OffsetDateTime) -> String {
         Some(closed) => span(closed - opened),
         None => format!("{}, and goes on", span(now.unix_timestamp() - opened)),
     };
+    let seen = match &incident.acknowledged {
+        None => String::new(),
+        Some(overlay) => format!(", {}", overlay::words("acknowledged", overlay, now)),
+    };
     format!(
-        "{}  {:<5}  {lasted}",
+        "{}  {:<5}  {lasted}{seen}",
         minute(&incident.opened_at),
         incident.state().as_str_name()
     )

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::arguments::{Render, RenderOutput};
+use super::arguments::files::{Render, RenderOutput};
 use super::exit::{Exit, Failure};
 use super::naming::is_called;
 use super::output::Console;

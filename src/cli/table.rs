@@ -105,18 +105,26 @@ fn reason(check: &Check, class: &str) -> String {
         .to_owned()
 }
 
-/// The state, and whether it is old. Of what nobody probes there is none.
+/// The state, whether it is old, and what is set on it. Of what nobody probes there is none.
 fn state(check: &Check) -> String {
     if check.disabled {
         return "DISABLED".to_owned();
     }
+    if check.paused.is_some() {
+        return "PAUSED".to_owned();
+    }
     let name = check.state().as_str_name();
-    if check.stale {
-        format!("{name} (stale)")
-    } else if check.degraded {
-        format!("{name} (degraded)")
-    } else {
-        name.to_owned()
+    let aspects = [
+        (check.stale, "stale"),
+        (check.degraded && !check.stale, "degraded"),
+        (check.muted.is_some(), "muted"),
+        (check.acknowledged.is_some(), "acknowledged"),
+    ];
+    let aspects = aspects.iter().filter(|(holds, _)| *holds);
+    let aspects: Vec<&str> = aspects.map(|(_, word)| *word).collect();
+    match aspects.is_empty() {
+        true => name.to_owned(),
+        false => format!("{name} ({})", aspects.join(", ")),
     }
 }
 
@@ -147,8 +155,8 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::proto::lokahi::HistogramData;
     use crate::proto::lokahi::check::State;
+    use crate::proto::lokahi::{HistogramData, Overlay};
 
     #[test]
     fn what_nobody_probes_has_no_state() {
@@ -159,6 +167,23 @@ mod tests {
             ..Check::default()
         };
         assert_eq!(state(&check), "DISABLED");
+        let check = Check {
+            disabled: false,
+            paused: Some(Overlay::default()),
+            ..check
+        };
+        assert_eq!(state(&check), "PAUSED");
+    }
+
+    #[test]
+    fn a_state_says_what_is_set_on_it() {
+        let check = Check {
+            state: State::Down.into(),
+            muted: Some(Overlay::default()),
+            acknowledged: Some(Overlay::default()),
+            ..Check::default()
+        };
+        assert_eq!(state(&check), "DOWN (muted, acknowledged)");
     }
 
     #[test]

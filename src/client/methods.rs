@@ -29,6 +29,18 @@ impl Client {
         self.call("github.xe.lokahi.Checks/List", opts).await
     }
 
+    pub async fn pause(&self, opts: &lokahi::OverlayOpts) -> Answer<lokahi::OverlayResult> {
+        self.call("github.xe.lokahi.Checks/Pause", opts).await
+    }
+
+    pub async fn mute(&self, opts: &lokahi::OverlayOpts) -> Answer<lokahi::OverlayResult> {
+        self.call("github.xe.lokahi.Checks/Mute", opts).await
+    }
+
+    pub async fn acknowledge(&self, opts: &lokahi::OverlayOpts) -> Answer<lokahi::OverlayResult> {
+        self.call("github.xe.lokahi.Checks/Acknowledge", opts).await
+    }
+
     pub async fn put(&self, check: &lokahi::Check) -> Answer<lokahi::Check> {
         self.call("github.xe.lokahi.Checks/Put", check).await
     }

@@ -8,6 +8,7 @@ use crate::histogram::Summary;
 use crate::model::check::CheckSpec;
 use crate::model::health::{State, Transition};
 use crate::model::id::EventId;
+use crate::model::overlay::Overlay;
 use crate::model::webhook::WebhookFormat;
 use crate::proto::moment::timestamp;
 use crate::proto::{evidence, lokahi};
@@ -34,6 +35,8 @@ pub(super) struct Story<'a> {
     /// The probes that led here, newest last.
     pub(super) witnesses: &'a [Witness],
     pub(super) latency: Option<Summary>,
+    /// What people set on the check.
+    pub(super) overlay: Overlay,
 }
 
 /// The encoded event.
@@ -107,6 +110,7 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         id,
         ..lokahi::Check::default()
     }
+    .with_overlay(&story.overlay)
 }
 
 /// One probe, for people who want to know what was seen.

@@ -169,7 +169,7 @@ pub async fn state_reset(
     )
     .execute(conn)
     .await
-    .doing("reset the states of disabled checks")?;
+    .doing("reset the states of checks that nobody watches")?;
     Ok(())
 }
 

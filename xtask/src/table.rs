@@ -25,6 +25,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "cadence",
             "histogram",
             "history",
+            "hold",
             "backoff",
             "signature",
         ],

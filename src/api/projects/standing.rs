@@ -73,6 +73,8 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         ended,
         up,
         down,
+        paused,
+        muted,
     } = project_counts(conn, project.id).await?;
     let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
     let settings = project_settings(conn, project.id).await?;
@@ -101,6 +103,8 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         drifted_deleted: count(ended),
         up: count(up),
         down: count(down),
+        paused: count(paused),
+        muted: count(muted),
         revision: newest
             .as_ref()
             .map(|newest| wire::to_revision(&newest.revision)),
