@@ -52,13 +52,19 @@ pub enum Cause {
         reason: String,
         until: Option<OffsetDateTime>,
     },
+    /// Somebody works on it. It is declared as that, or somebody made it.
+    Maintenance {
+        by: String,
+        reason: String,
+        until: Option<OffsetDateTime>,
+    },
 }
 
 impl Cause {
     /// For people: what holds, who wanted it, and until when.
     pub fn words(&self) -> String {
         match self {
-            Self::Muted { by, reason, until } => {
+            Self::Muted { by, reason, until } | Self::Maintenance { by, reason, until } => {
                 let until = match until {
                     Some(until) => format!(" until {}", moment(*until)),
                     None => String::new(),
@@ -67,7 +73,10 @@ impl Cause {
                     "" => String::new(),
                     reason => format!(": {reason}"),
                 };
-                format!("muted by {by}{until}{why}")
+                match self {
+                    Self::Muted { .. } => format!("muted by {by}{until}{why}"),
+                    Self::Maintenance { .. } => format!("in maintenance{until}, by {by}{why}"),
+                }
             }
         }
     }
@@ -75,7 +84,7 @@ impl Cause {
     /// When it may be gone by itself; `None` if only somebody ends it.
     fn may_end(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Muted { until, .. } => *until,
+            Self::Muted { until, .. } | Self::Maintenance { until, .. } => *until,
         }
     }
 }
@@ -197,5 +206,14 @@ mod tests {
             "muted by ada until 2026-11-29 12:00 UTC: we know"
         );
         assert_eq!(muted(None).words(), "muted by ada: we know");
+        let nightly = Cause::Maintenance {
+            by: "maintenance.nightly".into(),
+            reason: String::new(),
+            until: Some(until),
+        };
+        assert_eq!(
+            nightly.words(),
+            "in maintenance until 2026-11-29 12:00 UTC, by maintenance.nightly"
+        );
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
-use super::{Call, convert, edit, force, history, overlay, restore};
+use super::{Call, convert, edit, force, history, maintenance, overlay, restore};
 use crate::clock;
 use crate::histogram::summarise;
 use crate::model::desired::API_PROJECT;
@@ -68,6 +68,21 @@ pub(super) fn add(methods: Methods) -> Methods {
             history::history,
         )
         .with("github.xe.lokahi.Checks/List", Needs::Read, list)
+        .with(
+            "github.xe.lokahi.Checks/Maintain",
+            Needs::Operate,
+            maintenance::maintain,
+        )
+        .with(
+            "github.xe.lokahi.Checks/Maintenances",
+            Needs::Read,
+            maintenance::list,
+        )
+        .with(
+            "github.xe.lokahi.Checks/EndMaintenance",
+            Needs::Operate,
+            maintenance::end,
+        )
         .with(
             "github.xe.lokahi.Checks/Mute",
             Needs::Operate,

@@ -15,6 +15,7 @@ mod history;
 mod checks;
 mod probe;
 mod overlay;
+mod maintenance;
 mod run;
 mod projects;
 mod tokens;

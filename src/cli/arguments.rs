@@ -143,6 +143,17 @@ Examples:
 
 It lasts as long as the incident, and everybody sees it: list, get, explain, history, events.")]
     Ack(overlay::Ack),
+    /// Work on checks: what begins meanwhile is told to nobody, and is in no uptime
+    #[command(after_help = "\
+Examples:
+  lokahictl maintain 'shop/*' --for 2h --reason 'the database moves'
+  lokahictl maintain -l team=web --for 30m --reason 'new certificates'
+  lokahictl maintain --list
+  lokahictl maintain --end 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+
+What recurs, or is planned, belongs into a file: a `maintenance` block. Of what was told already
+the end is told all the same; what still is when it is over is told then.")]
+    Maintain(overlay::Maintain),
     /// Print how long the probes of `run` took
     #[command(after_help = "\
 Examples:

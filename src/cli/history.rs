@@ -27,11 +27,12 @@ const COLUMNS: i32 = 48;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// What a strip shows of one part of the window, and what that means.
-const MARKS: [(char, &str); 5] = [
+const MARKS: [(char, &str); 6] = [
     ('|', "up"),
     ('!', "some failed"),
     ('x', "failed"),
     ('?', "not known"),
+    ('~', "maintenance"),
     ('.', "not probed"),
 ];
 
@@ -138,9 +139,10 @@ fn strip(buckets: &[HistoryBucket]) -> String {
 
 fn mark(bucket: &HistoryBucket) -> char {
     let failed = bucket.down + bucket.error;
-    let [up, some, failing, unknown, nothing] = MARKS.map(|(mark, _)| mark);
+    let [up, some, failing, unknown, maintained, nothing] = MARKS.map(|(mark, _)| mark);
     match (bucket.up, failed) {
         (0, 0) if bucket.unknown > 0 => unknown,
+        (0, 0) if bucket.maintenance > 0 => maintained,
         (0, 0) => nothing,
         (_, 0) => up,
         (0, _) => failing,
@@ -166,6 +168,7 @@ fn uptime(found: &CheckHistory, total: &HistoryBucket) -> String {
         (total.unknown, "unknown"),
         (total.skipped, "not sent"),
         (total.lost, "lost"),
+        (total.maintenance, "in maintenance"),
     ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts

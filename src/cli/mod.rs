@@ -9,6 +9,7 @@ mod server;
 mod naming;
 mod checks;
 mod overlay;
+mod maintain;
 mod table;
 mod history;
 mod inputs;
@@ -128,6 +129,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Pause(what) => overlay::pause(&client, what, console).await,
         Command::Mute(what) => overlay::mute(&client, what, console).await,
         Command::Ack(what) => overlay::ack(&client, what, console).await,
+        Command::Maintain(what) => maintain::maintain(&client, what, console).await,
         Command::Runstats => checks::run_stats(&client, console).await,
         Command::Probe(what) => probing::probe::probe(Some(&client), &what, console).await,
         Command::Plan(what) => projects::plan::plan(&client, &what, console).await,

@@ -206,9 +206,11 @@ fn left(span: time::Duration) -> String {
 
 /// All that is set on a check, a line each; the first word is what.
 pub(super) fn all(check: &Check, now: OffsetDateTime) -> Vec<String> {
-    [What::Pause, What::Mute, What::Ack]
+    let set = [What::Pause, What::Mute, What::Ack]
         .into_iter()
-        .filter_map(|what| Some(words(what.done(), what.of(check)?, now)))
+        .filter_map(|what| Some(words(what.done(), what.of(check)?, now)));
+    let maintenance = check.maintenance.iter();
+    set.chain(maintenance.map(|it| words("in maintenance", it, now)))
         .collect()
 }
 

@@ -117,6 +117,7 @@ fn state(check: &Check) -> String {
     let aspects = [
         (check.stale, "stale"),
         (check.degraded && !check.stale, "degraded"),
+        (check.maintenance.is_some(), "maintenance"),
         (check.muted.is_some(), "muted"),
         (check.acknowledged.is_some(), "acknowledged"),
     ];

@@ -169,6 +169,8 @@ codes! {
     UselessSuppression = "LK0909",
     /// A check file belongs to no root, so that nobody reads it.
     Stray = "LK0910",
+    /// A maintenance means no check.
+    MeansNoCheck = "LK0911",
 }
 
 impl Code {

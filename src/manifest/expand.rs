@@ -61,6 +61,8 @@ pub(super) struct Ground<'a> {
     pub(super) doors: &'a (dyn Doors + Sync),
     pub(super) work: &'a Work,
     pub(super) keep: Keep,
+    /// Maintenance looks for labels.
+    pub(super) labelled: bool,
 }
 
 /// What is known of a check.
@@ -82,6 +84,8 @@ pub(super) struct Expanded {
     pub(super) known: Known,
     /// What lints compare; nothing while something is not known.
     pub(super) question: Option<Question>,
+    /// If maintenance looks for them.
+    pub(super) labels: BTreeMap<String, String>,
     pub(super) origins: Vec<Origin>,
 }
 
@@ -483,6 +487,10 @@ impl Ground<'_> {
             Keep::Origins => origin::origins(&base, &CHECK),
             Keep::Nothing | Keep::Specs => Vec::new(),
         };
+        let labels = match &spec {
+            Some(spec) if self.labelled => spec.labels.clone(),
+            _ => BTreeMap::new(),
+        };
         let known = match (spec, self.keep) {
             (None, _) => Known::Part,
             (Some(_), Keep::Nothing) => Known::Whole,
@@ -493,6 +501,7 @@ impl Ground<'_> {
             span: block.span,
             known,
             question,
+            labels,
             origins,
         });
     }

@@ -4,6 +4,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
 use crate::manifest::eval::value::{Key, Node, Piece, Value, secret_text};
@@ -222,6 +225,19 @@ pub fn receiver_url(node: &Node) -> Read<ReceiverUrl> {
         },
         _ => url(node).map(Into::into),
     }
+}
+
+/// A moment, as RFC 3339 has it, to the second.
+pub fn moment(node: &Node) -> Read<OffsetDateTime> {
+    let text = string(node, 64)?;
+    let read = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let read = read.filter(|at| at.unix_timestamp() > 0);
+    let read = read.and_then(|at| at.replace_nanosecond(0).ok());
+    read.ok_or_else(|| {
+        let message = format!("{} is not a moment", Quoted(&cut(text)));
+        let hint = "write date, time and offset: \"2026-12-05T22:00:00+01:00\", or with Z for UTC";
+        Problem::new(Code::InvalidValue, node.span, message).hint(hint)
+    })
 }
 
 /// A duration, in milliseconds.

@@ -7,6 +7,9 @@ pub mod value;
 pub mod secret;
 pub mod pattern;
 pub mod glob;
+pub mod zone;
+pub mod cron;
+pub mod maintenance;
 pub mod json;
 
 pub mod dial;

@@ -47,6 +47,8 @@ pub struct Overlay {
     pub muted: Option<Mark>,
     /// Of the open incident.
     pub acknowledged: Option<Mark>,
+    /// The maintenance that it is in: `by` says which, or who made it.
+    pub maintenance: Option<Mark>,
 }
 
 /// Until when nobody probes a check.

@@ -105,6 +105,10 @@ pub async fn propose(
         needed.extend(live.webhooks.values().map(|object| object.live));
     }
     let mut specs = load(conn, &wish.wanted, &live, &needed).await?;
+    if draft.maintains(&specs) {
+        needed.extend(declared(&wish.wanted));
+        specs = load(conn, &wish.wanted, &live, &needed).await?;
+    }
     if specs
         .checks
         .values()

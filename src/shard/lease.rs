@@ -11,12 +11,14 @@ use tracing::{info, warn};
 
 use super::ShardSettings;
 use super::board::{Arrival, Board};
+use super::maintained::Maintained;
 use super::paused::Paused;
 use crate::bus::{self, Bus};
 use crate::clock;
 use crate::model::id::{CheckId, ShardNo};
 use crate::store::change::{self, Cursor};
 use crate::store::error::StoreError;
+use crate::store::maintenance::{maintenance_list, maintenance_version};
 use crate::store::project::project_sole;
 use crate::store::shard::{self, HeldShard, ShardCheck};
 use crate::store::{Connection, Store, bounded};
@@ -123,6 +125,7 @@ impl Lease {
         let now = clock::now();
         let shards: Vec<ShardNo> = gained.iter().map(|held| held.shard).collect();
         self.board.hold(gained);
+        self.maintain(conn).await?;
         self.board.set_sole(project_sole(conn).await?);
         let horizon = change::change_horizon(conn).await?;
         let mut ended = Vec::new();
@@ -150,6 +153,7 @@ impl Lease {
         };
         self.wake(&mut reading.paused).await?;
         let mut conn = self.store.acquire().await?;
+        self.maintain(&mut conn).await?;
         loop {
             let changes = change::change_list(&mut conn, after, CHANGES).await?;
             let Some(newest) = changes.last() else {
@@ -186,6 +190,17 @@ impl Lease {
             doing: "look at checks whose pause is over",
             source,
         })
+    }
+
+    /// Looks whether something about maintenance was changed.
+    async fn maintain(&self, conn: &mut Connection) -> Result<(), StoreError> {
+        let version = maintenance_version(conn).await?;
+        if version != self.board.maintained_version() {
+            // What is changed meanwhile is looked at again.
+            let all = maintenance_list(conn, None, clock::now()).await?;
+            self.board.set_maintained(Maintained::new(version, all));
+        }
+        Ok(())
     }
 
     /// Looks at checks anew: they were changed, or their time has come.

@@ -11,6 +11,7 @@ pub mod tally;
 mod board;
 mod due;
 mod paused;
+mod maintained;
 mod event;
 mod ledger;
 mod sent;

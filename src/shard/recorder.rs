@@ -32,7 +32,7 @@ use crate::spec;
 use crate::store::error::StoreError;
 use crate::store::hold::hold_new;
 use crate::store::location::location_note;
-use crate::store::observation::{self, StateRow};
+use crate::store::observation::{self, NewObservation, StateRow};
 use crate::store::overlay::overlay_find;
 use crate::store::rollup;
 use crate::store::shard::{self, HeldShard, LeaseOwner, ShardCheck};
@@ -336,17 +336,21 @@ impl Recorder {
         conn: &mut Connection,
         locations: &Locations,
     ) -> Result<(), StoreError> {
-        let seen: Vec<_> = self
-            .ledger
-            .reports
-            .iter()
-            .filter_map(|w| Some((w.check, locations.get(&w.location)?.0, &w.observation)))
-            .collect();
+        let reports = self.ledger.reports.iter();
+        let due = reports.map(|w| (w.check, w.observation.scheduled_at));
+        let maintained = self.board.in_maintenance(due.clone());
+        let reports = self.ledger.reports.iter().zip(maintained);
+        let seen = reports.filter_map(|(w, maintained)| {
+            Some(NewObservation {
+                check: w.check,
+                location: locations.get(&w.location)?.0,
+                seen: &w.observation,
+                maintained,
+            })
+        });
+        let seen: Vec<_> = seen.collect();
         observation::observation_insert(conn, &seen).await?;
-        let stored = seen
-            .iter()
-            .map(|(check, _, seen)| (*check, seen.scheduled_at));
-        let late = late_hours(stored, clock::now());
+        let late = late_hours(due, clock::now());
         if !late.is_empty() {
             rollup::late_note(conn, &late).await?;
         }

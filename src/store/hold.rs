@@ -129,6 +129,14 @@ async fn causes(
             };
             causes.entry(check).or_default().push(cause);
         }
+        if let Some(mark) = overlay.maintenance {
+            let cause = Cause::Maintenance {
+                by: mark.by,
+                reason: mark.reason,
+                until: mark.until,
+            };
+            causes.entry(check).or_default().push(cause);
+        }
     }
     Ok(causes)
 }

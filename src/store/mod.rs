@@ -33,6 +33,7 @@ pub mod incident;
 pub mod location;
 pub mod stale;
 pub mod overlay;
+pub mod maintenance;
 pub mod request;
 pub mod token;
 pub mod audit;

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
+use super::maintenance::maintenance_find;
 use crate::model::id::CheckId;
 use crate::model::overlay::{Mark, Overlay, OverlayKind};
 
@@ -29,7 +30,7 @@ pub async fn overlay_find(
         &ids,
         now,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await
     .doing("read what is set on checks")?;
     let mut found: HashMap<CheckId, Overlay> = HashMap::new();
@@ -46,6 +47,9 @@ pub async fn overlay_find(
             by: row.by,
             reason: row.reason,
         });
+    }
+    for (check, mark) in maintenance_find(conn, checks, now).await? {
+        found.entry(check).or_default().maintenance = Some(mark);
     }
     Ok(found)
 }

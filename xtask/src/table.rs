@@ -93,6 +93,7 @@ pub(crate) const DOORS: &[(&str, &[&str])] = &[
     ("hyper", &["src/serve/", "src/egress/", "src/prober/"]),
     ("hyper_util", &["src/serve/", "src/egress/", "src/prober/"]),
     ("indicatif", &["src/cli/"]),
+    ("jiff", &["src/model/zone.rs"]),
     ("notify", &["src/reconcile/"]),
     ("reqwest", &["src/client/", "src/egress/"]),
     ("sqlx", &["src/store/"]),

@@ -16,7 +16,7 @@ use crate::proto::lokahi::{
 };
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
-use crate::spec::{Digest, hex};
+use crate::spec::{Digest, encode_project, hex};
 use crate::store::Connection;
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::condition::{
@@ -90,6 +90,7 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(ProjectStatus {
         operators: settings.operators.iter().map(ToString::to_string).collect(),
+        spec: encode_project(&settings),
         max_deletes: settings.limits.deletes,
         max_silence: settings.limits.silence,
         max_changes: settings.limits.changes,

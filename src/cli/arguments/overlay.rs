@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Filter, TextOutput, seconds};
+use super::{Filter, TextOutput, label, seconds};
 
 /// On which checks, and why.
 #[derive(Debug, Args)]
@@ -56,4 +56,32 @@ fn lasting(text: &str) -> Result<Duration, String> {
         0 => Err("that is too short: write 90m, 2h, 1d".to_owned()),
         seconds => Ok(Duration::from_secs(seconds)),
     }
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Maintain {
+    /// Checks by name, or PROJECT/NAME; a `*` stands for any characters
+    #[arg(value_name = "NAME", conflicts_with_all = ["list", "end"])]
+    pub(in crate::cli) names: Vec<String>,
+    /// Only those with this label
+    #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(in crate::cli) labels: Vec<(String, String)>,
+    /// Only those of this project
+    #[arg(long)]
+    pub(in crate::cli) project: Option<String>,
+    /// How long, as 90m, 2h, 1d
+    #[arg(long = "for", value_name = "DURATION", value_parser = lasting)]
+    pub(in crate::cli) lasts: Option<Duration>,
+    /// Why: whoever finds it so reads it
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+    /// List what is declared and what is under way
+    #[arg(long, conflicts_with = "end")]
+    pub(in crate::cli) list: bool,
+    /// End what was begun so, now
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) end: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(in crate::cli) output: TextOutput,
 }

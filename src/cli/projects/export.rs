@@ -9,13 +9,13 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::Client;
 use crate::manifest::format::format as laid_out;
-use crate::manifest::written::{check_text, webhook_text};
-use crate::model::desired::API_PROJECT;
+use crate::manifest::written::{check_text, maintenance_text, webhook_text};
+use crate::model::desired::{API_PROJECT, ProjectSpec};
 use crate::model::id::CheckId;
 use crate::model::name::Name;
 use crate::proto::lokahi::{Object, ObjectsRequest, ProjectsRequest};
 use crate::runtime::chain::chain;
-use crate::spec::{accept_check, accept_webhook};
+use crate::spec::{accept_check, accept_project, accept_webhook};
 
 /// Writes what is live as check files.
 pub(in crate::cli) async fn export(
@@ -45,8 +45,9 @@ pub(in crate::cli) async fn export(
     }
     let settings = match project.as_str() == what.owner {
         true => settings(client, &project).await?,
-        false => String::new(),
+        false => (String::new(), String::new()),
     };
+    let (settings, maintenances) = settings;
     let mut text = format!("lokahi {{\n  project = \"{project}\"\n{settings}}}\n");
     let named = named(&objects);
     let webhooks = named.iter().filter(|(_, object)| object.kind == "webhook");
@@ -64,19 +65,20 @@ pub(in crate::cli) async fn export(
             ));
         }
     }
+    text.push_str(&maintenances);
     let text = laid_out(&text).unwrap_or(text);
     console.out.write_all(text.as_bytes())?;
     Ok(Exit::Ok)
 }
 
-/// What a root says of its project, one attribute a line.
-async fn settings(client: &Client, project: &Name) -> Result<String, Failure> {
+/// What a root says of its project, one attribute a line; and the blocks beside its own.
+async fn settings(client: &Client, project: &Name) -> Result<(String, String), Failure> {
     let asked = ProjectsRequest {
         project: project.to_string(),
     };
     let found = client.projects(&asked).await?.projects.into_iter().next();
     let Some(project) = found else {
-        return Ok(String::new());
+        return Ok((String::new(), String::new()));
     };
     let names = project.operators.iter();
     let names: Vec<String> = names.map(|name| format!("webhook.{name}")).collect();
@@ -87,7 +89,17 @@ async fn settings(client: &Client, project: &Name) -> Result<String, Failure> {
     for (name, limit) in limits(&project) {
         text.push_str(&format!("  {name} = {limit}\n"));
     }
-    Ok(text)
+    // An older server says nothing of it.
+    let spec = match project.spec.as_slice() {
+        [] => ProjectSpec::default(),
+        spec => accept_project(spec).map_err(|error| {
+            let message = format!("the project cannot be read: {}", chain(&error));
+            Failure::new(Exit::Server, message).hint("the server may be newer than this lokahictl")
+        })?,
+    };
+    let blocks = spec.maintenances.iter();
+    let blocks = blocks.map(|(name, it)| format!("\n{}", maintenance_text(name, it)));
+    Ok((text, blocks.collect()))
 }
 
 fn filter(owner: &str) -> ObjectsRequest {

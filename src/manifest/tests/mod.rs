@@ -15,6 +15,7 @@ mod rendered;
 mod expressions;
 mod notation;
 mod limits;
+mod maintained;
 mod properties;
 
 use std::collections::BTreeMap;

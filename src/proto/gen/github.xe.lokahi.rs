@@ -70,6 +70,136 @@ impl ::prost::Name for Overlay {
         "/github.xe.lokahi.Overlay".into()
     }
 }
+/// MaintainOpts say which checks somebody works on, and how long.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MaintainOpts {
+    /// Only those of this project; empty: of any, the API's too.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    /// Any of these names, in which `*` stands for any characters; and all of these labels. One of
+    /// both must be given.
+    #[prost(string, repeated, tag = "2")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Seconds from now; at least a minute, at most 31 days.
+    #[prost(int64, tag = "4")]
+    pub for_seconds: i64,
+    /// Needed: whoever finds it so reads it.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for MaintainOpts {
+    const NAME: &'static str = "MaintainOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.MaintainOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.MaintainOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MaintenancesOpts {
+    /// What is of this project, or of all; empty: everything.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+}
+impl ::prost::Name for MaintenancesOpts {
+    const NAME: &'static str = "MaintenancesOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.MaintenancesOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.MaintenancesOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MaintenancesPage {
+    #[prost(message, repeated, tag = "1")]
+    pub maintenances: ::prost::alloc::vec::Vec<Maintenance>,
+}
+impl ::prost::Name for MaintenancesPage {
+    const NAME: &'static str = "MaintenancesPage";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.MaintenancesPage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.MaintenancesPage".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MaintenanceId {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for MaintenanceId {
+    const NAME: &'static str = "MaintenanceID";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.MaintenanceID".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.MaintenanceID".into()
+    }
+}
+/// Maintenance is a time in which somebody works on checks.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Maintenance {
+    /// Of what files declare it changes with each apply that changes one.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Empty: of every project.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// As files declare it; empty: made by Maintain.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "4")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// The window that is open; while none is, the next one.
+    #[prost(message, optional, tag = "6")]
+    pub start: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "7")]
+    pub end: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(bool, tag = "8")]
+    pub open: bool,
+    /// Of what recurs.
+    #[prost(string, tag = "9")]
+    pub cron: ::prost::alloc::string::String,
+    #[prost(int64, tag = "10")]
+    pub duration_seconds: i64,
+    #[prost(string, tag = "11")]
+    pub timezone: ::prost::alloc::string::String,
+    #[prost(string, tag = "12")]
+    pub reason: ::prost::alloc::string::String,
+    /// The principal that applied or made it.
+    #[prost(string, tag = "13")]
+    pub by: ::prost::alloc::string::String,
+    /// How many checks it means now.
+    #[prost(int32, tag = "14")]
+    pub checks: i32,
+}
+impl ::prost::Name for Maintenance {
+    const NAME: &'static str = "Maintenance";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Maintenance".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Maintenance".into()
+    }
+}
 /// RestoreOpts names what is to come back, with its id and history.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RestoreOpts {
@@ -247,6 +377,10 @@ pub struct Check {
     /// Of its open incident: that somebody works on it.
     #[prost(message, optional, tag = "39")]
     pub acknowledged: ::core::option::Option<Overlay>,
+    /// It is in maintenance: probed, and told to nobody. `by` is `maintenance.NAME`, as files
+    /// declare it, or who made it. Absent: it is not.
+    #[prost(message, optional, tag = "40")]
+    pub maintenance: ::core::option::Option<Overlay>,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
@@ -650,8 +784,8 @@ pub struct CheckHistory {
     /// Absent: there are none.
     #[prost(double, optional, tag = "7")]
     pub uptime: ::core::option::Option<f64>,
-    /// The share of what `uptime` leaves out among all probes that were due: unknown, skipped and
-    /// lost.
+    /// The share of what `uptime` leaves out among all probes that were due: unknown, skipped,
+    /// lost, and within maintenance.
     #[prost(double, tag = "8")]
     pub left_out: f64,
     /// All of it is of single probes. Else latencies are of hours' histograms, right to 1 %.
@@ -713,6 +847,9 @@ pub struct HistoryBucket {
     pub p99_nanoseconds: i64,
     #[prost(int64, tag = "11")]
     pub max_nanoseconds: i64,
+    /// Probes within maintenance, whatever they came to; they are in no other count.
+    #[prost(int64, tag = "12")]
+    pub maintenance: i64,
 }
 impl ::prost::Name for HistoryBucket {
     const NAME: &'static str = "HistoryBucket";
@@ -1632,6 +1769,9 @@ pub struct ProjectStatus {
     pub paused: i32,
     #[prost(int32, tag = "25")]
     pub muted: i32,
+    /// What the root says of the project, encoded, as in SpecUpload.
+    #[prost(bytes = "vec", tag = "26")]
+    pub spec: ::prost::alloc::vec::Vec<u8>,
 }
 impl ::prost::Name for ProjectStatus {
     const NAME: &'static str = "ProjectStatus";

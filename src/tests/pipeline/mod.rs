@@ -12,6 +12,7 @@ mod locations;
 mod probing;
 mod shop;
 mod reconcile;
+mod maintenance;
 mod overlay;
 mod schedule;
 mod secrets;
