@@ -8,6 +8,7 @@
 
 use time::{Duration, OffsetDateTime};
 
+use crate::model::health::State;
 use crate::plan::text::moment;
 
 /// How long what is held is not looked at, whatever its causes say: somebody may have changed them
@@ -58,6 +59,10 @@ pub enum Cause {
         reason: String,
         until: Option<OffsetDateTime>,
     },
+    /// A check that explains it is down.
+    Suppressed { by: String, since: OffsetDateTime },
+    /// Whether something explains it is not known yet.
+    Awaits { what: String },
 }
 
 impl Cause {
@@ -75,17 +80,76 @@ impl Cause {
                 };
                 match self {
                     Self::Muted { .. } => format!("muted by {by}{until}{why}"),
-                    Self::Maintenance { .. } => format!("in maintenance{until}, by {by}{why}"),
+                    _ => format!("in maintenance{until}, by {by}{why}"),
                 }
             }
+            Self::Suppressed { by, since } => {
+                format!("suppressed by {by}, which is down since {}", moment(*since))
+            }
+            Self::Awaits { what } => format!("waits for {what}"),
         }
     }
 
-    /// When it may be gone by itself; `None` if only somebody ends it.
-    fn may_end(&self) -> Option<OffsetDateTime> {
+    /// When it may be gone by itself; `None` if something else tells of its end.
+    fn may_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         match self {
             Self::Muted { until, .. } | Self::Maintenance { until, .. } => *until,
+            Self::Suppressed { .. } => None,
+            Self::Awaits { .. } => Some(now + Duration::SECOND),
         }
+    }
+}
+
+/// A check that explains what is wrong with another one, and what is known of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parent {
+    /// As `check.NAME`.
+    pub called: String,
+    pub state: State,
+    /// When it entered that.
+    pub since: OffsetDateTime,
+    /// The last probes say otherwise than the state.
+    pub is_suspect: bool,
+    /// When its newest probe was due.
+    pub last_at: Option<OffsetDateTime>,
+    /// Within that it is probed twice, if anybody looks.
+    pub patience: Duration,
+}
+
+/// The other one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Child {
+    pub last_at: Option<OffsetDateTime>,
+    /// It is about to be well.
+    pub is_suspect: bool,
+    pub patience: Duration,
+}
+
+impl Parent {
+    /// What it has to do with what happened to the child at a moment.
+    ///
+    /// A parent that is down explains it. One that was not probed since must be, to say so; and
+    /// when it is up again, so must the child. Neither is waited for longer than it takes: a
+    /// parent that nobody looks at explains nothing.
+    pub fn cause(&self, child: &Child, at: OffsetDateTime, now: OffsetDateTime) -> Option<Cause> {
+        if self.state.is_outage() {
+            return Some(Cause::Suppressed {
+                by: self.called.clone(),
+                since: self.since,
+            });
+        }
+        let awaits = |what: String| Some(Cause::Awaits { what });
+        let is_judged = !self.is_suspect && self.last_at.is_some_and(|last| last >= at);
+        if !is_judged && now < at + self.patience {
+            return awaits(format!("a word from {}", self.called));
+        }
+        // It came back after that: what it explained is over in a moment, most likely.
+        let back = self.state == State::Up && self.since > at;
+        let is_seen = !child.is_suspect && child.last_at.is_some_and(|last| last > self.since);
+        if back && !is_seen && now < self.since + child.patience {
+            return awaits(format!("its next probe, since {} is up again", self.called));
+        }
+        None
     }
 }
 
@@ -126,7 +190,9 @@ pub fn decide(facts: Facts, causes: &[Cause], now: OffsetDateTime) -> Decision {
         (Role::Tells, _) => {
             let soon = now + LONGEST;
             // All of them must be gone: the last one decides.
-            let ends = causes.iter().map(|cause| cause.may_end().unwrap_or(soon));
+            let ends = causes
+                .iter()
+                .map(|cause| cause.may_end(now).unwrap_or(soon));
             Decision::Hold {
                 until: ends.max().unwrap_or(soon).min(soon),
                 reason: words(),
@@ -195,6 +261,51 @@ mod tests {
                 Decision::End { .. } => "end".to_owned(),
             };
             assert_eq!(decided, expected, "{facts:?} {causes:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_parent_explains() {
+        use State::{Down, Error, Init, Up};
+        let at = |seconds: i64| NOW + Duration::seconds(seconds);
+        let child = |last: i64, is_suspect: bool| Child {
+            last_at: Some(at(last)),
+            is_suspect,
+            patience: Duration::seconds(20),
+        };
+        // The child went at 0. The parent: its state, since when, its last probe; now.
+        for (state, since, last, is_suspect, child, now, expected) in [
+            (Down, -60, -1, false, child(0, false), 0, "suppressed"),
+            (Error, 3, 3, false, child(0, false), 4, "suppressed"),
+            // It was last seen before that.
+            (Up, -60, -1, false, child(0, false), 1, "awaits"),
+            // It is about to go, too.
+            (Up, -60, 1, true, child(0, false), 1, "awaits"),
+            (Up, -60, 0, false, child(0, false), 1, "nothing"),
+            // Nobody looks at it, and that was long enough.
+            (Up, -60, -1, false, child(15, false), 20, "nothing"),
+            (Init, -60, -90, false, child(15, false), 20, "nothing"),
+            (Init, -60, -90, false, child(5, false), 5, "awaits"),
+            // It is up again, and the child was not seen since, or is about to be.
+            (Up, 10, 10, false, child(9, false), 11, "awaits"),
+            (Up, 10, 10, false, child(12, true), 13, "awaits"),
+            (Up, 10, 10, false, child(12, false), 13, "nothing"),
+            (Up, 10, 31, false, child(9, false), 31, "nothing"),
+        ] {
+            let parent = Parent {
+                called: "check.edge".into(),
+                state,
+                since: at(since),
+                is_suspect,
+                last_at: Some(at(last)),
+                patience: Duration::seconds(20),
+            };
+            let found = match parent.cause(&child, NOW, at(now)) {
+                Some(Cause::Suppressed { .. }) => "suppressed",
+                Some(Cause::Awaits { .. }) => "awaits",
+                _ => "nothing",
+            };
+            assert_eq!(found, expected, "{parent:?} {child:?} {now}");
         }
     }
 

@@ -46,6 +46,11 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         version: stored.version,
         labels: spec.labels.clone(),
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+        suppressed_by: spec
+            .suppressed_by
+            .iter()
+            .map(|it| format!("check.{it}"))
+            .collect(),
         since: Some(timestamp(stored.since)),
         method: spec.method.name().to_owned(),
         timeout_nanoseconds: i64::from(spec.timeout.milliseconds()) * 1_000_000,

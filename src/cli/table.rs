@@ -6,6 +6,7 @@ use prost_types::Timestamp;
 use time::OffsetDateTime;
 
 use crate::proto::lokahi::Check;
+use crate::proto::lokahi::check::State;
 use crate::proto::lokahi::checks_page::Result as Row;
 
 /// One line a check, with a heading; ends with a line break.
@@ -114,10 +115,12 @@ fn state(check: &Check) -> String {
         return "PAUSED".to_owned();
     }
     let name = check.state().as_str_name();
+    let is_suppressed = check.suppressed.is_some() && (check.degraded || is_down(check));
     let aspects = [
         (check.stale, "stale"),
         (check.degraded && !check.stale, "degraded"),
         (check.maintenance.is_some(), "maintenance"),
+        (is_suppressed, "suppressed"),
         (check.muted.is_some(), "muted"),
         (check.acknowledged.is_some(), "acknowledged"),
     ];
@@ -127,6 +130,10 @@ fn state(check: &Check) -> String {
         true => name.to_owned(),
         false => format!("{name} ({})", aspects.join(", ")),
     }
+}
+
+fn is_down(check: &Check) -> bool {
+    matches!(check.state(), State::Down | State::Error)
 }
 
 pub(super) fn age(at: Option<Timestamp>, now: OffsetDateTime) -> String {
@@ -156,7 +163,6 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::proto::lokahi::check::State;
     use crate::proto::lokahi::{HistogramData, Overlay};
 
     #[test]

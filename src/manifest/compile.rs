@@ -4,6 +4,7 @@
 mod include;
 mod maintenance;
 mod project;
+mod suppression;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -310,6 +311,9 @@ impl<'a> Compiling<'a> {
         self.names(&expansion.names);
         let declared = self.addresses(&expansion.names, &expansion.checks);
         lint::across(&expansion.checks, &mut self.problems);
+        if complete {
+            self.suppressions(&expansion.checks, &expansion.names);
+        }
         if let (Some((_, spec)), true) = (&project, complete) {
             self.idle_maintenances(&spec.maintenances, &expansion.checks);
         }

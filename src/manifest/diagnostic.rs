@@ -121,7 +121,7 @@ codes! {
     MissingKey = "LK0506",
     /// An expression takes too many steps, or its value is too large.
     TooMuchWork = "LK0507",
-    /// Locals refer to each other in a circle.
+    /// Locals refer to each other in a circle, or checks suppress each other in one.
     Cycle = "LK0508",
     /// A name or function stands where it has no meaning.
     Misplaced = "LK0509",

@@ -13,7 +13,7 @@ use crate::manifest::eval::value::{Key, Node, Piece, Value, secret_text};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::quoted::Quoted;
 use crate::model::secret::Text;
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
@@ -408,6 +408,33 @@ pub fn receivers(node: &Node, most: usize) -> Read<Vec<Name>> {
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// A reference to a check: `check.x`, or `check.x["key"]` for one of a `for_each`.
+pub fn check(node: &Node) -> Read<Address> {
+    let wanted = "a check: check.NAME, or check.NAME[\"KEY\"]";
+    let address = match &node.value {
+        Value::Reference(parts) => match &**parts {
+            [root, name] if root == "check" => name.clone(),
+            [root, name, key] if root == "check" && key.starts_with('[') => format!("{name}{key}"),
+            _ => return Err(wrong_type(node, wanted)),
+        },
+        Value::String(text) if text.parse::<Address>().is_ok() => {
+            let hint = format!("write check.{text}, without quotes around it");
+            return Err(wrong_type(node, wanted).hint(hint));
+        }
+        _ => return Err(wrong_type(node, wanted)),
+    };
+    address.parse().map_err(|_invalid| wrong_type(node, wanted))
+}
+
+/// References to at most `most` checks: sorted, each once.
+pub fn checks(node: &Node, most: usize) -> Read<Vec<Address>> {
+    let items = list(node, most)?;
+    let mut all = items.iter().map(check).collect::<Read<Vec<_>>>()?;
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 fn unknown(node: &Node) -> Problem {

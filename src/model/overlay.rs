@@ -49,6 +49,8 @@ pub struct Overlay {
     pub acknowledged: Option<Mark>,
     /// The maintenance that it is in: `by` says which, or who made it.
     pub maintenance: Option<Mark>,
+    /// A check that is down, and why this one may be: `by` is its address, `since` when it went.
+    pub suppressed: Option<Mark>,
 }
 
 /// Until when nobody probes a check.

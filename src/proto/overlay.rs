@@ -22,6 +22,7 @@ impl lokahi::Check {
             paused: overlay.paused.as_ref().map(Into::into),
             muted: overlay.muted.as_ref().map(Into::into),
             acknowledged: overlay.acknowledged.as_ref().map(Into::into),
+            suppressed: overlay.suppressed.as_ref().map(Into::into),
             maintenance: overlay.maintenance.as_ref().map(Into::into),
             ..self
         }

@@ -102,6 +102,11 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         version: check.version,
         labels: spec.labels.clone(),
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+        suppressed_by: spec
+            .suppressed_by
+            .iter()
+            .map(|it| format!("check.{it}"))
+            .collect(),
         since: Some(timestamp(story.transition.at)),
         method: spec.method.name().to_owned(),
         timeout_nanoseconds: nanoseconds(spec.timeout.duration()),

@@ -7,15 +7,16 @@
 use std::collections::HashMap;
 
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use super::overlay::overlay_find;
 use super::transition::NewTransition;
-use crate::hold::{Cause, Decision, Earlier, Facts, Role, decide};
-use crate::model::health::Told;
+use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, decide};
+use crate::model::health::{State, Told};
 use crate::model::id::{CheckId, EventId};
+use crate::spec::decode_check;
 
 /// Judges the deliveries that these transitions have just brought, in their transaction.
 pub async fn hold_new(
@@ -31,13 +32,32 @@ pub async fn hold_new(
     let mut concerned: Vec<CheckId> = told.clone().map(|it| it.check).collect();
     concerned.sort_unstable();
     concerned.dedup();
+    let recovered: Vec<CheckId> = transitions
+        .iter()
+        .filter(|it| it.transition.previous.is_outage() && !it.transition.next.is_outage())
+        .map(|it| it.check)
+        .collect();
+    let children = match recovered.is_empty() {
+        true => Vec::new(),
+        false => children(conn, &recovered).await?,
+    };
+    let mut locked = [concerned.as_slice(), children.as_slice()].concat();
+    locked.sort_unstable();
+    locked.dedup();
+    if locked.is_empty() {
+        return Ok(());
+    }
+    let held = hold_lock(conn, &locked).await?;
+    if !children.is_empty() {
+        // What explained them is over.
+        hold_wake(conn, &children, now).await?;
+    }
     if concerned.is_empty() {
         return Ok(());
     }
-    let causes = causes(conn, &concerned, now).await?;
-    let held = hold_lock(conn, &concerned).await?;
+    let causes = Causes::of(conn, &concerned, now).await?;
     for new in told {
-        if !causes.contains_key(&new.check) && !held.contains(&new.check) {
+        if !causes.has(new.check) && !held.contains(&new.check) {
             continue;
         }
         // What one check went through is judged in its order.
@@ -89,7 +109,7 @@ pub async fn hold_again(
         .collect();
     checks.sort_unstable();
     checks.dedup();
-    let causes = causes(conn, &checks, now).await?;
+    let causes = Causes::of(conn, &checks, now).await?;
     let ids: Vec<Uuid> = due.iter().map(|it| it.id).collect();
     let sent = judge(conn, &ids, &causes, now).await?;
     Ok((due.len(), sent))
@@ -113,32 +133,145 @@ pub async fn hold_wake(
     Ok(())
 }
 
-/// Everything that holds back what would be told of these checks.
-async fn causes(
+/// Everything that holds back what would be told of some checks.
+#[derive(Default)]
+struct Causes {
+    /// Whatever it is.
+    fixed: HashMap<CheckId, Vec<Cause>>,
+    /// What hangs on when it happened.
+    parents: HashMap<CheckId, Vec<(Child, Parent)>>,
+}
+
+impl Causes {
+    async fn of(
+        conn: &mut PgConnection,
+        checks: &[CheckId],
+        now: OffsetDateTime,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        for (check, overlay) in overlay_find(conn, checks, now).await? {
+            if let Some(mark) = overlay.muted {
+                let cause = Cause::Muted {
+                    by: mark.by,
+                    reason: mark.reason,
+                    until: mark.until,
+                };
+                all.fixed.entry(check).or_default().push(cause);
+            }
+            if let Some(mark) = overlay.maintenance {
+                let cause = Cause::Maintenance {
+                    by: mark.by,
+                    reason: mark.reason,
+                    until: mark.until,
+                };
+                all.fixed.entry(check).or_default().push(cause);
+            }
+        }
+        all.parents = parents(conn, checks, now).await?;
+        Ok(all)
+    }
+
+    fn has(&self, check: CheckId) -> bool {
+        self.fixed.contains_key(&check) || self.parents.contains_key(&check)
+    }
+
+    /// What holds back what happened to a check at a moment.
+    fn at(&self, check: CheckId, at: OffsetDateTime, now: OffsetDateTime) -> Vec<Cause> {
+        let fixed = self.fixed.get(&check).into_iter().flatten().cloned();
+        let parents = self.parents.get(&check).into_iter().flatten();
+        fixed
+            .chain(parents.filter_map(|(child, parent)| parent.cause(child, at, now)))
+            .collect()
+    }
+}
+
+/// Whatever these checks are suppressed by, as far as somebody looks at it.
+async fn parents(
     conn: &mut PgConnection,
     checks: &[CheckId],
     now: OffsetDateTime,
-) -> Result<HashMap<CheckId, Vec<Cause>>, StoreError> {
-    let mut causes: HashMap<CheckId, Vec<Cause>> = HashMap::new();
-    for (check, overlay) in overlay_find(conn, checks, now).await? {
-        if let Some(mark) = overlay.muted {
-            let cause = Cause::Muted {
-                by: mark.by,
-                reason: mark.reason,
-                until: mark.until,
-            };
-            causes.entry(check).or_default().push(cause);
-        }
-        if let Some(mark) = overlay.maintenance {
-            let cause = Cause::Maintenance {
-                by: mark.by,
-                reason: mark.reason,
-                until: mark.until,
-            };
-            causes.entry(check).or_default().push(cause);
-        }
+) -> Result<HashMap<CheckId, Vec<(Child, Parent)>>, StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"select n.check_id, n.address, t.state, t.since,
+               t.failures + t.successes > 0 or t.recent is not null as "is_suspect!",
+               coalesce((select max(o.at) from observations o
+                   where o.check_no = p.check_no and o.at > t.last_at), t.last_at) as last_at,
+               s.bytes as "spec!", w.successes > 0 or w.recent is not null as "child_is_suspect!",
+               coalesce((select max(o.at) from observations o
+                   where o.check_no = c.check_no and o.at > w.last_at), w.last_at) as child_last_at,
+               b.bytes as "child_spec!"
+           from check_parents n
+           join checks c on c.id = n.check_id
+           join check_states w on w.check_id = c.id
+           join specs b on b.id = c.live_spec_id
+           join checks p on p.project_id = c.project_id and p.address = n.address
+               and p.deleted_at is null and not p.disabled
+           join check_states t on t.check_id = p.id
+           join specs s on s.id = p.live_spec_id
+           where n.check_id = any($1)
+               and not exists (select from overlays v where v.check_id = p.id
+                   and v.kind = 'paused' and (v.until is null or v.until > $2))
+           order by n.address"#,
+        &ids,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read what suppresses checks")?;
+    let mut found: HashMap<CheckId, Vec<(Child, Parent)>> = HashMap::new();
+    for row in rows {
+        // What a newer version has stored says nothing here.
+        let (Some(patience), Some(own)) = (patience(&row.spec), patience(&row.child_spec)) else {
+            continue;
+        };
+        let child = Child {
+            last_at: row.child_last_at,
+            is_suspect: row.child_is_suspect,
+            patience: own,
+        };
+        let parent = Parent {
+            called: format!("check.{}", row.address),
+            state: State::from_number(row.state).ok_or(StoreError::Number {
+                what: "state",
+                number: row.state,
+            })?,
+            since: row.since,
+            is_suspect: row.is_suspect,
+            last_at: row.last_at,
+            patience,
+        };
+        let all = found.entry(CheckId(row.check_id)).or_default();
+        all.push((child, parent));
     }
-    Ok(causes)
+    Ok(found)
+}
+
+/// Within that a check is probed twice, if anybody looks.
+fn patience(spec: &[u8]) -> Option<Duration> {
+    let spec = decode_check(spec).ok()?;
+    let every = Duration::seconds(spec.every.seconds().into());
+    let timeout = Duration::milliseconds(spec.timeout.milliseconds().into());
+    Some(every * 2 + timeout)
+}
+
+/// The live checks that these suppress.
+async fn children(
+    conn: &mut PgConnection,
+    parents: &[CheckId],
+) -> Result<Vec<CheckId>, StoreError> {
+    let ids: Vec<Uuid> = parents.iter().map(|id| id.0).collect();
+    let found = sqlx::query_scalar!(
+        "select n.check_id from checks p
+         join check_parents n on n.address = p.address
+         join checks c on c.id = n.check_id and c.project_id = p.project_id
+         where p.id = any($1) and c.deleted_at is null",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find what checks suppress")?;
+    Ok(found.into_iter().map(CheckId).collect())
 }
 
 /// Locks what is held of these checks; returns those of which something is.
@@ -162,12 +295,12 @@ async fn hold_lock(
 async fn judge(
     conn: &mut PgConnection,
     deliveries: &[Uuid],
-    causes: &HashMap<CheckId, Vec<Cause>>,
+    causes: &Causes,
     now: OffsetDateTime,
 ) -> Result<Vec<EventId>, StoreError> {
     // What an event ends are the earlier ones of its incident, or what degraded the check last.
     let rows = sqlx::query!(
-        r#"select d.id, d.event_id, d.check_id,
+        r#"select d.id, d.event_id, d.check_id, t.at,
                t.next in (0, 1) and (t.type <> 'check.degraded' or t.resolved) as "ends!",
                case when t.type = 'check.degraded' then exists (select from transitions e
                        where e.check_id = t.check_id and e.seq > t.seq
@@ -208,8 +341,9 @@ async fn judge(
         if row.ends {
             ends.push(row.id);
         }
-        let of = row.check_id.and_then(|check| causes.get(&CheckId(check)));
-        match decide(facts, of.map_or(&[], Vec::as_slice), now) {
+        let of = row.check_id.map(CheckId);
+        let of = of.map_or_else(Vec::new, |check| causes.at(check, row.at, now));
+        match decide(facts, &of, now) {
             Decision::Send => {
                 sent.push(row.id);
                 events.push(EventId(row.event_id));

@@ -48,6 +48,29 @@ pub async fn overlay_find(
             reason: row.reason,
         });
     }
+    let rows = sqlx::query!(
+        r#"select n.check_id, n.address, t.since
+           from check_parents n
+           join checks c on c.id = n.check_id
+           join checks p on p.project_id = c.project_id and p.address = n.address
+               and p.deleted_at is null
+           join check_states t on t.check_id = p.id
+           where n.check_id = any($1) and t.state in (2, 3) order by t.since desc"#,
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("read what suppresses checks")?;
+    for row in rows {
+        let overlay = found.entry(CheckId(row.check_id)).or_default();
+        // The one that went first.
+        overlay.suppressed = Some(Mark {
+            since: row.since,
+            until: None,
+            by: format!("check.{}", row.address),
+            reason: String::new(),
+        });
+    }
     for (check, mark) in maintenance_find(conn, checks, now).await? {
         found.entry(check).or_default().maintenance = Some(mark);
     }

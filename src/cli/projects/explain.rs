@@ -88,6 +88,10 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     for text in overlay::all(&check, now) {
         say(format!("  {text}"));
     }
+    if let Some(by) = &check.suppressed {
+        let (by, since) = (&by.by, age(by.since, now));
+        say(format!("  suppressed by {by}, which is down since {since}"));
+    }
     if check.stale {
         say("  nobody has looked at it for two periods: no health worker is there".to_owned());
     }

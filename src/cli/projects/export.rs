@@ -51,12 +51,16 @@ pub(in crate::cli) async fn export(
     let mut text = format!("lokahi {{\n  project = \"{project}\"\n{settings}}}\n");
     let named = named(&objects);
     let webhooks = named.iter().filter(|(_, object)| object.kind == "webhook");
-    let webhooks: Webhooks<'_> = webhooks
+    let webhooks: Called<'_> = webhooks
+        .map(|(name, it)| ((it.project.as_str(), it.address.as_str()), name.as_str()))
+        .collect();
+    let checks = named.iter().filter(|(_, object)| object.kind == "check");
+    let checks: Called<'_> = checks
         .map(|(name, it)| ((it.project.as_str(), it.address.as_str()), name.as_str()))
         .collect();
     for (name, object) in &named {
         text.push('\n');
-        text.push_str(&block(object, name, &webhooks)?);
+        text.push_str(&block(object, name, &webhooks, &checks)?);
         if object.owner == "api" && object.kind == "check" {
             // Its history comes along, and it is not made a second time.
             let id = &object.id;
@@ -158,10 +162,15 @@ fn named(objects: &[Object]) -> Vec<(String, &Object)> {
     all
 }
 
-/// What webhooks are called in the export, by project and own name.
-type Webhooks<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
+/// What objects of a kind are called in the export, by project and own name.
+type Called<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
 
-fn block(object: &Object, name: &str, webhooks: &Webhooks<'_>) -> Result<String, Failure> {
+fn block(
+    object: &Object,
+    name: &str,
+    webhooks: &Called<'_>,
+    checks: &Called<'_>,
+) -> Result<String, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
         let message = format!("{}.{} cannot be read: {}", object.kind, name, chain(error));
         Failure::new(Exit::Server, message).hint("the server may be newer than this lokahictl")
@@ -177,6 +186,13 @@ fn block(object: &Object, name: &str, webhooks: &Webhooks<'_>) -> Result<String,
                 let called = webhooks.get(&(object.project.as_str(), receiver.as_str()));
                 if let Some(other) = called.and_then(|called| called.parse().ok()) {
                     *receiver = other;
+                }
+            }
+            for parent in &mut spec.suppressed_by {
+                let own = parent.to_string();
+                let called = checks.get(&(object.project.as_str(), own.as_str()));
+                if let Some(other) = called.and_then(|called| called.parse().ok()) {
+                    *parent = other;
                 }
             }
             Ok(check_text(name, &spec, &BTreeMap::new(), ""))

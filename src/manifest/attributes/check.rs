@@ -266,6 +266,23 @@ pub const CHECK: Block = Block {
             show: Show::Check(|spec| expected::shown(&spec.labels, Literal::text)),
         },
         Attribute {
+            name: "suppressed_by",
+            kind: "list of checks",
+            default: "[]",
+            bounds: "8 checks of the project",
+            about: "While one of these is down, nobody is told of this one: they are why. Probing goes on; what still is when they are up again is told then.",
+            example: "[check.homepage]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.suppressed_by = values::checks(node, CheckSpec::MAX_PARENTS)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| {
+                let reference = |it| Literal::Reference(format!("check.{it}"));
+                Literal::items(spec.suppressed_by.iter().map(reference))
+            }),
+        },
+        Attribute {
             name: "description",
             kind: "string",
             default: "\"\"",

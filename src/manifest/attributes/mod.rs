@@ -66,5 +66,5 @@ pub static LATER: &[(&str, &[&str])] = &[
             "secrets", "headers", "events", "timeout", "fallback", "collapse",
         ],
     ),
-    ("check", &["reuse_connection", "suppressed_by"]),
+    ("check", &["reuse_connection"]),
 ];

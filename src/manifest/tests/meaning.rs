@@ -317,7 +317,7 @@ const AROUND: &[(&str, &str)] = &[
     ),
     (
         "more.hcl",
-        "template \"api\" {\n}\n\ncheck \"homepage\" {\n  url = \"http://a/\"\n  labels = { team = \"web\" }\n}\n",
+        "template \"api\" {\n}\n\ncheck \"homepage\" {\n  url = \"http://a/\"\n  labels = { team = \"web\" }\n  suppressed_by = []\n}\n",
     ),
     ("../shared/locals.hcl", "locals {\n  a = 1\n}\n"),
     ("ca.pem", PEM),

@@ -17,6 +17,7 @@ mod notation;
 mod limits;
 mod maintained;
 mod properties;
+mod suppression;
 
 use std::collections::BTreeMap;
 

@@ -80,6 +80,9 @@ pub struct CheckSpec {
     /// <http://HOST:PORT.>
     #[prost(string, tag = "29")]
     pub proxy: ::prost::alloc::string::String,
+    /// Addresses of checks of the same project: while one of them is down, nobody is told of this one.
+    #[prost(string, repeated, tag = "30")]
+    pub suppressed_by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";

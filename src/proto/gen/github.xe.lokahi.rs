@@ -381,6 +381,13 @@ pub struct Check {
     /// declare it, or who made it. Absent: it is not.
     #[prost(message, optional, tag = "40")]
     pub maintenance: ::core::option::Option<Overlay>,
+    /// Declared checks of its project, as `check.NAME`: while one of them is down, nobody is told of
+    /// this one.
+    #[prost(string, repeated, tag = "41")]
+    pub suppressed_by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// One of these is down: `by` says which, and `since` when it went down. Absent: none is.
+    #[prost(message, optional, tag = "42")]
+    pub suppressed: ::core::option::Option<Overlay>,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {

@@ -18,6 +18,7 @@ mod schedule;
 mod secrets;
 mod settled;
 mod history;
+mod suppression;
 mod tokens;
 mod waiting;
 mod workflows;
