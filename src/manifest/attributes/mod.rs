@@ -8,6 +8,7 @@ pub mod access;
 pub mod assert;
 pub mod check;
 pub mod maintenance;
+pub mod outcome;
 pub mod root;
 pub mod webhook;
 
