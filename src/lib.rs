@@ -13,6 +13,7 @@ pub mod health;
 pub mod cadence;
 pub mod histogram;
 pub mod history;
+pub mod hold;
 pub mod backoff;
 
 pub mod clock;

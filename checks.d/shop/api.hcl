@@ -16,6 +16,9 @@ check "shop_api" {
 # A question with a body, for those with the password: how many checks are there?
 # Whatever stands in `jsonencode` is written as JSON, so nothing has to be escaped.
 check "shop_search" {
+  # lokahid stands in for it: where that is down, this is no news of its own.
+  suppressed_by = [check.lokahid]
+
   use     = [template.api]
   url     = "${local.lokahid}/twirp/github.xe.lokahi.Checks/List"
   method  = "POST"

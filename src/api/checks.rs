@@ -9,13 +9,14 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
-use super::{Call, convert, edit, force, history, restore};
+use super::{Call, convert, edit, force, history, maintenance, overlay, restore};
 use crate::clock;
 use crate::histogram::summarise;
 use crate::model::desired::API_PROJECT;
 use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo};
 use crate::model::name::Name;
+use crate::model::overlay::Overlay;
 use crate::model::ownership::Owner;
 use crate::proto::lokahi::{
     Check, CheckId as WireId, CheckStatus, ChecksPage, CreateOpts, Evidence, ListOpts,
@@ -53,6 +54,11 @@ const LONGEST_REQUEST_ID: usize = 200;
 
 pub(super) fn add(methods: Methods) -> Methods {
     methods
+        .with(
+            "github.xe.lokahi.Checks/Acknowledge",
+            Needs::Operate,
+            overlay::acknowledge,
+        )
         .with(CREATE, Needs::ApplyApi, create)
         .with("github.xe.lokahi.Checks/Delete", CHANGES, delete)
         .with("github.xe.lokahi.Checks/Get", Needs::Read, get)
@@ -62,6 +68,31 @@ pub(super) fn add(methods: Methods) -> Methods {
             history::history,
         )
         .with("github.xe.lokahi.Checks/List", Needs::Read, list)
+        .with(
+            "github.xe.lokahi.Checks/Maintain",
+            Needs::Operate,
+            maintenance::maintain,
+        )
+        .with(
+            "github.xe.lokahi.Checks/Maintenances",
+            Needs::Read,
+            maintenance::list,
+        )
+        .with(
+            "github.xe.lokahi.Checks/EndMaintenance",
+            Needs::Operate,
+            maintenance::end,
+        )
+        .with(
+            "github.xe.lokahi.Checks/Mute",
+            Needs::Operate,
+            overlay::mute,
+        )
+        .with(
+            "github.xe.lokahi.Checks/Pause",
+            Needs::Operate,
+            overlay::pause,
+        )
         .with(PUT, CHANGES, put)
         .with(
             "github.xe.lokahi.Checks/Restore",
@@ -134,6 +165,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         last: None,
         webhook_response_nanoseconds: 0,
         failure: None,
+        overlay: Overlay::default(),
     };
     let check = convert::check(&made, now);
     if let Some(key) = key {

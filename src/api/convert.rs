@@ -8,6 +8,7 @@ use crate::histogram::Summary;
 use crate::model::health::State;
 use crate::model::id::CheckNo;
 use crate::model::observation::ErrorClass;
+use crate::model::overlay::Overlay;
 use crate::model::value::HttpUrl;
 use crate::model::webhook::WebhookFormat;
 use crate::proto::moment::timestamp;
@@ -45,6 +46,11 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         version: stored.version,
         labels: spec.labels.clone(),
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+        suppressed_by: spec
+            .suppressed_by
+            .iter()
+            .map(|it| format!("check.{it}"))
+            .collect(),
         since: Some(timestamp(stored.since)),
         method: spec.method.name().to_owned(),
         timeout_nanoseconds: i64::from(spec.timeout.milliseconds()) * 1_000_000,
@@ -52,6 +58,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         reason: reason(stored),
         // Of what was never probed nothing is believed that could be wrong.
         stale: spec.enabled
+            && stored.overlay.paused.is_none()
             && stored.state != State::Init
             && is_stale(since, spec.every, turns, spec.timeout, now),
         disabled: !spec.enabled,
@@ -59,6 +66,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         degraded: stored.state == State::Up && stored.degraded,
         ..lokahi::Check::default()
     }
+    .with_overlay(&stored.overlay)
 }
 
 /// A deleted check as it was; nothing is believed of it any more.
@@ -79,6 +87,7 @@ pub(super) fn deleted(gone: Deleted) -> lokahi::Check {
         last: None,
         webhook_response_nanoseconds: 0,
         failure: None,
+        overlay: Overlay::default(),
     };
     lokahi::Check {
         since: None,
@@ -196,6 +205,7 @@ mod tests {
             }),
             webhook_response_nanoseconds: 0,
             failure: None,
+            overlay: Overlay::default(),
         };
         assert!(check(&stored(State::Up), now).stale);
         assert!(!check(&stored(State::Init), now).stale);

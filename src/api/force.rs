@@ -42,15 +42,21 @@ pub(super) async fn allowed(
         let from = found.and_then(|project| project.source);
         return Err(declared(check, place, generation, from).into());
     }
-    if reason.len() > LONGEST_REASON || reason.contains('\0') {
-        let why = format!("is longer than {LONGEST_REASON} bytes, or has a NUL");
-        return Err(TwirpError::argument("reason", why).into());
-    }
+    reason_fits(reason)?;
     if reason.trim().is_empty() {
         let why = "is needed: whoever finds it changed wants to know";
         return Err(TwirpError::argument("reason", why).into());
     }
     call.needs(&needed).await
+}
+
+/// Refuses a reason that cannot be kept.
+pub(super) fn reason_fits(reason: &str) -> Result<(), TwirpError> {
+    if reason.len() > LONGEST_REASON || reason.contains('\0') {
+        let why = format!("is longer than {LONGEST_REASON} bytes, or has a NUL");
+        return Err(TwirpError::argument("reason", why));
+    }
+    Ok(())
 }
 
 /// Refuses to delete a check past its files where these protect it: what must not go by

@@ -22,7 +22,7 @@ use crate::store::Connection;
 use crate::store::check::check_get;
 use crate::store::error::StoreError;
 use crate::store::incident::{IncidentRow, TransitionRow, incident_list, transition_list};
-use crate::store::observation::{Kept, observation_newest, observation_window};
+use crate::store::observation::{Kept, Seen, observation_newest, observation_window};
 use crate::store::partition::partition_days;
 use crate::store::rollup::{gap_list, rollup_closed, rollup_list};
 
@@ -146,9 +146,7 @@ async fn of_probes(
     if i64::try_from(probes.len()).is_ok_and(|len| len >= PROBES) {
         return Ok(None);
     }
-    for probe in probes {
-        found.note(probe.at, probe.outcome, probe.total_us);
-    }
+    note(&mut found, probes);
     miss(conn, check, &mut found, since - Duration::HOUR).await?;
     Ok(Some(found))
 }
@@ -174,12 +172,19 @@ async fn of_hours(
     let rest = closed.map_or(since, |closed| closed.max(since));
     if rest < until {
         let probes = observation_window(conn, check, rest, until, PROBES).await?;
-        for probe in probes {
-            found.note(probe.at, probe.outcome, probe.total_us);
-        }
+        note(&mut found, probes);
         miss(conn, check, &mut found, rest).await?;
     }
     Ok(found)
+}
+
+fn note(found: &mut History, probes: Vec<Seen>) {
+    for probe in probes {
+        match probe.maintained {
+            true => found.note_maintained(probe.at),
+            false => found.note(probe.at, probe.outcome, probe.total_us),
+        }
+    }
 }
 
 /// Counts what was not probed in hours from one on.
@@ -211,6 +216,7 @@ fn bucket(of: &Bucket) -> HistoryBucket {
         unknown: count(of.counts.unknown),
         skipped: count(of.counts.skipped),
         lost: count(of.counts.lost),
+        maintenance: count(of.counts.maintenance),
         p50_nanoseconds: latency(|all| all.p50),
         p95_nanoseconds: latency(|all| all.p95),
         p99_nanoseconds: latency(|all| all.p99),
@@ -224,6 +230,7 @@ fn incident(of: &IncidentRow) -> HistoryIncident {
         state: of.state.number().into(),
         opened_at: Some(timestamp(of.opened_at)),
         closed_at: of.closed_at.map(timestamp),
+        acknowledged: of.acknowledged.as_ref().map(Into::into),
     }
 }
 

@@ -14,6 +14,8 @@ mod restore;
 mod history;
 mod checks;
 mod probe;
+mod overlay;
+mod maintenance;
 mod run;
 mod projects;
 mod tokens;

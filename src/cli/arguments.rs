@@ -6,11 +6,12 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::inputs::InputFlags;
 use super::probing::probe::Probe;
 use super::probing::test::Test;
 use super::token::{Audit, TokenCommand};
 
+pub(super) mod files;
+pub(super) mod overlay;
 pub(super) mod projects;
 
 /// Manages the checks of a lokahi server.
@@ -113,6 +114,46 @@ Examples:
         #[arg(required = true, value_name = "CHECK")]
         ids: Vec<String>,
     },
+    /// Stop the probing of checks, for a while
+    #[command(after_help = "\
+Examples:
+  lokahictl pause shop/front --for 2h --reason 'moving to the new cluster'
+  lokahictl pause -l team=web --for 30m
+  lokahictl pause shop/front --end
+
+An incident of such a check ends: who was told of it is told. When the pause is over it is
+probed again, and what is wrong then is a new incident.")]
+    Pause(overlay::Pause),
+    /// Hold back what receivers would be told of checks, for a while; probing goes on
+    #[command(after_help = "\
+Examples:
+  lokahictl mute shop/front --for 2h --reason 'we know, the supplier is at it'
+  lokahictl mute 'shop/api_*' --for 30m
+  lokahictl mute --project shop --end
+
+Of what was told already the end is told all the same. When it is over, what is still wrong
+then is told, with the times at which it began.")]
+    Mute(overlay::Mute),
+    /// Say that you work on what is down
+    #[command(after_help = "\
+Examples:
+  lokahictl ack shop/front --reason 'looking at it'
+  lokahictl ack -l team=web
+  lokahictl ack shop/front --end
+
+It lasts as long as the incident, and everybody sees it: list, get, explain, history, events.")]
+    Ack(overlay::Ack),
+    /// Work on checks: what begins meanwhile is told to nobody, and is in no uptime
+    #[command(after_help = "\
+Examples:
+  lokahictl maintain 'shop/*' --for 2h --reason 'the database moves'
+  lokahictl maintain -l team=web --for 30m --reason 'new certificates'
+  lokahictl maintain --list
+  lokahictl maintain --end 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+
+What recurs, or is planned, belongs into a file: a `maintenance` block. Of what was told already
+the end is told all the same; what still is when it is over is told then.")]
+    Maintain(overlay::Maintain),
     /// Print how long the probes of `run` took
     #[command(after_help = "\
 Examples:
@@ -123,13 +164,13 @@ Examples:
 Examples:
   lokahictl validate checks.d
   lokahictl validate --output json")]
-    Validate(Validate),
+    Validate(files::Validate),
     /// Print what the check files come to: every value of every check
     #[command(after_help = "\
 Examples:
   lokahictl render checks.d --check shop_api --explain
   lokahictl render checks.d --var env=test --output json")]
-    Render(Render),
+    Render(files::Render),
     /// Lay out check files in the one way, as `terraform fmt` does
     #[command(after_help = "\
 Examples:
@@ -139,7 +180,7 @@ Examples:
 
 It prints the files that changed. Only white space changes; a file that cannot be
 read as HCL is left as it is. Exit codes: 1 such a file, 3 --check found something.")]
-    Fmt(Fmt),
+    Fmt(files::Fmt),
     /// Probe every declared check once, from here, without a server
     #[command(after_help = "\
 Examples:
@@ -393,7 +434,7 @@ pub(super) enum StateName {
 }
 
 /// Which checks.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct Filter {
     /// Only those with this label
     #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = label)]
@@ -450,79 +491,6 @@ pub(super) enum TextOutput {
     #[default]
     Human,
     Json,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Validate {
-    /// Folders of check files; every project at and below them is validated
-    #[arg(default_value = "checks.d")]
-    pub(super) paths: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(super) inputs: InputFlags,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) output: ReportOutput,
-    /// End with 3 if there are warnings
-    #[arg(long)]
-    pub(super) deny_warnings: bool,
-    /// How many problems are printed, errors before warnings; the others are counted
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(super) max_errors: usize,
-}
-
-/// How problems are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportOutput {
-    /// For people, with the lines underlined
-    #[default]
-    Human,
-    /// One document for programs
-    Json,
-    /// Annotations of a GitHub workflow: nine and a summary, as it shows ten a step
-    Github,
-    /// A test report for GitLab and others
-    Junit,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Render {
-    /// The folder of check files
-    #[arg(default_value = "checks.d")]
-    pub(super) path: PathBuf,
-    #[command(flatten)]
-    pub(super) inputs: InputFlags,
-    /// Only this check; `NAME["KEY"]` or, for all of a for_each, NAME
-    #[arg(long, value_name = "NAME")]
-    pub(super) check: Option<String>,
-    /// Say which line gave each value
-    #[arg(long)]
-    pub(super) explain: bool,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) output: RenderOutput,
-}
-
-/// How evaluated checks are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum RenderOutput {
-    /// Check files without variables, templates and defaults
-    #[default]
-    Hcl,
-    /// One document for programs
-    Json,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Fmt {
-    /// Folders and files; `-` is standard input, written to standard output
-    #[arg(default_value = "checks.d", value_name = "PATH")]
-    pub(super) paths: Vec<PathBuf>,
-    /// Write nothing, print what would change, and exit 3 if something would
-    #[arg(long)]
-    pub(super) check: bool,
-    /// Write nothing, print how files would change
-    #[arg(long)]
-    pub(super) diff: bool,
 }
 
 /// Seconds, as the original has them, or with a unit, as check files do.

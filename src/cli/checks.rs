@@ -219,7 +219,7 @@ pub(super) async fn down(
     show(&page, true, output, console)
 }
 
-fn filtered(filter: Filter) -> ListOpts {
+pub(super) fn filtered(filter: Filter) -> ListOpts {
     ListOpts {
         labels: filter.labels.into_iter().collect(),
         owner: filter.owner.unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::arguments::Fmt;
+use super::arguments::files::Fmt;
 use super::exit::{Exit, Failure};
 use super::output::Console;
 use super::validate;

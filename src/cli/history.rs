@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::arguments::projects::History;
 use super::exit::Failure;
 use super::output::Console;
+use super::overlay;
 use super::table::{age, latency, printable, table};
 use crate::client::Client;
 use crate::clock;
@@ -26,11 +27,12 @@ const COLUMNS: i32 = 48;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// What a strip shows of one part of the window, and what that means.
-const MARKS: [(char, &str); 5] = [
+const MARKS: [(char, &str); 6] = [
     ('|', "up"),
     ('!', "some failed"),
     ('x', "failed"),
     ('?', "not known"),
+    ('~', "maintenance"),
     ('.', "not probed"),
 ];
 
@@ -73,15 +75,19 @@ fn text(found: &CheckHistory, now: OffsetDateTime) -> String {
                 .to_owned(),
         );
     };
-    let state = match check.disabled {
-        true => "DISABLED".to_owned(),
-        false => format!(
+    let state = match (check.disabled, &check.paused) {
+        (true, _) => "DISABLED".to_owned(),
+        (false, Some(_)) => "PAUSED".to_owned(),
+        (false, None) => format!(
             "{}, since {}",
             check.state().as_str_name(),
             age(check.since, now)
         ),
     };
     say("state", state);
+    for text in overlay::all(&check, now) {
+        say("", text);
+    }
     let step = span(found.bucket_seconds);
     say(
         "window",
@@ -133,9 +139,10 @@ fn strip(buckets: &[HistoryBucket]) -> String {
 
 fn mark(bucket: &HistoryBucket) -> char {
     let failed = bucket.down + bucket.error;
-    let [up, some, failing, unknown, nothing] = MARKS.map(|(mark, _)| mark);
+    let [up, some, failing, unknown, maintained, nothing] = MARKS.map(|(mark, _)| mark);
     match (bucket.up, failed) {
         (0, 0) if bucket.unknown > 0 => unknown,
+        (0, 0) if bucket.maintenance > 0 => maintained,
         (0, 0) => nothing,
         (_, 0) => up,
         (0, _) => failing,
@@ -161,6 +168,7 @@ fn uptime(found: &CheckHistory, total: &HistoryBucket) -> String {
         (total.unknown, "unknown"),
         (total.skipped, "not sent"),
         (total.lost, "lost"),
+        (total.maintenance, "in maintenance"),
     ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts
@@ -210,8 +218,12 @@ fn incident(incident: &HistoryIncident, now: OffsetDateTime) -> String {
         Some(closed) => span(closed - opened),
         None => format!("{}, and goes on", span(now.unix_timestamp() - opened)),
     };
+    let seen = match &incident.acknowledged {
+        None => String::new(),
+        Some(overlay) => format!(", {}", overlay::words("acknowledged", overlay, now)),
+    };
     format!(
-        "{}  {:<5}  {lasted}",
+        "{}  {:<5}  {lasted}{seen}",
         minute(&incident.opened_at),
         incident.state().as_str_name()
     )

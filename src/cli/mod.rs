@@ -8,6 +8,8 @@ mod server;
 
 mod naming;
 mod checks;
+mod overlay;
+mod maintain;
 mod table;
 mod history;
 mod inputs;
@@ -124,6 +126,10 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Down(what) => checks::down(&client, what, console).await,
         Command::Put(what) => checks::put(&client, what, console).await,
         Command::Run { ids } => checks::run(&client, ids, console).await,
+        Command::Pause(what) => overlay::pause(&client, what, console).await,
+        Command::Mute(what) => overlay::mute(&client, what, console).await,
+        Command::Ack(what) => overlay::ack(&client, what, console).await,
+        Command::Maintain(what) => maintain::maintain(&client, what, console).await,
         Command::Runstats => checks::run_stats(&client, console).await,
         Command::Probe(what) => probing::probe::probe(Some(&client), &what, console).await,
         Command::Plan(what) => projects::plan::plan(&client, &what, console).await,

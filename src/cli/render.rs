@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::arguments::{Render, RenderOutput};
+use super::arguments::files::{Render, RenderOutput};
 use super::exit::{Exit, Failure};
 use super::naming::is_called;
 use super::output::Console;
@@ -10,7 +10,10 @@ use super::validate::{diagnostic, style};
 use crate::manifest::compile::{Compiled, Keep, OriginLine};
 use crate::manifest::inputs::{Inputs, Missing};
 use crate::manifest::report;
-use crate::manifest::written::{check_text, comment, project_fields, project_text, webhook_text};
+use crate::manifest::written::{
+    check_text, comment, maintenance_fields, maintenance_text, project_fields, project_text,
+    webhook_text,
+};
 use crate::model::desired::Desired;
 use crate::reconcile::load;
 
@@ -105,6 +108,9 @@ fn hcl(
         for (name, webhook) in &desired.webhooks {
             write(webhook_text(name, &webhook.spec))?;
         }
+        for (name, maintenance) in &desired.project_spec.maintenances {
+            write(maintenance_text(name, maintenance))?;
+        }
     }
     let none = Vec::new();
     for (address, check) in &desired.checks {
@@ -178,7 +184,19 @@ fn document(what: &Render, desired: &Desired, compiled: &Compiled) -> serde_json
             (name.clone(), document)
         })
         .collect();
+    let maintenances = desired.project_spec.maintenances.iter();
+    let maintenances: serde_json::Map<String, serde_json::Value> = maintenances
+        .map(|(name, maintenance)| {
+            let fields = maintenance_fields(maintenance).into_iter();
+            let fields = fields.map(|(path, value)| (path, value.to_json()));
+            (
+                name.to_string(),
+                serde_json::Value::Object(fields.collect()),
+            )
+        })
+        .collect();
     serde_json::json!({
-        "project": desired.project.to_string(), "values": values, "webhooks": webhooks, "checks": checks,
+        "project": desired.project.to_string(), "values": values, "webhooks": webhooks,
+        "maintenances": maintenances, "checks": checks,
     })
 }

@@ -6,6 +6,7 @@ use prost_types::Timestamp;
 use time::OffsetDateTime;
 
 use crate::proto::lokahi::Check;
+use crate::proto::lokahi::check::State;
 use crate::proto::lokahi::checks_page::Result as Row;
 
 /// One line a check, with a heading; ends with a line break.
@@ -105,19 +106,34 @@ fn reason(check: &Check, class: &str) -> String {
         .to_owned()
 }
 
-/// The state, and whether it is old. Of what nobody probes there is none.
+/// The state, whether it is old, and what is set on it. Of what nobody probes there is none.
 fn state(check: &Check) -> String {
     if check.disabled {
         return "DISABLED".to_owned();
     }
-    let name = check.state().as_str_name();
-    if check.stale {
-        format!("{name} (stale)")
-    } else if check.degraded {
-        format!("{name} (degraded)")
-    } else {
-        name.to_owned()
+    if check.paused.is_some() {
+        return "PAUSED".to_owned();
     }
+    let name = check.state().as_str_name();
+    let is_suppressed = check.suppressed.is_some() && (check.degraded || is_down(check));
+    let aspects = [
+        (check.stale, "stale"),
+        (check.degraded && !check.stale, "degraded"),
+        (check.maintenance.is_some(), "maintenance"),
+        (is_suppressed, "suppressed"),
+        (check.muted.is_some(), "muted"),
+        (check.acknowledged.is_some(), "acknowledged"),
+    ];
+    let aspects = aspects.iter().filter(|(holds, _)| *holds);
+    let aspects: Vec<&str> = aspects.map(|(_, word)| *word).collect();
+    match aspects.is_empty() {
+        true => name.to_owned(),
+        false => format!("{name} ({})", aspects.join(", ")),
+    }
+}
+
+fn is_down(check: &Check) -> bool {
+    matches!(check.state(), State::Down | State::Error)
 }
 
 pub(super) fn age(at: Option<Timestamp>, now: OffsetDateTime) -> String {
@@ -147,8 +163,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::proto::lokahi::HistogramData;
-    use crate::proto::lokahi::check::State;
+    use crate::proto::lokahi::{HistogramData, Overlay};
 
     #[test]
     fn what_nobody_probes_has_no_state() {
@@ -159,6 +174,23 @@ mod tests {
             ..Check::default()
         };
         assert_eq!(state(&check), "DISABLED");
+        let check = Check {
+            disabled: false,
+            paused: Some(Overlay::default()),
+            ..check
+        };
+        assert_eq!(state(&check), "PAUSED");
+    }
+
+    #[test]
+    fn a_state_says_what_is_set_on_it() {
+        let check = Check {
+            state: State::Down.into(),
+            muted: Some(Overlay::default()),
+            acknowledged: Some(Overlay::default()),
+            ..Check::default()
+        };
+        assert_eq!(state(&check), "DOWN (muted, acknowledged)");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::arguments::{ReportOutput, Validate};
+use super::arguments::files::{ReportOutput, Validate};
 use super::exit::{Exit, Failure};
 use super::output::Console;
 use crate::manifest::compile::{Compiled, Keep};

@@ -29,6 +29,36 @@ impl Client {
         self.call("github.xe.lokahi.Checks/List", opts).await
     }
 
+    pub async fn pause(&self, opts: &lokahi::OverlayOpts) -> Answer<lokahi::OverlayResult> {
+        self.call("github.xe.lokahi.Checks/Pause", opts).await
+    }
+
+    pub async fn mute(&self, opts: &lokahi::OverlayOpts) -> Answer<lokahi::OverlayResult> {
+        self.call("github.xe.lokahi.Checks/Mute", opts).await
+    }
+
+    pub async fn acknowledge(&self, opts: &lokahi::OverlayOpts) -> Answer<lokahi::OverlayResult> {
+        self.call("github.xe.lokahi.Checks/Acknowledge", opts).await
+    }
+
+    pub async fn maintain(&self, opts: &lokahi::MaintainOpts) -> Answer<lokahi::Maintenance> {
+        self.call("github.xe.lokahi.Checks/Maintain", opts).await
+    }
+
+    pub async fn maintenances(
+        &self,
+        opts: &lokahi::MaintenancesOpts,
+    ) -> Answer<lokahi::MaintenancesPage> {
+        self.call("github.xe.lokahi.Checks/Maintenances", opts)
+            .await
+    }
+
+    pub async fn maintenance_end(&self, id: &str) -> Answer<lokahi::Maintenance> {
+        let id = lokahi::MaintenanceId { id: id.to_owned() };
+        self.call("github.xe.lokahi.Checks/EndMaintenance", &id)
+            .await
+    }
+
     pub async fn put(&self, check: &lokahi::Check) -> Answer<lokahi::Check> {
         self.call("github.xe.lokahi.Checks/Put", check).await
     }

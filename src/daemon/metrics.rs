@@ -131,6 +131,11 @@ impl Collector for Own {
             outbox.pending as f64,
         )?;
         page.gauge(
+            "lokahi_deliveries_held",
+            "Deliveries that something holds back: muted, for one",
+            outbox.held as f64,
+        )?;
+        page.gauge(
             "lokahi_deliveries_dead",
             "Deliveries that were given up",
             outbox.dead as f64,

@@ -14,6 +14,8 @@ pub struct Counts {
     pub skipped: u64,
     /// Sent, and nothing came back.
     pub lost: u64,
+    /// Within maintenance, whatever they came to.
+    pub maintenance: u64,
 }
 
 impl Counts {
@@ -34,6 +36,7 @@ impl Counts {
         self.unknown += other.unknown;
         self.skipped += other.skipped;
         self.lost += other.lost;
+        self.maintenance += other.maintenance;
     }
 
     /// Those that say something of the site.
@@ -41,9 +44,9 @@ impl Counts {
         self.up + self.down + self.error
     }
 
-    /// Those that say nothing of it.
+    /// Those that say nothing of it, or are not to.
     pub fn left_out(&self) -> u64 {
-        self.unknown + self.skipped + self.lost
+        self.unknown + self.skipped + self.lost + self.maintenance
     }
 
     /// The share of those that were up among those that say something of the site; none where
@@ -72,10 +75,11 @@ mod tests {
             unknown: 2,
             skipped: 1,
             lost: 1,
+            maintenance: 4,
             ..Counts::default()
         };
         assert_eq!(counts.uptime(), Some(0.75));
-        assert_eq!(counts.left_out_share(), 0.5);
+        assert_eq!(counts.left_out_share(), 8.0 / 12.0);
         assert_eq!(Counts::default().uptime(), None);
         assert_eq!(Counts::default().left_out_share(), 0.0);
     }

@@ -40,6 +40,11 @@ impl Hour {
             self.latency.add(microseconds);
         }
     }
+
+    /// Counts probes within maintenance: they say nothing more.
+    pub fn note_maintained(&mut self, times: u64) {
+        self.counts.maintenance += times;
+    }
 }
 
 /// Whether its latency is one of the site's.
@@ -65,6 +70,7 @@ impl Day {
             skipped: number(of.counts.skipped),
             lost: number(of.counts.lost),
             latency: of.latency.encode(),
+            maintenance: number(of.counts.maintenance),
         });
         let hours = hours.collect();
         RollupDay { hours }.encode_to_vec()
@@ -87,6 +93,7 @@ impl Day {
                 unknown: of.unknown.into(),
                 skipped: of.skipped.into(),
                 lost: of.lost.into(),
+                maintenance: of.maintenance.into(),
             };
             day.hours.insert(hour, Hour { counts, latency });
         }
@@ -105,6 +112,7 @@ mod tests {
             let of = day.hours.entry(hour).or_default();
             (1..=120).for_each(|n| of.note(outcome, 80_000 + n * 100));
             of.counts.lost = 2;
+            of.note_maintained(3);
         }
         let bytes = day.encode();
         assert_eq!(Day::decode(&bytes).unwrap(), day);

@@ -181,6 +181,13 @@ impl History {
         }
     }
 
+    /// Counts a probe within maintenance.
+    pub fn note_maintained(&mut self, at: OffsetDateTime) {
+        if let Some(bucket) = self.bucket(at) {
+            bucket.counts.maintenance += 1;
+        }
+    }
+
     /// Counts an hour.
     pub fn merge(&mut self, start: OffsetDateTime, hour: &Hour) {
         let Some(bucket) = self.bucket(start) else {

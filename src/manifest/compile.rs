@@ -2,11 +2,14 @@
 //! desired state for it; all problems of all files are told in one pass.
 
 mod include;
+mod maintenance;
 mod project;
+mod suppression;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Block, Item};
+use crate::manifest::attributes::maintenance::MAINTENANCE;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::attributes::{DEFAULTS, TEMPLATE};
 use crate::manifest::declare::{Declarations, Gaps, Library, declared_twice};
@@ -240,9 +243,12 @@ impl<'a> Compiling<'a> {
             self.uses.of(expression);
         }
         let project = self.project(&names);
-        let (webhooks, all_known) = self.webhooks(&names);
-        let project = project.map(|(project, spec, operators)| {
+        let (webhooks, mut all_known) = self.webhooks(&names);
+        let (maintenances, known) = self.maintenances(&names);
+        all_known &= known;
+        let project = project.map(|(project, mut spec, operators)| {
             self.operators(&operators, &webhooks);
+            spec.maintenances = maintenances;
             (project, spec)
         });
         let defaults: BTreeMap<String, Layer> = self
@@ -258,10 +264,10 @@ impl<'a> Compiling<'a> {
             .map(|(name, block)| (name.clone(), self.layer(block, &TEMPLATE, &names)))
             .collect();
         for block in &self.declared.nameless {
-            let schema = if block.kind == TEMPLATE.name {
-                &TEMPLATE
-            } else {
-                &WEBHOOK
+            let schema = match block.kind.as_str() {
+                kind if kind == TEMPLATE.name => &TEMPLATE,
+                kind if kind == MAINTENANCE.name => &MAINTENANCE,
+                _ => &WEBHOOK,
             };
             self.layer(block, schema, &names);
         }
@@ -276,6 +282,10 @@ impl<'a> Compiling<'a> {
                 defaults: &stacked(&defaults),
                 doors: self.outside,
                 keep: self.keep,
+                labelled: project.as_ref().is_some_and(|(_, spec)| {
+                    let mut all = spec.maintenances.values();
+                    all.any(|it| !it.selector.labels.is_empty())
+                }),
                 work: &self.outside.work,
             },
             &self.declared.early,
@@ -301,6 +311,12 @@ impl<'a> Compiling<'a> {
         self.names(&expansion.names);
         let declared = self.addresses(&expansion.names, &expansion.checks);
         lint::across(&expansion.checks, &mut self.problems);
+        if complete {
+            self.suppressions(&expansion.checks, &expansion.names);
+        }
+        if let (Some((_, spec)), true) = (&project, complete) {
+            self.idle_maintenances(&spec.maintenances, &expansion.checks);
+        }
         let addresses = Addresses {
             declared: &declared,
             complete,

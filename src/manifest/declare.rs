@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Attribute, Block, Expression, Item};
 use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::maintenance::MAINTENANCE;
 use crate::manifest::attributes::root::{IMPORT, LOCALS, LOKAHI, MOVED, REMOVED, VARIABLE};
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::attributes::{DEFAULTS, FILE, LATER, TEMPLATE};
@@ -63,11 +64,12 @@ pub(super) struct Declarations {
     pub(super) locals: BTreeMap<String, (Span, Expression)>,
     pub(super) webhooks: BTreeMap<Name, Block>,
     pub(super) templates: BTreeMap<Name, Block>,
+    pub(super) maintenances: BTreeMap<Name, Block>,
     /// By folder.
     pub(super) defaults: BTreeMap<String, Block>,
     /// `moved`, `removed` and `import`, in the order of the files.
     pub(super) moves: Vec<Block>,
-    /// Receivers and templates whose names are none: nothing can use them, and mistakes in them
+    /// Receivers, templates and maintenances whose names are none: nothing can use them, and mistakes in them
     /// are told all the same.
     pub(super) nameless: Vec<Block>,
     /// Checks that did not stand where they were looked for.
@@ -130,7 +132,7 @@ impl Declarations {
             Ok(label) => label,
             Err(problem) => {
                 self.problems.push(problem);
-                if [WEBHOOK.name, TEMPLATE.name].contains(&kind) {
+                if [WEBHOOK.name, TEMPLATE.name, MAINTENANCE.name].contains(&kind) {
                     self.nameless.push(block);
                 }
                 return;
@@ -179,6 +181,9 @@ impl Declarations {
             }
             (kind, Some(name)) if kind == WEBHOOK.name => keep(&mut self.webhooks, name, block),
             (kind, Some(name)) if kind == TEMPLATE.name => keep(&mut self.templates, name, block),
+            (kind, Some(name)) if kind == MAINTENANCE.name => {
+                keep(&mut self.maintenances, name, block)
+            }
             _ => {
                 self.early.push(block);
                 None

@@ -121,7 +121,7 @@ codes! {
     MissingKey = "LK0506",
     /// An expression takes too many steps, or its value is too large.
     TooMuchWork = "LK0507",
-    /// Locals refer to each other in a circle.
+    /// Locals refer to each other in a circle, or checks suppress each other in one.
     Cycle = "LK0508",
     /// A name or function stands where it has no meaning.
     Misplaced = "LK0509",
@@ -169,6 +169,8 @@ codes! {
     UselessSuppression = "LK0909",
     /// A check file belongs to no root, so that nobody reads it.
     Stray = "LK0910",
+    /// A maintenance means no check.
+    MeansNoCheck = "LK0911",
 }
 
 impl Code {

@@ -9,6 +9,7 @@ use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Block, Show};
+use crate::manifest::written::maintenance_fields;
 use crate::model::change::FieldChange;
 use crate::model::check::{Assert, CheckSpec};
 use crate::model::desired::ProjectSpec;
@@ -44,6 +45,28 @@ pub fn project_fields(before: &ProjectSpec, after: &ProjectSpec) -> Vec<FieldCha
                 show(before),
                 show(after),
             );
+        }
+    }
+    let both = before.maintenances.keys().chain(after.maintenances.keys());
+    for name in both.collect::<BTreeSet<_>>() {
+        let of = |spec: &ProjectSpec| spec.maintenances.get(name).map(maintenance_fields);
+        let (before, after) = (of(before), of(after));
+        let all = before.iter().chain(&after).flatten();
+        // In the order of the table, each once.
+        let mut paths: Vec<&str> = Vec::new();
+        for (path, _) in all {
+            if !paths.contains(&path.as_str()) {
+                paths.push(path);
+            }
+        }
+        for path in paths {
+            let value = |fields: &Option<Vec<(String, Literal)>>| {
+                let mut fields = fields.iter().flatten();
+                let found = fields.find(|(it, _)| it == path);
+                found.map_or(Literal::Null, |(_, value)| value.clone())
+            };
+            let path = format!("maintenance.{name}.{path}");
+            compare(&mut fields, path, value(&before), value(&after));
         }
     }
     fields

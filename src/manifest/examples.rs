@@ -326,4 +326,9 @@ pub static EXAMPLES: &[Example] = &[
         "`checks.d/old/web.hcl`, where `checks.d/shop` and `checks.d/blog` are roots and neither includes `../old`.",
         FINE,
     ),
+    text(
+        Code::MeansNoCheck,
+        "check \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n}\n\nmaintenance \"backup\" {\n  cron     = \"0 3 * * *\"\n  duration = \"1h\"\n  timezone = \"Europe/Berlin\"\n\n  match {\n    names = [\"wep\"]\n  }\n}\n",
+        "check \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n}\n\nmaintenance \"backup\" {\n  cron     = \"0 3 * * *\"\n  duration = \"1h\"\n  timezone = \"Europe/Berlin\"\n\n  match {\n    names = [\"web\"]\n  }\n}\n",
+    ),
 ];

@@ -61,6 +61,8 @@ pub(super) struct Ground<'a> {
     pub(super) doors: &'a (dyn Doors + Sync),
     pub(super) work: &'a Work,
     pub(super) keep: Keep,
+    /// Maintenance looks for labels.
+    pub(super) labelled: bool,
 }
 
 /// What is known of a check.
@@ -82,6 +84,10 @@ pub(super) struct Expanded {
     pub(super) known: Known,
     /// What lints compare; nothing while something is not known.
     pub(super) question: Option<Question>,
+    /// Whom it is suppressed by, and where that stands.
+    pub(super) parents: Vec<(String, Span)>,
+    /// If maintenance looks for them.
+    pub(super) labels: BTreeMap<String, String>,
     pub(super) origins: Vec<Origin>,
 }
 
@@ -175,7 +181,10 @@ impl Ground<'_> {
 
     /// The scope of a check; `each` is what `each` means in it.
     fn scope(&self, each: Root<'static>) -> Scope<'_> {
-        Scope::of_file(self.variables, self.locals, each, self.doors, self.work)
+        let doors = self.doors;
+        let mut scope = Scope::of_file(self.variables, self.locals, each, doors, self.work);
+        scope.roots.push(("check", Root::Reference));
+        scope
     }
 
     fn block(&self, block: &Block, expansion: &mut Expansion) {
@@ -483,6 +492,14 @@ impl Ground<'_> {
             Keep::Origins => origin::origins(&base, &CHECK),
             Keep::Nothing | Keep::Specs => Vec::new(),
         };
+        let parents = spec.iter().flat_map(|spec| &spec.suppressed_by);
+        let row = CHECK.attribute("suppressed_by").map_or(0, |(row, _)| row);
+        let span = base.get(row).map_or(block.span, |node| node.span);
+        let parents = parents.map(|it| (it.to_string(), span)).collect();
+        let labels = match &spec {
+            Some(spec) if self.labelled => spec.labels.clone(),
+            _ => BTreeMap::new(),
+        };
         let known = match (spec, self.keep) {
             (None, _) => Known::Part,
             (Some(_), Keep::Nothing) => Known::Whole,
@@ -493,6 +510,8 @@ impl Ground<'_> {
             span: block.span,
             known,
             question,
+            parents,
+            labels,
             origins,
         });
     }

@@ -106,7 +106,13 @@ impl<'a> Filling<'a> {
             return Filled::Bad;
         }
         let mut draft = Draft::new();
-        match (self.fill(schema, layer, &mut draft, span), self.unknown) {
+        let mut good = self.fill(schema, layer, &mut draft, span);
+        for kind in schema.once() {
+            if let Some(inner) = layer.block(kind.name, "") {
+                good &= self.fill(kind, &inner.layer, &mut draft, inner.span);
+            }
+        }
+        match (good, self.unknown) {
             (false, _) => Filled::Bad,
             (true, true) => Filled::Unknown,
             (true, false) => Filled::Good(draft),

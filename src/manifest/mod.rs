@@ -38,6 +38,7 @@ mod moves;
 mod lint;
 
 pub mod compile;
+pub mod circle;
 pub mod difference;
 pub mod written;
 pub mod examples;

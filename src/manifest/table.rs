@@ -3,11 +3,13 @@
 //! read them.
 
 use crate::manifest::attributes::access::AuthDraft;
+use crate::manifest::attributes::maintenance::MaintenanceDraft;
 use crate::manifest::eval::value::{Node, Type};
 use crate::manifest::literal::Literal;
 use crate::manifest::values::Read;
 use crate::model::check::{Assert, CheckSpec, Every};
 use crate::model::desired::ProjectSpec;
+use crate::model::maintenance::Maintenance;
 use crate::model::name::Name;
 use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 
@@ -24,6 +26,7 @@ pub struct Draft {
     pub auth: AuthDraft,
     /// The assert that is being filled in.
     pub assert: Assert,
+    pub maintenance: MaintenanceDraft,
 }
 
 /// How an attribute of a nearer block meets that of an outer one.
@@ -42,6 +45,7 @@ pub enum Show {
     Nowhere,
     Project(fn(&ProjectSpec) -> Literal),
     Webhook(fn(&WebhookSpec) -> Literal),
+    Maintenance(fn(&Maintenance) -> Literal),
     Check(fn(&CheckSpec) -> Literal),
     Assert(fn(&Assert) -> Literal),
 }
@@ -168,6 +172,7 @@ impl Draft {
             },
             auth: AuthDraft::default(),
             assert: Assert::default(),
+            maintenance: MaintenanceDraft::default(),
         }
     }
 

@@ -4,13 +4,16 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
 use crate::manifest::eval::value::{Key, Node, Piece, Value, secret_text};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::quoted::Quoted;
 use crate::model::secret::Text;
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
@@ -224,6 +227,19 @@ pub fn receiver_url(node: &Node) -> Read<ReceiverUrl> {
     }
 }
 
+/// A moment, as RFC 3339 has it, to the second.
+pub fn moment(node: &Node) -> Read<OffsetDateTime> {
+    let text = string(node, 64)?;
+    let read = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let read = read.filter(|at| at.unix_timestamp() > 0);
+    let read = read.and_then(|at| at.replace_nanosecond(0).ok());
+    read.ok_or_else(|| {
+        let message = format!("{} is not a moment", Quoted(&cut(text)));
+        let hint = "write date, time and offset: \"2026-12-05T22:00:00+01:00\", or with Z for UTC";
+        Problem::new(Code::InvalidValue, node.span, message).hint(hint)
+    })
+}
+
 /// A duration, in milliseconds.
 pub fn milliseconds(node: &Node) -> Read<i64> {
     let example =
@@ -392,6 +408,33 @@ pub fn receivers(node: &Node, most: usize) -> Read<Vec<Name>> {
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// A reference to a check: `check.x`, or `check.x["key"]` for one of a `for_each`.
+pub fn check(node: &Node) -> Read<Address> {
+    let wanted = "a check: check.NAME, or check.NAME[\"KEY\"]";
+    let address = match &node.value {
+        Value::Reference(parts) => match &**parts {
+            [root, name] if root == "check" => name.clone(),
+            [root, name, key] if root == "check" && key.starts_with('[') => format!("{name}{key}"),
+            _ => return Err(wrong_type(node, wanted)),
+        },
+        Value::String(text) if text.parse::<Address>().is_ok() => {
+            let hint = format!("write check.{text}, without quotes around it");
+            return Err(wrong_type(node, wanted).hint(hint));
+        }
+        _ => return Err(wrong_type(node, wanted)),
+    };
+    address.parse().map_err(|_invalid| wrong_type(node, wanted))
+}
+
+/// References to at most `most` checks: sorted, each once.
+pub fn checks(node: &Node, most: usize) -> Read<Vec<Address>> {
+    let items = list(node, most)?;
+    let mut all = items.iter().map(check).collect::<Read<Vec<_>>>()?;
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 fn unknown(node: &Node) -> Problem {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::attributes::assert::{ASSERT, WARN};
 use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::maintenance::MAINTENANCE;
 use crate::manifest::attributes::root::LOKAHI;
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::literal::Literal;
@@ -12,6 +13,7 @@ use crate::manifest::source::harmless;
 use crate::manifest::table::{Attribute, Show};
 use crate::model::check::{Assert, CheckSpec};
 use crate::model::desired::ProjectSpec;
+use crate::model::maintenance::Maintenance;
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
@@ -62,7 +64,8 @@ pub fn check_text(
     notes: &BTreeMap<&str, String>,
     default: &str,
 ) -> String {
-    block_text(address, check_fields(spec), notes, default)
+    let heading = format!("check {}", labels(address));
+    block_text(&heading, check_fields(spec), notes, default)
 }
 
 /// A check as a block that stays what it is below `defaults` and templates: with what the files
@@ -77,16 +80,17 @@ pub fn kept_text(address: &str, live: &CheckSpec, declared: Option<&CheckSpec>) 
     if !has(&fields, NOTIFY) {
         fields.push((NOTIFY.to_owned(), Literal::List(Vec::new())));
     }
-    block_text(address, fields, &BTreeMap::new(), "")
+    let heading = format!("check {}", labels(address));
+    block_text(&heading, fields, &BTreeMap::new(), "")
 }
 
 fn block_text(
-    address: &str,
+    heading: &str,
     fields: Vec<(String, Literal)>,
     notes: &BTreeMap<&str, String>,
     default: &str,
 ) -> String {
-    let mut out = format!("check {} {{\n", labels(address));
+    let mut out = format!("{heading} {{\n");
     let mut blocks: Vec<(String, Vec<Line>)> = Vec::new();
     let mut own: Vec<Line> = Vec::new();
     for (path, value) in fields {
@@ -157,6 +161,31 @@ pub fn project_fields(spec: &ProjectSpec) -> impl Iterator<Item = (&'static str,
         _ => None,
     });
     shown.filter(|(_, value)| !matches!(value, Literal::Null))
+}
+
+/// Every value of a maintenance by its path, in the order of the table.
+pub fn maintenance_fields(maintenance: &Maintenance) -> Vec<(String, Literal)> {
+    let inner = MAINTENANCE.once().map(|it| (it, format!("{}.", it.name)));
+    let blocks = [(&MAINTENANCE, String::new())].into_iter().chain(inner);
+    let mut fields = Vec::new();
+    for (block, prefix) in blocks {
+        for attribute in block.attributes {
+            if let Show::Maintenance(show) = attribute.show {
+                let value = show(maintenance);
+                if !matches!(value, Literal::Null) && !is_empty(&value) {
+                    fields.push((format!("{prefix}{}", attribute.name), value));
+                }
+            }
+        }
+    }
+    fields
+}
+
+/// A maintenance as a block.
+pub fn maintenance_text(name: &Name, maintenance: &Maintenance) -> String {
+    let heading = format!("{} {}", MAINTENANCE.name, Literal::text(name));
+    let fields = maintenance_fields(maintenance);
+    block_text(&heading, fields, &BTreeMap::new(), "")
 }
 
 /// A text as the rest of a line of a comment, whatever is in it.

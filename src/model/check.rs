@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::model::auth::Auth;
 use crate::model::dial::{Close, ConnectTo, HttpVersion, IpFamily, Priority, Proxy, Redirects};
 use crate::model::json::{JsonPath, Scalar};
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::pattern::Pattern;
 use crate::model::quoted::Quoted;
 use crate::model::secret::{SecretName, Text};
@@ -329,6 +329,9 @@ pub struct CheckSpec {
     pub webhook: Option<WebhookSpec>,
     /// Declared receivers of the same project, sorted, each once.
     pub receivers: Vec<Name>,
+    /// Checks of the same project, sorted, each once: while one of them is down, nobody is told
+    /// of this one.
+    pub suppressed_by: Vec<Address>,
     /// Whether anybody probes it.
     pub enabled: bool,
     /// Whether a plan that deletes it is refused.
@@ -350,6 +353,8 @@ impl CheckSpec {
     pub const MAX_LABELS: usize = 64;
     /// The most receivers.
     pub const MAX_RECEIVERS: usize = 32;
+    /// The most checks that suppress one.
+    pub const MAX_PARENTS: usize = 8;
     /// The most asserts, and the most entries in a list or an object of one.
     pub const MAX_ASSERTS: usize = 32;
     /// The longest expression of an assert, in bytes.
@@ -382,6 +387,7 @@ impl CheckSpec {
             playbook_url: None,
             webhook: None,
             receivers: Vec::new(),
+            suppressed_by: Vec::new(),
             enabled: true,
             prevent_destroy: false,
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::check::CheckSpec;
+use crate::model::maintenance::Maintenance;
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
 
@@ -44,6 +45,8 @@ pub struct ProjectSpec {
     /// Who hears of held and failed applies; declared webhooks, sorted, each once.
     pub operators: Vec<Name>,
     pub limits: Limits,
+    /// When somebody works on which of its checks. One has no history that a new name could lose.
+    pub maintenances: BTreeMap<Name, Maintenance>,
 }
 
 impl ProjectSpec {

@@ -6,6 +6,10 @@ pub mod name;
 pub mod value;
 pub mod secret;
 pub mod pattern;
+pub mod glob;
+pub mod zone;
+pub mod cron;
+pub mod maintenance;
 pub mod json;
 
 pub mod dial;
@@ -17,6 +21,7 @@ pub mod webhook;
 pub mod health;
 pub mod observation;
 pub mod probe;
+pub mod overlay;
 
 pub mod ownership;
 pub mod scope;

@@ -4,14 +4,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use time::OffsetDateTime;
+
 use super::compare::Step;
 use super::names::Names;
 use super::remote;
 use super::routing::{Audience, audience};
-use super::state::{Live, Specs};
+use super::state::{Live, Specs, Wanted};
 use crate::model::change::{Action, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::Limits;
+use crate::model::maintenance::Maintenance;
+use crate::model::name::Name;
 use crate::spec::Digest;
 
 /// How much of a project a plan touches.
@@ -25,10 +29,13 @@ pub struct Weight {
     pub deletes: Vec<String>,
     /// Those of them that must not be.
     pub protected: Vec<String>,
-    /// Checks that were watched and told somebody, and will not any more.
+    /// Checks that were watched and told somebody, and will not any more: for good, or while
+    /// somebody works on them.
     pub silent: Vec<String>,
     /// Those of them whose last receiver is deleted.
     pub unheard: Vec<String>,
+    /// What silences some of them for a while: names of new maintenance.
+    pub maintained: Vec<String>,
     /// Checks that will look at another host, from elsewhere, or for something else.
     pub retargeted: Vec<String>,
     /// How much may be touched.
@@ -126,7 +133,13 @@ pub fn can_be_approved(name: &str) -> bool {
 }
 
 /// Weighs what a plan does.
-pub(super) fn weigh(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Weight {
+pub(super) fn weigh(
+    steps: &[Step<'_>],
+    wanted: &Wanted,
+    live: &Live,
+    specs: &Specs,
+    now: OffsetDateTime,
+) -> Weight {
     let limits = |digest: Option<Digest>| {
         let spec = digest.and_then(|digest| specs.projects.get(&digest));
         spec.map(|spec| spec.limits).unwrap_or_default()
@@ -175,7 +188,51 @@ pub(super) fn weigh(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Weight {
         }
     }
     weight.empty = left == 0 && !live.checks.is_empty();
+    maintain(&mut weight, written, (wanted, live), specs, now);
     weight
+}
+
+/// Adds the checks that live, and come under maintenance that is new or another one.
+fn maintain(
+    weight: &mut Weight,
+    written: Option<&Step<'_>>,
+    (wanted, live): (&Wanted, &Live),
+    specs: &Specs,
+    now: OffsetDateTime,
+) {
+    let Some(step) = written else { return };
+    let mut silent: BTreeSet<String> = weight.silent.iter().cloned().collect();
+    for (name, maintenance) in new_maintenances(step, specs) {
+        if maintenance.when.is_over(now) {
+            continue;
+        }
+        let before = silent.len();
+        for (address, declared) in &wanted.checks {
+            let spec = specs.checks.get(&declared.spec);
+            let label = |key: &str| spec?.labels.get(key).map(String::as_str);
+            if live.checks.contains_key(address) && maintenance.selector.matches(address, label) {
+                silent.insert(address.clone());
+            }
+        }
+        if silent.len() > before {
+            weight.maintained.push(format!("maintenance.{name}"));
+        }
+    }
+    weight.silent = silent.into_iter().collect();
+}
+
+/// What a root declares of maintenance that it did not, or otherwise.
+pub(super) fn new_maintenances<'s>(
+    step: &Step<'_>,
+    specs: &'s Specs,
+) -> impl Iterator<Item = (&'s Name, &'s Maintenance)> + use<'s> {
+    let of = |digest: Option<Digest>| specs.projects.get(&digest?).map(|it| &it.maintenances);
+    let before = of(step.before);
+    let after = of(step.after).into_iter().flatten();
+    after.filter(move |(name, it)| {
+        let was = before.and_then(|before| before.get(*name));
+        was.is_none_or(|was| was.when != it.when || was.selector != it.selector)
+    })
 }
 
 /// Whose answer it is, from where it is seen, and what kind of question it answers. Paths,
@@ -245,8 +302,13 @@ pub fn guards(weight: &Weight, origin: &Origin, allow: &Allow) -> Vec<Guard> {
         };
         all.push(Guard {
             name: "silence".into(),
-            message: format!("{silent} of {live} checks would be disabled or tell nobody; {why}")
-                + &exactly(allow.silence),
+            message: format!(
+                "{silent} of {live} checks would be disabled or tell nobody{}; {why}",
+                match weight.maintained.is_empty() {
+                    true => String::new(),
+                    false => format!(", or not during {}", weight.maintained.join(", ")),
+                }
+            ) + &exactly(allow.silence),
             passes_with: format!("--allow-silence {silent}"),
             addresses: weight.silent.as_slice().into(),
         });

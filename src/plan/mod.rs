@@ -31,7 +31,7 @@ use self::guard::Weight;
 use self::routing::Routing;
 use self::state::{Live, Options, Specs, Wanted};
 use self::taken::Taken;
-use crate::model::change::{Action, Change, Summary};
+use crate::model::change::{Action, Change, Kind, Summary};
 use crate::spec::Digest;
 
 /// How long what was deleted can be brought back.
@@ -103,6 +103,13 @@ impl Draft<'_> {
         self.steps.iter().any(Step::ends_webhook)
     }
 
+    /// Whether checks come under new maintenance, so that it must be known which.
+    pub fn maintains(&self, specs: &Specs) -> bool {
+        let mut steps = self.steps.iter();
+        let project = steps.find(|step| step.kind == Kind::Project);
+        project.is_some_and(|step| guard::new_maintenances(step, specs).next().is_some())
+    }
+
     /// Whether checks go to the API, so that it must be known what their receivers are.
     pub fn releases(&self) -> bool {
         let mut steps = self.steps.iter();
@@ -121,7 +128,7 @@ impl Draft<'_> {
             taken: taken::taken(&steps, self.wanted, self.live),
             routing: routing::routing(&steps, self.live, specs),
             suggestions: compare::suggestions(&steps, specs),
-            weight: guard::weigh(&steps, self.live, specs),
+            weight: guard::weigh(&steps, self.wanted, self.live, specs, now),
             warnings,
             changes,
         }

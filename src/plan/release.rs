@@ -51,6 +51,8 @@ pub fn released<'a>(
     }
     Ok(CheckSpec {
         receivers: Vec::new(),
+        // Those are not of its project any more.
+        suppressed_by: Vec::new(),
         webhook: distinct.into_iter().next().cloned(),
         ..spec.clone()
     })

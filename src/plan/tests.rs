@@ -29,6 +29,7 @@ const NOW: OffsetDateTime = datetime!(2026-11-25 15:04:30 UTC);
 struct State {
     checks: BTreeMap<String, CheckSpec>,
     webhooks: BTreeMap<String, WebhookSpec>,
+    project: ProjectSpec,
 }
 
 fn spec() -> impl Strategy<Value = CheckSpec> {
@@ -72,7 +73,11 @@ fn state() -> impl Strategy<Value = State> {
             WebhookSpec { url, format }
         });
     let webhooks = prop::collection::btree_map("[a-c]", webhook, 0..3);
-    (checks, webhooks).prop_map(|(checks, webhooks)| State { checks, webhooks })
+    (checks, webhooks).prop_map(|(checks, webhooks)| State {
+        checks,
+        webhooks,
+        project: ProjectSpec::default(),
+    })
 }
 
 fn desired(state: &State, moves: Vec<Move>) -> Desired {
@@ -89,7 +94,7 @@ fn desired(state: &State, moves: Vec<Move>) -> Desired {
         project: "shop".parse().unwrap(),
         checks: declared(&state.checks),
         webhooks: declared(&state.webhooks),
-        project_spec: ProjectSpec::default(),
+        project_spec: state.project.clone(),
         project_source: SourceLine::default(),
         moves: moves
             .into_iter()
@@ -171,7 +176,10 @@ impl World {
                     &mut self.live.dead_webhooks,
                     &wanted.webhooks,
                 ),
-                Kind::Project => continue,
+                Kind::Project => {
+                    self.live.project_spec = wanted.project_spec;
+                    continue;
+                }
             };
             if let Action::Delete | Action::Release = change.action {
                 let gone = living.remove(&change.address).unwrap();
@@ -214,6 +222,10 @@ impl World {
             webhooks: webhooks
                 .map(|(address, it)| (address.clone(), self.specs.webhooks[&it.live].clone()))
                 .collect(),
+            project: match self.live.project_spec {
+                Some(digest) => self.specs.projects[&digest].clone(),
+                None => ProjectSpec::default(),
+            },
         }
     }
 }
@@ -292,6 +304,7 @@ fn checks(names: &[&str]) -> State {
     State {
         checks: names.iter().map(each).collect(),
         webhooks: BTreeMap::new(),
+        project: ProjectSpec::default(),
     }
 }
 

@@ -32,4 +32,5 @@ pub static DESCRIPTORS: &[u8] = include_bytes!("gen/descriptor.bin");
 pub mod evidence;
 pub mod json;
 pub mod moment;
+mod overlay;
 pub mod twirp;

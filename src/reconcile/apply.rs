@@ -30,6 +30,7 @@ use crate::store::generation::{
     GenerationKind, Known, Membership, NewGeneration, generation_create, generation_list,
     generation_places, generation_remember, generation_source,
 };
+use crate::store::maintenance::maintenance_declare;
 use crate::store::project::{
     Project, project_find, project_forced_last, project_lock, project_settled, project_spec,
 };
@@ -241,6 +242,7 @@ async fn write(
         stored: spec_ids(conn, wish, &specs).await?,
         objects: HashMap::new(),
         quiet: wish.quiet_start,
+        actor: &wish.actor,
         now,
     };
     let receivers = work.write_receivers(conn, &plan.changes).await?;
@@ -319,6 +321,7 @@ struct Work<'a> {
     /// The id of each object of the plan.
     objects: HashMap<(Kind, String), Uuid>,
     quiet: bool,
+    actor: &'a str,
     now: OffsetDateTime,
 }
 
@@ -511,7 +514,16 @@ impl Work<'_> {
         let changed = changes.iter().any(|change| change.kind == Kind::Project);
         let spec = self.wanted.project_spec.filter(|_| changed);
         match spec.and_then(|digest| self.stored.get(&digest)) {
-            Some(spec) => project_spec(conn, self.project.id, *spec).await,
+            Some(spec) => project_spec(conn, self.project.id, *spec).await?,
+            None => return Ok(()),
+        }
+        let declared = self.wanted.project_spec;
+        let declared = declared.and_then(|digest| self.specs.projects.get(&digest));
+        match declared {
+            Some(spec) => {
+                let (id, by) = (self.project.id, self.actor);
+                maintenance_declare(conn, id, &spec.maintenances, by, self.now).await
+            }
             None => Ok(()),
         }
     }

@@ -51,6 +51,9 @@ pub enum ApplyError {
     /// Something tells a receiver that is not declared.
     #[error("{what} notifies webhook {receiver:?}, which is not declared")]
     UnknownReceiver { what: String, receiver: String },
+    /// Nobody would ever be told of one of them.
+    #[error("checks suppress each other in a circle: {0}")]
+    Circle(String),
     /// What the plan leaves as it is names a receiver that the plan takes away.
     #[error("{}", still_told(.0))]
     StillTold(Clinging),

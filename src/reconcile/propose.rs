@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::error::ApplyError;
 use super::warning::warnings;
+use crate::manifest::circle::circle;
 use crate::model::change::{Action, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::{API_PROJECT, Ancestry, Move, Removal, Revision};
@@ -106,6 +107,10 @@ pub async fn propose(
         needed.extend(live.webhooks.values().map(|object| object.live));
     }
     let mut specs = load(conn, &wish.wanted, &live, &needed).await?;
+    if draft.maintains(&specs) {
+        needed.extend(declared(&wish.wanted));
+        specs = load(conn, &wish.wanted, &live, &needed).await?;
+    }
     if specs
         .checks
         .values()
@@ -115,6 +120,13 @@ pub async fn propose(
         needed.extend(declared(&wish.wanted));
         specs = load(conn, &wish.wanted, &live, &needed).await?;
     }
+    let suppresses = |spec: &Arc<CheckSpec>| !spec.suppressed_by.is_empty();
+    if specs.checks.values().any(suppresses) {
+        // A circle may go through what does not change.
+        needed.extend(declared(&wish.wanted));
+        specs = load(conn, &wish.wanted, &live, &needed).await?;
+    }
+    check_parents(&wish.wanted, &specs)?;
     check_receivers(&wish.wanted, &specs)?;
     check_secrets(&wish.wanted, &specs)?;
     let mut plan = draft.plan(&specs, now);
@@ -469,6 +481,31 @@ fn check_receivers(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
             what: "the project".to_owned(),
             receiver: name.to_string(),
         }),
+    }
+}
+
+/// Checks must not suppress each other in a circle: nobody would ever be told of one of them.
+fn check_parents(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
+    let checks = wanted.checks.iter();
+    let parents = checks.filter_map(|(address, declared)| {
+        let spec = specs.checks.get(&declared.spec)?;
+        Some((
+            address.clone(),
+            spec.suppressed_by.iter().map(ToString::to_string),
+        ))
+    });
+    let parents: BTreeMap<String, Vec<String>> = parents
+        .map(|(address, all)| (address, all.collect()))
+        .collect();
+    let edges = parents
+        .iter()
+        .map(|(address, all)| (address.as_str(), all.iter().map(String::as_str).collect()));
+    match circle(&edges.collect()) {
+        None => Ok(()),
+        Some(found) => {
+            let found = found.iter().map(|it| format!("check.{it}"));
+            Err(ApplyError::Circle(found.collect::<Vec<_>>().join(" -> ")))
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use tracing::error;
 use super::due::DueQueue;
 use super::gaps::{Gaps, Missed};
 use super::ledger::Pending;
+use super::maintained::{Maintained, Meant};
 use super::sent::{Outgoing, Place, Sent, Silence};
 use super::tally::Tally;
 use crate::cadence::{self, Micros};
@@ -66,6 +67,7 @@ pub(super) struct Entry {
     /// When it became ours.
     taken: OffsetDateTime,
     due: Micros,
+    meant: Meant,
 }
 
 impl Entry {
@@ -164,6 +166,7 @@ struct Inner {
     /// The only project that declares anything; `None` when there is another.
     sole: Option<String>,
     gaps: Gaps,
+    maintained: Maintained,
 }
 
 impl Board {
@@ -208,6 +211,37 @@ impl Board {
     /// that was read, so that none of another project is taken for one of it.
     pub(super) fn set_sole(&self, sole: Option<String>) {
         self.lock().sole = sole;
+    }
+
+    /// Says what is maintained from now on.
+    pub(super) fn set_maintained(&self, maintained: Maintained) {
+        self.lock().maintained = maintained;
+    }
+
+    /// The version of what is maintained.
+    pub(super) fn maintained_version(&self) -> i64 {
+        self.lock().maintained.version()
+    }
+
+    /// Of each of these probes whether it was due within maintenance.
+    pub(super) fn in_maintenance(
+        &self,
+        probes: impl ExactSizeIterator<Item = (CheckNo, OffsetDateTime)>,
+    ) -> Vec<bool> {
+        let mut inner = self.lock();
+        let Inner {
+            maintained, checks, ..
+        } = &mut *inner;
+        if maintained.is_empty() {
+            return vec![false; probes.len()];
+        }
+        let mut holds = |(check, at): (CheckNo, OffsetDateTime)| {
+            let Some(entry) = checks.get_mut(&check) else {
+                return false;
+            };
+            maintained.holds(&mut entry.meant, &entry.check, &entry.spec, at)
+        };
+        probes.map(&mut holds).collect()
     }
 
     /// Takes a check as it is stored, whether it is new or changed.
@@ -275,6 +309,7 @@ impl Board {
             stored: None,
             taken,
             due,
+            meant: Meant::default(),
             check,
         };
         inner.checks.insert(entry.check.check_no, entry);

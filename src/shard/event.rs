@@ -8,6 +8,7 @@ use crate::histogram::Summary;
 use crate::model::check::CheckSpec;
 use crate::model::health::{State, Transition};
 use crate::model::id::EventId;
+use crate::model::overlay::Overlay;
 use crate::model::webhook::WebhookFormat;
 use crate::proto::moment::timestamp;
 use crate::proto::{evidence, lokahi};
@@ -34,6 +35,8 @@ pub(super) struct Story<'a> {
     /// The probes that led here, newest last.
     pub(super) witnesses: &'a [Witness],
     pub(super) latency: Option<Summary>,
+    /// What people set on the check.
+    pub(super) overlay: Overlay,
 }
 
 /// The encoded event.
@@ -99,6 +102,11 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         version: check.version,
         labels: spec.labels.clone(),
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+        suppressed_by: spec
+            .suppressed_by
+            .iter()
+            .map(|it| format!("check.{it}"))
+            .collect(),
         since: Some(timestamp(story.transition.at)),
         method: spec.method.name().to_owned(),
         timeout_nanoseconds: nanoseconds(spec.timeout.duration()),
@@ -107,6 +115,7 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         id,
         ..lokahi::Check::default()
     }
+    .with_overlay(&story.overlay)
 }
 
 /// One probe, for people who want to know what was seen.

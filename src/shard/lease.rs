@@ -11,11 +11,14 @@ use tracing::{info, warn};
 
 use super::ShardSettings;
 use super::board::{Arrival, Board};
+use super::maintained::Maintained;
+use super::paused::Paused;
 use crate::bus::{self, Bus};
 use crate::clock;
 use crate::model::id::{CheckId, ShardNo};
 use crate::store::change::{self, Cursor};
 use crate::store::error::StoreError;
+use crate::store::maintenance::{maintenance_list, maintenance_version};
 use crate::store::project::project_sole;
 use crate::store::shard::{self, HeldShard, ShardCheck};
 use crate::store::{Connection, Store, bounded};
@@ -34,6 +37,8 @@ struct Reading {
     cursor: Option<Cursor>,
     /// Shards whose owner, us, has not noted it yet.
     unnoted: BTreeSet<ShardNo>,
+    /// Checks of ours that come back by themselves.
+    paused: Paused,
 }
 
 pub(super) struct Lease {
@@ -85,7 +90,7 @@ impl Lease {
             // What changes while we load is read again from here.
             reading.cursor = Some(change::change_horizon(&mut conn).await?);
             let own = shard::shard_take(&mut conn, &self.settings.owner, true).await?;
-            return self.load(&mut conn, &own).await;
+            return self.load(&mut conn, &own, &mut reading.paused).await;
         }
         // A project may come and go without a check.
         self.board.set_sole(project_sole(&mut conn).await?);
@@ -105,22 +110,29 @@ impl Lease {
             .filter(|now| !held.contains(now))
             .collect();
         gained.extend(shard::shard_take(&mut conn, &self.settings.owner, false).await?);
-        self.load(&mut conn, &gained).await
+        self.load(&mut conn, &gained, &mut reading.paused).await
     }
 
-    async fn load(&self, conn: &mut Connection, gained: &[HeldShard]) -> Result<(), StoreError> {
+    async fn load(
+        &self,
+        conn: &mut Connection,
+        gained: &[HeldShard],
+        paused: &mut Paused,
+    ) -> Result<(), StoreError> {
         if gained.is_empty() {
             return Ok(());
         }
         let now = clock::now();
         let shards: Vec<ShardNo> = gained.iter().map(|held| held.shard).collect();
         self.board.hold(gained);
+        self.maintain(conn).await?;
         self.board.set_sole(project_sole(conn).await?);
         let horizon = change::change_horizon(conn).await?;
         let mut ended = Vec::new();
         let mut checks = 0;
         let loaded = shard::shard_checks(conn, &shards, |check| {
             checks += 1;
+            paused.note(&check, now);
             self.sort(check, Arrival::Loaded, &mut ended, now);
         })
         .await;
@@ -139,7 +151,9 @@ impl Lease {
         let Some(mut after) = reading.cursor else {
             return Ok(());
         };
+        self.wake(&mut reading.paused).await?;
         let mut conn = self.store.acquire().await?;
+        self.maintain(&mut conn).await?;
         loop {
             let changes = change::change_list(&mut conn, after, CHANGES).await?;
             let Some(newest) = changes.last() else {
@@ -152,23 +166,65 @@ impl Lease {
                 .collect();
             ids.sort_unstable();
             ids.dedup();
-            let now = clock::now();
-            self.board.set_sole(project_sole(&mut conn).await?);
-            let mut ended = Vec::new();
-            let found = shard::shard_check_find(&mut conn, &ids).await?;
-            let exist: HashSet<CheckId> = found.iter().map(|check| check.id).collect();
-            for gone in ids.iter().filter(|id| !exist.contains(id)) {
-                self.board.remove(*gone);
-            }
-            for check in found {
-                self.sort(check, Arrival::Changed, &mut ended, now);
-            }
-            self.end(ended).await;
-            self.loaded.notify_one();
+            self.look(&mut conn, &ids, &mut reading.paused).await?;
             reading.unnoted.extend(ids.iter().map(|id| id.shard()));
             after = newest.cursor;
             reading.cursor = Some(after);
         }
+    }
+
+    /// Looks at checks anew whose pause is over. The end of what was believed of one may be
+    /// written at this moment: that one waits for the next time.
+    async fn wake(&self, paused: &mut Paused) -> Result<(), StoreError> {
+        let mut over = paused.over(clock::now());
+        over.retain(|id| self.board.epoch(id.shard()).is_some());
+        if over.is_empty() {
+            return Ok(());
+        }
+        // Those that are not looked at in the end stay.
+        paused.again(&over, clock::now());
+        let mut tx = self.store.begin().await?;
+        let held = shard::shard_check_hold(&mut tx, &over).await?;
+        self.look(&mut tx, &held, paused).await?;
+        tx.commit().await.map_err(|source| StoreError::Query {
+            doing: "look at checks whose pause is over",
+            source,
+        })
+    }
+
+    /// Looks whether something about maintenance was changed.
+    async fn maintain(&self, conn: &mut Connection) -> Result<(), StoreError> {
+        let version = maintenance_version(conn).await?;
+        if version != self.board.maintained_version() {
+            // What is changed meanwhile is looked at again.
+            let all = maintenance_list(conn, None, clock::now()).await?;
+            self.board.set_maintained(Maintained::new(version, all));
+        }
+        Ok(())
+    }
+
+    /// Looks at checks anew: they were changed, or their time has come.
+    async fn look(
+        &self,
+        conn: &mut Connection,
+        ids: &[CheckId],
+        paused: &mut Paused,
+    ) -> Result<(), StoreError> {
+        let now = clock::now();
+        self.board.set_sole(project_sole(conn).await?);
+        let mut ended = Vec::new();
+        let found = shard::shard_check_find(conn, ids).await?;
+        let exist: HashSet<CheckId> = found.iter().map(|check| check.id).collect();
+        for gone in ids.iter().filter(|id| !exist.contains(id)) {
+            self.board.remove(*gone);
+        }
+        for check in found {
+            paused.note(&check, now);
+            self.sort(check, Arrival::Changed, &mut ended, now);
+        }
+        self.end(ended).await;
+        self.loaded.notify_one();
+        Ok(())
     }
 
     /// Notes that all of the feed up to there is on the board.
@@ -195,12 +251,12 @@ impl Lease {
         ended: &mut Vec<ShardCheck>,
         now: OffsetDateTime,
     ) {
-        if check.is_watched() {
+        if check.is_watched(now) {
             return self.board.put(check, arrival, now);
         }
         // Before its end is written: a report that comes now is too late.
         let was_here = self.board.remove(check.id);
-        if was_here || check.is_to_end() {
+        if was_here || check.is_to_end(now) {
             ended.push(check);
         }
     }

@@ -3,19 +3,22 @@
 //!
 //! Six loops share one board: `lease` keeps the shards and loads their
 //! checks, `scheduler` sends out what is due, `recorder` writes what came back,
-//! `gaps` what did not, `stale` tells of it, and `housekeeping` makes room for it; `rollup` needs no
-//! board. Memory advances only after a commit, so that Postgres is the truth at
+//! `gaps` what did not, `stale` tells of it, and `housekeeping` makes room for it; `rollup` and
+//! `holding` need no board. Memory advances only after a commit, so that Postgres is the truth at
 //! every moment.
 
 pub mod tally;
 mod board;
 mod due;
+mod paused;
+mod maintained;
 mod event;
 mod ledger;
 mod sent;
 mod unanswered;
 
 mod gaps;
+mod holding;
 pub mod rollup;
 mod housekeeping;
 mod lease;
@@ -90,6 +93,10 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
     tasks.spawn(
         "gaps",
         gaps::run(store.clone(), Arc::clone(&board), tasks.token()),
+    );
+    tasks.spawn(
+        "holding",
+        holding::run(store.clone(), bus.clone(), tasks.token()),
     );
     tasks.spawn("rollup", rollup::run(store.clone(), tasks.token()));
     tasks.spawn(

@@ -26,11 +26,14 @@ use crate::histogram;
 use crate::model::health::{State, Told, Transition};
 use crate::model::id::{CheckId, CheckNo, EventId, LocationId, ShardNo};
 use crate::model::observation::Outcome;
+use crate::model::overlay::Overlay;
 use crate::model::probe::Reports;
 use crate::spec;
 use crate::store::error::StoreError;
+use crate::store::hold::hold_new;
 use crate::store::location::location_note;
-use crate::store::observation::{self, StateRow};
+use crate::store::observation::{self, NewObservation, StateRow};
+use crate::store::overlay::overlay_find;
 use crate::store::rollup;
 use crate::store::shard::{self, HeldShard, LeaseOwner, ShardCheck};
 use crate::store::transition::{self, NewTransition};
@@ -243,9 +246,16 @@ impl Recorder {
         }
         let mut flushed = Flushed::default();
         if !self.ledger.is_empty() {
+            // Before the states that say that an incident is over: its last event is of it, too.
+            let drafts = self.ledger.drafts.iter();
+            let ids: Vec<CheckId> = drafts.map(|draft| draft.check.id).collect();
+            let overlays = match ids.is_empty() {
+                true => HashMap::new(),
+                false => overlay_find(&mut tx, &ids, clock::now()).await?,
+            };
             let locations = self.locate(&mut tx).await?;
             self.write_reports(&mut tx, &locations).await?;
-            flushed = self.write_transitions(&mut tx).await?;
+            flushed = self.write_transitions(&mut tx, &overlays).await?;
             flushed.locations = locations;
         }
         self.write_ends(&mut tx, &mut flushed).await?;
@@ -326,17 +336,21 @@ impl Recorder {
         conn: &mut Connection,
         locations: &Locations,
     ) -> Result<(), StoreError> {
-        let seen: Vec<_> = self
-            .ledger
-            .reports
-            .iter()
-            .filter_map(|w| Some((w.check, locations.get(&w.location)?.0, &w.observation)))
-            .collect();
+        let reports = self.ledger.reports.iter();
+        let due = reports.map(|w| (w.check, w.observation.scheduled_at));
+        let maintained = self.board.in_maintenance(due.clone());
+        let reports = self.ledger.reports.iter().zip(maintained);
+        let seen = reports.filter_map(|(w, maintained)| {
+            Some(NewObservation {
+                check: w.check,
+                location: locations.get(&w.location)?.0,
+                seen: &w.observation,
+                maintained,
+            })
+        });
+        let seen: Vec<_> = seen.collect();
         observation::observation_insert(conn, &seen).await?;
-        let stored = seen
-            .iter()
-            .map(|(check, _, seen)| (*check, seen.scheduled_at));
-        let late = late_hours(stored, clock::now());
+        let late = late_hours(due, clock::now());
         if !late.is_empty() {
             rollup::late_note(conn, &late).await?;
         }
@@ -384,7 +398,11 @@ impl Recorder {
         seen.outcome != Outcome::Up || (seen.degraded && stored)
     }
 
-    async fn write_transitions(&self, conn: &mut Connection) -> Result<Flushed, StoreError> {
+    async fn write_transitions(
+        &self,
+        conn: &mut Connection,
+        overlays: &HashMap<CheckId, Overlay>,
+    ) -> Result<Flushed, StoreError> {
         let drafts = &self.ledger.drafts;
         if drafts.is_empty() {
             return Ok(Flushed::default());
@@ -400,9 +418,15 @@ impl Recorder {
             let latency = latencies
                 .remove(&draft.check.check_no)
                 .and_then(histogram::summarise);
-            let (check, spec) = (&draft.check, &draft.spec);
-            let row = new_transition(check, spec, &draft.transition, &draft.witnesses, latency);
-            let Some(row) = row else {
+            let new = NewEvent {
+                check: &draft.check,
+                spec: &draft.spec,
+                transition: &draft.transition,
+                witnesses: &draft.witnesses,
+                latency,
+                overlay: overlays.get(&draft.check.id).cloned(),
+            };
+            let Some(row) = new_transition(new) else {
                 continue;
             };
             if row.transition.told == Told::Yes {
@@ -414,11 +438,12 @@ impl Recorder {
             rows.push(row);
         }
         flushed.deliveries = transition::transition_insert(conn, &rows, now).await?;
+        hold_new(conn, &rows, now).await?;
         Ok(flushed)
     }
 
-    /// Writes that checks are watched no more, because they were deleted or
-    /// disabled: the end of an incident, and that nothing is believed of them.
+    /// Writes that checks are watched no more, because they were deleted,
+    /// disabled or paused: the end of an incident, and that nothing is believed of them.
     /// One that is watched again by now is left alone; one that somebody else
     /// changes at this moment waits.
     async fn write_ends(
@@ -434,9 +459,10 @@ impl Recorder {
         // As it is now: reports may have come in since it was read.
         let ends = shard::shard_check_find(conn, &held).await?;
         let now = clock::now();
+        let mut overlays = overlay_find(conn, &held, now).await?;
         let rows: Vec<NewTransition> = ends
             .iter()
-            .filter(|check| !check.is_watched() && check.health.is_told_of())
+            .filter(|check| !check.is_watched(now) && check.health.is_told_of())
             .filter_map(|check| {
                 let end = Transition {
                     previous: check.health.state,
@@ -450,21 +476,29 @@ impl Recorder {
                         false => Told::Yes,
                     },
                 };
-                new_transition(check, &check.spec, &end, &[], None)
+                new_transition(NewEvent {
+                    check,
+                    spec: &check.spec,
+                    transition: &end,
+                    witnesses: &[],
+                    latency: None,
+                    overlay: overlays.remove(&check.id),
+                })
             })
             .collect();
         if !rows.is_empty() {
             flushed.deliveries += transition::transition_insert(conn, &rows, now).await?;
+            hold_new(conn, &rows, now).await?;
             let told = rows.iter().filter(|row| row.transition.told == Told::Yes);
             flushed.events.extend(told.map(|row| row.id));
         }
-        let of = |chosen: fn(&&ShardCheck) -> bool| -> Vec<CheckId> {
+        let of = |chosen: &dyn Fn(&&ShardCheck) -> bool| -> Vec<CheckId> {
             ends.iter().filter(chosen).map(|check| check.id).collect()
         };
-        observation::state_delete(conn, &of(|check| check.deleted)).await?;
-        let disabled = of(|check| check.disabled && check.is_to_end() && !check.deleted);
-        observation::state_reset(conn, &disabled, now).await?;
-        let unwatched = of(|check| !check.is_watched());
+        observation::state_delete(conn, &of(&|check| check.deleted)).await?;
+        let kept = of(&|check| !check.deleted && !check.is_watched(now) && check.is_to_end(now));
+        observation::state_reset(conn, &kept, now).await?;
+        let unwatched = of(&|check| !check.is_watched(now));
         flushed.ended = unwatched.into_iter().collect();
         flushed.settled = held.into_iter().collect();
         Ok(())
@@ -506,22 +540,28 @@ impl Recorder {
     }
 }
 
-fn new_transition(
-    check: &ShardCheck,
-    bytes: &[u8],
-    transition: &Transition,
-    witnesses: &[Witness],
+/// What a transition is made of.
+struct NewEvent<'a> {
+    check: &'a ShardCheck,
+    spec: &'a [u8],
+    transition: &'a Transition,
+    witnesses: &'a [Witness],
     latency: Option<histogram::Summary>,
-) -> Option<NewTransition> {
-    let spec = spec::decode_check(bytes).ok()?;
+    overlay: Option<Overlay>,
+}
+
+fn new_transition(new: NewEvent<'_>) -> Option<NewTransition> {
+    let (check, transition) = (new.check, new.transition);
+    let spec = spec::decode_check(new.spec).ok()?;
     let id = EventId(Uuid::now_v7());
     let story = Story {
         id,
         check,
         spec: &spec,
         transition,
-        witnesses,
-        latency,
+        witnesses: new.witnesses,
+        latency: new.latency,
+        overlay: new.overlay.unwrap_or_default(),
     };
     Some(NewTransition {
         id,

@@ -39,6 +39,7 @@ fn check(spec_id: i64, change: impl FnOnce(&mut CheckSpec)) -> ShardCheck {
         version: 1,
         deleted: false,
         disabled: false,
+        pause: crate::model::overlay::Pause::None,
         health: Health {
             state: State::Up,
             last_at: Some(START),

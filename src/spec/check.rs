@@ -8,7 +8,7 @@ use super::webhook::{format_from, format_number};
 use super::{InField as _, SpecError, VERSION, access, assert, check_header, confirm, text};
 use crate::model::check::{Assert, CheckSpec, Every, Method, Timeout};
 use crate::model::dial::{Close, ConnectTo, IpFamily, Priority, Proxy, Redirects};
-use crate::model::name::Name;
+use crate::model::name::{InvalidAddress, Name};
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
 use crate::model::webhook::WebhookSpec;
 use crate::proto::internal;
@@ -59,6 +59,7 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
             .unwrap_or_default(),
         webhook_format: spec.webhook.as_ref().map_or(0, |w| format_number(w.format)),
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
+        suppressed_by: spec.suppressed_by.iter().map(ToString::to_string).collect(),
         disabled: !spec.enabled,
         prevent_destroy: spec.prevent_destroy,
         keep_redirects: !spec.redirects.followed,
@@ -95,6 +96,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     limit(wire.labels.len(), CheckSpec::MAX_LABELS).in_field("labels")?;
     limit(wire.receivers.len(), CheckSpec::MAX_RECEIVERS).in_field("notify")?;
     limit(wire.locations.len(), CheckSpec::MAX_LOCATIONS).in_field("locations")?;
+    limit(wire.suppressed_by.len(), CheckSpec::MAX_PARENTS).in_field("suppressed_by")?;
     limit(wire.asserts.len(), CheckSpec::MAX_ASSERTS).in_field("assert")?;
     limit(wire.description.len(), CheckSpec::MAX_DESCRIPTION).in_field("description")?;
     limit(wire.warns.len(), CheckSpec::MAX_ASSERTS).in_field("warn")?;
@@ -181,6 +183,12 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         enabled: !wire.disabled,
         prevent_destroy: wire.prevent_destroy,
         receivers: list(wire.receivers, |name| named(&name)).in_field("notify")?,
+        suppressed_by: list(wire.suppressed_by, |address| {
+            address
+                .parse()
+                .map_err(|e: InvalidAddress| InvalidValue::Other(e.to_string()))
+        })
+        .in_field("suppressed_by")?,
     })
 }
 
@@ -294,6 +302,7 @@ mod tests {
                 ..full().confirm
             },
             close: Close::Reset,
+            suppressed_by: vec!["edge[\"eu\"]".parse().unwrap()],
             ..full()
         };
         for spec in [full(), warned, CheckSpec::new("http://a/".parse().unwrap())] {

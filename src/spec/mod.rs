@@ -8,6 +8,7 @@ mod access;
 mod assert;
 mod check;
 mod confirm;
+mod maintenance;
 pub mod recent;
 mod project;
 mod text;
@@ -29,6 +30,7 @@ const VERSION: u32 = 1;
 pub const MAX_BYTES: usize = 256 * 1024;
 
 pub use check::{decode as decode_check, encode as encode_check};
+pub use maintenance::{decode as decode_maintenance, encode as encode_maintenance};
 pub use project::{decode as decode_project, encode as encode_project};
 pub use webhook::{decode as decode_webhook, encode as encode_webhook};
 

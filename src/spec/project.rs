@@ -1,10 +1,13 @@
 //! What a root says of its project, as bytes.
 
+use std::collections::BTreeMap;
+
 use prost::Message as _;
 
-use super::{InField as _, SpecError, VERSION, check_header};
+use super::{InField as _, SpecError, VERSION, check_header, maintenance};
 use crate::model::desired::{Limits, ProjectSpec};
-use crate::model::name::InvalidName;
+use crate::model::maintenance::Maintenance;
+use crate::model::name::{InvalidName, Name};
 use crate::model::value::InvalidValue;
 use crate::proto::internal;
 
@@ -16,6 +19,11 @@ pub fn encode(spec: &ProjectSpec) -> Vec<u8> {
         max_deletes: spec.limits.deletes,
         max_silence: spec.limits.silence,
         max_changes: spec.limits.changes,
+        maintenances: spec
+            .maintenances
+            .iter()
+            .map(|(name, it)| maintenance::to_wire(name.as_str(), it))
+            .collect(),
     }
     .encode_to_vec()
 }
@@ -29,12 +37,29 @@ pub fn decode(bytes: &[u8]) -> Result<ProjectSpec, SpecError> {
         let length = wire.operators.len();
         return Err(InvalidValue::TooLong { length, max: most }).in_field("operators");
     }
+    let most = Maintenance::MOST;
+    if wire.maintenances.len() > most {
+        let length = wire.maintenances.len();
+        return Err(InvalidValue::TooLong { length, max: most }).in_field("maintenance");
+    }
     let invalid = |error: InvalidName| InvalidValue::Other(error.to_string());
     let names = wire
         .operators
         .iter()
         .map(|name| name.parse().map_err(invalid));
+    let mut maintenances = BTreeMap::new();
+    for wire in wire.maintenances {
+        let name: Name = wire.name.parse().map_err(invalid).in_field("maintenance")?;
+        if maintenances
+            .insert(name, maintenance::from_wire(wire)?)
+            .is_some()
+        {
+            let why = "two have the same name".to_owned();
+            return Err(InvalidValue::Other(why)).in_field("maintenance");
+        }
+    }
     Ok(ProjectSpec {
+        maintenances,
         operators: names.collect::<Result<_, _>>().in_field("operators")?,
         limits: Limits {
             deletes: limit(wire.max_deletes).in_field("max_deletes")?,
@@ -69,6 +94,7 @@ mod tests {
                     silence: None,
                     changes: Some(Limits::MAX),
                 },
+                maintenances: BTreeMap::new(),
             };
             assert_eq!(decode(&encode(&spec)).unwrap(), spec);
         }

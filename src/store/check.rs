@@ -13,10 +13,13 @@ use uuid::Uuid;
 pub use self::transfer::{check_adopt, check_release};
 pub use self::write::{check_create, check_delete, check_rename, check_revive, check_update};
 use super::error::{Doing as _, StoreError};
+use super::overlay::overlay_find;
 use super::spec::check_of;
+use crate::clock;
 use crate::model::check::CheckSpec;
 use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo, SpecId};
+use crate::model::overlay::Overlay;
 use crate::model::ownership::Owner;
 
 /// A check with what is believed of it.
@@ -42,6 +45,8 @@ pub struct StoredCheck {
     pub webhook_response_nanoseconds: i64,
     /// Evidence of its newest failed probe, encoded, unless all is well.
     pub failure: Option<Vec<u8>>,
+    /// What people set on it.
+    pub overlay: Overlay,
 }
 
 impl StoredCheck {
@@ -134,6 +139,7 @@ impl TryFrom<Row> for StoredCheck {
             }),
             webhook_response_nanoseconds: row.response,
             failure: row.failure,
+            overlay: Overlay::default(),
         })
     }
 }
@@ -152,7 +158,7 @@ pub async fn check_find(
     ids: &[CheckId],
 ) -> Result<Vec<StoredCheck>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    sqlx::query_as!(
+    let rows = sqlx::query_as!(
         Row,
         r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
                c.live_spec_id as spec_id, s.bytes, t.state, t.degraded, t.since, t.seq,
@@ -176,12 +182,25 @@ pub async fn check_find(
            where c.id = any($1) and c.deleted_at is null"#,
         &ids,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await
-    .doing("read checks")?
-    .into_iter()
-    .map(StoredCheck::try_from)
-    .collect()
+    .doing("read checks")?;
+    with_overlays(conn, rows).await
+}
+
+/// Rows as checks, with what is in force of each.
+async fn with_overlays(
+    conn: &mut PgConnection,
+    rows: Vec<Row>,
+) -> Result<Vec<StoredCheck>, StoreError> {
+    let ids: Vec<CheckId> = rows.iter().map(|row| CheckId(row.id)).collect();
+    let mut overlays = overlay_find(conn, &ids, clock::now()).await?;
+    let checks = rows.into_iter().map(|row| {
+        let check = StoredCheck::try_from(row)?;
+        let overlay = overlays.remove(&check.id).unwrap_or_default();
+        Ok(StoredCheck { overlay, ..check })
+    });
+    checks.collect()
 }
 
 /// Locks a live check until the transaction ends and returns its version. What is recorded
@@ -197,6 +216,23 @@ pub async fn check_lock(conn: &mut PgConnection, id: CheckId) -> Result<Option<i
     .doing("lock a check")
 }
 
+/// Locks live checks, in the order of their ids; returns those that there are.
+pub async fn check_lock_all(
+    conn: &mut PgConnection,
+    ids: &[CheckId],
+) -> Result<Vec<CheckId>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let locked = sqlx::query_scalar!(
+        "select id from checks where id = any($1) and deleted_at is null
+         order by id for no key update",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("lock checks")?;
+    Ok(locked.into_iter().map(CheckId).collect())
+}
+
 /// A page of live checks, oldest first.
 pub async fn check_list(
     conn: &mut PgConnection,
@@ -210,7 +246,7 @@ pub async fn check_list(
         .map(|(k, v)| format!("{k}={v}"))
         .collect();
     let states: Vec<i16> = filter.states.iter().map(|state| state.number()).collect();
-    sqlx::query_as!(
+    let rows = sqlx::query_as!(
         Row,
         r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
                c.live_spec_id as spec_id, s.bytes, t.state, t.degraded, t.since, t.seq,
@@ -246,10 +282,8 @@ pub async fn check_list(
         count,
         offset,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await
-    .doing("list checks")?
-    .into_iter()
-    .map(StoredCheck::try_from)
-    .collect()
+    .doing("list checks")?;
+    with_overlays(conn, rows).await
 }

@@ -293,10 +293,11 @@ pub async fn delivery_counts(
 ) -> Result<DeliveryCounts, StoreError> {
     let row = sqlx::query!(
         r#"select count(*) filter (where state = 'pending') as "pending!",
+               count(*) filter (where state = 'held') as "held!",
                count(*) filter (where state = 'dead' and reason <> 'receiver removed') as "dead!",
                coalesce(extract(epoch from $1 - min(created_at) filter (where state = 'pending')), 0)
                    ::double precision as "oldest!"
-           from deliveries where state in ('pending', 'dead')"#,
+           from deliveries where state in ('pending', 'held', 'dead')"#,
         now,
     )
     .fetch_one(conn)
@@ -304,6 +305,7 @@ pub async fn delivery_counts(
     .doing("count deliveries")?;
     Ok(DeliveryCounts {
         pending: row.pending,
+        held: row.held,
         dead: row.dead,
         oldest_seconds: row.oldest,
     })
@@ -313,6 +315,8 @@ pub async fn delivery_counts(
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeliveryCounts {
     pub pending: i64,
+    /// Something holds them back.
+    pub held: i64,
     /// But for those whose receiver was removed.
     pub dead: i64,
     /// Age of the oldest that waits.

@@ -7,9 +7,10 @@ use uuid::Uuid;
 use super::error::{Doing as _, StoreError};
 use crate::model::health::State;
 use crate::model::id::{CheckId, IncidentId};
+use crate::model::overlay::Mark;
 
 /// An outage, from its opening to its close.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IncidentRow {
     pub id: IncidentId,
     /// What it opened with.
@@ -17,6 +18,8 @@ pub struct IncidentRow {
     pub opened_at: OffsetDateTime,
     /// `None` while it is open.
     pub closed_at: Option<OffsetDateTime>,
+    /// That somebody worked on it.
+    pub acknowledged: Option<Mark>,
 }
 
 /// A change of state.
@@ -37,7 +40,8 @@ pub async fn incident_list(
     limit: i64,
 ) -> Result<Vec<IncidentRow>, StoreError> {
     let rows = sqlx::query!(
-        r#"select i.id, i.opened_at, i.closed_at, t.next as "next?"
+        r#"select i.id, i.opened_at, i.closed_at, t.next as "next?",
+               i.acked_at, i.acked_by, i.acked_reason
            from incidents i
            left join transitions t on t.check_id = i.check_id and t.seq = i.opened_seq
            where i.check_id = $1 and i.opened_at < $3
@@ -58,6 +62,12 @@ pub async fn incident_list(
                 state: row.next.map_or(Ok(State::Down), state)?,
                 opened_at: row.opened_at,
                 closed_at: row.closed_at,
+                acknowledged: row.acked_at.map(|since| Mark {
+                    since,
+                    until: None,
+                    by: row.acked_by,
+                    reason: row.acked_reason,
+                }),
             })
         })
         .collect()

@@ -12,30 +12,43 @@ use crate::model::id::{CheckId, CheckNo, LocationId, SpecId};
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::spec::recent;
 
+/// What one probe of a check saw.
+#[derive(Clone, Copy, Debug)]
+pub struct NewObservation<'a> {
+    pub check: CheckNo,
+    /// From where.
+    pub location: LocationId,
+    pub seen: &'a Observation,
+    /// It was due within maintenance.
+    pub maintained: bool,
+}
+
 /// Stores what probes saw, in one statement.
 pub async fn observation_insert(
     conn: &mut PgConnection,
-    observations: &[(CheckNo, LocationId, &Observation)],
+    observations: &[NewObservation<'_>],
 ) -> Result<(), StoreError> {
-    let numbers: Vec<i64> = observations.iter().map(|o| o.0.0).collect();
-    let at: Vec<OffsetDateTime> = observations.iter().map(|o| o.2.scheduled_at).collect();
+    let seen = || observations.iter().map(|o| o.seen);
+    let numbers: Vec<i64> = observations.iter().map(|o| o.check.0).collect();
+    let at: Vec<OffsetDateTime> = seen().map(|o| o.scheduled_at).collect();
     let phase = |of: fn(&Observation) -> std::time::Duration| -> Vec<i32> {
-        observations.iter().map(|o| microseconds(of(o.2))).collect()
+        seen().map(|o| microseconds(of(o))).collect()
     };
-    let outcomes: Vec<i16> = observations.iter().map(|o| o.2.outcome.number()).collect();
-    let classes: Vec<i16> = observations
-        .iter()
-        .map(|o| o.2.class.map_or(0, |class| class.number()))
+    let outcomes: Vec<i16> = seen().map(|o| o.outcome.number()).collect();
+    let classes: Vec<i16> = seen()
+        .map(|o| o.class.map_or(0, |class| class.number()))
         .collect();
-    let locations: Vec<i16> = observations.iter().map(|o| o.1.0).collect();
-    let statuses: Vec<i16> = observations.iter().map(|o| status(o.2)).collect();
+    let statuses: Vec<i16> = seen().map(status).collect();
+    let locations: Vec<i16> = observations.iter().map(|o| o.location.0).collect();
+    let maintained: Vec<bool> = observations.iter().map(|o| o.maintained).collect();
     sqlx::query!(
         "insert into observations (check_no, at, dns_us, connect_us, tls_us, write_us,
              first_byte_us, transfer_us, total_us, outcome, class, status,
-             location)
+             location, maintenance)
          select * from unnest($1::bigint[], $2::timestamptz[], $3::integer[], $4::integer[],
              $5::integer[], $6::integer[], $7::integer[], $8::integer[], $9::integer[],
-             $10::smallint[], $11::smallint[], $12::smallint[], $13::smallint[])",
+             $10::smallint[], $11::smallint[], $12::smallint[], $13::smallint[],
+             $14::boolean[])",
         &numbers,
         &at,
         &phase(|o| o.phases.dns),
@@ -49,6 +62,7 @@ pub async fn observation_insert(
         &classes,
         &statuses,
         &locations,
+        &maintained,
     )
     .execute(conn)
     .await
@@ -169,7 +183,7 @@ pub async fn state_reset(
     )
     .execute(conn)
     .await
-    .doing("reset the states of disabled checks")?;
+    .doing("reset the states of checks that nobody watches")?;
     Ok(())
 }
 
@@ -261,6 +275,8 @@ pub struct Seen {
     pub outcome: Outcome,
     /// The whole probe, in microseconds.
     pub total_us: u32,
+    /// It was due within maintenance.
+    pub maintained: bool,
 }
 
 /// The probes of a check within a window, newest first, at most `limit`.
@@ -272,7 +288,7 @@ pub async fn observation_window(
     limit: i64,
 ) -> Result<Vec<Seen>, StoreError> {
     let rows = sqlx::query!(
-        "select at, outcome, total_us from observations
+        "select at, outcome, total_us, maintenance from observations
          where check_no = $1 and at >= $2 and at < $3 order by at desc limit $4",
         check.0,
         since,
@@ -286,6 +302,7 @@ pub async fn observation_window(
         at: row.at,
         outcome: Outcome::from_number(row.outcome).unwrap_or(Outcome::Unknown),
         total_us: row.total_us.unsigned_abs(),
+        maintained: row.maintenance,
     });
     Ok(rows.collect())
 }

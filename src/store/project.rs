@@ -463,6 +463,10 @@ pub struct Counts {
     pub up: i64,
     /// DOWN or ERROR.
     pub down: i64,
+    /// Nobody probes them for now.
+    pub paused: i64,
+    /// What would be told of them is held back.
+    pub muted: i64,
 }
 
 /// How much a project has now.
@@ -484,8 +488,13 @@ pub async fn project_counts(
                     where g.project_id = $1 and g.deleted_at > now() - interval '7 days')
                    as "ended!",
                count(*) filter (where t.state = 1 and not c.disabled) as "up!",
-               count(*) filter (where t.state in (2, 3) and not c.disabled) as "down!"
+               count(*) filter (where t.state in (2, 3) and not c.disabled) as "down!",
+               count(*) filter (where v.paused) as "paused!",
+               count(*) filter (where v.muted) as "muted!"
            from checks c left join check_states t on t.check_id = c.id
+           left join lateral (select bool_or(o.kind = 'paused') as paused,
+               bool_or(o.kind = 'muted') as muted from overlays o
+               where o.check_id = c.id and (o.until is null or o.until > now())) v on true
            where c.project_id = $1 and c.owner = 'declared' and c.deleted_at is null"#,
         project.0,
     )

@@ -387,7 +387,7 @@ pub async fn receiver_replace(
              state = case when $3 is null then 'dead' else state end,
              reason = case when $3 is null then 'receiver removed' else reason end,
              finished_at = case when $3 is null then $4::timestamptz end
-         where check_id = $1 and receiver_id = $2 and state = 'pending'
+         where check_id = $1 and receiver_id = $2 and state in ('pending', 'held')
              and not exists (select from deliveries d
                  where d.event_id = deliveries.event_id and d.receiver_id = $3
                      and d.replay_no = deliveries.replay_no)",

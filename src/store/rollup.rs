@@ -89,12 +89,13 @@ pub async fn rollup_tally(
     let mut hours: BTreeMap<CheckNo, Hour> = BTreeMap::new();
     // One check after the other by the index: an hour is a small part of its partition.
     let rows = sqlx::query!(
-        r#"select n.check_no as "check_no!", o.outcome, o.latencies as "latencies!"
+        r#"select n.check_no as "check_no!", o.outcome, o.maintenance,
+               o.latencies as "latencies!"
            from unnest($1::bigint[]) as n (check_no)
-           cross join lateral (select outcome, array_agg(total_us) as latencies
+           cross join lateral (select outcome, maintenance, array_agg(total_us) as latencies
                from observations o
                where o.check_no = n.check_no and o.at >= $2 and o.at < $3
-               group by outcome) o"#,
+               group by outcome, maintenance) o"#,
         &numbers,
         hour,
         hour + Duration::HOUR,
@@ -104,6 +105,10 @@ pub async fn rollup_tally(
     .doing("read the observations of an hour")?;
     for row in rows {
         let of = hours.entry(CheckNo(row.check_no)).or_default();
+        if row.maintenance {
+            of.note_maintained(row.latencies.len() as u64);
+            continue;
+        }
         // What a later version may store says nothing to this one.
         let outcome = Outcome::from_number(row.outcome).unwrap_or(Outcome::Unknown);
         for latency in row.latencies {

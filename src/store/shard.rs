@@ -11,6 +11,7 @@ use super::change::Cursor;
 use super::error::{Doing as _, StoreError};
 use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, IncidentId, ShardNo, SpecId};
+use crate::model::overlay::Pause;
 use crate::spec::recent;
 
 /// How long a lease lasts unless it is renewed.
@@ -36,6 +37,8 @@ pub struct ShardCheck {
     pub version: i64,
     pub deleted: bool,
     pub disabled: bool,
+    /// What somebody said over the API.
+    pub pause: Pause,
     pub health: Health,
     /// The generation and git revision that its spec came with.
     pub generation: i64,
@@ -43,15 +46,15 @@ pub struct ShardCheck {
 }
 
 impl ShardCheck {
-    /// Whether anybody probes it.
-    pub fn is_watched(&self) -> bool {
-        !self.deleted && !self.disabled
+    /// Whether anybody probes it at this moment.
+    pub fn is_watched(&self, now: OffsetDateTime) -> bool {
+        !self.deleted && !self.disabled && !self.pause.holds(now)
     }
 
     /// Whether the end of its being watched is still to be written.
-    pub fn is_to_end(&self) -> bool {
+    pub fn is_to_end(&self, now: OffsetDateTime) -> bool {
         let told = self.health.state == State::Init && !self.health.is_told_of();
-        self.deleted || (self.disabled && !told)
+        self.deleted || (!self.is_watched(now) && !told)
     }
 }
 
@@ -196,6 +199,8 @@ struct Row {
     version: i64,
     deleted: bool,
     disabled: bool,
+    is_paused: bool,
+    paused_until: Option<OffsetDateTime>,
     state: i16,
     since: OffsetDateTime,
     failures: i16,
@@ -234,6 +239,11 @@ impl TryFrom<Row> for ShardCheck {
             version: row.version,
             deleted: row.deleted,
             disabled: row.disabled,
+            pause: match (row.is_paused, row.paused_until) {
+                (false, _) => Pause::None,
+                (true, None) => Pause::Open,
+                (true, Some(until)) => Pause::Until(until),
+            },
             health: Health {
                 state: State::from_number(row.state).ok_or(StoreError::Number {
                     what: "state",
@@ -274,7 +284,8 @@ pub async fn shard_checks(
         Row,
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
-               c.disabled, t.quiet, t.spec_id as state_spec,
+               c.disabled, v.check_id is not null as "is_paused!", v.until as "paused_until?",
+               t.quiet, t.spec_id as state_spec,
                t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
                t.recent, t.seq,
                t.incident_id,
@@ -286,6 +297,7 @@ pub async fn shard_checks(
            join checks c on c.id = t.check_id
            join specs s on s.id = c.live_spec_id
            join projects p on p.id = c.project_id
+           left join overlays v on v.check_id = c.id and v.kind = 'paused'
            left join memberships m on m.project_id = c.project_id and m.kind = 'check'
                and m.address = c.address and m.to_gen is null
            left join generations g on g.project_id = c.project_id and g.n = m.from_gen
@@ -309,7 +321,8 @@ pub async fn shard_check_find(
         Row,
         r#"select c.id, c.check_no, c.live_spec_id as spec_id, s.bytes as spec, p.name as project,
                c.address, c.owner, c.version, c.deleted_at is not null as "deleted!",
-               c.disabled, t.quiet, t.spec_id as state_spec,
+               c.disabled, v.check_id is not null as "is_paused!", v.until as "paused_until?",
+               t.quiet, t.spec_id as state_spec,
                t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
                t.recent, t.seq,
                t.incident_id,
@@ -321,6 +334,7 @@ pub async fn shard_check_find(
            join checks c on c.id = t.check_id
            join specs s on s.id = c.live_spec_id
            join projects p on p.id = c.project_id
+           left join overlays v on v.check_id = c.id and v.kind = 'paused'
            left join memberships m on m.project_id = c.project_id and m.kind = 'check'
                and m.address = c.address and m.to_gen is null
            left join generations g on g.project_id = c.project_id and g.n = m.from_gen
@@ -404,6 +418,8 @@ pub async fn generation_progress(
                    join check_states t on t.check_id = c.id
                    where m.project_id = g.project_id and m.kind = 'check' and m.from_gen = g.n
                        and c.created_at = g.at and c.deleted_at is null and not c.disabled
+                       and not exists (select from overlays v where v.check_id = c.id
+                           and v.kind = 'paused' and (v.until is null or v.until > now()))
                        and t.last_at is null) as "unprobed!"
            from generations g join projects p on p.id = g.project_id
            where p.name = $1 and g.n = $2"#,

@@ -2,6 +2,7 @@
 
 mod access;
 mod checks;
+mod overlay;
 mod projects;
 mod run;
 mod scopes;

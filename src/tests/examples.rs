@@ -42,6 +42,8 @@ const NEEDS: &[(&str, &[&str], &str)] = &[
     ("basic-auth", &[], "intranet maps"),
     ("slow-page", &[], "catalogue search"),
     ("places", &[], "api homepage intranet"),
+    ("behind-an-edge", &[], "doors edge scales"),
+    ("maintenance", &[], "homepage orders till"),
     ("tickets", &[], "checkout search shop"),
     ("redirects", &[], "front_door no_backup to_https upload"),
     ("own-ca", &[], "ledger wiki wiki_first"),

@@ -13,7 +13,7 @@ use lokahi::proto::lokahi::{Check, CheckHistory, CheckHistoryOpts, CreateOpts};
 use lokahi::proto::moment::timestamp;
 use lokahi::shard::rollup::catch_up;
 use lokahi::store::location::location_note;
-use lokahi::store::observation::observation_insert;
+use lokahi::store::observation::{NewObservation, observation_insert};
 use lokahi::store::partition::{partition_days, partition_drop, partition_prepare};
 use lokahi::store::rollup::{Gap, gap_add, late_note, rollup_closed, rollup_list};
 use lokahi::store::transition::{NewTransition, transition_insert};
@@ -71,11 +71,21 @@ impl Past {
 
     /// Stores probes of this check, one every seven seconds from a moment on.
     async fn probed(&self, from: OffsetDateTime, outcomes: &str) {
+        self.store(from, outcomes, false).await;
+    }
+
+    async fn store(&self, from: OffsetDateTime, outcomes: &str, maintained: bool) {
         let seen: Vec<Observation> = outcomes.chars().enumerate().map(seen(from)).collect();
         let mut conn = self.server.store.acquire().await.unwrap();
         let here = ["default".to_owned()];
         let here = location_note(&mut conn, &here, self.now).await.unwrap()[0];
-        let rows: Vec<_> = seen.iter().map(|seen| (self.number, here, seen)).collect();
+        let row = |seen| NewObservation {
+            check: self.number,
+            location: here,
+            seen,
+            maintained,
+        };
+        let rows: Vec<_> = seen.iter().map(row).collect();
         observation_insert(&mut conn, &rows).await.unwrap();
     }
 
@@ -157,6 +167,28 @@ fn counts(history: &CheckHistory) -> [i64; 6] {
         total.skipped,
         total.lost,
     ]
+}
+
+#[tokio::test]
+async fn what_is_seen_in_maintenance_is_in_no_uptime_and_counted() {
+    let past = Past::start().await;
+    let hour = past.hours_ago(3);
+    past.probed(hour, "uuud").await;
+    past.store(hour + Duration::minutes(10), "ddeeu?", true)
+        .await;
+    let (before, uptime) = (past.history(Duration::DAY).await, Some(0.75));
+    past.catch_up().await;
+    let rolled = past.history(Duration::days(30)).await;
+    assert_eq!((before.exact, rolled.exact), (true, false));
+    for history in [before, rolled] {
+        assert_eq!(counts(&history), [3, 1, 0, 0, 0, 0]);
+        assert_eq!(history.total.unwrap().maintenance, 6);
+        assert_eq!((history.uptime, history.left_out), (uptime, 0.6));
+    }
+    let table = ["history", &past.check.id, "--output", "table"];
+    let shown = lokahictl(&past.server.url, &table).await;
+    let words = "75 % of 4 probes; left out: 60 % of all (6 in maintenance)";
+    assert!(shown.out.contains(words), "{}", shown.out);
 }
 
 #[tokio::test]

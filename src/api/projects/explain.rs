@@ -147,7 +147,7 @@ fn delivery(row: DeliveryRow) -> DeliveryStatus {
     DeliveryStatus {
         receiver: row.receiver,
         attempts: row.attempts,
-        next_at: (row.state == "pending").then(|| timestamp(row.next_at)),
+        next_at: matches!(row.state.as_str(), "pending" | "held").then(|| timestamp(row.next_at)),
         finished_at: row.finished_at.map(timestamp),
         state: row.state,
         reason: row.reason,

@@ -114,6 +114,7 @@ fn refused(error: ApplyError) -> ApiError {
         }
         ApplyError::NotStored(_) => precondition("spec").into(),
         ApplyError::UnknownReceiver { .. }
+        | ApplyError::Circle(_)
         | ApplyError::StillTold(_)
         | ApplyError::SecretsCollide(..)
         | ApplyError::NothingToAdopt { .. }

@@ -16,7 +16,7 @@ use crate::proto::lokahi::{
 };
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
-use crate::spec::{Digest, hex};
+use crate::spec::{Digest, encode_project, hex};
 use crate::store::Connection;
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::condition::{
@@ -73,6 +73,8 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         ended,
         up,
         down,
+        paused,
+        muted,
     } = project_counts(conn, project.id).await?;
     let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
     let settings = project_settings(conn, project.id).await?;
@@ -88,6 +90,7 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(ProjectStatus {
         operators: settings.operators.iter().map(ToString::to_string).collect(),
+        spec: encode_project(&settings),
         max_deletes: settings.limits.deletes,
         max_silence: settings.limits.silence,
         max_changes: settings.limits.changes,
@@ -101,6 +104,8 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         drifted_deleted: count(ended),
         up: count(up),
         down: count(down),
+        paused: count(paused),
+        muted: count(muted),
         revision: newest
             .as_ref()
             .map(|newest| wire::to_revision(&newest.revision)),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{InputFlags, ListOutput, TextOutput};
+use super::{ListOutput, TextOutput};
+use crate::cli::inputs::InputFlags;
 
 /// What lets a plan pass the guards.
 #[derive(Clone, Debug, Default, Args)]

@@ -7,9 +7,9 @@ use super::planned::revision;
 use crate::cli::arguments::TextOutput;
 use crate::cli::arguments::projects::Explain;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::naming;
 use crate::cli::output::Console;
 use crate::cli::table::{age, printable};
+use crate::cli::{naming, overlay};
 use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::model::ownership::Owner;
@@ -70,15 +70,27 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     };
     let since = age(check.since, now);
     let degraded = if check.degraded { ", degraded" } else { "" };
-    match check.disabled {
-        true => say("  is DISABLED: nobody probes it".to_owned()),
-        false => say(format!(
+    match (check.disabled, &check.paused) {
+        (true, _) => say("  is DISABLED: nobody probes it".to_owned()),
+        (false, Some(_)) => say("  is PAUSED: nobody probes it for now".to_owned()),
+        (false, None) => say(format!(
             "  is {} since {since}{degraded}{reason}",
             name(check.state())
         )),
     }
-    if check.state() == check::State::Init && !check.disabled && status.evidence.is_empty() {
+    if check.state() == check::State::Init
+        && !check.disabled
+        && check.paused.is_none()
+        && status.evidence.is_empty()
+    {
         say("  nobody has looked at it yet: it is new, or no health worker is there".to_owned());
+    }
+    for text in overlay::all(&check, now) {
+        say(format!("  {text}"));
+    }
+    if let Some(by) = &check.suppressed {
+        let (by, since) = (&by.by, age(by.since, now));
+        say(format!("  suppressed by {by}, which is down since {since}"));
     }
     if check.stale {
         say("  nobody has looked at it for two periods: no health worker is there".to_owned());
@@ -239,8 +251,10 @@ fn told_of(delivery: &DeliveryStatus) -> String {
         "" => String::new(),
         reason => format!(": {reason}"),
     };
-    format!(
-        "{} {} after {times}{why}",
-        delivery.receiver, delivery.state
-    )
+    let (receiver, state) = (&delivery.receiver, &delivery.state);
+    match state.as_str() {
+        "held" => format!("{receiver} not told yet{why}"),
+        "superseded" => format!("{receiver} not told{why}"),
+        state => format!("{receiver} {state} after {times}{why}"),
+    }
 }

@@ -9,13 +9,13 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::client::Client;
 use crate::manifest::format::format as laid_out;
-use crate::manifest::written::{check_text, webhook_text};
-use crate::model::desired::API_PROJECT;
+use crate::manifest::written::{check_text, maintenance_text, webhook_text};
+use crate::model::desired::{API_PROJECT, ProjectSpec};
 use crate::model::id::CheckId;
 use crate::model::name::Name;
 use crate::proto::lokahi::{Object, ObjectsRequest, ProjectsRequest};
 use crate::runtime::chain::chain;
-use crate::spec::{accept_check, accept_webhook};
+use crate::spec::{accept_check, accept_project, accept_webhook};
 
 /// Writes what is live as check files.
 pub(in crate::cli) async fn export(
@@ -45,17 +45,22 @@ pub(in crate::cli) async fn export(
     }
     let settings = match project.as_str() == what.owner {
         true => settings(client, &project).await?,
-        false => String::new(),
+        false => (String::new(), String::new()),
     };
+    let (settings, maintenances) = settings;
     let mut text = format!("lokahi {{\n  project = \"{project}\"\n{settings}}}\n");
     let named = named(&objects);
     let webhooks = named.iter().filter(|(_, object)| object.kind == "webhook");
-    let webhooks: Webhooks<'_> = webhooks
+    let webhooks: Called<'_> = webhooks
+        .map(|(name, it)| ((it.project.as_str(), it.address.as_str()), name.as_str()))
+        .collect();
+    let checks = named.iter().filter(|(_, object)| object.kind == "check");
+    let checks: Called<'_> = checks
         .map(|(name, it)| ((it.project.as_str(), it.address.as_str()), name.as_str()))
         .collect();
     for (name, object) in &named {
         text.push('\n');
-        text.push_str(&block(object, name, &webhooks)?);
+        text.push_str(&block(object, name, &webhooks, &checks)?);
         if object.owner == "api" && object.kind == "check" {
             // Its history comes along, and it is not made a second time.
             let id = &object.id;
@@ -64,19 +69,20 @@ pub(in crate::cli) async fn export(
             ));
         }
     }
+    text.push_str(&maintenances);
     let text = laid_out(&text).unwrap_or(text);
     console.out.write_all(text.as_bytes())?;
     Ok(Exit::Ok)
 }
 
-/// What a root says of its project, one attribute a line.
-async fn settings(client: &Client, project: &Name) -> Result<String, Failure> {
+/// What a root says of its project, one attribute a line; and the blocks beside its own.
+async fn settings(client: &Client, project: &Name) -> Result<(String, String), Failure> {
     let asked = ProjectsRequest {
         project: project.to_string(),
     };
     let found = client.projects(&asked).await?.projects.into_iter().next();
     let Some(project) = found else {
-        return Ok(String::new());
+        return Ok((String::new(), String::new()));
     };
     let names = project.operators.iter();
     let names: Vec<String> = names.map(|name| format!("webhook.{name}")).collect();
@@ -87,7 +93,17 @@ async fn settings(client: &Client, project: &Name) -> Result<String, Failure> {
     for (name, limit) in limits(&project) {
         text.push_str(&format!("  {name} = {limit}\n"));
     }
-    Ok(text)
+    // An older server says nothing of it.
+    let spec = match project.spec.as_slice() {
+        [] => ProjectSpec::default(),
+        spec => accept_project(spec).map_err(|error| {
+            let message = format!("the project cannot be read: {}", chain(&error));
+            Failure::new(Exit::Server, message).hint("the server may be newer than this lokahictl")
+        })?,
+    };
+    let blocks = spec.maintenances.iter();
+    let blocks = blocks.map(|(name, it)| format!("\n{}", maintenance_text(name, it)));
+    Ok((text, blocks.collect()))
 }
 
 fn filter(owner: &str) -> ObjectsRequest {
@@ -146,10 +162,15 @@ fn named(objects: &[Object]) -> Vec<(String, &Object)> {
     all
 }
 
-/// What webhooks are called in the export, by project and own name.
-type Webhooks<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
+/// What objects of a kind are called in the export, by project and own name.
+type Called<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
 
-fn block(object: &Object, name: &str, webhooks: &Webhooks<'_>) -> Result<String, Failure> {
+fn block(
+    object: &Object,
+    name: &str,
+    webhooks: &Called<'_>,
+    checks: &Called<'_>,
+) -> Result<String, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
         let message = format!("{}.{} cannot be read: {}", object.kind, name, chain(error));
         Failure::new(Exit::Server, message).hint("the server may be newer than this lokahictl")
@@ -165,6 +186,13 @@ fn block(object: &Object, name: &str, webhooks: &Webhooks<'_>) -> Result<String,
                 let called = webhooks.get(&(object.project.as_str(), receiver.as_str()));
                 if let Some(other) = called.and_then(|called| called.parse().ok()) {
                     *receiver = other;
+                }
+            }
+            for parent in &mut spec.suppressed_by {
+                let own = parent.to_string();
+                let called = checks.get(&(object.project.as_str(), own.as_str()));
+                if let Some(other) = called.and_then(|called| called.parse().ok()) {
+                    *parent = other;
                 }
             }
             Ok(check_text(name, &spec, &BTreeMap::new(), ""))

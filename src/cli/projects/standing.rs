@@ -83,6 +83,10 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
             counted(webhooks, "webhook")
         ),
     );
+    let (paused, muted) = (project.paused, project.muted);
+    if paused + muted > 0 {
+        line("set on them", format!("{paused} paused, {muted} muted"));
+    }
     if project.drifted > 0 {
         let deleted = project.drifted_deleted;
         let of = |count: i32, what: &str| match n(count) {

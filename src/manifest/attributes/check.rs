@@ -2,6 +2,7 @@
 
 use crate::manifest::attributes::access::{AUTH, TLS};
 use crate::manifest::attributes::assert::{ASSERT, WARN};
+use crate::manifest::attributes::outcome::{LIFECYCLE, NOTIFY};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::Node;
 use crate::manifest::expected;
@@ -266,6 +267,23 @@ pub const CHECK: Block = Block {
             show: Show::Check(|spec| expected::shown(&spec.labels, Literal::text)),
         },
         Attribute {
+            name: "suppressed_by",
+            kind: "list of checks",
+            default: "[]",
+            bounds: "8 checks of the project",
+            about: "While one of these is down, nobody is told of this one: they are why. Probing goes on; what still is when they are up again is told then.",
+            example: "[check.homepage]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.suppressed_by = values::checks(node, CheckSpec::MAX_PARENTS)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| {
+                let reference = |it| Literal::Reference(format!("check.{it}"));
+                Literal::items(spec.suppressed_by.iter().map(reference))
+            }),
+        },
+        Attribute {
             name: "description",
             kind: "string",
             default: "\"\"",
@@ -457,50 +475,6 @@ pub const CONFIRM: Block = Block {
             show: Show::Check(|spec| spec.confirm.within.map_or(Literal::Null, Literal::duration)),
         },
     ],
-    meta: &[],
-    blocks: &[],
-};
-
-pub const NOTIFY: Block = Block {
-    name: "notify",
-    label: Label::None,
-    about: "Who hears of the check.",
-    attributes: &[Attribute {
-        name: "webhooks",
-        kind: "list of receivers",
-        default: "[]",
-        bounds: "32 receivers",
-        about: "The receivers of its events.",
-        example: "[webhook.oncall]",
-        merge: Merge::Replace,
-        set: |draft, node| {
-            draft.check.receivers = values::receivers(node, CheckSpec::MAX_RECEIVERS)?;
-            Ok(())
-        },
-        show: Show::Check(|spec| Literal::receivers(&spec.receivers)),
-    }],
-    meta: &[],
-    blocks: &[],
-};
-
-pub const LIFECYCLE: Block = Block {
-    name: "lifecycle",
-    label: Label::None,
-    about: "How the check may end.",
-    attributes: &[Attribute {
-        name: "prevent_destroy",
-        kind: "bool",
-        default: "false",
-        bounds: "",
-        about: "Whether an apply that deletes the check is refused. It must be false, and applied, before the check can go.",
-        example: "true",
-        merge: Merge::Replace,
-        set: |draft, node| {
-            draft.check.prevent_destroy = values::boolean(node)?;
-            Ok(())
-        },
-        show: Show::Check(|spec| Literal::Bool(spec.prevent_destroy)),
-    }],
     meta: &[],
     blocks: &[],
 };

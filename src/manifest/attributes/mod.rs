@@ -7,10 +7,13 @@
 pub mod access;
 pub mod assert;
 pub mod check;
+pub mod maintenance;
+pub mod outcome;
 pub mod root;
 pub mod webhook;
 
 use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::maintenance::MAINTENANCE;
 use crate::manifest::attributes::root::{IMPORT, LOCALS, LOKAHI, MOVED, REMOVED, VARIABLE};
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::table::{Block, Label};
@@ -23,7 +26,17 @@ pub static FILE: Block = Block {
     attributes: &[],
     meta: &[],
     blocks: &[
-        LOKAHI, VARIABLE, LOCALS, WEBHOOK, DEFAULTS, TEMPLATE, CHECK, MOVED, REMOVED, IMPORT,
+        LOKAHI,
+        VARIABLE,
+        LOCALS,
+        WEBHOOK,
+        DEFAULTS,
+        TEMPLATE,
+        CHECK,
+        MAINTENANCE,
+        MOVED,
+        REMOVED,
+        IMPORT,
     ],
 };
 
@@ -48,12 +61,11 @@ pub const TEMPLATE: Block = Block {
 /// What the language is to have and this version does not: for a hint that says
 /// so, by the block it would stand in; empty for a file.
 pub static LATER: &[(&str, &[&str])] = &[
-    ("", &["maintenance"]),
     (
         "webhook",
         &[
             "secrets", "headers", "events", "timeout", "fallback", "collapse",
         ],
     ),
-    ("check", &["reuse_connection", "suppressed_by"]),
+    ("check", &["reuse_connection"]),
 ];

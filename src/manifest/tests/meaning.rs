@@ -317,7 +317,7 @@ const AROUND: &[(&str, &str)] = &[
     ),
     (
         "more.hcl",
-        "template \"api\" {\n}\n\ncheck \"homepage\" {\n  url = \"http://a/\"\n}\n",
+        "template \"api\" {\n}\n\ncheck \"homepage\" {\n  url = \"http://a/\"\n  labels = { team = \"web\" }\n  suppressed_by = []\n}\n",
     ),
     ("../shared/locals.hcl", "locals {\n  a = 1\n}\n"),
     ("ca.pem", PEM),
@@ -368,6 +368,25 @@ fn block_with(block: &'static Block, name: &str, more: &str) -> String {
         let like_check = ["defaults", "template"].contains(&block.name);
         (*required && !like_check) || *row == name || beside.contains(row)
     });
+    // It is at some time, and means something.
+    let (more, at) = match (block.name, name) {
+        ("maintenance", "cron" | "duration" | "timezone") => {
+            (more, &["cron", "duration", "timezone"][..])
+        }
+        ("maintenance", _) => (more, &["start", "end"][..]),
+        // Several places, of which several fail.
+        ("check" | "defaults" | "template", _) if more.contains("distinct") => {
+            (more, &["locations"][..])
+        }
+        _ => (more, &[][..]),
+    };
+    let more = match (block.name, more) {
+        ("maintenance", "") => "match {\nnames = [\"*\"]\n}\n",
+        (_, more) => more,
+    };
+    let wanted = rows
+        .iter()
+        .filter(|it| wanted.clone().any(|row| row == *it) || at.contains(&it.0));
     let lines: String = wanted
         .map(|(row, example, _)| format!("{row} = {example}\n"))
         .collect();

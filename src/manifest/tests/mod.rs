@@ -15,7 +15,9 @@ mod rendered;
 mod expressions;
 mod notation;
 mod limits;
+mod maintained;
 mod properties;
+mod suppression;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! Each guard: what it lets pass, what it holds, and what lets that pass.
 
 use super::*;
+use crate::model::maintenance::{Maintenance, Selector, When};
 
 /// The guards that hold a change of `from` into `to`.
 fn held(from: &State, to: &State, allow: Allow) -> Vec<String> {
@@ -76,6 +77,56 @@ fn nothing_at_all_is_no_wish() {
         held(&State::default(), &State::default(), Allow::default()),
         [""; 0]
     );
+}
+
+#[test]
+fn new_maintenance_that_silences_much_is_held_and_named() {
+    let maintenance = |names: &[&str], label: Option<&str>, cron: &str| Maintenance {
+        selector: Selector {
+            names: names.iter().map(|name| name.parse().unwrap()).collect(),
+            labels: label
+                .map(|team| ("team".to_owned(), team.to_owned()))
+                .into_iter()
+                .collect(),
+        },
+        when: When::Recurring {
+            cron: cron.parse().unwrap(),
+            duration: std::time::Duration::from_secs(3600),
+            zone: "UTC".parse().unwrap(),
+        },
+        reason: String::new(),
+    };
+    let under = |state: &State, name: &str, it: Maintenance| {
+        let mut state = state.clone();
+        let all = &mut state.project.maintenances;
+        all.insert(name.parse().unwrap(), it);
+        state
+    };
+    let mut from = many(40);
+    for (n, spec) in from.checks.values_mut().enumerate() {
+        let team = if n < 10 { "web" } else { "dba" };
+        spec.labels.insert("team".into(), team.into());
+    }
+    let nightly = "0 3 * * *";
+    let all = under(&from, "nightly", maintenance(&["*"], None, nightly));
+    let silence = |n: usize| format!("silence: --allow-silence {n}");
+    assert_eq!(held(&from, &all, Allow::default()), [silence(40)]);
+    let plan = World::of(&from).plan(&all, Vec::new());
+    let guard = &guards(&plan.weight, &Origin::default(), &Allow::default())[0];
+    insta::assert_snapshot!(guard.message, @"40 of 40 checks would be disabled or tell nobody, or not during maintenance.nightly; 4 may at once");
+    // By a label, and few by name.
+    let web = under(&from, "web", maintenance(&[], Some("web"), nightly));
+    assert_eq!(held(&from, &web, Allow::default()), [silence(10)]);
+    let few = under(&from, "few", maintenance(&["c1", "c2"], None, nightly));
+    assert_eq!(held(&from, &few, Allow::default()), [""; 0]);
+    // What was there is no news; another time is.
+    let more = under(&all, "few", maintenance(&["c1"], None, nightly));
+    assert_eq!(held(&all, &more, Allow::default()), [""; 0]);
+    let later = under(&from, "nightly", maintenance(&["*"], None, "0 4 * * *"));
+    assert_eq!(held(&all, &later, Allow::default()), [silence(40)]);
+    // Its end silences nobody, nor does it what comes with it.
+    assert_eq!(held(&all, &from, Allow::default()), [""; 0]);
+    assert_eq!(held(&State::default(), &all, Allow::default()), [""; 0]);
 }
 
 #[test]

@@ -80,6 +80,9 @@ pub struct CheckSpec {
     /// <http://HOST:PORT.>
     #[prost(string, tag = "29")]
     pub proxy: ::prost::alloc::string::String,
+    /// Addresses of checks of the same project: while one of them is down, nobody is told of this one.
+    #[prost(string, repeated, tag = "30")]
+    pub suppressed_by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";
@@ -426,7 +429,7 @@ impl ::prost::Name for WebhookSpec {
     }
 }
 /// ProjectSpec is what a root declares of its project.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProjectSpec {
     #[prost(uint32, tag = "1")]
     pub spec_version: u32,
@@ -440,6 +443,9 @@ pub struct ProjectSpec {
     pub max_silence: ::core::option::Option<u32>,
     #[prost(uint32, optional, tag = "5")]
     pub max_changes: ::core::option::Option<u32>,
+    /// By name, each once.
+    #[prost(message, repeated, tag = "6")]
+    pub maintenances: ::prost::alloc::vec::Vec<Maintenance>,
 }
 impl ::prost::Name for ProjectSpec {
     const NAME: &'static str = "ProjectSpec";
@@ -449,6 +455,47 @@ impl ::prost::Name for ProjectSpec {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.internal.ProjectSpec".into()
+    }
+}
+/// Maintenance is a time in which somebody works on checks: once, or whenever the clock of a zone
+/// shows such a time.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Maintenance {
+    /// Empty: it was made over the API.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Names of checks, in which `*` stands for any characters; any of them.
+    #[prost(string, repeated, tag = "2")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// All of them.
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Seconds since 1970; 0: it recurs.
+    #[prost(int64, tag = "4")]
+    pub start_unix: i64,
+    #[prost(int64, tag = "5")]
+    pub end_unix: i64,
+    /// Five fields, and for how long, and whose clock.
+    #[prost(string, tag = "6")]
+    pub cron: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "7")]
+    pub duration_seconds: u32,
+    #[prost(string, tag = "8")]
+    pub timezone: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Maintenance {
+    const NAME: &'static str = "Maintenance";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.Maintenance".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.Maintenance".into()
     }
 }
 /// PlanBody is what a plan's token stands for.
@@ -654,6 +701,9 @@ pub struct RollupHour {
     /// How long answered probes took, in microseconds: src/histogram/sparse.rs.
     #[prost(bytes = "vec", tag = "8")]
     pub latency: ::prost::alloc::vec::Vec<u8>,
+    /// Within maintenance, whatever they came to.
+    #[prost(uint32, tag = "9")]
+    pub maintenance: u32,
 }
 impl ::prost::Name for RollupHour {
     const NAME: &'static str = "RollupHour";

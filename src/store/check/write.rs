@@ -208,8 +208,37 @@ async fn state_create(
     Ok(())
 }
 
+/// What follows from every spec that is given to a check.
 pub(super) async fn note(conn: &mut PgConnection, checks: &[NewCheck]) -> Result<(), StoreError> {
+    parents_write(conn, checks).await?;
     change_note(conn, &checks.iter().map(|c| c.id).collect::<Vec<_>>()).await
+}
+
+/// Makes exactly those the ones that suppress each check.
+async fn parents_write(conn: &mut PgConnection, checks: &[NewCheck]) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|check| check.id.0).collect();
+    sqlx::query!("delete from check_parents where check_id = any($1)", &ids)
+        .execute(&mut *conn)
+        .await
+        .doing("forget what suppresses checks")?;
+    let pairs = checks.iter().flat_map(|check| {
+        let parents = check.spec.suppressed_by.iter();
+        parents.map(|parent| (check.id.0, parent.to_string()))
+    });
+    let (children, parents): (Vec<Uuid>, Vec<String>) = pairs.unzip();
+    if children.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into check_parents (check_id, address)
+         select * from unnest($1::uuid[], $2::text[]) on conflict do nothing",
+        &children,
+        &parents,
+    )
+    .execute(conn)
+    .await
+    .doing("store what suppresses checks")?;
+    Ok(())
 }
 
 pub(super) fn taken(error: sqlx::Error, checks: &[NewCheck], doing: &'static str) -> StoreError {

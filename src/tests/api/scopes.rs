@@ -34,12 +34,18 @@ const ADMIN: &[&str] = &["admin"];
 /// The method, a request that changes nothing that matters, and who may.
 const METHODS: &[(&str, &str, &[&str])] = &[
     ("Audit/List", "{}", OPERATE),
+    ("Checks/Acknowledge", r#"{"ids":["x"]}"#, OPERATE),
     ("Checks/Create", r#"{"url":"ftp://x/"}"#, API),
     ("Checks/Delete", r#"{"id":"x"}"#, SOME_APPLY),
+    ("Checks/EndMaintenance", r#"{"id":"x"}"#, OPERATE),
     ("Checks/Get", r#"{"id":"x"}"#, READ),
     ("Checks/History", r#"{"id":"x"}"#, READ),
     ("Checks/List", "{}", READ),
     ("Checks/Probe", r#"{"project":"shop"}"#, SHOP),
+    ("Checks/Maintain", "{}", OPERATE),
+    ("Checks/Maintenances", "{}", READ),
+    ("Checks/Mute", r#"{"ids":["x"]}"#, OPERATE),
+    ("Checks/Pause", r#"{"ids":["x"]}"#, OPERATE),
     ("Checks/Put", r#"{"id":"x"}"#, SOME_APPLY),
     ("Checks/Restore", r#"{"id":"x"}"#, API),
     ("Checks/Status", r#"{"id":"x"}"#, READ),
