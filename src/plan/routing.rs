@@ -84,7 +84,10 @@ pub(super) fn routing(steps: &[Step<'_>], live: &Live, specs: &Specs) -> Vec<Rou
             entry.0.push(step.address);
         }
         let silent = after.is_some() && tells.is_empty();
-        if silent && (before.is_none() || !told.is_empty()) {
+        // Watched anew, it told nobody, and that was no fault.
+        let anew =
+            before.is_none_or(|before| !before.enabled) && after.is_some_and(|after| after.enabled);
+        if silent && (before.is_none() || anew || !told.is_empty()) {
             let entry = all.entry(Audience::Nobody).or_default();
             entry.0.push(step.address);
         }

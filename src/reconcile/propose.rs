@@ -251,7 +251,39 @@ async fn live(
         };
         live.api.insert(name, object);
     }
+    imported(conn, wanted, &mut live, project.id, now).await?;
     Ok(live)
+}
+
+/// What a block brought in once and was deleted since comes back where the block says.
+async fn imported(
+    conn: &mut Connection,
+    wanted: &Wanted,
+    live: &mut Live,
+    project: ProjectId,
+    now: OffsetDateTime,
+) -> Result<(), ApplyError> {
+    let blocks = wanted.moves.iter().filter_map(|block| match &block.spec {
+        Move::Import { id, to } => {
+            let to = to.strip_prefix("check.")?;
+            Some((Uuid::try_parse(id).ok()?, to.to_owned()))
+        }
+        _ => None,
+    });
+    let places: BTreeMap<Uuid, String> = blocks
+        .filter(|(id, to)| {
+            let free = !live.checks.contains_key(to) && !live.dead_checks.contains_key(to);
+            free && !live.api.contains_key(&id.to_string())
+        })
+        .collect();
+    let ids: Vec<Uuid> = places.keys().copied().collect();
+    let since = now - RESTORABLE;
+    for row in tombstone_by_id(conn, &[project], Kind::Check, &ids, since).await? {
+        if let Some(to) = places.get(&row.id) {
+            live.dead_checks.insert(to.clone(), tombstone(row));
+        }
+    }
+    Ok(())
 }
 
 fn objects(rows: Vec<LiveRow>) -> BTreeMap<String, LiveObject> {
@@ -330,6 +362,9 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
         match &block.spec {
             Move::Import { id, to } => {
                 let to = to.strip_prefix("check.").unwrap_or(to);
+                if lives_here(live, id) {
+                    continue;
+                }
                 if !wish.wanted.checks.contains_key(to) {
                     let to = to.to_owned();
                     return Err(ApplyError::AdoptedUndeclared { to });
@@ -364,6 +399,13 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
         }
     }
     Ok(())
+}
+
+/// Whether the block was applied before, and what it brought in lives, whatever it is called by
+/// now.
+fn lives_here(live: &Live, id: &str) -> bool {
+    let mut living = live.checks.values();
+    Uuid::try_parse(id).is_ok_and(|id| living.any(|object| object.id == id))
 }
 
 /// Whether the block was applied before, and what it brought in was deleted since.

@@ -30,6 +30,35 @@ async fn an_import_block_takes_a_check_by_its_id() {
 }
 
 #[tokio::test]
+async fn an_import_block_that_was_applied_says_nothing_of_another_name() {
+    let shop = Shop::start().await;
+    shop.good(&["create", "-u", URL, "-e", "30"]).await;
+    let made = shop.server.client().list(&Default::default()).await;
+    let id = made.unwrap().results[0].check.clone().unwrap().id;
+    let import = |to: &str| format!("import {{\n  id = \"{id}\"\n  to = check.{to}\n}}\n\n");
+    let dns = check("dns", "");
+    shop.folder
+        .write(&(check("blog", "") + &import("blog") + &dns));
+    shop.apply().await;
+    // It was applied: whoever has the name now is somebody else.
+    let moved = "moved {\n  from = check.blog\n  to   = check.site\n}\n\n";
+    shop.folder.write(&(check("site", "") + moved + &dns));
+    shop.apply().await;
+    shop.folder
+        .write(&(check("site", "") + &check("blog", "") + &import("blog") + &dns));
+    shop.apply().await;
+    assert_eq!(shop.id("site").await, id);
+    assert_ne!(shop.id("blog").await, id);
+    // What was deleted since comes back where a block wants it.
+    shop.folder.write(&(check("blog", "") + &dns));
+    shop.apply().await;
+    shop.folder
+        .write(&(check("blog", "") + &check("page", "") + &import("page") + &dns));
+    shop.apply().await;
+    assert_eq!(shop.id("page").await, id);
+}
+
+#[tokio::test]
 async fn adopt_takes_what_it_names_and_touches_nothing_else() {
     let shop = Shop::with(&check("web", "")).await;
     let create = ["create", "-u", URL, "--name", "homepage"];
