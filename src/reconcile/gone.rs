@@ -5,9 +5,14 @@ use tracing::debug;
 use super::root::{Ground, Root};
 use super::settled::Settled;
 use super::tell::{Words, tell};
-use crate::store::condition::{Aspect, reconciler_forget, reconciler_leave, reconciler_projects};
+use crate::store::condition::{
+    Aspect, Condition, condition_list, reconciler_forget, reconciler_leave, reconciler_projects,
+};
 use crate::store::error::StoreError;
-use crate::store::project::project_counts;
+use crate::store::project::{project_counts, project_list};
+
+/// Why a project is not ready that no root declares.
+const MISSING: &str = "RootMissing";
 
 impl Root {
     /// The root is no longer there. What it declared stays: files that are missing are no
@@ -47,6 +52,21 @@ impl Root {
         }
     }
 
+    /// Whether the last word on the project, be it from before a restart, is that no root
+    /// declares it.
+    pub(super) async fn is_missed(&self, ground: &Ground<'_>) -> Result<bool, StoreError> {
+        let Some(name) = &self.project else {
+            return Ok(false);
+        };
+        let mut conn = ground.store.acquire().await?;
+        let Some(project) = project_list(&mut conn, Some(name)).await?.pop() else {
+            return Ok(false);
+        };
+        let said = condition_list(&mut conn, &[project.id]).await?;
+        let missed = |it: &Condition| it.aspect == Aspect::Ready.name() && it.reason == MISSING;
+        Ok(said.iter().any(|(_, it)| missed(it)))
+    }
+
     /// Whether nobody else has the project by now.
     async fn is_known(&self, name: &str, ground: &Ground<'_>) -> Result<bool, StoreError> {
         let mut conn = ground.store.acquire().await?;
@@ -78,7 +98,7 @@ impl Root {
             let mut conn = ground.store.acquire().await?;
             reconciler_forget(&mut conn, project.id).await?;
         } else {
-            let gone = Words::of(Aspect::Ready, false, "RootMissing", words);
+            let gone = Words::of(Aspect::Ready, false, MISSING, words);
             let all = [
                 gone,
                 Words::not(Aspect::Reconciling),
