@@ -24,13 +24,14 @@ use crate::store::project::{
 const LONGEST_REASON: usize = 1024;
 
 /// Refuses to change a check by whoever may not: one that files declare is changed by force and
-/// with the scope to apply its project, one of the API's own with the scope of that.
+/// with the scope to apply its project, one of the API's own with the scope of that. The reason
+/// comes with the name of its argument.
 pub(super) async fn allowed(
     call: &Call,
     conn: &mut Connection,
     check: &StoredCheck,
     force: bool,
-    reason: &str,
+    (argument, reason): (&str, &str),
 ) -> Result<(), ApiError> {
     let needed = apply_to(&check.project);
     if check.owner == Owner::Api {
@@ -44,11 +45,11 @@ pub(super) async fn allowed(
     }
     if reason.len() > LONGEST_REASON || reason.contains('\0') {
         let why = format!("is longer than {LONGEST_REASON} bytes, or has a NUL");
-        return Err(TwirpError::argument("reason", why).into());
+        return Err(TwirpError::argument(argument, why).into());
     }
     if reason.trim().is_empty() {
         let why = "is needed: whoever finds it changed wants to know";
-        return Err(TwirpError::argument("reason", why).into());
+        return Err(TwirpError::argument(argument, why).into());
     }
     call.needs(&needed).await
 }

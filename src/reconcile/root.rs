@@ -153,7 +153,8 @@ impl Root {
             }
             Err(error) => {
                 let place = found_in(&seen.shown, &revision.sha);
-                let words = format!("{place}\n{}", chain(&error));
+                let line = error.place().map(|it| format!("{}:{}: ", it.file, it.line));
+                let words = format!("{place}\n{}{}", line.unwrap_or_default(), chain(&error));
                 self.fail("ApplyFailed", &words, &revision.sha, ground)
                     .await
             }

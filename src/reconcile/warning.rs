@@ -159,7 +159,7 @@ async fn beside(
         .for_each(|(name, _)| names.push(&format!("check.{name}")));
     Ok(vec![format!(
         "the API has {names} already, by that name or since it was released, and this makes another \
-         one beside it. To have it with its history instead: lokahictl adopt {}, or an import block, \
+         one beside it. To have it with its history instead: lokahictl adopt {} --path FOLDER, or an import block, \
          id = \"{id}\" and to = check.{first}{}",
         shell(&format!("{first}={id}")),
         if found.len() == 1 { "" } else { "; and so on" }
