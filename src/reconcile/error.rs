@@ -33,8 +33,9 @@ pub enum ApplyError {
     Held(Vec<Guard>),
     /// A reconciler brings the project to its source by itself.
     #[error(
-        "the reconciler of {owner} brings {project} to its own source, and would undo this; \
-         suspend it first: lokahictl suspend {project} --reason WHY"
+        "the reconciler of {owner} brings {project} to its own source, and would undo what is not \
+         in that; suspend it first: lokahictl suspend {project} --reason WHY, and afterwards: \
+         lokahictl resume {project}"
     )]
     Reconciled { project: String, owner: String },
     /// What is restored is not in the source of the project's reconciler.
