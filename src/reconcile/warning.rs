@@ -16,6 +16,7 @@ use crate::plan::names::Names;
 use crate::plan::state::Specs;
 use crate::spec::Digest;
 use crate::store::Connection;
+use crate::store::generation::GenerationKind;
 use crate::store::location::location_strangers;
 use crate::store::project::Project;
 use crate::store::tombstone::{api_checks_beside, api_names_taken};
@@ -44,6 +45,14 @@ pub(super) async fn warnings(
         let warning = "whether this commit is newer than what was applied before is not known: \
                        there is no git history here, or only the end of it";
         all.push(warning.to_owned());
+    }
+    // A reconciler goes where its branch goes.
+    if wish.revision.ancestry == Ancestry::Diverged && wish.kind == GenerationKind::Apply {
+        let short: String = project.max_revision.chars().take(10).collect();
+        all.push(format!(
+            "{short}, which was applied before, is not in the history of this commit: what it \
+             declares and this commit does not is undone. Merge it first, unless that is meant"
+        ));
     }
     Ok(all)
 }
