@@ -47,7 +47,8 @@ pub(super) async fn warnings(
         all.push(warning.to_owned());
     }
     // A reconciler goes where its branch goes.
-    if wish.revision.ancestry == Ancestry::Diverged && wish.kind == GenerationKind::Apply {
+    let aside = wish.revision.ancestry == Ancestry::Diverged && !plan.is_empty();
+    if aside && wish.kind == GenerationKind::Apply {
         let short: String = project.max_revision.chars().take(10).collect();
         all.push(format!(
             "{short}, which was applied before, is not in the history of this commit: what it \
@@ -59,11 +60,17 @@ pub(super) async fn warnings(
 
 /// Live projects whose checks a new one declares once more: most likely its older names.
 async fn twins(conn: &mut Connection, wish: &Wish) -> Result<Vec<String>, ApplyError> {
-    let Revision { remote, path, .. } = &wish.revision;
-    if remote.is_empty() {
+    let Revision {
+        remote, path, sha, ..
+    } = &wish.revision;
+    if sha.is_empty() {
         // Nobody knows whether two folders outside of repositories are one.
         return Ok(Vec::new());
     }
+    let from = match remote.as_str() {
+        "" => "a folder of the same path, of a repository without a remote, too",
+        _ => "the same folder of this repository",
+    };
     let name = wish.wanted.project.as_str();
     let checks = wish.wanted.checks.iter();
     let checks: Vec<(&str, Digest)> = checks.map(|(a, d)| (a.as_str(), d.spec)).collect();
@@ -74,7 +81,7 @@ async fn twins(conn: &mut Connection, wish: &Wish) -> Result<Vec<String>, ApplyE
                    same,
                }: Twin| {
         format!(
-            "the project {old} comes from the same folder of this repository, and {same} of its {checks} checks are \
+            "the project {old} comes from {from}, and {same} of its {checks} checks are \
              declared here as they are: both projects will probe them and tell of them. If {old} \
              became {name}: keep the name {old} in the files, and everything keeps its history; or \
              end {old} after this by applying a folder that declares nothing but project = {old:?}, \
