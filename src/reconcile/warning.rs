@@ -19,7 +19,7 @@ use crate::store::Connection;
 use crate::store::generation::GenerationKind;
 use crate::store::location::location_strangers;
 use crate::store::project::Project;
-use crate::store::tombstone::{api_checks_beside, api_names_taken};
+use crate::store::tombstone::{api_checks_beside, api_names_taken, checks_adopted};
 use crate::store::twin::{Twin, project_twins};
 
 /// All of them.
@@ -33,6 +33,9 @@ pub(super) async fn warnings(
     let mut all = unnamed(conn, plan).await?;
     all.extend(beside(conn, plan, project).await?);
     all.extend(unserved(conn, wish, plan, specs).await?);
+    if wish.kind == GenerationKind::Rollback {
+        all.extend(of_rollback(conn, plan, project).await?);
+    }
     if !wish.is_from_files() {
         return Ok(all);
     }
@@ -56,6 +59,51 @@ pub(super) async fn warnings(
         ));
     }
     Ok(all)
+}
+
+/// What a rollback does beside its changes.
+async fn of_rollback(
+    conn: &mut Connection,
+    plan: &Plan,
+    project: &Project,
+) -> Result<Vec<String>, ApplyError> {
+    let mut all = Vec::new();
+    if plan.is_empty() {
+        return Ok(all);
+    }
+    if let Some(owner) = project.undone_by() {
+        all.push(format!(
+            "this suspends the reconciler of {owner}, or its next round would undo it; it goes on \
+             with lokahictl resume {}",
+            project.name
+        ));
+    }
+    let ended = plan.changes.iter().filter(|change| {
+        change.kind == Kind::Check && change.action == Action::Delete && !change.is_of_the_gone()
+    });
+    let ended: Vec<Uuid> = ended.filter_map(|change| change.id).collect();
+    if ended.is_empty() {
+        return Ok(all);
+    }
+    let adopted = checks_adopted(conn, project.id, &ended).await?;
+    if let Some(first) = adopted.first() {
+        let mut names = Names::default();
+        adopted
+            .iter()
+            .for_each(|name| names.push(&format!("check.{name}")));
+        all.push(format!(
+            "the API had {names} before this project adopted {}, and this deletes {}. To give back \
+             what is the API's instead: first apply files without its block, and with removed {{ \
+             from = check.{first}, action = \"release\" }}, each on a line of its own",
+            it_or_them(adopted.len()),
+            it_or_them(adopted.len()),
+        ));
+    }
+    Ok(all)
+}
+
+fn it_or_them(n: usize) -> &'static str {
+    if n == 1 { "it" } else { "them" }
 }
 
 /// Live projects whose checks a new one declares once more: most likely its older names.

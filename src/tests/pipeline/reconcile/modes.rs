@@ -417,6 +417,10 @@ async fn a_rollback_suspends_and_says_so() {
         story.status().await.generation == 2
     })
     .await;
+    let shown = story.ctl(&["rollback", "shop", "1"]).await;
+    assert_eq!(shown.code, 7, "{}", shown.words);
+    let before = "warning: this suspends the reconciler of ";
+    assert!(shown.out.contains(before), "{}", shown.out);
     let back = story
         .ctl(&["rollback", "shop", "1", "--auto-approve"])
         .await;
