@@ -195,7 +195,14 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
     let version = check_lock(&mut tx, id).await?;
     same_version(id, version, put.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
-    force::allowed(&call, &mut tx, &current, put.force, &put.force_reason).await?;
+    force::allowed(
+        &call,
+        &mut tx,
+        &current,
+        put.force,
+        ("force_reason", &put.force_reason),
+    )
+    .await?;
     let forced = current.owner == Owner::Declared;
     if !put.name.is_empty() && Some(put.name.as_str()) != current.name() {
         let why = "cannot be changed; create a check with the new name";
@@ -278,7 +285,14 @@ async fn delete(call: Call, wanted: WireId) -> Result<Check, ApiError> {
     same_version(id, version, wanted.expected_version)?;
     let current = check_get(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     let now = clock::now();
-    force::allowed(&call, &mut tx, &current, wanted.force, &wanted.reason).await?;
+    force::allowed(
+        &call,
+        &mut tx,
+        &current,
+        wanted.force,
+        ("reason", &wanted.reason),
+    )
+    .await?;
     force::unprotected(&mut tx, &current).await?;
     let forced = current.owner == Owner::Declared;
     if forced {

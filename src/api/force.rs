@@ -24,13 +24,14 @@ use crate::store::project::{
 const LONGEST_REASON: usize = 1024;
 
 /// Refuses to change a check by whoever may not: one that files declare is changed by force and
-/// with the scope to apply its project, one of the API's own with the scope of that.
+/// with the scope to apply its project, one of the API's own with the scope of that. The reason
+/// comes with the name of its argument.
 pub(super) async fn allowed(
     call: &Call,
     conn: &mut Connection,
     check: &StoredCheck,
     force: bool,
-    reason: &str,
+    (argument, reason): (&str, &str),
 ) -> Result<(), ApiError> {
     let needed = apply_to(&check.project);
     if check.owner == Owner::Api {
@@ -42,19 +43,19 @@ pub(super) async fn allowed(
         let from = found.and_then(|project| project.source);
         return Err(declared(check, place, generation, from).into());
     }
-    reason_fits(reason)?;
+    reason_fits(argument, reason)?;
     if reason.trim().is_empty() {
         let why = "is needed: whoever finds it changed wants to know";
-        return Err(TwirpError::argument("reason", why).into());
+        return Err(TwirpError::argument(argument, why).into());
     }
     call.needs(&needed).await
 }
 
 /// Refuses a reason that cannot be kept.
-pub(super) fn reason_fits(reason: &str) -> Result<(), TwirpError> {
+pub(super) fn reason_fits(argument: &str, reason: &str) -> Result<(), TwirpError> {
     if reason.len() > LONGEST_REASON || reason.contains('\0') {
         let why = format!("is longer than {LONGEST_REASON} bytes, or has a NUL");
-        return Err(TwirpError::argument("reason", why));
+        return Err(TwirpError::argument(argument, why));
     }
     Ok(())
 }

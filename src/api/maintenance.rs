@@ -36,7 +36,7 @@ pub(super) async fn maintain(
         let why = format!("must be {least} to {most}");
         return Err(TwirpError::argument("for_seconds", why).into());
     }
-    reason_fits(&opts.reason)?;
+    reason_fits("reason", &opts.reason)?;
     if opts.reason.trim().is_empty() {
         let why = "is needed: whoever finds it so wants to know";
         return Err(TwirpError::argument("reason", why).into());

@@ -85,7 +85,7 @@ impl<'a> Change<'a> {
             let why = format!("must be 0 to {}", LONGEST.whole_seconds());
             return Err(TwirpError::argument("for_seconds", why).into());
         }
-        reason_fits(&opts.reason)?;
+        reason_fits("reason", &opts.reason)?;
         let ids = opts.ids.iter().map(|id| check_id(id));
         let mut ids: Vec<CheckId> = ids.collect::<Result<_, _>>()?;
         let mut tx = call.state.store.begin().await?;

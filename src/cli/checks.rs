@@ -11,7 +11,9 @@ use crate::clock;
 use crate::model::ownership::Owner;
 use crate::model::quoted::shell;
 use crate::proto::lokahi::check::State;
-use crate::proto::lokahi::{Check, CheckId, ChecksPage, CreateOpts, ListOpts, WebhookFormat};
+use crate::proto::lokahi::{
+    Check, CheckId, ChecksPage, CreateOpts, ListOpts, ProjectsRequest, WebhookFormat,
+};
 
 /// How many `down` and a table show: as many as the server gives.
 const MOST: i32 = 10_000;
@@ -87,11 +89,20 @@ pub(super) async fn delete(
             Ok(check) => {
                 console.json(&check)?;
                 if check.owner == Owner::Declared.name() {
+                    let name = format!("{}/{}", check.project, check.name);
+                    let when = match reconciler(client, &check.project).await {
+                        None => "the next apply of them brings it back".to_owned(),
+                        Some(owner) => format!(
+                            "the next round of the reconciler of {owner} brings it back where \
+                             SELF_HEAL=restore is set there, else only lokahictl restore {} {}",
+                            check.project,
+                            shell(&check.name)
+                        ),
+                    };
                     writeln!(
                         console.words,
-                        "Files declare {}/{} still: the next apply of them brings it back. To keep \
-                         it away, take its block out of them.",
-                        check.project, check.name
+                        "Files declare {name} still: {when}. To keep it away, take its block out \
+                         of them."
                     )?;
                 }
             }
@@ -148,14 +159,34 @@ pub(super) async fn put(
     console.json(&check)?;
     if check.owner == Owner::Declared.name() {
         let name = format!("{}/{}", check.project, check.name);
+        let when = match reconciler(client, &check.project).await {
+            None => "the next apply of them undoes what is otherwise in them".to_owned(),
+            Some(owner) => format!(
+                "the next round of the reconciler of {owner} undoes what is otherwise in them \
+                 where SELF_HEAL=restore is set there; else it stays until they say something new \
+                 of the check. lokahictl suspend {} --reason WHY stops that reconciler",
+                check.project
+            ),
+        };
         writeln!(
             console.words,
-            "Files declare {name}: the next apply of them undoes what is otherwise in them. lokahictl \
-             export --drift {} prints the block that keeps it.",
+            "Files declare {name}: {when}. lokahictl export --drift {} prints the block that keeps it.",
             shell(&name)
         )?;
     }
     Ok(Exit::Ok)
+}
+
+/// The reconciler that applies this project, if one does. Whoever may not know is told what is
+/// so without one.
+async fn reconciler(client: &Client, project: &str) -> Option<String> {
+    let asked = ProjectsRequest {
+        project: project.to_owned(),
+    };
+    let found = client.projects(&asked).await.ok()?.projects.into_iter();
+    let mut acting = found.filter(|it| !it.observed && it.suspended.is_none());
+    let owner = acting.next()?.reconciler;
+    Some(owner).filter(|owner| !owner.is_empty())
 }
 
 pub(super) async fn list(

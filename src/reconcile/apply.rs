@@ -169,7 +169,7 @@ fn yields(wish: &Wish, condition: &Condition, project: &Project) -> Result<(), A
             by: None,
         });
     }
-    match undoes(project) {
+    match project.undone_by() {
         Some(owner) if wish.kind == GenerationKind::Apply => Err(ApplyError::Reconciled {
             project: project.name.clone(),
             owner: owner.to_owned(),
@@ -178,16 +178,10 @@ fn yields(wish: &Wish, condition: &Condition, project: &Project) -> Result<(), A
     }
 }
 
-/// The reconciler whose next round would undo what is not in its files.
-fn undoes(project: &Project) -> Option<&str> {
-    let acts = !project.observed && project.suspended.is_none();
-    project.reconciler.as_deref().filter(|_| acts)
-}
-
 /// Whether what is restored stays: the files of the reconciler declare it still, or there is
 /// none to undo it.
 fn stays(wish: &Wish, proposal: &Proposal) -> Result<(), ApplyError> {
-    let Some(owner) = undoes(&proposal.project) else {
+    let Some(owner) = proposal.project.undone_by() else {
         return Ok(());
     };
     let declared = |change: &Change| {
@@ -273,7 +267,7 @@ async fn write(
         // What a reconciler said of it once is over.
         reconciler_forget(conn, project.id).await?;
     }
-    let suspended = wish.kind == GenerationKind::Rollback && undoes(&project).is_some();
+    let suspended = wish.kind == GenerationKind::Rollback && project.undone_by().is_some();
     if suspended {
         let reason = format!("rolled back, generation {generation}");
         project_suspend(conn, project.id, &wish.actor, &reason, now).await?;

@@ -116,7 +116,10 @@ impl Drift {
                  files keeps it away"
             )),
         }
-        next.push("SELF_HEAL=restore would bring back what the files say".to_owned());
+        next.push(format!(
+            "lokahictl suspend {name} --reason WHY, lokahictl apply FOLDER and lokahictl resume \
+             {name} bring back what the files say, as SELF_HEAL=restore would by itself"
+        ));
         next.join(", ")
     }
 }
@@ -155,7 +158,9 @@ mod tests {
                 warn,
                 "Applied",
                 "1 check was changed past the files; lokahictl export --drift shop prints what \
-                 would keep it, SELF_HEAL=restore would bring back what the files say",
+                 would keep it, lokahictl suspend shop --reason WHY, lokahictl apply FOLDER and \
+                 lokahictl resume shop bring back what the files say, as SELF_HEAL=restore would \
+                 by itself",
             ),
             (
                 (0, &[r#"page["c"]"#][..]),
@@ -164,7 +169,8 @@ mod tests {
                 "Held",
                 "1 check was deleted past the files (page[\"c\"]); lokahictl restore shop \
                  'page[\"c\"]' has it back, and taking its block out of the files keeps it away, \
-                 SELF_HEAL=restore would bring back what the files say",
+                 lokahictl suspend shop --reason WHY, lokahictl apply FOLDER and lokahictl resume \
+                 shop bring back what the files say, as SELF_HEAL=restore would by itself",
             ),
             (
                 (2, &["a", "b"][..]),

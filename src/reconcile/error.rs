@@ -33,8 +33,9 @@ pub enum ApplyError {
     Held(Vec<Guard>),
     /// A reconciler brings the project to its source by itself.
     #[error(
-        "the reconciler of {owner} brings {project} to its own source, and would undo this; \
-         suspend it first: lokahictl suspend {project} --reason WHY"
+        "the reconciler of {owner} brings {project} to its own source, and would undo what is not \
+         in that; suspend it first: lokahictl suspend {project} --reason WHY, and afterwards: \
+         lokahictl resume {project}"
     )]
     Reconciled { project: String, owner: String },
     /// What is restored is not in the source of the project's reconciler.
@@ -72,11 +73,26 @@ pub enum ApplyError {
     #[error("the spec of {0} is not stored; upload it first")]
     NotStored(String),
     /// There is no such check among those of the API.
-    #[error("the API has no check {id:?} that could become check.{to}")]
-    NothingToAdopt { id: String, to: String },
+    #[error(
+        "the API has no check {id:?} that could become check.{to}; lokahictl export --owner api \
+         prints those that it has, with their ids"
+    )]
+    NothingToAdopt {
+        id: String,
+        to: String,
+        /// Where the block stands, if it is one.
+        block: SourceLine,
+    },
     /// What is adopted must be declared.
-    #[error("check.{to} is to adopt a check, and is not declared")]
-    AdoptedUndeclared { to: String },
+    #[error(
+        "check.{to} is to adopt a check of the API, and no block in the files declares it: write \
+         that first; lokahictl export --owner api prints one that changes nothing"
+    )]
+    AdoptedUndeclared {
+        to: String,
+        /// Where the block stands, if it is one.
+        block: SourceLine,
+    },
     /// One check cannot be two.
     #[error("check.{one} and check.{other} are both to adopt the check {id}, and it can be one")]
     AdoptedTwice {
@@ -128,6 +144,18 @@ pub enum ApplyError {
     /// Postgres.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ApplyError {
+    /// Where in the files that stands which it is about.
+    pub fn place(&self) -> Option<&SourceLine> {
+        let place = match self {
+            Self::NothingToAdopt { block, .. } | Self::AdoptedUndeclared { block, .. } => block,
+            Self::CannotRelease { declared, .. } => declared.as_ref()?,
+            _ => return None,
+        };
+        Some(place).filter(|place| !place.file.is_empty())
+    }
 }
 
 /// A deleted object that is to come back under the name of another one.

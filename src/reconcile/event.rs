@@ -49,7 +49,7 @@ pub(super) async fn say(
     let told = again && opened.is_some_and(|it| it.digest.as_deref() == new.digest);
     // Each reason that began ends, also by another one.
     let ends = opened.filter(|_| !again).map(|it| (true, end(it, new)));
-    let begins = (opens && !told).then_some((false, (new.reason, new.message)));
+    let begins = (opens && !told).then(|| (false, (new.reason.to_owned(), new.message.to_owned())));
     let words: Vec<_> = ends.into_iter().chain(begins).collect();
     if words.is_empty() {
         return Ok(Vec::new());
@@ -71,8 +71,8 @@ pub(super) async fn say(
             resolved,
             project: Some(ProjectEvent {
                 project: project.name.clone(),
-                reason: reason.to_owned(),
-                message: message.to_owned(),
+                reason,
+                message,
                 digest: hex(new.digest.filter(|_| !resolved).unwrap_or_default()),
                 revision: revision.to_owned(),
             }),
@@ -94,14 +94,17 @@ pub(super) async fn say(
 }
 
 /// The reason that is over, and what is so now.
-fn end<'a>(before: &'a Condition, new: &NewCondition<'a>) -> (&'a str, &'a str) {
+fn end(before: &Condition, new: &NewCondition<'_>) -> (String, String) {
     let now = match (new.aspect, new.message) {
-        (_, message) if !message.is_empty() => message,
-        (Aspect::Held, _) => "nothing is held any more",
-        (Aspect::Drifted, _) => "what is live is what was declared",
-        (Aspect::Ready | Aspect::Reconciling, _) => "what is live is what the files say",
+        (Aspect::Ready, message) if !new.status && is_failure(new.reason) => {
+            format!("it fails for another reason now, {}: {message}", new.reason)
+        }
+        (_, message) if !message.is_empty() => message.to_owned(),
+        (Aspect::Held, _) => "nothing is held any more".to_owned(),
+        (Aspect::Drifted, _) => "what is live is what was declared".to_owned(),
+        (Aspect::Ready | Aspect::Reconciling, _) => "what is live is what the files say".to_owned(),
     };
-    (&before.reason, now)
+    (before.reason.clone(), now)
 }
 
 fn is_same(before: &Condition, new: &NewCondition<'_>) -> bool {
@@ -147,6 +150,22 @@ mod tests {
             observed_generation: 2,
             digest: None,
         };
-        assert_eq!(end(&before, &now), ("deletes", "nothing is held any more"));
+        let over = |reason: &str, now: &str| (reason.to_owned(), now.to_owned());
+        let expect = over("deletes", "nothing is held any more");
+        assert_eq!(end(&before, &now), expect);
+        let before = Condition {
+            aspect: "Ready".to_owned(),
+            status: false,
+            reason: "InvalidFiles".to_owned(),
+            ..before
+        };
+        let now = NewCondition {
+            aspect: Aspect::Ready,
+            reason: "SourceUnavailable",
+            message: "checks.d cannot be read",
+            ..now
+        };
+        let other = "it fails for another reason now, SourceUnavailable: checks.d cannot be read";
+        assert_eq!(end(&before, &now), over("InvalidFiles", other));
     }
 }

@@ -5,9 +5,14 @@ use tracing::debug;
 use super::root::{Ground, Root};
 use super::settled::Settled;
 use super::tell::{Words, tell};
-use crate::store::condition::{Aspect, reconciler_forget, reconciler_leave, reconciler_projects};
+use crate::store::condition::{
+    Aspect, Condition, condition_list, reconciler_forget, reconciler_leave, reconciler_projects,
+};
 use crate::store::error::StoreError;
-use crate::store::project::project_counts;
+use crate::store::project::{project_counts, project_list};
+
+/// Why a project is not ready that no root declares.
+const MISSING: &str = "RootMissing";
 
 impl Root {
     /// The root is no longer there. What it declared stays: files that are missing are no
@@ -22,19 +27,28 @@ impl Root {
             return known.unwrap_or(true).then(|| self.failed());
         }
         let source = ground.settings.source.shown();
-        let beside = match &self.became {
+        let end = format!(
+            "lokahictl apply FOLDER --allow-empty --accept-source-change, where all that FOLDER has \
+             is a file with lokahi {{ project = \"{name}\" }}"
+        );
+        let or_end = format!("Bring its `lokahi` block back, or end it: {end}");
+        let next = match &self.became {
+            None => format!(". {or_end}"),
+            // A mistake that was put right: whoever followed the other advice would undo that.
+            Some(old) if self.was_there_before(old, ground).await.unwrap_or_default() => format!(
+                ", and its files declare the project {old} again, which is older. If the name \
+                 {name} was a mistake, end it: {end}. Else bring its `lokahi` block back beside \
+                 the other"
+            ),
             Some(new) => format!(
                 ", and its files declare the project {new} now, whose checks are others beside \
                  them. If {name} became {new}: call it {name} again, and everything keeps its \
-                 history"
+                 history. {or_end}"
             ),
-            None => String::new(),
         };
         let words = format!(
             "no root in {source} declares the project {name} any more; its checks stay as they \
-             are{beside}. Bring its `lokahi` block back, or end it: lokahictl apply FOLDER \
-             --allow-empty --accept-source-change, where all that FOLDER has is a file with \
-             lokahi {{ project = \"{name}\" }}"
+             are{next}"
         );
         self.say(&words);
         match self.leave(&name, &words, ground).await {
@@ -45,6 +59,30 @@ impl Root {
                 Some(self.failed())
             }
         }
+    }
+
+    /// Whether another project is older than this one.
+    async fn was_there_before(&self, other: &str, ground: &Ground<'_>) -> Result<bool, StoreError> {
+        let mut conn = ground.store.acquire().await?;
+        let all = project_list(&mut conn, None).await?;
+        let made = |name: &str| all.iter().find(|it| it.name == name).map(|it| it.id.0);
+        let known = made(other).zip(self.project.as_deref().and_then(made));
+        Ok(known.is_some_and(|(other, own)| other < own))
+    }
+
+    /// Whether the last word on the project, be it from before a restart, is that no root
+    /// declares it.
+    pub(super) async fn is_missed(&self, ground: &Ground<'_>) -> Result<bool, StoreError> {
+        let Some(name) = &self.project else {
+            return Ok(false);
+        };
+        let mut conn = ground.store.acquire().await?;
+        let Some(project) = project_list(&mut conn, Some(name)).await?.pop() else {
+            return Ok(false);
+        };
+        let said = condition_list(&mut conn, &[project.id]).await?;
+        let missed = |it: &Condition| it.aspect == Aspect::Ready.name() && it.reason == MISSING;
+        Ok(said.iter().any(|(_, it)| missed(it)))
     }
 
     /// Whether nobody else has the project by now.
@@ -78,7 +116,7 @@ impl Root {
             let mut conn = ground.store.acquire().await?;
             reconciler_forget(&mut conn, project.id).await?;
         } else {
-            let gone = Words::of(Aspect::Ready, false, "RootMissing", words);
+            let gone = Words::of(Aspect::Ready, false, MISSING, words);
             let all = [
                 gone,
                 Words::not(Aspect::Reconciling),

@@ -139,7 +139,7 @@ pub async fn propose(
     let released = released(&plan, &live, &specs)?;
     let warnings = warnings(conn, wish, &plan, &specs, &project).await?;
     plan.warnings.extend(warnings);
-    let guards = match wish.kind {
+    let mut guards = match wish.kind {
         // A person names what comes back; nothing is lost by it.
         GenerationKind::Restore => Vec::new(),
         // Nor by what changes nothing, wherever it came from.
@@ -152,6 +152,12 @@ pub async fn propose(
             guard::guards(&plan.weight, &origin, &wish.allow)
         }
     };
+    if wish.kind == GenerationKind::Apply && project.undone_by().is_some() {
+        // Flags are for whoever applies, and that is not the one who plans this.
+        guards
+            .iter_mut()
+            .for_each(|guard| guard.pass_by_reconciler(&project.name));
+    }
     let places = match wish.is_from_files() {
         true => places::places(&wish.wanted, &live, &wish.options),
         false => Vec::new(),
@@ -366,8 +372,8 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
                     continue;
                 }
                 if !wish.wanted.checks.contains_key(to) {
-                    let to = to.to_owned();
-                    return Err(ApplyError::AdoptedUndeclared { to });
+                    let (to, block) = (to.to_owned(), block.source.clone());
+                    return Err(ApplyError::AdoptedUndeclared { to, block });
                 }
                 if live.checks.contains_key(to) {
                     continue;
@@ -376,8 +382,8 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
                     if was_adopted(live, id, to) {
                         continue;
                     }
-                    let (id, to) = (id.clone(), to.to_owned());
-                    return Err(ApplyError::NothingToAdopt { id, to });
+                    let (id, to, block) = (id.clone(), to.to_owned(), block.source.clone());
+                    return Err(ApplyError::NothingToAdopt { id, to, block });
                 };
                 if let Some(one) = taken.insert(object.id, to).filter(|one| *one != to) {
                     let (id, one, other) = (id.clone(), one.to_owned(), to.to_owned());

@@ -83,9 +83,13 @@ impl Root {
         }
     }
 
-    /// The source cannot be read at all.
+    /// The source cannot be read at all. A project that it did not declare when it could be read
+    /// is no part of that: it is whoever's applies it.
     pub(super) async fn unreadable(&mut self, words: &str, ground: &Ground<'_>) -> Settled {
         self.suspected = None;
+        if self.left || self.is_missed(ground).await.unwrap_or_default() {
+            return self.failed();
+        }
         self.withdraw(ground).await;
         self.fail("SourceUnavailable", words, "", ground).await
     }
@@ -149,7 +153,8 @@ impl Root {
             }
             Err(error) => {
                 let place = found_in(&seen.shown, &revision.sha);
-                let words = format!("{place}\n{}", chain(&error));
+                let line = error.place().map(|it| format!("{}:{}: ", it.file, it.line));
+                let words = format!("{place}\n{}{}", line.unwrap_or_default(), chain(&error));
                 self.fail("ApplyFailed", &words, &revision.sha, ground)
                     .await
             }

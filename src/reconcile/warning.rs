@@ -16,9 +16,10 @@ use crate::plan::names::Names;
 use crate::plan::state::Specs;
 use crate::spec::Digest;
 use crate::store::Connection;
+use crate::store::generation::GenerationKind;
 use crate::store::location::location_strangers;
 use crate::store::project::Project;
-use crate::store::tombstone::{api_checks_beside, api_names_taken};
+use crate::store::tombstone::{api_checks_beside, api_names_taken, checks_adopted};
 use crate::store::twin::{Twin, project_twins};
 
 /// All of them.
@@ -32,6 +33,9 @@ pub(super) async fn warnings(
     let mut all = unnamed(conn, plan).await?;
     all.extend(beside(conn, plan, project).await?);
     all.extend(unserved(conn, wish, plan, specs).await?);
+    if wish.kind == GenerationKind::Rollback {
+        all.extend(of_rollback(conn, plan, project).await?);
+    }
     if !wish.is_from_files() {
         return Ok(all);
     }
@@ -45,16 +49,76 @@ pub(super) async fn warnings(
                        there is no git history here, or only the end of it";
         all.push(warning.to_owned());
     }
+    // A reconciler goes where its branch goes.
+    let aside = wish.revision.ancestry == Ancestry::Diverged && !plan.is_empty();
+    if aside && wish.kind == GenerationKind::Apply {
+        let short: String = project.max_revision.chars().take(10).collect();
+        all.push(format!(
+            "{short}, which was applied before, is not in the history of this commit: what it \
+             declares and this commit does not is undone. Merge it first, unless that is meant"
+        ));
+    }
     Ok(all)
+}
+
+/// What a rollback does beside its changes.
+async fn of_rollback(
+    conn: &mut Connection,
+    plan: &Plan,
+    project: &Project,
+) -> Result<Vec<String>, ApplyError> {
+    let mut all = Vec::new();
+    if plan.is_empty() {
+        return Ok(all);
+    }
+    if let Some(owner) = project.undone_by() {
+        all.push(format!(
+            "this suspends the reconciler of {owner}, or its next round would undo it; it goes on \
+             with lokahictl resume {}",
+            project.name
+        ));
+    }
+    let ended = plan.changes.iter().filter(|change| {
+        change.kind == Kind::Check && change.action == Action::Delete && !change.is_of_the_gone()
+    });
+    let ended: Vec<Uuid> = ended.filter_map(|change| change.id).collect();
+    if ended.is_empty() {
+        return Ok(all);
+    }
+    let adopted = checks_adopted(conn, project.id, &ended).await?;
+    if let Some(first) = adopted.first() {
+        let mut names = Names::default();
+        adopted
+            .iter()
+            .for_each(|name| names.push(&format!("check.{name}")));
+        all.push(format!(
+            "the API had {names} before this project adopted {}, and this deletes {}. To give back \
+             what is the API's instead: first apply files without its block, and with removed {{ \
+             from = check.{first}, action = \"release\" }}, each on a line of its own",
+            it_or_them(adopted.len()),
+            it_or_them(adopted.len()),
+        ));
+    }
+    Ok(all)
+}
+
+fn it_or_them(n: usize) -> &'static str {
+    if n == 1 { "it" } else { "them" }
 }
 
 /// Live projects whose checks a new one declares once more: most likely its older names.
 async fn twins(conn: &mut Connection, wish: &Wish) -> Result<Vec<String>, ApplyError> {
-    let Revision { remote, path, .. } = &wish.revision;
-    if remote.is_empty() {
+    let Revision {
+        remote, path, sha, ..
+    } = &wish.revision;
+    if sha.is_empty() {
         // Nobody knows whether two folders outside of repositories are one.
         return Ok(Vec::new());
     }
+    let from = match remote.as_str() {
+        "" => "a folder of the same path, of a repository without a remote, too",
+        _ => "the same folder of this repository",
+    };
     let name = wish.wanted.project.as_str();
     let checks = wish.wanted.checks.iter();
     let checks: Vec<(&str, Digest)> = checks.map(|(a, d)| (a.as_str(), d.spec)).collect();
@@ -65,7 +129,7 @@ async fn twins(conn: &mut Connection, wish: &Wish) -> Result<Vec<String>, ApplyE
                    same,
                }: Twin| {
         format!(
-            "the project {old} comes from the same folder of this repository, and {same} of its {checks} checks are \
+            "the project {old} comes from {from}, and {same} of its {checks} checks are \
              declared here as they are: both projects will probe them and tell of them. If {old} \
              became {name}: keep the name {old} in the files, and everything keeps its history; or \
              end {old} after this by applying a folder that declares nothing but project = {old:?}, \
@@ -159,7 +223,7 @@ async fn beside(
         .for_each(|(name, _)| names.push(&format!("check.{name}")));
     Ok(vec![format!(
         "the API has {names} already, by that name or since it was released, and this makes another \
-         one beside it. To have it with its history instead: lokahictl adopt {}, or an import block, \
+         one beside it. To have it with its history instead: lokahictl adopt {} --path FOLDER, or an import block, \
          id = \"{id}\" and to = check.{first}{}",
         shell(&format!("{first}={id}")),
         if found.len() == 1 { "" } else { "; and so on" }

@@ -106,6 +106,12 @@ impl Project {
             approved_by: String::new(),
         }
     }
+
+    /// The reconciler whose next round would undo what is not in its files.
+    pub fn undone_by(&self) -> Option<&str> {
+        let acts = !self.observed && self.suspended.is_none();
+        self.reconciler.as_deref().filter(|_| acts)
+    }
 }
 
 impl From<Row> for Project {

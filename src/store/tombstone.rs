@@ -283,6 +283,28 @@ pub async fn api_checks_beside(
     Ok(rows.into_iter().map(|row| (row.name, row.id)).collect())
 }
 
+/// The addresses of those of these checks of a project that the API had first.
+pub async fn checks_adopted(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    ids: &[Uuid],
+) -> Result<Vec<String>, StoreError> {
+    // What an apply makes is as old as its generation.
+    sqlx::query_scalar!(
+        "select c.address from checks c
+         join memberships m on m.project_id = $1 and m.kind = 'check' and m.object = c.id
+         join generations g on g.project_id = $1 and g.n = m.from_gen
+         where c.id = any($2) and c.project_id = $1
+         group by c.id, c.address, c.created_at having min(g.at) > c.created_at
+         order by c.address",
+        project.0,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find what was adopted")
+}
+
 /// Which of these names checks of the API have by now.
 pub async fn api_names_taken(
     conn: &mut PgConnection,

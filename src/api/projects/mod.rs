@@ -102,7 +102,16 @@ fn short(argument: &str, text: String) -> Result<String, TwirpError> {
 
 /// What whoever applies is told.
 fn refused(error: ApplyError) -> ApiError {
-    let text = error.to_string();
+    let (text, place) = (error.to_string(), error.place().cloned());
+    let of_files = || {
+        let error = TwirpError::new(Code::InvalidArgument, text.clone()).with("argument", "index");
+        match &place {
+            None => error,
+            Some(SourceLine { file, line }) => {
+                error.with("file", file).with("line", line.to_string())
+            }
+        }
+    };
     let precondition =
         |name: &str| TwirpError::new(Code::FailedPrecondition, text.clone()).with("reason", name);
     match error {
@@ -113,23 +122,16 @@ fn refused(error: ApplyError) -> ApiError {
             precondition("reconciled").with("owner", owner).into()
         }
         ApplyError::NotStored(_) => precondition("spec").into(),
-        ApplyError::UnknownReceiver { .. }
-        | ApplyError::Circle(_)
+        ApplyError::UnknownReceiver { receiver, .. } => {
+            of_files().with("receiver", receiver).into()
+        }
+        ApplyError::Circle(_)
         | ApplyError::StillTold(_)
         | ApplyError::SecretsCollide(..)
         | ApplyError::NothingToAdopt { .. }
         | ApplyError::AdoptedTwice { .. }
-        | ApplyError::AdoptedUndeclared { .. } => TwirpError::argument("index", text).into(),
-        ApplyError::CannotRelease { declared, .. } => {
-            let error = TwirpError::argument("index", text);
-            match declared.filter(|place| !place.file.is_empty()) {
-                None => error,
-                Some(SourceLine { file, line }) => {
-                    error.with("file", file).with("line", line.to_string())
-                }
-            }
-            .into()
-        }
+        | ApplyError::AdoptedUndeclared { .. }
+        | ApplyError::CannotRelease { .. } => of_files().into(),
         ApplyError::OfTheApi => TwirpError::new(Code::PermissionDenied, text).into(),
         ApplyError::UnknownTarget { .. } | ApplyError::NameTaken(_) => {
             TwirpError::argument("targets", text).into()

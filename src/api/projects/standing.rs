@@ -126,12 +126,20 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
 
 /// What was said by a reconciler that is not there any more is no word on how things are.
 fn left_alone(said: Condition) -> Condition {
+    let alone = "NoReconciler".to_owned();
+    if said.aspect == Aspect::Reconciling.name() && said.status {
+        return Condition {
+            status: false,
+            reason: alone,
+            ..said
+        };
+    }
     if said.aspect != Aspect::Ready.name() || said.reason == "RootMissing" {
         return said;
     }
     Condition {
         status: false,
-        reason: "NoReconciler".to_owned(),
+        reason: alone,
         message: format!(
             "no lokahid reconciles it now; the last word was {}: {}",
             said.reason, said.message

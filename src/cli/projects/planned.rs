@@ -9,6 +9,7 @@ use crate::manifest::report::path_below;
 use crate::model::change::{Change, Summary};
 use crate::model::check::CheckSpec;
 use crate::model::desired::Declared;
+use crate::model::quoted::shell;
 use crate::plan::Plan;
 use crate::plan::guard::Guard;
 use crate::plan::text::{self, Standing, human};
@@ -50,8 +51,8 @@ impl Planned {
     ) -> Result<Self, Failure> {
         let revision = request.revision.clone().unwrap_or_default();
         let planned = client.plan(&request).await;
-        let mut result = planned.map_err(|error| match place(&error, root) {
-            Some(place) => Failure::from(error).hint(format!("it was declared at {place}")),
+        let mut result = planned.map_err(|error| match hint(&error, &request, root) {
+            Some(hint) => Failure::from(error).hint(hint),
             None => error.into(),
         })?;
         for page in 1..result.pages {
@@ -114,13 +115,29 @@ impl Planned {
     }
 }
 
-/// Where the server says that something was declared, as whoever has typed the root finds it.
-fn place(error: &ClientError, root: &str) -> Option<String> {
+/// What to look at, as whoever has typed the root finds it, or to restore beside what is.
+fn hint(error: &ClientError, request: &PlanRequest, root: &str) -> Option<String> {
     let ClientError::Refused(refusal) = error else {
         return None;
     };
-    let (file, line) = (refusal.meta.get("file")?, refusal.meta.get("line")?);
-    Some(format!("{}:{line}", path_below(root, file)))
+    let get = |key: &str| refusal.meta.get(key);
+    if let (Some(file), Some(line)) = (get("file"), get("line")) {
+        return Some(format!("look at {}:{line}", path_below(root, file)));
+    }
+    let receiver = get("receiver").filter(|_| !request.restore.is_empty())?;
+    // A new name is for one at a time.
+    let renamed = request.restore.iter().any(|one| !one.to.is_empty());
+    let names = request.restore.iter().filter(|_| !renamed).map(|one| {
+        let name = one.address.strip_prefix("check.");
+        shell(name.unwrap_or(&one.address))
+    });
+    let names: Vec<String> = names.chain([format!("webhook.{receiver}")]).collect();
+    Some(format!(
+        "if it was deleted, too: lokahictl restore {} {}{}",
+        request.project,
+        names.join(" "),
+        if renamed { ", and then this" } else { "" }
+    ))
 }
 
 /// "main@3f2c1a9", with a star where files differ from the commit.

@@ -237,28 +237,32 @@ async fn a_reason_of_blanks_is_none() {
     let id = page.results[0].check.clone().unwrap().id;
     for blank in ["", " ", "\u{a0}\u{2003}", "   \t"] {
         let reason = blank.trim_end_matches('\t');
-        for (method, body) in [
+        for (method, argument, body) in [
             (
                 "Projects/Suspend",
+                "reason",
                 json!({"project": "shop", "reason": reason}),
             ),
             (
                 "Checks/Put",
+                "force_reason",
                 json!({"id": id, "every": 5, "force": true, "force_reason": blank}),
             ),
             (
                 "Checks/Delete",
+                "reason",
                 json!({"id": id, "force": true, "reason": blank}),
             ),
         ] {
             let refused = server.json(method, &body.to_string()).await;
             assert_eq!(
                 refused.refusal(),
-                "400 invalid_argument reason",
+                format!("400 invalid_argument {argument}"),
                 "{method} {blank:?}"
             );
-            let told = refused.json()["msg"].to_string();
-            assert!(told.contains("is needed: whoever finds it"), "{told}");
+            let told = refused.json()["msg"].as_str().unwrap().to_owned();
+            let expect = format!("{argument}: is needed: whoever finds it");
+            assert!(told.starts_with(&expect), "{told}");
         }
     }
     let status = server

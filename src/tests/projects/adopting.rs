@@ -101,12 +101,19 @@ async fn what_cannot_be_adopted_is_named() {
     shop.folder.write(&check("blog", ""));
     let nothing = shop.try_apply(&["--adopt", "blog=homepage"]).await;
     assert_eq!(nothing.code, 1);
-    insta::assert_snapshot!(nothing.words, @r#"error: invalid_argument: index: the API has no check "homepage" that could become check.blog"#);
+    insta::assert_snapshot!(nothing.words, @r#"error: invalid_argument: the API has no check "homepage" that could become check.blog; lokahictl export --owner api prints those that it has, with their ids"#);
+    let import =
+        "import {\n  id = \"01a2026a-dcde-7362-83c8-0524b9fb13db\"\n  to = check.blog\n}\n";
+    shop.folder.write(&(check("blog", "") + import));
+    let by_block = shop.plan(&[]).await;
+    let (_, line) = by_block.words.split_once("hint: ").unwrap();
+    assert_eq!(line.trim_end(), "look at FOLDER/shop.hcl:8");
+    shop.folder.write(&check("blog", ""));
     shop.good(&["create", "-u", URL, "--name", "homepage"])
         .await;
     let undeclared = shop.try_apply(&["--adopt", "news=homepage"]).await;
     assert_eq!(undeclared.code, 1);
-    insta::assert_snapshot!(undeclared.words, @"error: invalid_argument: index: check.news is to adopt a check, and is not declared");
+    insta::assert_snapshot!(undeclared.words, @"error: invalid_argument: check.news is to adopt a check of the API, and no block in the files declares it: write that first; lokahictl export --owner api prints one that changes nothing");
     let usage = shop.try_apply(&["--adopt", "blog"]).await;
     assert_eq!(usage.code, 64);
 }
@@ -153,7 +160,7 @@ async fn one_check_becomes_one() {
         .await;
     assert_eq!(twice.code, 1, "{}", twice.out);
     let words = twice.words.replace(&id, "ID");
-    insta::assert_snapshot!(words, @"error: invalid_argument: index: check.blog and check.dns are both to adopt the check ID, and it can be one");
+    insta::assert_snapshot!(words, @"error: invalid_argument: check.blog and check.dns are both to adopt the check ID, and it can be one");
     assert!(shop.check("api", "homepage").await.is_some());
 }
 
@@ -170,7 +177,7 @@ async fn what_was_released_and_is_declared_again_is_said_to_be_there() {
     let planned = shop.plan(&[]).await;
     let warning = planned.out.lines().find(|line| line.starts_with("warning"));
     let warning = warning.unwrap().replace(&id, "ID");
-    insta::assert_snapshot!(warning, @r#"warning: the API has check.blog already, by that name or since it was released, and this makes another one beside it. To have it with its history instead: lokahictl adopt 'blog=ID', or an import block, id = "ID" and to = check.blog"#);
+    insta::assert_snapshot!(warning, @r#"warning: the API has check.blog already, by that name or since it was released, and this makes another one beside it. To have it with its history instead: lokahictl adopt 'blog=ID' --path FOLDER, or an import block, id = "ID" and to = check.blog"#);
     let adopted = shop
         .ctl(&[
             "adopt",

@@ -234,12 +234,21 @@ async fn a_commit_of_another_branch_is_not_the_newest() {
     shop.folder.write(&checks(0..2, ""));
     let old = shop.folder.commit();
     shop.folder.write(&checks(0..3, ""));
-    shop.folder.commit();
+    let newest = shop.folder.commit();
     shop.apply().await;
     shop.folder
         .git(&["checkout", "--quiet", "-b", "side", &old]);
-    shop.folder.write(&checks(0..4, ""));
+    let aside = checks(0..2, "") + &check("side", "");
+    shop.folder.write(&aside);
     shop.folder.commit();
+    // It deletes what main has added since.
+    let planned = shop.plan(&["--fail-on", "warning"]).await;
+    assert_eq!(planned.code, 3, "{}", planned.out);
+    let warning = planned.out.lines().find(|line| line.starts_with("warning"));
+    let warning = warning
+        .unwrap()
+        .replace(newest.get(..10).unwrap(), "NEWEST");
+    insta::assert_snapshot!(warning, @"warning: NEWEST, which was applied before, is not in the history of this commit: what it declares and this commit does not is undone. Merge it first, unless that is meant");
     shop.apply().await;
     shop.folder.git(&["checkout", "--quiet", &old]);
     let seen = held(&shop.plan(&[]).await);

@@ -216,6 +216,25 @@ async fn a_project_under_another_name() {
 }
 
 #[tokio::test]
+async fn a_project_under_another_name_in_a_repository_without_a_remote() {
+    let shop = Shop::start().await;
+    shop.folder
+        .git(&["init", "--quiet", "--initial-branch", "main"]);
+    shop.folder.write(&checks(0..3, ""));
+    shop.folder.commit();
+    shop.apply().await;
+    let root = format!(
+        "lokahi {{\n  project = \"shpo\"\n}}\n\n{}",
+        checks(0..3, "")
+    );
+    shop.folder.write_file("shop.hcl", &root);
+    let planned = shop.plan(&[]).await;
+    let expect = "warning: the project shop comes from a folder of the same path, of a repository \
+                  without a remote, too, and 3 of its 3 checks are declared here as they are";
+    assert!(planned.out.contains(expect), "{}", planned.out);
+}
+
+#[tokio::test]
 async fn half_of_the_files_gone() {
     let shop = Shop::start().await;
     shop.folder.write("");

@@ -407,8 +407,8 @@ async fn what_the_api_cannot_have_is_not_released() {
     assert_eq!(refused.code, 1);
     let (_, words) = refused.words.split_once("error").unwrap();
     insta::assert_snapshot!(words, @r"
-    : invalid_argument: index: check.web cannot be released: it tells 2 (webhook.oncall, webhook.pager), and a check of the API tells one: declare it with one of them and apply, then release it
-    hint: it was declared at FOLDER/shop.hcl:13
+    : invalid_argument: check.web cannot be released: it tells 2 (webhook.oncall, webhook.pager), and a check of the API tells one: declare it with one of them and apply, then release it
+    hint: look at FOLDER/shop.hcl:13
     ");
 }
 

@@ -171,6 +171,23 @@ async fn a_rollback_takes_back_what_was_released_since() {
 }
 
 #[tokio::test]
+async fn a_rollback_that_deletes_what_the_api_had_says_so() {
+    let shop = Shop::with(&check("web", "")).await;
+    let url = "http://blog.example.com/";
+    shop.good(&["create", "-u", url, "--name", "blog"]).await;
+    let id = shop.check("api", "blog").await.unwrap().id;
+    let import = format!("import {{\n  id = \"{id}\"\n  to = check.blog\n}}\n\n");
+    let all = check("web", "") + &check("blog", "") + &check("mail", "");
+    shop.folder.write(&(all + &import));
+    shop.apply().await;
+    assert_eq!(shop.id("blog").await, id);
+    let asked = shop.ctl(&["rollback", "shop", "1"]).await;
+    assert_eq!(asked.code, 7, "{}{}", asked.out, asked.words);
+    let warning = asked.out.lines().find(|line| line.starts_with("warning"));
+    insta::assert_snapshot!(warning.unwrap(), @r#"warning: the API had check.blog before this project adopted it, and this deletes it. To give back what is the API's instead: first apply files without its block, and with removed { from = check.blog, action = "release" }, each on a line of its own"#);
+}
+
+#[tokio::test]
 async fn back_to_what_it_is_undoes_only_what_went_past_the_files() {
     let shop = Shop::with(&check("web", "")).await;
     let back = ["rollback", "shop", "1", APPROVE];

@@ -70,7 +70,10 @@ async fn restore_brings_back_what_is_named_and_nothing_else() {
         .ctl(&["restore", "shop", "web", "--auto-approve"])
         .await;
     assert_eq!(without.code, 1, "{}", without.out);
-    insta::assert_snapshot!(without.words, @r#"error: invalid_argument: index: check.web notifies webhook "oncall", which is not declared"#);
+    insta::assert_snapshot!(without.words, @r#"
+    error: invalid_argument: check.web notifies webhook "oncall", which is not declared
+    hint: if it was deleted, too: lokahictl restore shop web webhook.oncall
+    "#);
     let restore = ["restore", "shop", "web", "webhook.oncall", "--auto-approve"];
     let said = shop.good(&restore).await;
     insta::assert_snapshot!(said, @r"

@@ -3,7 +3,7 @@
 use lokahi::clock;
 use sqlx::Row as _;
 
-use super::ground::{Folder, Story, check, checks, git};
+use super::ground::{Folder, Story, check, checks, git, until_condition};
 use crate::support::until;
 
 /// A tree of 1,000 files, each with a check that is due every so often.
@@ -404,6 +404,25 @@ async fn a_project_that_no_root_declares_any_more_is_missed() {
     let ended = story.ctl(&all).await;
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.words);
     assert_eq!(story.status().await.checks, 0);
+}
+
+#[tokio::test]
+async fn a_name_that_was_a_mistake_and_is_put_right_is_not_wanted_again() {
+    let story = Story::start(&[("web.hcl", &checks(3, "60s"))], &[]).await;
+    let root = Story::root(&story.operators);
+    story
+        .folder
+        .write("lokahi.hcl", &root.replace("shop", "shpo"));
+    let words = story.until_condition("Ready", false, "RootMissing").await;
+    assert!(words.contains("call it shop again"), "{words}");
+    until_condition(&story.fleet, "shpo", ("Ready", true, "Applied")).await;
+    story.folder.write("lokahi.hcl", &root);
+    let missing = ("Ready", false, "RootMissing");
+    let words = until_condition(&story.fleet, "shpo", missing).await;
+    assert!(!words.contains("call it shpo again"), "{words}");
+    let expect = "If the name shpo was a mistake, end it: lokahictl apply FOLDER";
+    assert!(words.contains(expect), "{words}");
+    story.until_ready().await;
 }
 
 #[tokio::test]

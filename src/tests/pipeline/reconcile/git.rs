@@ -305,3 +305,52 @@ async fn a_failure_names_the_folder_and_the_commit() {
     let expect = format!("checks.d at {short} cannot be applied:\nweb.hcl:1");
     assert!(words.starts_with(&expect), "{words}");
 }
+
+#[tokio::test]
+async fn a_project_that_the_source_does_not_declare_is_not_taken_by_its_failure() {
+    let story = Story::start("1s").await;
+    story.work.write(
+        "checks.d/lokahi.hcl",
+        "lokahi {\n  project = \"store\"\n}\n",
+    );
+    story.push(&check("a", "60s"));
+    until_condition(&story.fleet, "shop", ("Ready", false, "RootMissing")).await;
+    until_condition(&story.fleet, "store", ("Ready", true, "Applied")).await;
+    let (here, away) = (
+        story.bare.text(""),
+        format!("{}.away", story.bare.text("").trim_end_matches('/')),
+    );
+    let mut fleet = story.fleet;
+    let unreadable = ("Ready", false, "SourceUnavailable");
+    for restarted in [false, true] {
+        std::fs::rename(&here, &away).unwrap();
+        until_condition(&fleet, "store", unreadable).await;
+        if restarted {
+            for mode in ["off", "apply"] {
+                fleet.lokahid.stop().await;
+                fleet.lokahid.set("RECONCILE", mode);
+                fleet.lokahid.start();
+                fleet.lokahid.address().await;
+                if mode == "off" {
+                    until_condition(&fleet, "store", ("Ready", false, "NoReconciler")).await;
+                    let alone = condition(&fleet, "store", "Reconciling").await;
+                    assert!(!alone.status, "nobody tries again: {alone:?}");
+                }
+            }
+            until_condition(&fleet, "store", unreadable).await;
+        }
+        std::fs::rename(&away, &here).unwrap();
+        until_condition(&fleet, "store", ("Ready", true, "Applied")).await;
+        let missed = condition(&fleet, "shop", "Ready").await;
+        assert_eq!(missed.reason, "RootMissing", "{}", missed.message);
+        until("whoever applies it may have it", async || {
+            status(&fleet, "shop").await.reconciler.is_empty()
+        })
+        .await;
+    }
+    let folder = Folder::new();
+    folder.write("shop.hcl", &(ROOT.to_owned() + &check("a", "30s")));
+    let root = folder.text("");
+    let applied = lokahictl(&fleet.base(), &["apply", &root, "--auto-approve"]).await;
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.words);
+}

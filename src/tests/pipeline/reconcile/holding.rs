@@ -49,6 +49,13 @@ async fn half_of_the_files_gone_waits_for_a_person() {
         .out;
     assert!(shown.contains("lokahictl approve shop"), "{shown}");
 
+    // Nobody applies it by hand: a plan names what lets it pass here, and no flag.
+    let planned = story.ctl(&["plan", &story.folder.text("")]).await;
+    assert_eq!(planned.code, 4, "{}", planned.words);
+    let passes = "It passes with lokahictl approve shop, once its reconciler holds the same\n";
+    let named = planned.out.matches("It passes with");
+    assert_eq!((named.count(), planned.out.matches(passes).count()), (2, 2));
+
     let approved = story.ctl(&["approve", "shop"]).await;
     assert_eq!(approved.code, 0, "{}", approved.words);
     assert!(

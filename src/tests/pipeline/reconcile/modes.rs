@@ -131,6 +131,28 @@ async fn with_warn_a_forced_change_stays_and_is_told() {
     story
         .until_told(&["project.drifted ForcedChange", "project.drifted."])
         .await;
+    // Or it is undone, as it is written.
+    let put = ["put", "shop/a", "-e", "50", "--force", "--reason", "3 am"];
+    let put = story.ctl(&put).await;
+    assert_eq!(put.code, 0, "{}", put.words);
+    let says =
+        "undoes what is otherwise in them where SELF_HEAL=restore is set there; else it stays";
+    assert!(put.words.contains(says), "{}", put.words);
+    let words = story.until_condition("Drifted", true, "ForcedChange").await;
+    let written = "lokahictl suspend shop --reason WHY, lokahictl apply FOLDER and lokahictl resume \
+                   shop bring back what the files say";
+    assert!(words.contains(written), "{words}");
+    let folder = story.folder.text("");
+    let apply = ["apply", folder.as_str(), "--auto-approve"];
+    let refused = story.ctl(&apply).await;
+    assert_eq!(refused.code, 9, "{}{}", refused.out, refused.words);
+    let suspend = ["suspend", "shop", "--reason", "WHY"];
+    for command in [&suspend[..], &apply, &["resume", "shop"]] {
+        let done = story.ctl(command).await;
+        assert_eq!(done.code, 0, "{command:?}: {}{}", done.out, done.words);
+    }
+    story.until_condition("Drifted", false, "None").await;
+    assert_eq!(only(&story).await.every, 30);
     assert_eq!(story.gauge("Drifted").await, Some(0.0));
 }
 
@@ -395,6 +417,10 @@ async fn a_rollback_suspends_and_says_so() {
         story.status().await.generation == 2
     })
     .await;
+    let shown = story.ctl(&["rollback", "shop", "1"]).await;
+    assert_eq!(shown.code, 7, "{}", shown.words);
+    let before = "warning: this suspends the reconciler of ";
+    assert!(shown.out.contains(before), "{}", shown.out);
     let back = story
         .ctl(&["rollback", "shop", "1", "--auto-approve"])
         .await;
