@@ -173,8 +173,8 @@ fn refused(refusal: &TwirpError) -> Failure {
     let failure = Failure::new(exit, refusal.to_string());
     match (refusal.code, refusal.meta.get("file")) {
         (Code::Unauthenticated, _) => failure.hint(
-            "set LOKAHI_TOKEN to a token of this server; or unset it, for it goes first, and put a \
-             user and a password into the server's URL: http://user:password@host:port",
+            "set LOKAHI_TOKEN to a token of this server, or put a user and a password into its URL: \
+             http://user:password@host:port; where LOKAHI_TOKEN is set, the URL's are not used",
         ),
         (Code::PermissionDenied, _) => failure.hint(
             "an administrator can make a token that may: lokahictl token create NAME --scope SCOPE",

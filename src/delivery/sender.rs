@@ -137,10 +137,12 @@ fn tell(claimed: &Claimed, attempted: &Attempted, verdict: &Verdict) {
         (None, None) => "no answer".to_owned(),
     };
     let (event, attempt) = (claimed.event, claimed.attempt);
-    let what = format!(
-        "{} of {} to {}",
-        claimed.kind, claimed.subject, claimed.receiver_name
-    );
+    let of = match claimed.subject.as_str() {
+        // What a project tells is of no check.
+        "" => String::new(),
+        subject => format!(" of {subject}"),
+    };
+    let what = format!("{}{of} to {}", claimed.kind, claimed.receiver_name);
     match verdict {
         Verdict::Delivered => info!(%event, attempt, took = ?attempted.took, "delivered {what}"),
         Verdict::RetryAt(at) => {

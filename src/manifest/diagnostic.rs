@@ -310,11 +310,16 @@ impl Diagnostics {
 }
 
 impl fmt::Display for Diagnostics {
-    /// The first error, or else the first problem, and the number of the others.
+    /// The first error, and the number of the other ones; without any the first problem, and
+    /// so on: beside an error nobody looks for warnings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut errors = self.0.iter();
-        let error = errors.find(|problem| problem.severity == Severity::Error);
-        match (error.or(self.0.first()), self.0.len()) {
+        let errors = self.0.iter();
+        let mut errors = errors.filter(|problem| problem.severity == Severity::Error);
+        let (first, count) = match errors.next() {
+            Some(first) => (Some(first), 1 + errors.count()),
+            None => (self.0.first(), self.0.len()),
+        };
+        match (first, count) {
             (None, _) => f.write_str("no problems"),
             (Some(first), 1) => first.fmt(f),
             (Some(first), count) => write!(f, "{first} (and {} more)", count - 1),

@@ -1,4 +1,5 @@
-//! A root that is no longer there: what it declared stays, and that is said once.
+//! A root that is no longer there, or whose source cannot be read: what it declared stays, and
+//! that is said once.
 
 use tracing::debug;
 
@@ -15,6 +16,17 @@ use crate::store::project::{project_counts, project_list};
 const MISSING: &str = "RootMissing";
 
 impl Root {
+    /// The source cannot be read at all. A project that it did not declare when it could be read
+    /// is no part of that: it is whoever's applies it.
+    pub(super) async fn unreadable(&mut self, words: &str, ground: &Ground<'_>) -> Settled {
+        self.suspected = None;
+        if self.left || self.is_missed(ground).await.unwrap_or_default() {
+            return self.failed();
+        }
+        self.withdraw(ground).await;
+        self.fail("SourceUnavailable", words, "", ground).await
+    }
+
     /// The root is no longer there. What it declared stays: files that are missing are no
     /// wish to delete. Returns nothing when there is nothing left to speak of.
     pub(super) async fn gone(&mut self, ground: &Ground<'_>) -> Option<Settled> {

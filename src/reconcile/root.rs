@@ -66,8 +66,8 @@ pub(super) struct Root {
     failures: u32,
     last_words: String,
     last_warnings: String,
-    /// What the plan warned of that was applied last.
-    warned: String,
+    /// The generation that was applied here last, and what its plan warned of.
+    warned: (i64, String),
     /// The project that its root declares by now, in its place.
     pub(super) became: Option<String>,
     /// That it is gone was said, and whoever declares the project may have it.
@@ -83,20 +83,9 @@ impl Root {
         }
     }
 
-    /// The source cannot be read at all. A project that it did not declare when it could be read
-    /// is no part of that: it is whoever's applies it.
-    pub(super) async fn unreadable(&mut self, words: &str, ground: &Ground<'_>) -> Settled {
-        self.suspected = None;
-        if self.left || self.is_missed(ground).await.unwrap_or_default() {
-            return self.failed();
-        }
-        self.withdraw(ground).await;
-        self.fail("SourceUnavailable", words, "", ground).await
-    }
-
     /// An approval ends with what it was for: whatever comes after files that cannot be read is
     /// looked at anew.
-    async fn withdraw(&self, ground: &Ground<'_>) {
+    pub(super) async fn withdraw(&self, ground: &Ground<'_>) {
         let Some(name) = &self.project else { return };
         let withdrawn = async {
             let mut conn = ground.store.acquire().await?;
@@ -267,10 +256,8 @@ impl Root {
             let drift = Words::of(Aspect::Drifted, true, "ForcedChange", &words);
             tell(ground, &proposal.project, &[drift], sha).await?;
         }
-        self.warned = proposal
-            .plan
-            .warnings
-            .iter()
+        let warnings = proposal.plan.warnings.iter();
+        let warned: String = warnings
             .map(|warning| format!("\nwarning: {warning}"))
             .collect();
         self.apply(&wish, proposal, approved, &words, ground)
@@ -280,6 +267,7 @@ impl Root {
             project: name,
             n: 0,
         })?;
+        self.warned = (project.generation, warned);
         let drift = Drift::read(ground.store, &project).await?;
         self.settled(&project, &drift, sha, ground).await
     }
@@ -485,7 +473,13 @@ impl Root {
             true => "what is live is what the files say",
             false => "what the files say is applied, and some of it was changed past them since",
         };
-        let words = format!("{words}{}", self.warned);
+        let words = match &self.warned {
+            // What somebody else has applied since is another thing.
+            (generation, warned) if *generation == project.generation && !warned.is_empty() => {
+                format!("{words}. Before generation {generation} its plan said:{warned}")
+            }
+            _ => words.to_owned(),
+        };
         let ready = Words::of(Aspect::Ready, true, "Applied", &words);
         self.waits(project, ready, drift, sha, ground).await?;
         if !self.last_words.is_empty() {
@@ -498,7 +492,13 @@ impl Root {
         })
     }
 
-    async fn fail(&mut self, reason: &str, words: &str, sha: &str, ground: &Ground<'_>) -> Settled {
+    pub(super) async fn fail(
+        &mut self,
+        reason: &str,
+        words: &str,
+        sha: &str,
+        ground: &Ground<'_>,
+    ) -> Settled {
         self.say(words);
         self.fail_quietly(reason, words, sha, ground).await
     }

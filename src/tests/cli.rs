@@ -135,7 +135,7 @@ async fn failures_say_what_to_do_and_never_the_password() {
     assert_eq!(wrong.code, 77);
     insta::assert_snapshot!(wrong.words, @r"
     error: unauthenticated: the user name or the password is wrong
-    hint: set LOKAHI_TOKEN to a token of this server; or unset it, for it goes first, and put a user and a password into the server's URL: http://user:password@host:port
+    hint: set LOKAHI_TOKEN to a token of this server, or put a user and a password into its URL: http://user:password@host:port; where LOKAHI_TOKEN is set, the URL's are not used
     ");
 
     let nobody = lokahictl("http://ada:hunter3@127.0.0.1:9", &["list"]).await;

@@ -219,7 +219,8 @@ pub(in crate::api) async fn apply(
     let forced = wish.allow.or(condition.allow) != Allow::default();
     let seal = async |conn: &mut Connection, applied: &Applied| {
         let subject = format!(
-            "generation {}: {}",
+            "{}, generation {}: {}",
+            wish.kind.name(),
             applied.generation,
             text::summary(applied.plan.summary())
         );

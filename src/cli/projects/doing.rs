@@ -194,7 +194,11 @@ async fn wait(
         }
         if clock::monotonic().saturating_duration_since(started) >= patience {
             let why = match progress.scheduled {
-                true => format!("{} new checks were not probed yet", progress.unprobed),
+                true => {
+                    let n = usize::try_from(progress.unprobed).unwrap_or(0);
+                    let were = if n == 1 { "was" } else { "were" };
+                    format!("{} {were} not probed yet", counted(n, "new check"))
+                }
                 false => "not every scheduler has taken it over yet".to_owned(),
             };
             let message =

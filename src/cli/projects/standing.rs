@@ -228,7 +228,7 @@ fn row(generation: &Generation) -> Vec<String> {
         (summary.rename, "renamed"),
         (summary.adopt, "adopted"),
         (summary.release, "released"),
-        (summary.drifted, "changed past the files before"),
+        (summary.drifted, "changed or deleted past the files before"),
     ] {
         if count > 0 {
             changes.push_str(&format!(", {count} {what}"));

@@ -137,7 +137,7 @@ async fn the_token_of_a_file_is_for_the_server_of_the_file() {
     assert_eq!(elsewhere.code, 77);
     insta::assert_snapshot!(elsewhere.words, @r"
     error: unauthenticated: a user name and a password, or a token, are needed
-    hint: set LOKAHI_TOKEN to a token of this server; or unset it, for it goes first, and put a user and a password into the server's URL: http://user:password@host:port
+    hint: set LOKAHI_TOKEN to a token of this server, or put a user and a password into its URL: http://user:password@host:port; where LOKAHI_TOKEN is set, the URL's are not used
     ");
     fs::remove_file(file).unwrap();
 }

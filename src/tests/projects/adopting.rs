@@ -107,7 +107,7 @@ async fn what_cannot_be_adopted_is_named() {
     shop.folder.write(&(check("blog", "") + import));
     let by_block = shop.plan(&[]).await;
     let (_, line) = by_block.words.split_once("hint: ").unwrap();
-    assert_eq!(line.trim_end(), "look at FOLDER/shop.hcl:8");
+    assert_eq!(line.trim_end(), "look at FOLDER/shop.hcl:10");
     shop.folder.write(&check("blog", ""));
     shop.good(&["create", "-u", URL, "--name", "homepage"])
         .await;

@@ -114,10 +114,16 @@ async fn history_tells_who_did_what() {
     insta::assert_snapshot!(rows.collect::<String>(), @r"
     GENERATION KIND AT BY REVISION CHANGES
     4 apply anonymous main@SHA* +0 ~0 -0, 1 renamed
-    3 rollback anonymous +0 ~1 -1, 1 changed past the files before
+    3 rollback anonymous +0 ~1 -1, 1 changed or deleted past the files before
     2 apply anonymous main@SHA* +1 ~0 -0
     1 apply anonymous main@SHA +1 ~0 -0
     ");
+    let audit = shop
+        .server
+        .good("Audit/List", r#"{"action":"Projects/Apply"}"#);
+    let audit = audit.await["entries"][1]["subject"].clone();
+    let subject = "rollback, generation 3: Plan: 0 to add, 1 to change, 1 to delete.";
+    assert_eq!(audit, subject);
     let two = ["history", "shop", "-c", "3", "--output", "json"];
     let two: Value = serde_json::from_str(&shop.good(&two).await).unwrap();
     let generations = two["generations"].as_array().unwrap();

@@ -288,6 +288,16 @@ async fn a_root_that_comes_back_is_looked_at_when_somebody_says_so() {
     assert!(ready.contains(warning), "{ready}");
     let shown = ctl(&["status", "store", "--output", "table"]).await.out;
     assert!(shown.contains(warning), "{shown}");
+    // Of what somebody applies by hand since it says nothing.
+    let folder = story.work.text("checks.d");
+    let suspend = ["suspend", "store", "--reason", "by hand"];
+    assert_eq!(ctl(&suspend).await.code, 0);
+    story.push(&check("a", "45s"));
+    let applied = ctl(&["apply", &folder, "--auto-approve"]).await;
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.words);
+    assert_eq!(ctl(&["resume", "store"]).await.code, 0);
+    let ready = until_condition(&story.fleet, "store", ("Ready", true, "Applied")).await;
+    assert_eq!(ready, "what is live is what the files say");
     story.work.write("checks.d/lokahi.hcl", ROOT);
     story.push(&check("a", "60s"));
     let told = ctl(&["reconcile", "shop"]).await;
