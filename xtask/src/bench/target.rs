@@ -1,4 +1,4 @@
-//! The site that is probed: reads a request, answers `ok`, closes. It is light, so that what
+//! The site that is probed: reads a request, answers as the checks want, closes. It is light, so that what
 //! is measured beside it on the same cores is lokahi.
 
 use std::io::{ErrorKind, Read, Write};
@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 
 const THREADS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{\"ok\":true}";
 
 /// Starts the target and returns its port. It serves as long as this process lives.
 pub(super) fn start() -> Result<u16> {
