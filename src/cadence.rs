@@ -12,6 +12,12 @@ use crate::model::id::CheckId;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Micros(pub i64);
 
+/// How late a probe may begin: a tenth of its period, between a second and a minute.
+pub fn lateness(every: Every) -> Micros {
+    let tenth = i64::from(every.seconds()) * 100_000;
+    Micros(tenth.clamp(1_000_000, 60_000_000))
+}
+
 /// The first moment after `after` at which the check is due.
 pub fn next_due(id: CheckId, every: Every, after: Micros) -> Micros {
     let period = i64::from(every.seconds()) * 1_000_000;

@@ -123,6 +123,9 @@ pub struct Child {
     /// It is about to be well.
     pub is_suspect: bool,
     pub patience: Duration,
+    /// How much later than it was due a probe may begin. What two probes saw has an order only
+    /// beyond that.
+    pub lateness: Duration,
 }
 
 impl Parent {
@@ -139,14 +142,16 @@ impl Parent {
             });
         }
         let awaits = |what: String| Some(Cause::Awaits { what });
-        let is_judged = !self.is_suspect && self.last_at.is_some_and(|last| last >= at);
-        if !is_judged && now < at + self.patience {
+        let after = at + child.lateness;
+        let is_judged = !self.is_suspect && self.last_at.is_some_and(|last| last >= after);
+        if !is_judged && now < after + self.patience {
             return awaits(format!("a word from {}", self.called));
         }
         // It came back after that: what it explained is over in a moment, most likely.
         let back = self.state == State::Up && self.since > at;
-        let is_seen = !child.is_suspect && child.last_at.is_some_and(|last| last > self.since);
-        if back && !is_seen && now < self.since + child.patience {
+        let after = self.since + child.lateness;
+        let is_seen = !child.is_suspect && child.last_at.is_some_and(|last| last >= after);
+        if back && !is_seen && now < after + child.patience {
             return awaits(format!("its next probe, since {} is up again", self.called));
         }
         None
@@ -272,6 +277,7 @@ mod tests {
             last_at: Some(at(last)),
             is_suspect,
             patience: Duration::seconds(20),
+            lateness: Duration::seconds(2),
         };
         // The child went at 0. The parent: its state, since when, its last probe; now.
         for (state, since, last, is_suspect, child, now, expected) in [
@@ -280,17 +286,21 @@ mod tests {
             // It was last seen before that.
             (Up, -60, -1, false, child(0, false), 1, "awaits"),
             // It is about to go, too.
-            (Up, -60, 1, true, child(0, false), 1, "awaits"),
-            (Up, -60, 0, false, child(0, false), 1, "nothing"),
+            (Up, -60, 3, true, child(0, false), 3, "awaits"),
+            // Its probe was due after that, and may have begun before.
+            (Up, -60, 1, false, child(0, false), 1, "awaits"),
+            (Up, -60, 2, false, child(0, false), 2, "nothing"),
             // Nobody looks at it, and that was long enough.
-            (Up, -60, -1, false, child(15, false), 20, "nothing"),
-            (Init, -60, -90, false, child(15, false), 20, "nothing"),
+            (Up, -60, -1, false, child(15, false), 21, "awaits"),
+            (Up, -60, -1, false, child(15, false), 22, "nothing"),
+            (Init, -60, -90, false, child(15, false), 22, "nothing"),
             (Init, -60, -90, false, child(5, false), 5, "awaits"),
             // It is up again, and the child was not seen since, or is about to be.
             (Up, 10, 10, false, child(9, false), 11, "awaits"),
             (Up, 10, 10, false, child(12, true), 13, "awaits"),
+            (Up, 10, 10, false, child(11, false), 13, "awaits"),
             (Up, 10, 10, false, child(12, false), 13, "nothing"),
-            (Up, 10, 31, false, child(9, false), 31, "nothing"),
+            (Up, 10, 31, false, child(9, false), 32, "nothing"),
         ] {
             let parent = Parent {
                 called: "check.edge".into(),

@@ -580,8 +580,7 @@ fn first_due(check: &ShardCheck, arrival: Arrival, every: Every, now: Micros) ->
 /// After a pause of the machine everything would be due at once: what is late
 /// by more than a tenth of its period is skipped, never sent in a burst.
 fn is_too_late(due: Micros, now: Micros, every: Every) -> bool {
-    let tenth = i64::from(every.seconds()) * 100_000;
-    now.0 - due.0 > tenth.clamp(1_000_000, 60_000_000)
+    now.0 - due.0 > cadence::lateness(every).0
 }
 
 /// Microseconds since 1970.

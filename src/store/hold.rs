@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::error::{Doing as _, StoreError};
 use super::overlay::overlay_find;
 use super::transition::NewTransition;
+use crate::cadence;
 use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, decide};
 use crate::model::health::{State, Told};
 use crate::model::id::{CheckId, EventId};
@@ -222,13 +223,16 @@ async fn parents(
     let mut found: HashMap<CheckId, Vec<(Child, Parent)>> = HashMap::new();
     for row in rows {
         // What a newer version has stored says nothing here.
-        let (Some(patience), Some(own)) = (patience(&row.spec), patience(&row.child_spec)) else {
+        let (Some((patience, _)), Some((own, lateness))) =
+            (patience(&row.spec), patience(&row.child_spec))
+        else {
             continue;
         };
         let child = Child {
             last_at: row.child_last_at,
             is_suspect: row.child_is_suspect,
             patience: own,
+            lateness,
         };
         let parent = Parent {
             called: format!("check.{}", row.address),
@@ -247,12 +251,13 @@ async fn parents(
     Ok(found)
 }
 
-/// Within that a check is probed twice, if anybody looks.
-fn patience(spec: &[u8]) -> Option<Duration> {
+/// Within that a check is probed twice, if anybody looks; and how late a probe may begin.
+fn patience(spec: &[u8]) -> Option<(Duration, Duration)> {
     let spec = decode_check(spec).ok()?;
     let every = Duration::seconds(spec.every.seconds().into());
     let timeout = Duration::milliseconds(spec.timeout.milliseconds().into());
-    Some(every * 2 + timeout)
+    let lateness = Duration::microseconds(cadence::lateness(spec.every).0);
+    Some((every * 2 + timeout, lateness))
 }
 
 /// The live checks that these suppress.
