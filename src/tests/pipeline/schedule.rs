@@ -179,7 +179,7 @@ async fn the_first_probes_of_all_in_one_find_its_own_worker() {
     let arguments = ["--all-in-one"];
     let database_url = fleet.database_url.clone();
     let listen = fleet.base().replace("http://", "");
-    let location = format!("{}-alone", listen.replace([':', '.'], "-"));
+    let location = format!("alone-{}", listen.replace([':', '.'], "-"));
     let settings = [
         ("DATABASE_URL", database_url.as_str()),
         ("NATS_URL", &crate::support::servers::servers().nats_url),
