@@ -16,7 +16,7 @@ use crate::clock;
 use crate::model::check::CheckSpec;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::name::Name;
-use crate::model::probe::{Probe, ProbeBatch, Report};
+use crate::model::probe::{Probe, ProbeBatch, Report, Reports};
 use crate::model::scope::Scope;
 use crate::model::secret::SecretUse;
 use crate::proto::evidence;
@@ -29,7 +29,7 @@ const MOST: usize = 256;
 /// How long a call may take, whatever timeouts its checks have.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long a probe may wait for a worker, and its report for the way back.
-const SLACK: Duration = Duration::from_secs(3);
+pub(super) const SLACK: Duration = Duration::from_secs(3);
 
 const NEEDS: Needs = Needs::OfRequest("`operate`; for a project `apply:PROJECT`");
 
@@ -104,6 +104,26 @@ async fn probe(call: Call, asked: ProbeRequest) -> Result<ProbeResults, ApiError
     })
 }
 
+/// Has probes done beside the schedule, by whichever workers of a location take them first.
+pub(super) async fn probe_once(
+    bus: &Bus,
+    location: &str,
+    probes: &[Probe],
+    within: Duration,
+) -> Result<Vec<Reports>, BusError> {
+    let now = clock::now();
+    let batch = ProbeBatch {
+        // Each asks on a subject of its own.
+        batch: 0,
+        // Filled in by the bus.
+        reply_to: String::new(),
+        sent_at: now,
+        expires: now + SLACK,
+        probes: probes.to_vec(),
+    };
+    bus.probe_now(location, batch, within).await
+}
+
 /// What workers at a location report, by the number of the spec. What they do not answer is
 /// missing.
 async fn ask(
@@ -112,16 +132,7 @@ async fn ask(
     probes: &[Probe],
     within: Duration,
 ) -> Vec<(i64, Evidence)> {
-    let now = clock::now();
-    let batch = ProbeBatch {
-        batch: 0,
-        // Filled in by the bus.
-        reply_to: String::new(),
-        sent_at: now,
-        expires: now + SLACK,
-        probes: probes.to_vec(),
-    };
-    let parts = match bus.probe_now(location, batch, within).await {
+    let parts = match probe_once(bus, location, probes, within).await {
         Ok(parts) => parts,
         Err(BusError::NoAnswer(_)) => return Vec::new(),
         Err(error) => {

@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use time::OffsetDateTime;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::checks::{check_id, unknown};
 use super::error::ApiError;
 use super::permit::Needs;
+use super::probe::{SLACK, probe_once};
 use super::twirp::Methods;
 use super::{Call, convert};
 use crate::bus::BusError;
@@ -22,7 +22,7 @@ use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::name::Name;
 use crate::model::observation::{Observation, Outcome};
 use crate::model::ownership::Owner;
-use crate::model::probe::{Probe, ProbeBatch, Report};
+use crate::model::probe::{Probe, Report};
 use crate::model::secret::SecretUse;
 use crate::proto::admin::{CheckIDs, Health, HistogramData, Nil, Run};
 use crate::proto::twirp::{Code, TwirpError};
@@ -37,8 +37,6 @@ const MOST_IDS: usize = 1000;
 const BATCH: usize = 256;
 /// How long a run may take, whatever timeouts its checks have.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How long a probe may wait for a worker, and its report for the way back.
-const SLACK: Duration = Duration::from_secs(3);
 /// How many durations Stats looks back on.
 const REMEMBERED: usize = 10_000;
 
@@ -140,12 +138,11 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
             ),
         });
     }
-    let parts = at
-        .iter()
-        .flat_map(|(at, probes)| probes.chunks(BATCH).map(|part| (*at, part)));
-    let batches = parts
-        .zip(0..)
-        .map(|((at, part), number)| probe(&call, at, (part.to_vec(), number), started_at, within));
+    let call = &call;
+    let batches = at.iter().flat_map(|(at, probes)| {
+        let parts = probes.chunks(BATCH);
+        parts.map(move |part| probe(call, at, part, within))
+    });
     let mut seen: BTreeMap<CheckNo, Health> = BTreeMap::new();
     let urls: BTreeMap<CheckNo, &StoredCheck> = found.iter().map(|c| (c.check_no, c)).collect();
     for (number, health) in join_all(batches).await.into_iter().flatten() {
@@ -181,20 +178,11 @@ async fn checks(call: Call, wanted: CheckIDs) -> Result<Run, ApiError> {
 async fn probe(
     call: &Call,
     location: &str,
-    (probes, number): (Vec<Probe>, u64),
-    at: OffsetDateTime,
+    probes: &[Probe],
     within: Duration,
 ) -> Vec<(CheckNo, Health)> {
     let asked: Vec<CheckNo> = probes.iter().map(|probe| probe.check_no).collect();
-    let batch = ProbeBatch {
-        batch: number,
-        // Filled in by the bus.
-        reply_to: String::new(),
-        sent_at: at,
-        expires: at + SLACK,
-        probes,
-    };
-    match call.state.bus.probe_now(location, batch, within).await {
+    match probe_once(&call.state.bus, location, probes, within).await {
         Ok(parts) => parts
             .into_iter()
             .flat_map(|part| part.reports)

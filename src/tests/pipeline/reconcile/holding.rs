@@ -155,6 +155,27 @@ async fn what_was_approved_is_not_what_came_after() {
     assert_eq!(story.status().await.disabled, 0);
 }
 
+/// Somebody approves just before the files say something else.
+async fn approved_late(story: &Story, digest: &str) {
+    let late = "update projects set approved = decode($1, 'hex'), approved_by = 'ada'
+                where name = 'shop'";
+    sqlx::query(late)
+        .bind(digest)
+        .execute(&mut story.fleet.database().await)
+        .await
+        .unwrap();
+    assert_eq!(story.status().await.approved_by, "ada");
+}
+
+/// The next round ends an approval.
+async fn until_withdrawn(story: &Story) {
+    assert_eq!(story.ctl(&["reconcile", "shop"]).await.code, 0);
+    until("the approval is over", async || {
+        story.status().await.approved_by.is_empty()
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_approval_ends_with_files_that_cannot_be_read() {
     let story = Story::start(&[("web.hcl", &told(""))], &[]).await;
@@ -164,18 +185,8 @@ async fn an_approval_ends_with_files_that_cannot_be_read() {
     let digest = story.condition("Held").await.digest;
     story.folder.write("broken.hcl", "check {");
     story.until_condition("Ready", false, "InvalidFiles").await;
-    let late = "update projects set approved = decode($1, 'hex'), approved_by = 'ada'
-                where name = 'shop'";
-    sqlx::query(late)
-        .bind(&digest)
-        .execute(&mut story.fleet.database().await)
-        .await
-        .unwrap();
-    assert_eq!(story.ctl(&["reconcile", "shop"]).await.code, 0);
-    until("the approval is over", async || {
-        story.status().await.approved_by.is_empty()
-    })
-    .await;
+    approved_late(&story, &digest).await;
+    until_withdrawn(&story).await;
     story.folder.remove("broken.hcl");
     story.until_condition("Held", true, "silence").await;
     assert_eq!(story.status().await.disabled, 0);
@@ -190,20 +201,8 @@ async fn an_approval_ends_when_the_files_are_mended() {
     let digest = story.condition("Held").await.digest;
     story.folder.write("web.hcl", &told(""));
     story.until_condition("Ready", true, "Applied").await;
-    // Somebody approved it just before the files were mended.
-    let late = "update projects set approved = decode($1, 'hex'), approved_by = 'ada'
-                where name = 'shop'";
-    sqlx::query(late)
-        .bind(&digest)
-        .execute(&mut story.fleet.database().await)
-        .await
-        .unwrap();
-    assert_eq!(story.status().await.approved_by, "ada");
-    assert_eq!(story.ctl(&["reconcile", "shop"]).await.code, 0);
-    until("the approval is over", async || {
-        story.status().await.approved_by.is_empty()
-    })
-    .await;
+    approved_late(&story, &digest).await;
+    until_withdrawn(&story).await;
     // The same once more is another day's mistake.
     story.folder.write("web.hcl", &bad);
     story.until_condition("Held", true, "silence").await;
