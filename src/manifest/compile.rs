@@ -32,6 +32,7 @@ use crate::model::desired::{Declared, Desired, ProjectSpec, SourceLine};
 use crate::model::name::Name;
 use crate::model::secret::{SecretName, colliding};
 use crate::model::webhook::WebhookSpec;
+use crate::spec::Encoded;
 
 pub use crate::manifest::expand::{Keep, MAX_KEY};
 pub use crate::manifest::strays::{project_by_words, roots, strays};
@@ -44,6 +45,8 @@ pub struct Compiled {
     /// `None` while something hangs on a variable that has no value, or if it was not to be
     /// kept.
     pub desired: Option<Desired>,
+    /// The same with checks as bytes.
+    pub encoded: Option<Desired<Encoded>>,
     /// The variables that are declared.
     pub variables: Vec<String>,
     /// Those that have no value.
@@ -327,7 +330,8 @@ impl<'a> Compiling<'a> {
             self.sources,
             &mut self.problems,
         );
-        let (mut checks, mut origins) = (BTreeMap::new(), BTreeMap::new());
+        let (mut checks, mut encoded, mut origins) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut known = all_known;
         let count = expansion.checks.len();
         for check in expansion.checks {
@@ -346,6 +350,9 @@ impl<'a> Compiling<'a> {
                     let spec = *spec;
                     checks.insert(check.address, Declared { spec, source });
                 }
+                Known::Encoded(spec) => {
+                    encoded.insert(check.address, Declared { spec, source });
+                }
                 Known::Whole => {}
                 Known::Part => known = false,
             }
@@ -359,20 +366,23 @@ impl<'a> Compiling<'a> {
         let name = project.as_ref().map(|(name, _)| name.clone());
         let root = self.declared.root.as_ref();
         let project_source = root.map(|block| self.line(block.span)).unwrap_or_default();
-        let desired = match (project, known && self.keep != Keep::Nothing) {
-            (Some((project, project_spec)), true) => Some(Desired {
-                project,
-                checks,
-                webhooks,
-                project_spec,
-                project_source,
-                moves: moves.moves,
-            }),
-            _ => None,
+        let whole = project.filter(|_| known && self.keep != Keep::Nothing);
+        let whole = whole.map(|(project, project_spec)| Desired {
+            project,
+            checks,
+            webhooks,
+            project_spec,
+            project_source,
+            moves: moves.moves,
+        });
+        let (desired, encoded) = match self.keep {
+            Keep::Encoded => (None, whole.map(|whole| whole.with_checks(encoded))),
+            _ => (whole, None),
         };
         Compiled {
             project: name,
             desired,
+            encoded,
             variables: self.variables.keys().cloned().collect(),
             unknown,
             checks: count,

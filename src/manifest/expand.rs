@@ -27,6 +27,7 @@ use crate::manifest::suggest::did_you_mean;
 use crate::model::check::CheckSpec;
 use crate::model::name::{Address, Name};
 use crate::model::quoted::{Quoted, is_unseen};
+use crate::spec::Encoded;
 
 /// The longest key of a `for_each`, in bytes: it is part of the check's address.
 pub const MAX_KEY: usize = Address::MAX_KEY;
@@ -44,6 +45,8 @@ pub enum Keep {
     /// Only that they are there.
     Nothing,
     Specs,
+    /// Specs as bytes.
+    Encoded,
     /// Specs, and where each value comes from.
     Origins,
 }
@@ -69,6 +72,7 @@ pub(super) struct Ground<'a> {
 #[derive(Debug)]
 pub(super) enum Known {
     Spec(Box<CheckSpec>),
+    Encoded(Encoded),
     /// All of it, and nothing of it was to be kept.
     Whole,
     /// It hangs on a variable that has no value.
@@ -490,7 +494,7 @@ impl Ground<'_> {
         });
         let origins = match self.keep {
             Keep::Origins => origin::origins(&base, &CHECK),
-            Keep::Nothing | Keep::Specs => Vec::new(),
+            Keep::Nothing | Keep::Specs | Keep::Encoded => Vec::new(),
         };
         let parents = spec.iter().flat_map(|spec| &spec.suppressed_by);
         let row = CHECK.attribute("suppressed_by").map_or(0, |(row, _)| row);
@@ -504,6 +508,7 @@ impl Ground<'_> {
             (None, _) => Known::Part,
             (Some(_), Keep::Nothing) => Known::Whole,
             (Some(spec), Keep::Specs | Keep::Origins) => Known::Spec(Box::new(spec)),
+            (Some(spec), Keep::Encoded) => Known::Encoded(spec.into()),
         };
         expansion.checks.push(Expanded {
             address,

@@ -26,17 +26,31 @@ pub struct Declared<T> {
     pub source: SourceLine,
 }
 
-/// Everything that one project declares, by address.
+/// Everything that one project declares, by address; checks as `C`, which may be their bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Desired {
+pub struct Desired<C = CheckSpec> {
     pub project: Name,
-    pub checks: BTreeMap<String, Declared<CheckSpec>>,
+    pub checks: BTreeMap<String, Declared<C>>,
     pub webhooks: BTreeMap<String, Declared<WebhookSpec>>,
     pub project_spec: ProjectSpec,
     /// Where the root's own block stands.
     pub project_source: SourceLine,
     /// In the order of the files.
     pub moves: Vec<Declared<Move>>,
+}
+
+impl<C> Desired<C> {
+    /// The same project with its checks in another form.
+    pub fn with_checks<D>(self, checks: BTreeMap<String, Declared<D>>) -> Desired<D> {
+        Desired {
+            project: self.project,
+            checks,
+            webhooks: self.webhooks,
+            project_spec: self.project_spec,
+            project_source: self.project_source,
+            moves: self.moves,
+        }
+    }
 }
 
 /// What a root says of its project.

@@ -135,7 +135,10 @@ fn project<'a>(wanted: &'a Wanted, live: &Live, options: &Options) -> Option<Ste
     Some(Step {
         kind: Kind::Project,
         address: wanted.project.as_str(),
-        action: Action::Update,
+        action: match live.project_spec {
+            Some(_) => Action::Update,
+            None => Action::Create,
+        },
         id: None,
         from: None,
         before: live.project_spec,
@@ -318,30 +321,35 @@ pub(super) fn narrow<'a>(steps: Vec<Step<'a>>, options: &Options, specs: &Specs)
 }
 
 /// A delete and a create of one spec, where there is exactly one of each: most likely somebody
-/// renamed the check and forgot to say so.
+/// renamed the check or the receiver and forgot to say so.
 pub(super) fn suggestions(steps: &[Step<'_>], specs: &Specs) -> Vec<(String, String)> {
-    let mut pairs: BTreeMap<Digest, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
-    for step in steps
-        .iter()
-        .filter(|step| step.kind == Kind::Check && !step.gone)
-    {
+    let mut pairs: BTreeMap<(Kind, Digest), (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for step in steps.iter().filter(|step| !step.gone) {
         match (step.action, step.before, step.after) {
             (Action::Delete, Some(digest), _) => {
-                pairs.entry(digest).or_default().0.push(step.address);
+                let pair = pairs.entry((step.kind, digest)).or_default();
+                pair.0.push(step.address);
             }
             (Action::Create, _, Some(digest)) => {
-                pairs.entry(digest).or_default().1.push(step.address);
+                let pair = pairs.entry((step.kind, digest)).or_default();
+                pair.1.push(step.address);
             }
             _ => {}
         }
     }
-    let one = |(gone, come): (Vec<&str>, Vec<&str>)| match (gone.as_slice(), come.as_slice()) {
-        ([from], [to]) => Some((format!("check.{from}"), format!("check.{to}"))),
-        _ => None,
+    let known = |kind, digest: &Digest| match kind {
+        Kind::Check => specs.checks.contains_key(digest),
+        Kind::Webhook => specs.webhooks.contains_key(digest),
+        Kind::Project => false,
     };
-    let known = |digest: &Digest| specs.checks.contains_key(digest);
-    let pairs = pairs.into_iter().filter(|(digest, _)| known(digest));
-    let mut all: Vec<(String, String)> = pairs.filter_map(|(_, pair)| one(pair)).collect();
+    let one = |((kind, digest), (gone, come)): ((Kind, Digest), (Vec<&str>, Vec<&str>))| {
+        let called = |name: &str| format!("{}.{name}", kind.name());
+        match (gone.as_slice(), come.as_slice()) {
+            ([from], [to]) if known(kind, &digest) => Some((called(from), called(to))),
+            _ => None,
+        }
+    };
+    let mut all: Vec<(String, String)> = pairs.into_iter().filter_map(one).collect();
     all.sort();
     all
 }

@@ -12,7 +12,10 @@ use crate::model::check::CheckSpec;
 use crate::model::desired::{Declared, Desired, Move, ProjectSpec, SourceLine};
 use crate::model::name::Name;
 use crate::model::webhook::WebhookSpec;
-use crate::spec::{Digest, encode_check, encode_project, encode_webhook};
+use crate::spec::{Digest, Encoded, encode_project, encode_webhook};
+
+/// Encoded specs and what each is of.
+pub type EncodedSpecs = HashMap<Digest, (Kind, Vec<u8>)>;
 
 /// What a project is to be, by address.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,32 +35,32 @@ pub struct Wanted {
 
 impl Wanted {
     /// The index of a desired state, and its encoded specs, each once.
-    pub fn of(desired: &Desired) -> (Self, BTreeMap<Digest, (Kind, Vec<u8>)>) {
-        let mut specs = BTreeMap::new();
+    pub fn of<C: Into<Encoded>>(desired: Desired<C>) -> (Self, EncodedSpecs) {
+        let mut specs = HashMap::with_capacity(desired.checks.len());
+        let index = |(address, Declared { spec, source })| {
+            let Encoded { digest, bytes } = C::into(spec);
+            specs.entry(digest).or_insert((Kind::Check, bytes));
+            let spec = digest;
+            (address, Declared { spec, source })
+        };
+        let checks = desired.checks.into_iter().map(index).collect();
         let mut put = |kind, bytes: Vec<u8>| {
             let digest = Digest::of(&bytes);
             specs.entry(digest).or_insert((kind, bytes));
             digest
         };
-        let mut checks = BTreeMap::new();
-        for (address, Declared { spec, source }) in &desired.checks {
-            let spec = put(Kind::Check, encode_check(spec));
-            let source = source.clone();
-            checks.insert(address.clone(), Declared { spec, source });
-        }
-        let mut webhooks = BTreeMap::new();
-        for (address, Declared { spec, source }) in &desired.webhooks {
-            let spec = put(Kind::Webhook, encode_webhook(spec));
-            let source = source.clone();
-            webhooks.insert(address.clone(), Declared { spec, source });
-        }
+        let index = |(address, Declared { spec, source })| {
+            let spec = put(Kind::Webhook, encode_webhook(&spec));
+            (address, Declared { spec, source })
+        };
+        let webhooks = desired.webhooks.into_iter().map(index).collect();
         let wanted = Self {
-            project: desired.project.clone(),
+            project: desired.project,
             project_spec: Some(put(Kind::Project, encode_project(&desired.project_spec))),
-            project_source: desired.project_source.clone(),
+            project_source: desired.project_source,
             checks,
             webhooks,
-            moves: desired.moves.clone(),
+            moves: desired.moves,
             ids: BTreeMap::new(),
         };
         (wanted, specs)

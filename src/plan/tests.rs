@@ -123,7 +123,7 @@ impl World {
         world
     }
 
-    fn learn(&mut self, desired: &Desired) -> Wanted {
+    fn learn(&mut self, desired: Desired) -> Wanted {
         let (wanted, specs) = Wanted::of(desired);
         for (digest, (kind, bytes)) in specs {
             match kind {
@@ -150,7 +150,7 @@ impl World {
     }
 
     fn plan_with(&mut self, state: &State, moves: Vec<Move>, options: &Options) -> Plan {
-        let wanted = self.learn(&desired(state, moves));
+        let wanted = self.learn(desired(state, moves));
         let draft = draft(&wanted, &self.live, options);
         let known = |digest: &Digest| {
             self.specs.checks.contains_key(digest)
@@ -163,7 +163,7 @@ impl World {
 
     /// A slow and obvious apply.
     fn apply(&mut self, plan: &Plan, state: &State) {
-        let wanted = self.learn(&desired(state, Vec::new()));
+        let wanted = self.learn(desired(state, Vec::new()));
         for change in &plan.changes {
             let (living, dead, declared) = match change.kind {
                 Kind::Check => (
@@ -399,6 +399,41 @@ fn a_rename_without_a_block_is_suggested_and_not_guessed() {
 }
 
 #[test]
+fn a_receiver_that_was_renamed_without_a_word_is_told() {
+    let webhook = WebhookSpec {
+        url: "http://hooks/".parse().unwrap(),
+        format: WebhookFormat::Json,
+    };
+    let named = |name: &str| State {
+        webhooks: [(name.to_owned(), webhook.clone())].into(),
+        ..State::default()
+    };
+    let plan = World::of(&named("old")).plan(&named("new"), Vec::new());
+    assert_eq!(
+        plan.suggestions,
+        [("webhook.old".to_owned(), "webhook.new".to_owned())]
+    );
+}
+
+#[test]
+fn the_first_settings_of_a_project_are_new() {
+    let limited = |deletes| State {
+        project: ProjectSpec {
+            limits: Limits {
+                deletes: Some(deletes),
+                ..Limits::default()
+            },
+            ..ProjectSpec::default()
+        },
+        ..State::default()
+    };
+    let plan = World::default().plan(&limited(3), Vec::new());
+    assert_eq!(said(&plan), ["create shop"]);
+    let plan = World::of(&limited(3)).plan(&limited(4), Vec::new());
+    assert_eq!(said(&plan), ["update shop"]);
+}
+
+#[test]
 fn suggestions_stand_in_the_order_of_their_names() {
     let keys = |name: &str| -> Vec<String> {
         "abcdefgh"
@@ -441,8 +476,8 @@ fn a_target_touches_nothing_else() {
 #[test]
 fn drift_is_told_restored_or_left() {
     let mut world = World::of(&checks(&["a"]));
-    let other = Wanted::of(&desired(&checks(&["z"]), Vec::new())).0.checks["z"].spec;
-    world.learn(&desired(&checks(&["z"]), Vec::new()));
+    let other = Wanted::of(desired(&checks(&["z"]), Vec::new())).0.checks["z"].spec;
+    world.learn(desired(&checks(&["z"]), Vec::new()));
     let live = world.live.checks.get_mut("a").unwrap();
     live.live = other;
     live.drift = Some(Drift {

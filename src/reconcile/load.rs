@@ -12,11 +12,13 @@ use crate::manifest::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::manifest::inputs::{Inputs, Missing, Strays};
 use crate::manifest::source::{Excerpt, whole_file};
 use crate::manifest::suggest::did_you_mean;
+use crate::model::check::CheckSpec;
 use crate::model::desired::Desired;
 use crate::model::name::Name;
+use crate::spec::Encoded;
 
 /// What is to be applied, and warnings.
-pub type Wanted = (Desired, Vec<Diagnostic>);
+pub type Wanted<C = Encoded> = (Desired<C>, Vec<Diagnostic>);
 
 /// What a root declares. Blocks on the disk.
 pub fn load(root: &Path, inputs: &Inputs, keep: Keep) -> Result<Compiled, Diagnostics> {
@@ -32,25 +34,32 @@ pub struct Tree {
 }
 
 /// What a root declares, complete: every variable has a value. Blocks on the disk.
-pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted, Diagnostics> {
-    complete(root, inputs).map(|(wanted, _)| wanted)
+pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted<CheckSpec>, Diagnostics> {
+    let compiled = load(root, &whole_inputs(inputs), Keep::Specs)?;
+    let desired = compiled.desired.ok_or_else(not_all_known)?;
+    Ok((desired, compiled.warnings))
 }
 
-/// The same, with the names of its variables.
-fn complete(root: &Path, inputs: &Inputs) -> Result<(Wanted, Vec<String>), Diagnostics> {
-    let inputs = Inputs {
+/// The same with checks as bytes, and the names of its variables.
+fn encoded(root: &Path, inputs: &Inputs) -> Result<(Wanted, Vec<String>), Diagnostics> {
+    let compiled = load(root, &whole_inputs(inputs), Keep::Encoded)?;
+    let desired = compiled.encoded.ok_or_else(not_all_known)?;
+    Ok(((desired, compiled.warnings), compiled.variables))
+}
+
+fn whole_inputs(inputs: &Inputs) -> Inputs {
+    Inputs {
         missing: Missing::Refused,
         ..inputs.clone()
-    };
-    let compiled = load(root, &inputs, Keep::Specs)?;
-    let Some(desired) = compiled.desired else {
-        let message = "not everything is known: a variable hangs on something that is not set";
-        return Err(Diagnostics(vec![Diagnostic {
-            message: message.to_owned(),
-            ..at_line(Code::NoValue, ".", 0)
-        }]));
-    };
-    Ok(((desired, compiled.warnings), compiled.variables))
+    }
+}
+
+fn not_all_known() -> Diagnostics {
+    let message = "not everything is known: a variable hangs on something that is not set";
+    Diagnostics(vec![Diagnostic {
+        message: message.to_owned(),
+        ..at_line(Code::NoValue, ".", 0)
+    }])
 }
 
 fn at_line(code: Code, file: &str, line: u32) -> Diagnostic {
@@ -130,7 +139,7 @@ fn loaded(roots: Vec<PathBuf>, inputs: &Inputs) -> Tree {
     let mut loaded: Vec<_> = roots
         .into_iter()
         .map(|root| {
-            let wanted = complete(&root, &inputs).map(|(wanted, names)| {
+            let wanted = encoded(&root, &inputs).map(|(wanted, names)| {
                 variables.push(names);
                 wanted
             });

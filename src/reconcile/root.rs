@@ -26,7 +26,7 @@ use crate::plan::guard::{Allow, Guard};
 use crate::plan::state::{Options, Wanted as Index};
 use crate::plan::text::{self, Standing};
 use crate::runtime::chain::chain;
-use crate::spec::Digest;
+use crate::spec::{Digest, Encoded};
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::condition::{Aspect, approval_end, approval_withdraw, reconciler_take};
 use crate::store::error::StoreError;
@@ -165,7 +165,7 @@ impl Root {
     /// Brings the project to what its files say, or says why not.
     async fn bring(
         &mut self,
-        desired: Desired,
+        desired: Desired<Encoded>,
         shown: &str,
         revision: &Revision,
         ground: &Ground<'_>,
@@ -183,8 +183,7 @@ impl Root {
         if let Some(suspension) = project.suspended.clone() {
             return self.suspended(&project, &suspension, sha, ground).await;
         }
-        let (wanted, encoded) = Index::of(&desired);
-        drop(desired);
+        let (wanted, encoded) = Index::of(desired);
         specs::put(ground.store, encoded).await?;
         let wish = self.wish(wanted, shown, revision, &project, ground).await;
         let mut conn = ground.store.acquire().await?;

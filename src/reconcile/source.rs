@@ -13,7 +13,8 @@ use crate::files::git::{self, GitError, Mirror, Place};
 use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
-use crate::model::desired::{Ancestry, Revision};
+use crate::model::desired::{Ancestry, Desired, Revision};
+use crate::spec::Encoded;
 
 /// How often a folder is read anew because git changed it meanwhile.
 const ATTEMPTS: usize = 5;
@@ -218,7 +219,7 @@ pub fn complete(
 }
 
 /// How many files something is declared in.
-fn files(desired: &crate::model::desired::Desired) -> usize {
+fn files(desired: &Desired<Encoded>) -> usize {
     let checks = desired.checks.values().map(|check| &check.source.file);
     let webhooks = desired
         .webhooks

@@ -1,8 +1,6 @@
 //! Puts specs where they are compared: those that are not there yet, a bounded lot at a time.
 
-use std::collections::BTreeMap;
-
-use crate::model::change::Kind;
+use crate::plan::state::EncodedSpecs;
 use crate::spec::Digest;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -12,10 +10,7 @@ use crate::store::spec::{spec_find, spec_put};
 const LOT: usize = 5000;
 
 /// Stores what is not stored.
-pub(super) async fn put(
-    store: &Store,
-    specs: BTreeMap<Digest, (Kind, Vec<u8>)>,
-) -> Result<(), StoreError> {
+pub(super) async fn put(store: &Store, specs: EncodedSpecs) -> Result<(), StoreError> {
     let digests: Vec<Digest> = specs.keys().copied().collect();
     let mut conn = store.acquire().await?;
     for lot in digests.chunks(LOT) {

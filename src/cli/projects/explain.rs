@@ -231,6 +231,7 @@ fn transition(told: &Told) -> String {
     let what = match (told.r#type.as_str(), told.resolved) {
         ("check.degraded", false) => "DEGRADED".to_owned(),
         ("check.degraded", true) => "no longer DEGRADED".to_owned(),
+        ("check.deleted", _) => format!("{} -> deleted", name(told.previous())),
         _ => format!("{} -> {}", name(told.previous()), name(told.next())),
     };
     format!(

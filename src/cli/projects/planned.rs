@@ -7,14 +7,15 @@ use crate::client::{Client, ClientError};
 use crate::manifest::diagnostic::Diagnostic;
 use crate::manifest::report::path_below;
 use crate::model::change::{Change, Summary};
-use crate::model::check::CheckSpec;
 use crate::model::desired::Declared;
 use crate::model::quoted::shell;
 use crate::plan::Plan;
 use crate::plan::guard::Guard;
+use crate::plan::state::EncodedSpecs;
 use crate::plan::text::{self, Standing, human};
 use crate::plan::wire;
 use crate::proto::lokahi::{self, Evidence, PlanPageRequest, PlanRequest, PlanResult, Revision};
+use crate::spec::Digest;
 
 /// A plan, and what it was made of.
 #[derive(Clone, Debug)]
@@ -36,8 +37,9 @@ pub(super) struct Planned {
     pub(super) wanted: Option<String>,
     /// Warnings of the files.
     pub(super) lints: Vec<Diagnostic>,
-    /// The checks that the files declare.
-    pub(super) checks: BTreeMap<String, Declared<CheckSpec>>,
+    /// The checks that the files declare, by their digests, and the bytes of those.
+    pub(super) checks: BTreeMap<String, Declared<Digest>>,
+    pub(super) specs: EncodedSpecs,
     /// What workers saw of those that change, if that was asked for.
     pub(super) probed: Vec<(String, Evidence)>,
 }
@@ -86,6 +88,7 @@ impl Planned {
             wanted: None,
             lints: Vec::new(),
             checks: BTreeMap::new(),
+            specs: EncodedSpecs::new(),
             probed: Vec::new(),
         }
     }

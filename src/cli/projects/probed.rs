@@ -6,7 +6,7 @@ use crate::cli::output::{Console, progress};
 use crate::client::Client;
 use crate::model::change::Kind;
 use crate::proto::lokahi::{Evidence, ProbeRequest};
-use crate::spec::encode_check;
+use crate::spec::decode_check;
 
 /// How many are probed by one call; the server takes 256 and 4 MiB.
 const PART: usize = 32;
@@ -17,11 +17,9 @@ pub(super) async fn probe(client: &Client, planned: &mut Planned) -> Result<(), 
     let kept = changes.filter(|change| change.kind == Kind::Check && change.action.keeps());
     let checks = kept.filter_map(|change| {
         let declared = planned.checks.get(&change.address)?;
-        let asked = declared
-            .spec
-            .enabled
-            .then(|| encode_check(&declared.spec))?;
-        Some((change.address.clone(), asked))
+        let (_, bytes) = planned.specs.get(&declared.spec)?;
+        let is_asked = decode_check(bytes).is_ok_and(|spec| spec.enabled);
+        is_asked.then(|| (change.address.clone(), bytes.clone()))
     });
     let checks: Vec<(String, Vec<u8>)> = checks.collect();
     let progress = progress(checks.len() as u64);

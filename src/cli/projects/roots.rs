@@ -16,6 +16,7 @@ use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::inputs::Inputs;
 use crate::manifest::report;
 use crate::model::desired::{Ancestry, Revision};
+use crate::plan::state::Wanted as Index;
 use crate::plan::wire;
 use crate::proto::lokahi::{Allowances, Move, ProjectsRequest, r#move};
 use crate::proto::twirp::Code;
@@ -126,8 +127,12 @@ impl Root {
         }
         revision.ci_url = ci_url();
         revision.claimed_by = std::env::var("USER").unwrap_or_default();
-        revision.ancestry = ancestry(client, desired.project.as_str(), &path, &revision).await?;
-        let mut request = upload(client, &desired).await?;
+        let (index, specs) = Index::of(desired);
+        let (ancestry, mut request) = tokio::try_join!(
+            ancestry(client, index.project.as_str(), &path, &revision),
+            upload(client, &index, &specs),
+        )?;
+        revision.ancestry = ancestry;
         request.revision = Some(wire::to_revision(&revision));
         request.no_prune = scope.no_prune;
         request.targets.clone_from(&scope.targets);
@@ -137,7 +142,8 @@ impl Root {
         let planned = Planned::ask(client, request, &shown).await?;
         Ok(Planned {
             lints: warnings,
-            checks: desired.checks,
+            checks: index.checks,
+            specs,
             ..planned
         })
     }

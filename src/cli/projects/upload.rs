@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::cli::exit::Failure;
 use crate::client::Client;
 use crate::model::change::Kind;
-use crate::model::desired::{Declared, Desired};
-use crate::plan::state::Wanted;
+use crate::model::desired::Declared;
+use crate::plan::state::{EncodedSpecs, Wanted};
 use crate::plan::wire;
 use crate::proto::lokahi::{
     Declared as WireDeclared, IndexPart, PlanRequest, SpecDigests, SpecUpload,
@@ -19,8 +19,11 @@ const UPLOAD: usize = 2 * 1024 * 1024;
 const PART: usize = 15_000;
 
 /// Uploads, and gives the request that asks for the plan.
-pub(super) async fn upload(client: &Client, desired: &Desired) -> Result<PlanRequest, Failure> {
-    let (wanted, mut specs) = Wanted::of(desired);
+pub(super) async fn upload(
+    client: &Client,
+    wanted: &Wanted,
+    specs: &EncodedSpecs,
+) -> Result<PlanRequest, Failure> {
     let declared = |all: &BTreeMap<String, Declared<Digest>>| -> Vec<WireDeclared> {
         all.iter()
             .map(|(address, it)| wire_declared(address, it))
@@ -57,7 +60,7 @@ pub(super) async fn upload(client: &Client, desired: &Desired) -> Result<PlanReq
         let Ok(digest) = digest.try_into().map(Digest) else {
             continue;
         };
-        let Some((kind, bytes)) = specs.remove(&digest) else {
+        let Some((kind, bytes)) = specs.get(&digest) else {
             continue;
         };
         if size + bytes.len() > UPLOAD {
@@ -65,6 +68,7 @@ pub(super) async fn upload(client: &Client, desired: &Desired) -> Result<PlanReq
             size = 0;
         }
         size += bytes.len() + 8;
+        let bytes = bytes.clone();
         match kind {
             Kind::Check => upload.checks.push(bytes),
             Kind::Webhook => upload.webhooks.push(bytes),
@@ -75,7 +79,7 @@ pub(super) async fn upload(client: &Client, desired: &Desired) -> Result<PlanReq
         client.upload_specs(&upload).await?;
     }
     Ok(PlanRequest {
-        project: desired.project.to_string(),
+        project: wanted.project.to_string(),
         upload_id,
         project_digest: project,
         project_file: wanted.project_source.file.clone(),

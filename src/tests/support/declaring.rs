@@ -53,7 +53,7 @@ impl Declaring {
     /// Uploads the specs.
     pub(crate) async fn upload_specs(&self, client: &Client) -> Answer<()> {
         let mut upload = SpecUpload::default();
-        for (kind, bytes) in Wanted::of(&self.desired).1.into_values() {
+        for (kind, bytes) in Wanted::of(self.desired.clone()).1.into_values() {
             match kind {
                 Kind::Check => upload.checks.push(bytes),
                 Kind::Webhook => upload.webhooks.push(bytes),
@@ -65,7 +65,7 @@ impl Declaring {
 
     /// Uploads the index, and gives what asks for its plan.
     pub(crate) async fn upload_index(&self, client: &Client) -> Answer<PlanRequest> {
-        let (wanted, _) = Wanted::of(&self.desired);
+        let (wanted, _) = Wanted::of(self.desired.clone());
         let part = IndexPart {
             upload_id: String::new(),
             checks: wanted.checks.iter().map(index).collect(),
