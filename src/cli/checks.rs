@@ -182,6 +182,7 @@ pub(super) async fn put(
 async fn reconciler(client: &Client, project: &str) -> Option<String> {
     let asked = ProjectsRequest {
         project: project.to_owned(),
+        brief: true,
     };
     let found = client.projects(&asked).await.ok()?.projects.into_iter();
     let mut acting = found.filter(|it| !it.observed && it.suspended.is_none());

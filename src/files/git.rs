@@ -12,8 +12,10 @@ use crate::model::desired::{Ancestry, Revision};
 
 /// How long one call of git may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often it is looked whether it has ended.
-const LOOK: Duration = Duration::from_millis(20);
+/// How soon it is looked whether it has ended, at first and at last: most calls take
+/// milliseconds.
+const LOOK: Duration = Duration::from_millis(1);
+const LAST_LOOK: Duration = Duration::from_millis(20);
 /// The most that is kept of what git prints, in bytes.
 const PRINTED: usize = 1024 * 1024;
 /// How many exported trees are kept.
@@ -101,7 +103,7 @@ fn git(folder: &Path, arguments: &[&str], into: Option<Into<'_>>) -> Result<Stri
     let (out, words) = (child.stdout.take(), child.stderr.take());
     let out = std::thread::spawn(move || printed(out));
     let words = std::thread::spawn(move || printed(words));
-    let mut waited = Duration::ZERO;
+    let (mut waited, mut look) = (Duration::ZERO, LOOK);
     let status = loop {
         match child.try_wait().map_err(GitError::Start)? {
             Some(status) => break status,
@@ -111,9 +113,10 @@ fn git(folder: &Path, arguments: &[&str], into: Option<Into<'_>>) -> Result<Stri
                 child.wait().map_err(GitError::Start)?;
                 return Err(GitError::Slow(call));
             }
-            None => std::thread::sleep(LOOK),
+            None => std::thread::sleep(look),
         }
-        waited += LOOK;
+        waited += look;
+        look = LAST_LOOK.min(look * 2);
     };
     let (out, words) = (
         out.join().unwrap_or_default(),

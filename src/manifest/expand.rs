@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::manifest::ast::{Attribute, Block, Item};
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::{DEFAULTS, FILE};
+use crate::manifest::cores::shares;
 use crate::manifest::declare::{Gaps, Late, label, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem, Severity};
 use crate::manifest::eval::convert::cut;
@@ -33,8 +34,6 @@ use crate::spec::Encoded;
 pub const MAX_KEY: usize = Address::MAX_KEY;
 /// Fewer blocks than this are not worth a thread.
 const FEW: usize = 256;
-/// The most threads.
-const MAX_THREADS: usize = 8;
 
 /// What an entry of a `for_each` costs besides its expressions, in steps: it is a whole check.
 const ENTRY: u64 = 1000;
@@ -108,11 +107,19 @@ pub(super) struct Expansion {
 
 impl Expansion {
     fn extend(&mut self, other: Self) {
-        self.checks.extend(other.checks);
-        self.names.extend(other.names);
+        append(&mut self.checks, other.checks);
+        append(&mut self.names, other.names);
         self.uses.extend(other.uses);
         self.lost.extend(other.lost);
-        self.problems.extend(other.problems);
+        append(&mut self.problems, other.problems);
+    }
+}
+
+/// Long lists are not copied into an empty one.
+fn append<T>(all: &mut Vec<T>, more: Vec<T>) {
+    match all.is_empty() {
+        true => *all = more,
+        false => all.extend(more),
     }
 }
 
@@ -128,35 +135,22 @@ pub(super) struct Called {
 /// Expands all blocks, on as many threads as are worth it. The order of the result is that of
 /// the files.
 pub(super) fn expand(ground: &Ground<'_>, early: &[Block], late: &[Late]) -> Expansion {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(MAX_THREADS).min(late.len() / FEW).max(1);
     let mut expansion = Expansion::default();
     for block in early {
         ground.block(block, &mut expansion);
     }
-    if threads == 1 {
-        expansion.extend(ground.some(late));
-        return expansion;
-    }
-    let share = late.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = late
-            .chunks(share)
-            .map(|part| scope.spawn(move || ground.some(part)))
-            .collect();
-        for worker in workers {
-            match worker.join() {
-                Ok(part) => expansion.extend(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    });
+    let shares = shares(late, FEW, |share| ground.some(share));
+    shares.into_iter().for_each(|share| expansion.extend(share));
     expansion
 }
 
 impl Ground<'_> {
     fn some(&self, late: &[Late]) -> Expansion {
-        let mut expansion = Expansion::default();
+        let mut expansion = Expansion {
+            checks: Vec::with_capacity(late.len()),
+            names: Vec::with_capacity(late.len()),
+            ..Expansion::default()
+        };
         for Late { file, part } in late {
             let (parsed, lost) = parse(*file, self.sources.text(*file), part);
             expansion.problems.extend(parsed.problems);

@@ -23,6 +23,7 @@ pub mod table;
 pub mod inputs;
 mod read;
 mod strays;
+mod cores;
 mod declare;
 mod types;
 mod variables;

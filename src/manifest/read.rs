@@ -4,10 +4,16 @@
 use std::collections::BTreeSet;
 
 use crate::manifest::attributes::{FILE, LATER};
+use crate::manifest::cores::shares;
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Diagnostic, Problem, Severity};
-use crate::manifest::parse::{Part, outline};
+use crate::manifest::parse::{Outline, Part, outline};
 use crate::manifest::source::{Files, MAX_FILE, MAX_TOTAL, Sources, Unreadable, whole_file};
+
+/// How many files are read at once.
+const LOT: usize = 256;
+/// Fewer files than this are not worth a thread.
+const FEW: usize = 32;
 
 /// A file of a root, or of a library.
 #[derive(Debug)]
@@ -97,15 +103,40 @@ impl<'f> Reading<'f> {
         }
         paths.sort();
         paths.dedup();
-        let mut outlined = Vec::with_capacity(paths.len());
-        for path in paths {
-            let Some(text) = self.text(&path) else {
-                self.gaps.blind = true;
-                continue;
+        let mut added = Vec::with_capacity(paths.len());
+        // A lot at a time, so that what there is no room for is not in memory at once.
+        for lot in paths.chunks(LOT) {
+            let read = |share: &[String]| -> Vec<_> {
+                share.iter().map(|path| text(self.files, path)).collect()
             };
-            self.room = self.room.saturating_sub(text.len());
-            let file = self.sources.add(path, text);
-            let found = outline(file, self.sources.text(file), &block_types);
+            let texts = shares(lot, FEW, read);
+            for (path, read) in lot.iter().zip(texts.into_iter().flatten()) {
+                let text = read.and_then(|text| match text.len() > self.room {
+                    true => {
+                        let message = "the files of a root have at most 256 MiB in all";
+                        Err((Code::TooMuch, message.to_owned()))
+                    }
+                    false => Ok(text),
+                });
+                match text {
+                    Ok(text) => {
+                        self.room = self.room.saturating_sub(text.len());
+                        added.push(self.sources.add(path.clone(), text));
+                    }
+                    Err((code, message)) => {
+                        self.gaps.blind = true;
+                        self.refuse(path.clone(), code, message);
+                    }
+                }
+            }
+        }
+        let sources = &self.sources;
+        let outlines = shares(&added, FEW, |share| -> Vec<Outline> {
+            let outline = |file: &u32| outline(*file, sources.text(*file), &block_types);
+            share.iter().map(outline).collect()
+        });
+        let mut outlined = Vec::with_capacity(added.len());
+        for (file, found) in added.into_iter().zip(outlines.into_iter().flatten()) {
             self.problems.extend(found.problems);
             found.lost.into_iter().for_each(|lost| self.gaps.lose(lost));
             outlined.push(Outlined {
@@ -116,33 +147,25 @@ impl<'f> Reading<'f> {
         outlined
     }
 
-    /// The text of a file; `None` after it was refused.
-    fn text(&mut self, path: &str) -> Option<String> {
-        let refused = match self.files.read(path) {
-            Err(error) => (Code::Unreadable, format!("cannot be read: {}", error.why)),
-            Ok(bytes) if bytes.len() > MAX_FILE => {
-                (Code::FileTooLarge, "larger than 1 MiB: split it".to_owned())
-            }
-            Ok(bytes) if bytes.len() > self.room => {
-                let message = "the files of a root have at most 256 MiB in all";
-                (Code::TooMuch, message.to_owned())
-            }
-            Ok(bytes) => match String::from_utf8(without_mark(bytes)) {
-                Ok(text) => return Some(text),
-                Err(error) => {
-                    let at = error.utf8_error().valid_up_to();
-                    let message = format!("not UTF-8: the byte at offset {at} cannot stand there");
-                    (Code::NotUtf8, message)
-                }
-            },
-        };
-        self.refuse(path.to_owned(), refused.0, refused.1);
-        None
-    }
-
     fn refuse(&mut self, path: String, code: Code, message: String) {
         self.refused.push(whole(path, code, message));
     }
+}
+
+/// The text of a file, or why there is none.
+fn text(files: &dyn Files, path: &str) -> Result<String, (Code, String)> {
+    let bytes = files.read(path).map_err(|error| {
+        let message = format!("cannot be read: {}", error.why);
+        (Code::Unreadable, message)
+    })?;
+    if bytes.len() > MAX_FILE {
+        return Err((Code::FileTooLarge, "larger than 1 MiB: split it".to_owned()));
+    }
+    String::from_utf8(without_mark(bytes)).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let message = format!("not UTF-8: the byte at offset {at} cannot stand there");
+        (Code::NotUtf8, message)
+    })
 }
 
 /// A problem of a whole file.

@@ -157,6 +157,15 @@ pub struct Specs {
     pub projects: HashMap<Digest, ProjectSpec>,
 }
 
+impl Specs {
+    /// Whether this one is known, whatever it is of.
+    pub fn contain(&self, digest: &Digest) -> bool {
+        self.checks.contains_key(digest)
+            || self.webhooks.contains_key(digest)
+            || self.projects.contains_key(digest)
+    }
+}
+
 /// What else whoever asks for a plan says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Options {

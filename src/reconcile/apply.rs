@@ -17,7 +17,6 @@ use crate::model::desired::{API_PROJECT, Ancestry, SourceLine};
 use crate::model::id::{CheckId, ReceiverId, SpecId};
 use crate::model::ownership::Owner;
 use crate::plan::Plan;
-use crate::plan::guard;
 use crate::plan::state::{Live, Specs, Wanted};
 use crate::spec::{Digest, encode_check};
 use crate::store::check::{
@@ -58,12 +57,11 @@ pub struct Applied {
     pub suspended: bool,
 }
 
-/// What a wish must still come to, and what may pass beside what it allows itself.
+/// What a wish must still come to, and what may pass.
 #[derive(Clone, Debug, Default)]
 pub struct Condition {
     /// Digest and base generation of what was shown; nothing is written if it is another.
     pub shown: Option<(Digest, i64)>,
-    pub allow: guard::Allow,
     /// What the reconciler holds and a person has approved, as [`Proposal::approval`] has it,
     /// passes every guard but those that only a mended file passes.
     pub approved: Option<Digest>,
@@ -82,16 +80,14 @@ pub async fn apply(
     now: OffsetDateTime,
     seal: impl AsyncFnOnce(&mut Connection, &Applied) -> Result<(), StoreError>,
 ) -> Result<Applied, ApplyError> {
-    let mut wish = wish.clone();
-    wish.allow = condition.allow.or(wish.allow);
     if wish.wanted.project.as_str() == API_PROJECT {
         return Err(ApplyError::Reserved);
     }
     let mut tx = store.begin().await?;
     let project = project_lock(&mut tx, wish.wanted.project.as_str()).await?;
-    yields(&wish, condition, &project)?;
-    let proposal = propose(&mut tx, &wish, project, now).await?;
-    stays(&wish, &proposal)?;
+    yields(wish, condition, &project)?;
+    let proposal = propose(&mut tx, wish, project, now).await?;
+    stays(wish, &proposal)?;
     if let Some((digest, expected)) = condition.shown
         && digest != proposal.digest
     {
@@ -142,7 +138,7 @@ pub async fn apply(
         return Err(ApplyError::Held(holds));
     }
     let living = proposal.live.checks.len();
-    let applied = write(&mut tx, &wish, proposal, now).await?;
+    let applied = write(&mut tx, wish, proposal, now).await?;
     if applied.plan.changes.len() >= MANY.max(living / 10) {
         statistics_refresh(&mut tx).await?;
     }

@@ -281,7 +281,6 @@ impl Root {
     ) -> Result<(), ApplyError> {
         let condition = Condition {
             shown: Some((proposal.digest, proposal.project.generation)),
-            allow: Allow::default(),
             approved: approved.then(|| proposal.approval()),
             reconciler: Some(ground.settings.owner.clone()),
             leaves_the_api: false,

@@ -4,7 +4,7 @@ use crate::plan::state::EncodedSpecs;
 use crate::spec::Digest;
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::spec::{spec_find, spec_put};
+use crate::store::spec::{spec_missing, spec_put};
 
 /// How many are asked for or stored at once.
 const LOT: usize = 5000;
@@ -14,9 +14,8 @@ pub(super) async fn put(store: &Store, specs: EncodedSpecs) -> Result<(), StoreE
     let digests: Vec<Digest> = specs.keys().copied().collect();
     let mut conn = store.acquire().await?;
     for lot in digests.chunks(LOT) {
-        let found = spec_find(&mut conn, lot).await?;
-        let missing = lot.iter().filter(|digest| !found.contains_key(*digest));
-        let missing = missing.filter_map(|digest| specs.get(digest));
+        let missing = spec_missing(&mut conn, lot).await?;
+        let missing = missing.iter().filter_map(|digest| specs.get(digest));
         let bytes: Vec<Vec<u8>> = missing.map(|(_, bytes)| bytes.clone()).collect();
         if !bytes.is_empty() {
             spec_put(&mut conn, &bytes).await?;

@@ -14,12 +14,15 @@ use crate::model::quoted::shell;
 use crate::plan::Plan;
 use crate::plan::names::Names;
 use crate::plan::state::Specs;
+use crate::plan::text::moment;
 use crate::spec::Digest;
 use crate::store::Connection;
 use crate::store::generation::GenerationKind;
 use crate::store::location::location_strangers;
 use crate::store::project::Project;
-use crate::store::tombstone::{api_checks_beside, api_names_taken, checks_adopted};
+use crate::store::tombstone::{
+    api_checks_beside, api_names_taken, checks_adopted, checks_restored,
+};
 use crate::store::twin::{Twin, project_twins};
 
 /// All of them.
@@ -40,13 +43,14 @@ pub(super) async fn warnings(
         return Ok(all);
     }
     all.extend(unbound(conn, wish, plan, specs).await?);
+    all.extend(restored(conn, plan, project).await?);
     if project.generation == 0 {
         all.extend(twins(conn, wish).await?);
     }
     let unknown = wish.revision.ancestry == Ancestry::Unknown;
     if unknown && !project.max_revision.is_empty() {
         let warning = "whether this commit is newer than what was applied before is not known: \
-                       there is no git history here, or only the end of it";
+                       there is no git history here, or only the end of it, or it is another repository's";
         all.push(warning.to_owned());
     }
     // A reconciler goes where its branch goes.
@@ -59,6 +63,41 @@ pub(super) async fn warnings(
         ));
     }
     Ok(all)
+}
+
+/// The checks that end.
+fn ended(plan: &Plan) -> Vec<Uuid> {
+    let ended = plan.changes.iter().filter(|change| {
+        change.kind == Kind::Check && change.action == Action::Delete && !change.is_of_the_gone()
+    });
+    ended.filter_map(|change| change.id).collect()
+}
+
+/// What somebody brought back, and is in no file.
+async fn restored(
+    conn: &mut Connection,
+    plan: &Plan,
+    project: &Project,
+) -> Result<Vec<String>, ApplyError> {
+    let ended = ended(plan);
+    if ended.is_empty() {
+        return Ok(Vec::new());
+    }
+    let restored = checks_restored(conn, project.id, &ended).await?;
+    let Some((_, by, at)) = restored.last() else {
+        return Ok(Vec::new());
+    };
+    let mut names = Names::default();
+    restored
+        .iter()
+        .for_each(|(name, ..)| names.push(&format!("check.{name}")));
+    Ok(vec![format!(
+        "{by} brought {names} back at {}, and this deletes {} again: lokahictl export --owner {} \
+         prints what to declare, if it is to stay",
+        moment(*at),
+        it_or_them(restored.len()),
+        project.name,
+    )])
 }
 
 /// What a rollback does beside its changes.
@@ -78,10 +117,7 @@ async fn of_rollback(
             project.name
         ));
     }
-    let ended = plan.changes.iter().filter(|change| {
-        change.kind == Kind::Check && change.action == Action::Delete && !change.is_of_the_gone()
-    });
-    let ended: Vec<Uuid> = ended.filter_map(|change| change.id).collect();
+    let ended = ended(plan);
     if ended.is_empty() {
         return Ok(all);
     }

@@ -69,6 +69,26 @@ pub async fn spec_find(
         .collect())
 }
 
+/// Those of the given specs that are not stored.
+pub async fn spec_missing(
+    conn: &mut PgConnection,
+    digests: &[Digest],
+) -> Result<Vec<Digest>, StoreError> {
+    let digests: Vec<Vec<u8>> = digests.iter().map(|digest| digest.0.to_vec()).collect();
+    let missing = sqlx::query_scalar!(
+        r#"select w.digest as "digest!" from unnest($1::bytea[]) as w (digest)
+           where not exists (select from specs s where s.digest = w.digest)"#,
+        &digests
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find specs that are missing")?;
+    let missing = missing.into_iter();
+    Ok(missing
+        .filter_map(|digest| digest.try_into().ok().map(Digest))
+        .collect())
+}
+
 /// The bytes of the given specs, by digest.
 pub async fn spec_bytes(
     conn: &mut PgConnection,

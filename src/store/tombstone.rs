@@ -305,6 +305,30 @@ pub async fn checks_adopted(
     .doing("find what was adopted")
 }
 
+/// Of these live checks of a project the ones that a `restore` brought back and no files have
+/// declared since: their addresses, by whom and when.
+pub async fn checks_restored(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    ids: &[Uuid],
+) -> Result<Vec<(String, String, OffsetDateTime)>, StoreError> {
+    let rows = sqlx::query!(
+        "select c.address, g.actor, g.at from memberships m
+         join generations g on g.project_id = m.project_id and g.n = m.from_gen
+         join checks c on c.id = m.object
+         where m.project_id = $1 and m.kind = 'check' and m.object = any($2)
+             and m.to_gen is null and g.kind = 'restore'
+         order by c.address",
+        project.0,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find what was restored")?;
+    let rows = rows.into_iter();
+    Ok(rows.map(|row| (row.address, row.actor, row.at)).collect())
+}
+
 /// Which of these names checks of the API have by now.
 pub async fn api_names_taken(
     conn: &mut PgConnection,

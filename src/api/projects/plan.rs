@@ -205,18 +205,18 @@ pub(in crate::api) async fn apply(
     }
     let request = PlanRequest::decode(&stored.request[..])?;
     let revision = request.revision.clone();
-    let wish = wish(&mut tx, &call, &stored.principal, request).await?;
+    let mut wish = wish(&mut tx, &call, &stored.principal, request).await?;
     drop(tx);
+    wish.allow = allowances(asked.allow.unwrap_or_default())?.or(wish.allow);
     let condition = Condition {
         shown: shown(&stored),
-        allow: allowances(asked.allow.unwrap_or_default())?,
         leaves_the_api: !call.principal.scopes.allow(&apply_to(API_PROJECT)),
         ..Condition::default()
     };
     let done = answer(&stored.project);
     let store = &call.state.store;
     let token = &asked.token;
-    let forced = wish.allow.or(condition.allow) != Allow::default();
+    let forced = wish.allow != Allow::default();
     let seal = async |conn: &mut Connection, applied: &Applied| {
         let subject = format!(
             "{}, generation {}: {}",

@@ -12,7 +12,7 @@ use crate::proto::lokahi::{IndexPart, IndexReceipt, SpecDigests, SpecUpload};
 use crate::proto::twirp::TwirpError;
 use crate::spec::{Digest, SpecError, accept_check, accept_project, accept_webhook};
 use crate::store::plan::upload_add;
-use crate::store::spec::{spec_find, spec_put};
+use crate::store::spec::{spec_missing, spec_put};
 
 /// How many objects one part of an index may have.
 const MOST: usize = 100_000;
@@ -30,12 +30,8 @@ pub(in crate::api) async fn missing(
 
 async fn not_stored(call: &Call, digests: BTreeSet<Digest>) -> Result<BTreeSet<Digest>, ApiError> {
     let mut conn = call.state.store.acquire().await?;
-    let asked: Vec<Digest> = digests.iter().copied().collect();
-    let found = spec_find(&mut conn, &asked).await?;
-    let missing = digests.into_iter();
-    Ok(missing
-        .filter(|digest| !found.contains_key(digest))
-        .collect())
+    let asked: Vec<Digest> = digests.into_iter().collect();
+    Ok(spec_missing(&mut conn, &asked).await?.into_iter().collect())
 }
 
 /// Stores specs, after reading each.

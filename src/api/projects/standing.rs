@@ -48,7 +48,7 @@ pub(in crate::api) async fn status(
     }
     let mut all = Vec::new();
     for project in projects {
-        all.push(standing(&mut conn, project).await?);
+        all.push(standing(&mut conn, project, asked.brief).await?);
     }
     Ok(ProjectsResult { projects: all })
 }
@@ -64,7 +64,11 @@ async fn find(conn: &mut Connection, name: &str) -> Result<Project, ApiError> {
     Ok(found.ok_or_else(|| no_project(name.as_str()))?)
 }
 
-async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStatus, ApiError> {
+async fn standing(
+    conn: &mut Connection,
+    project: Project,
+    brief: bool,
+) -> Result<ProjectStatus, ApiError> {
     let Counts {
         checks,
         webhooks,
@@ -75,7 +79,10 @@ async fn standing(conn: &mut Connection, project: Project) -> Result<ProjectStat
         down,
         paused,
         muted,
-    } = project_counts(conn, project.id).await?;
+    } = match brief {
+        true => Counts::default(),
+        false => project_counts(conn, project.id).await?,
+    };
     let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
     let settings = project_settings(conn, project.id).await?;
     let conditions = condition_list(conn, &[project.id]).await?.into_iter();
@@ -319,7 +326,7 @@ pub(in crate::api) async fn reconcile(
         return Err(TwirpError::new(Code::FailedPrecondition, text).into());
     }
     let mut conn = call.state.store.acquire().await?;
-    standing(&mut conn, project).await
+    standing(&mut conn, project, false).await
 }
 
 /// Wakes the reconciler, and says how the project stands.
@@ -327,5 +334,5 @@ async fn told(call: &Call, name: &str) -> Result<ProjectStatus, ApiError> {
     call.state.wake_reconcilers().await;
     let mut conn = call.state.store.acquire().await?;
     let project = find(&mut conn, name).await?;
-    standing(&mut conn, project).await
+    standing(&mut conn, project, false).await
 }

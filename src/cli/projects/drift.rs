@@ -107,6 +107,7 @@ async fn known(client: &Client, asked: &Asked<'_>) -> Result<(), Failure> {
             .parts
             .map_or(asked.text, |(project, _)| project)
             .to_owned(),
+        brief: true,
     };
     let (project, name) = match (client.projects(&wanted).await, asked.parts) {
         (Ok(_), None) => return Ok(()),

@@ -41,7 +41,8 @@ pub(in crate::cli) async fn export(
     if objects.is_empty() && !matches!(what.owner.as_str(), "api" | "all") {
         // Says so when there is no such project.
         let project = what.owner.clone();
-        client.projects(&ProjectsRequest { project }).await?;
+        let brief = true;
+        client.projects(&ProjectsRequest { project, brief }).await?;
     }
     let settings = match project.as_str() == what.owner {
         true => settings(client, &project).await?,
@@ -79,6 +80,7 @@ pub(in crate::cli) async fn export(
 async fn settings(client: &Client, project: &Name) -> Result<(String, String), Failure> {
     let asked = ProjectsRequest {
         project: project.to_string(),
+        brief: true,
     };
     let found = client.projects(&asked).await?.projects.into_iter().next();
     let Some(project) = found else {

@@ -196,6 +196,7 @@ async fn ancestry(
 ) -> Result<Ancestry, Failure> {
     let asked = ProjectsRequest {
         project: project.to_owned(),
+        brief: true,
     };
     let highest = match client.projects(&asked).await {
         Ok(found) => found.projects.into_iter().next().map(|it| it.max_revision),

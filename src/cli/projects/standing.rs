@@ -32,6 +32,7 @@ pub(in crate::cli) async fn status(
 ) -> Result<Exit, Failure> {
     let asked = ProjectsRequest {
         project: what.project.clone().unwrap_or_default(),
+        brief: false,
     };
     let found = client.projects(&asked).await?;
     if form(what.output, console) == ListOutput::Json {
@@ -338,6 +339,7 @@ pub(in crate::cli) async fn approve(
     let project = what.project.clone();
     let asked = ProjectsRequest {
         project: project.clone(),
+        brief: true,
     };
     let found = client.projects(&asked).await?.projects.into_iter().next();
     let conditions = found.map(|project| project.conditions).unwrap_or_default();

@@ -1,7 +1,5 @@
 //! Brings what files declare to the server: the index, and the specs that it lacks.
 
-use std::collections::BTreeMap;
-
 use crate::cli::exit::Failure;
 use crate::client::Client;
 use crate::model::change::Kind;
@@ -24,27 +22,18 @@ pub(super) async fn upload(
     wanted: &Wanted,
     specs: &EncodedSpecs,
 ) -> Result<PlanRequest, Failure> {
-    let declared = |all: &BTreeMap<String, Declared<Digest>>| -> Vec<WireDeclared> {
-        all.iter()
-            .map(|(address, it)| wire_declared(address, it))
-            .collect()
-    };
-    let (checks, webhooks) = (declared(&wanted.checks), declared(&wanted.webhooks));
+    let mut checks = wanted.checks.iter().map(wire_declared);
+    let webhooks: Vec<WireDeclared> = wanted.webhooks.iter().map(wire_declared).collect();
+    let mut webhooks = Some(webhooks);
     let mut missing = Vec::new();
     let mut upload_id = String::new();
-    let mut parts: Vec<IndexPart> = checks
-        .chunks(PART)
-        .map(|checks| IndexPart {
-            checks: checks.to_vec(),
-            ..IndexPart::default()
-        })
-        .collect();
-    parts.push(IndexPart {
-        webhooks,
-        ..IndexPart::default()
-    });
-    for part in parts {
-        let part = IndexPart { upload_id, ..part };
+    // An index of nothing is one, too.
+    while checks.len() > 0 || webhooks.is_some() {
+        let part = IndexPart {
+            upload_id,
+            webhooks: webhooks.take().unwrap_or_default(),
+            checks: checks.by_ref().take(PART).collect(),
+        };
         let receipt = client.upload_index(&part).await?;
         upload_id = receipt.upload_id;
         missing.extend(receipt.missing);
@@ -89,9 +78,9 @@ pub(super) async fn upload(
     })
 }
 
-fn wire_declared(address: &str, declared: &Declared<Digest>) -> WireDeclared {
+fn wire_declared((address, declared): (&String, &Declared<Digest>)) -> WireDeclared {
     WireDeclared {
-        address: address.to_owned(),
+        address: address.clone(),
         digest: declared.spec.0.to_vec(),
         file: declared.source.file.clone(),
         line: i32::try_from(declared.source.line).unwrap_or(i32::MAX),

@@ -1683,6 +1683,9 @@ pub struct ProjectsRequest {
     /// Empty: all of them.
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
+    /// Leave out the counts of checks, which are counted for each call.
+    #[prost(bool, tag = "2")]
+    pub brief: bool,
 }
 impl ::prost::Name for ProjectsRequest {
     const NAME: &'static str = "ProjectsRequest";

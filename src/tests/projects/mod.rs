@@ -104,6 +104,7 @@ impl Shop {
     async fn generation(&self) -> i64 {
         let wanted = lokahi::proto::lokahi::ProjectsRequest {
             project: "shop".to_owned(),
+            ..Default::default()
         };
         let found = self.server.client().projects(&wanted).await.unwrap();
         found.projects[0].generation

@@ -101,6 +101,11 @@ async fn restore_brings_back_what_is_named_and_nothing_else() {
         "{}",
         planned.out
     );
+    let mut lines = planned.out.lines();
+    let warned = lines.find(|line| line.starts_with("warning: anonymous brought check.web back"));
+    let words = " UTC, and this deletes it again: lokahictl export --owner shop prints what to \
+                 declare, if it is to stay";
+    assert!(warned.unwrap().ends_with(words), "{}", planned.out);
 }
 
 #[tokio::test]

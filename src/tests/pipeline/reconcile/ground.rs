@@ -216,6 +216,7 @@ impl Story {
 pub(super) async fn status(fleet: &Fleet, project: &str) -> ProjectStatus {
     let asked = ProjectsRequest {
         project: project.to_owned(),
+        ..Default::default()
     };
     let found = fleet.client().projects(&asked).await;
     let found = found.map(|found| found.projects).unwrap_or_default();
