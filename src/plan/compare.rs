@@ -132,12 +132,14 @@ fn project<'a>(wanted: &'a Wanted, live: &Live, options: &Options) -> Option<Ste
     if live.project_spec.unwrap_or(nothing) == after || !options.targets.is_empty() {
         return None;
     }
+    let is_new = live.project_spec.is_none() && live.checks.is_empty() && live.webhooks.is_empty();
     Some(Step {
         kind: Kind::Project,
         address: wanted.project.as_str(),
-        action: match live.project_spec {
-            Some(_) => Action::Update,
-            None => Action::Create,
+        action: if is_new {
+            Action::Create
+        } else {
+            Action::Update
         },
         id: None,
         from: None,

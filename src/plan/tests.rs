@@ -431,6 +431,8 @@ fn the_first_settings_of_a_project_are_new() {
     assert_eq!(said(&plan), ["create shop"]);
     let plan = World::of(&limited(3)).plan(&limited(4), Vec::new());
     assert_eq!(said(&plan), ["update shop"]);
+    let plan = World::of(&checks(&["a"])).plan(&limited(3), Vec::new());
+    assert_eq!(said(&plan), ["update shop", "delete a"]);
 }
 
 #[test]
