@@ -438,7 +438,7 @@ impl Recorder {
             rows.push(row);
         }
         flushed.deliveries = transition::transition_insert(conn, &rows, now).await?;
-        hold_new(conn, &rows, now).await?;
+        hold_new(conn, &rows, overlays, now).await?;
         Ok(flushed)
     }
 
@@ -459,7 +459,7 @@ impl Recorder {
         // As it is now: reports may have come in since it was read.
         let ends = shard::shard_check_find(conn, &held).await?;
         let now = clock::now();
-        let mut overlays = overlay_find(conn, &held, now).await?;
+        let overlays = overlay_find(conn, &held, now).await?;
         let rows: Vec<NewTransition> = ends
             .iter()
             .filter(|check| !check.is_watched(now) && check.health.is_told_of())
@@ -482,13 +482,13 @@ impl Recorder {
                     transition: &end,
                     witnesses: &[],
                     latency: None,
-                    overlay: overlays.remove(&check.id),
+                    overlay: overlays.get(&check.id).cloned(),
                 })
             })
             .collect();
         if !rows.is_empty() {
             flushed.deliveries += transition::transition_insert(conn, &rows, now).await?;
-            hold_new(conn, &rows, now).await?;
+            hold_new(conn, &rows, &overlays, now).await?;
             let told = rows.iter().filter(|row| row.transition.told == Told::Yes);
             flushed.events.extend(told.map(|row| row.id));
         }

@@ -17,12 +17,15 @@ use crate::cadence;
 use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, decide};
 use crate::model::health::{State, Told};
 use crate::model::id::{CheckId, EventId};
+use crate::model::overlay::{Mark, Overlay};
 use crate::spec::decode_check;
 
 /// Judges the deliveries that these transitions have just brought, in their transaction.
+/// `overlays` is what is set on their checks.
 pub async fn hold_new(
     conn: &mut PgConnection,
     transitions: &[NewTransition],
+    overlays: &HashMap<CheckId, Overlay>,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let told = transitions
@@ -56,7 +59,7 @@ pub async fn hold_new(
     if concerned.is_empty() {
         return Ok(());
     }
-    let causes = Causes::of(conn, &concerned, now).await?;
+    let causes = Causes::of(conn, &concerned, overlays, now).await?;
     for new in told {
         if !causes.has(new.check) && !held.contains(&new.check) {
             continue;
@@ -110,7 +113,8 @@ pub async fn hold_again(
         .collect();
     checks.sort_unstable();
     checks.dedup();
-    let causes = Causes::of(conn, &checks, now).await?;
+    let overlays = overlay_find(conn, &checks, now).await?;
+    let causes = Causes::of(conn, &checks, &overlays, now).await?;
     let ids: Vec<Uuid> = due.iter().map(|it| it.id).collect();
     let sent = judge(conn, &ids, &causes, now).await?;
     Ok((due.len(), sent))
@@ -147,25 +151,24 @@ impl Causes {
     async fn of(
         conn: &mut PgConnection,
         checks: &[CheckId],
+        overlays: &HashMap<CheckId, Overlay>,
         now: OffsetDateTime,
     ) -> Result<Self, StoreError> {
         let mut all = Self::default();
-        for (check, overlay) in overlay_find(conn, checks, now).await? {
-            if let Some(mark) = overlay.muted {
-                let cause = Cause::Muted {
-                    by: mark.by,
-                    reason: mark.reason,
-                    until: mark.until,
-                };
-                all.fixed.entry(check).or_default().push(cause);
+        for (check, overlay) in overlays {
+            if let Some(Mark {
+                by, reason, until, ..
+            }) = overlay.muted.clone()
+            {
+                let cause = Cause::Muted { by, reason, until };
+                all.fixed.entry(*check).or_default().push(cause);
             }
-            if let Some(mark) = overlay.maintenance {
-                let cause = Cause::Maintenance {
-                    by: mark.by,
-                    reason: mark.reason,
-                    until: mark.until,
-                };
-                all.fixed.entry(check).or_default().push(cause);
+            if let Some(Mark {
+                by, reason, until, ..
+            }) = overlay.maintenance.clone()
+            {
+                let cause = Cause::Maintenance { by, reason, until };
+                all.fixed.entry(*check).or_default().push(cause);
             }
         }
         all.parents = parents(conn, checks, now).await?;
