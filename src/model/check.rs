@@ -423,6 +423,15 @@ impl CheckSpec {
             && self.question() == other.question()
             && self.asserts == other.asserts
     }
+
+    /// Whether a site that is UP by one of them is by the other, unless something else changes.
+    pub fn finds_like(&self, other: &Self) -> bool {
+        self.probes_like(other)
+            && self.timeout == other.timeout
+            && self.locations == other.locations
+            && self.proxy == other.proxy
+            && self.close == other.close
+    }
 }
 
 impl Assert {

@@ -13,8 +13,9 @@ use uuid::Uuid;
 use super::error::{Doing as _, StoreError};
 use super::overlay::overlay_find;
 use super::transition::NewTransition;
+use super::trial::{trial_fail, trial_of};
 use crate::cadence;
-use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, decide};
+use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, Trial, decide};
 use crate::model::health::{State, Told};
 use crate::model::id::{CheckId, EventId};
 use crate::model::overlay::{Mark, Overlay};
@@ -58,6 +59,14 @@ pub async fn hold_new(
     }
     if concerned.is_empty() {
         return Ok(());
+    }
+    let failed: Vec<_> = told
+        .clone()
+        .filter(|it| it.transition.opens())
+        .map(|it| (it.check, it.transition.at))
+        .collect();
+    if !failed.is_empty() {
+        trial_fail(conn, &failed).await?;
     }
     let causes = Causes::of(conn, &concerned, overlays, now).await?;
     for new in told {
@@ -145,6 +154,7 @@ struct Causes {
     fixed: HashMap<CheckId, Vec<Cause>>,
     /// What hangs on when it happened.
     parents: HashMap<CheckId, Vec<(Child, Parent)>>,
+    trials: HashMap<CheckId, Trial>,
 }
 
 impl Causes {
@@ -172,19 +182,24 @@ impl Causes {
             }
         }
         all.parents = parents(conn, checks, now).await?;
+        all.trials = trial_of(conn, checks).await?;
         Ok(all)
     }
 
     fn has(&self, check: CheckId) -> bool {
-        self.fixed.contains_key(&check) || self.parents.contains_key(&check)
+        self.fixed.contains_key(&check)
+            || self.parents.contains_key(&check)
+            || self.trials.contains_key(&check)
     }
 
     /// What holds back what happened to a check at a moment.
     fn at(&self, check: CheckId, at: OffsetDateTime, now: OffsetDateTime) -> Vec<Cause> {
         let fixed = self.fixed.get(&check).into_iter().flatten().cloned();
         let parents = self.parents.get(&check).into_iter().flatten();
+        let trial = self.trials.get(&check);
         fixed
             .chain(parents.filter_map(|(child, parent)| parent.cause(child, at, now)))
+            .chain(trial.and_then(|trial| trial.cause(at, now)))
             .collect()
     }
 }

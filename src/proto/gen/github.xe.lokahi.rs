@@ -476,7 +476,8 @@ pub struct CheckStatus {
     pub generation: i64,
     #[prost(string, tag = "24")]
     pub revision: ::prost::alloc::string::String,
-    /// Of an event about a project: project.held, project.failed, project.drifted.
+    /// Of an event about a project: project.held, project.failed, project.drifted,
+    /// config.suspect, check.stale.
     #[prost(message, optional, tag = "25")]
     pub project: ::core::option::Option<ProjectEvent>,
     /// The end of what an event of this type began.
@@ -1782,6 +1783,9 @@ pub struct ProjectStatus {
     /// What the root says of the project, encoded, as in SpecUpload.
     #[prost(bytes = "vec", tag = "26")]
     pub spec: ::prost::alloc::vec::Vec<u8>,
+    /// A generation of which many changed checks failed; absent: none is suspect.
+    #[prost(message, optional, tag = "27")]
+    pub suspect: ::core::option::Option<Suspect>,
 }
 impl ::prost::Name for ProjectStatus {
     const NAME: &'static str = "ProjectStatus";
@@ -1791,6 +1795,38 @@ impl ::prost::Name for ProjectStatus {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.ProjectStatus".into()
+    }
+}
+/// Suspect is a generation that may be the reason why checks fail: what they would tell is held.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Suspect {
+    #[prost(int64, tag = "1")]
+    pub generation: i64,
+    /// The commit that it came from, if there was one.
+    #[prost(string, tag = "2")]
+    pub revision: ::prost::alloc::string::String,
+    /// How many checks it changed that were up before, how many of them failed since, and how many
+    /// are down still.
+    #[prost(int32, tag = "3")]
+    pub changed: i32,
+    #[prost(int32, tag = "4")]
+    pub failed: i32,
+    #[prost(int32, tag = "5")]
+    pub down: i32,
+    #[prost(message, optional, tag = "6")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Then it is sent, or when somebody approves it.
+    #[prost(message, optional, tag = "7")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Suspect {
+    const NAME: &'static str = "Suspect";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Suspect".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Suspect".into()
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2013,9 +2049,13 @@ impl ::prost::Name for SuspendRequest {
 pub struct ApproveRequest {
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
-    /// What is approved: the digest that Status shows. Empty: what is held now.
+    /// What is approved: the digest that Status shows. Empty: what is held now; if nothing is, what
+    /// the checks of a suspect generation would tell.
     #[prost(string, tag = "3")]
     pub digest: ::prost::alloc::string::String,
+    /// That the checks of this suspect generation tell what they have to, and nothing else.
+    #[prost(int64, tag = "4")]
+    pub suspect: i64,
 }
 impl ::prost::Name for ApproveRequest {
     const NAME: &'static str = "ApproveRequest";

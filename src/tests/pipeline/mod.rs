@@ -19,6 +19,7 @@ mod secrets;
 mod settled;
 mod history;
 mod suppression;
+mod suspect;
 mod tokens;
 mod waiting;
 mod workflows;

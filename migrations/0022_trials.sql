@@ -1,0 +1,32 @@
+-- Generations whose changed checks are watched for two of their periods. The version before this
+-- one reads and writes none of it: what it records of a changed check counts for no generation.
+
+create table trials (
+    project_id bigint not null references projects on delete cascade,
+    generation bigint not null,
+    -- How many checks it changed that were up.
+    changed integer not null,
+    -- When the last one of them has had its two periods.
+    until timestamptz not null,
+    -- Many of them failed: since when, and until when at most their notifications are held.
+    suspect_at timestamptz,
+    held_until timestamptz,
+    -- Who wants them sent before that.
+    released_by text not null default '',
+    over_at timestamptz,
+    primary key (project_id, generation)
+);
+
+-- A check is of the generation that changed it last while it was up.
+create table trial_checks (
+    check_id uuid primary key references checks,
+    project_id bigint not null,
+    generation bigint not null,
+    since timestamptz not null,
+    deadline timestamptz not null,
+    -- When it failed, if that was before its deadline.
+    failed_at timestamptz,
+    foreign key (project_id, generation) references trials on delete cascade
+);
+
+create index trial_checks_failed on trial_checks (project_id, generation, failed_at);
