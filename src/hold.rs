@@ -63,6 +63,8 @@ pub enum Cause {
     Suppressed { by: String, since: OffsetDateTime },
     /// Whether something explains it is not known yet.
     Awaits { what: String },
+    /// It goes up and down too often, and its receivers were told that.
+    Flapping,
     /// Many of the checks that an apply changed failed together: what it changed may be wrong,
     /// and not the sites.
     Suspect {
@@ -96,6 +98,7 @@ impl Cause {
                 format!("suppressed by {by}, which is down since {}", moment(*since))
             }
             Self::Awaits { what } => format!("waits for {what}"),
+            Self::Flapping => "it is flapping: told is what it comes to".to_owned(),
             Self::Suspect {
                 project,
                 generation,
@@ -114,7 +117,7 @@ impl Cause {
     fn may_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         match self {
             Self::Muted { until, .. } | Self::Maintenance { until, .. } => *until,
-            Self::Suppressed { .. } => None,
+            Self::Suppressed { .. } | Self::Flapping => None,
             Self::Awaits { .. } => Some(now + Duration::SECOND),
             Self::Suspect { until, .. } => Some(*until),
         }

@@ -432,7 +432,7 @@ impl Recorder {
             if row.transition.told == Told::Yes {
                 flushed.events.push(row.id);
             }
-            if row.transition.next == State::Error {
+            if row.transition.next == State::Error && row.transition.flap.is_none() {
                 flushed.errors.push(row.payload.clone());
             }
             rows.push(row);
@@ -475,6 +475,7 @@ impl Recorder {
                         true => Told::No,
                         false => Told::Yes,
                     },
+                    flap: None,
                 };
                 new_transition(NewEvent {
                     check,

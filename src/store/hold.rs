@@ -16,10 +16,13 @@ use super::transition::NewTransition;
 use super::trial::{trial_fail, trial_of};
 use crate::cadence;
 use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, Trial, decide};
-use crate::model::health::{State, Told};
+use crate::model::health::{Flap, Flapping, State, Told};
 use crate::model::id::{CheckId, EventId};
 use crate::model::overlay::{Mark, Overlay};
 use crate::spec::decode_check;
+
+/// The type of the event that a check flaps.
+const FLAPPING: &str = "check.flapping";
 
 /// Judges the deliveries that these transitions have just brought, in their transaction.
 /// `overlays` is what is set on their checks.
@@ -53,9 +56,14 @@ pub async fn hold_new(
         return Ok(());
     }
     let held = hold_lock(conn, &locked).await?;
-    if !children.is_empty() {
-        // What explained them is over.
-        hold_wake(conn, &children, now).await?;
+    let settled = transitions
+        .iter()
+        .filter(|it| it.transition.flap == Some(Flap::Ends))
+        .map(|it| it.check);
+    let woken: Vec<CheckId> = settled.chain(children).collect();
+    if !woken.is_empty() {
+        // What explained them is over, or they flap no more.
+        hold_wake(conn, &woken, now).await?;
     }
     if concerned.is_empty() {
         return Ok(());
@@ -181,6 +189,9 @@ impl Causes {
                 all.fixed.entry(*check).or_default().push(cause);
             }
         }
+        for check in flapping(conn, checks).await? {
+            all.fixed.entry(check).or_default().push(Cause::Flapping);
+        }
         all.parents = parents(conn, checks, now).await?;
         all.trials = trial_of(conn, checks).await?;
         Ok(all)
@@ -202,6 +213,20 @@ impl Causes {
             .chain(trial.and_then(|trial| trial.cause(at, now)))
             .collect()
     }
+}
+
+/// Those of these checks of which nothing else is told, since they flap.
+async fn flapping(conn: &mut PgConnection, checks: &[CheckId]) -> Result<Vec<CheckId>, StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    let found = sqlx::query_scalar!(
+        "select check_id from check_states where check_id = any($1) and flapping = $2",
+        &ids,
+        Flapping::Held.number(),
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find which checks flap")?;
+    Ok(found.into_iter().map(CheckId).collect())
 }
 
 /// Whatever these checks are suppressed by, as far as somebody looks at it.
@@ -321,13 +346,15 @@ async fn judge(
     causes: &Causes,
     now: OffsetDateTime,
 ) -> Result<Vec<EventId>, StoreError> {
-    // What an event ends are the earlier ones of its incident, or what degraded the check last.
+    // What an event ends are the earlier ones of its incident, or what began the same aspect of
+    // the check last: that it is degraded, or flaps.
     let rows = sqlx::query!(
-        r#"select d.id, d.event_id, d.check_id, t.at,
-               t.next in (0, 1) and (t.type <> 'check.degraded' or t.resolved) as "ends!",
-               case when t.type = 'check.degraded' then exists (select from transitions e
-                       where e.check_id = t.check_id and e.seq > t.seq
-                           and (e.type = 'check.deleted' or e.type = 'check.degraded' and e.resolved))
+        r#"select d.id, d.event_id, d.check_id, t.at, t.type as kind,
+               case when t.type in ('check.degraded', 'check.flapping') then t.resolved
+                   else t.next in (0, 1) end as "ends!",
+               case when t.type in ('check.degraded', 'check.flapping') then exists (
+                       select from transitions e where e.check_id = t.check_id and e.seq > t.seq
+                           and (e.type = 'check.deleted' or e.type = t.type and e.resolved))
                    else coalesce((select i.closed_seq is not null from incidents i
                        where i.id = t.incident_id), false) end as "is_over!",
                (select max(case when o.state = 'held' then 1
@@ -336,11 +363,11 @@ async fn judge(
                     on o.event_id = r.id and o.receiver_id = d.receiver_id and o.replay_no = 0
                 where r.check_id = t.check_id and r.seq < t.seq
                     and (r.incident_id = t.incident_id
-                        or t.type in ('check.degraded', 'check.deleted')
-                        and r.type = 'check.degraded' and not r.resolved
+                        or r.type in ('check.degraded', 'check.flapping')
+                        and t.type in (r.type, 'check.deleted') and not r.resolved
                         and not exists (select from transitions b where b.check_id = t.check_id
                             and b.seq > r.seq and b.seq < t.seq
-                            and b.type = 'check.degraded'))) as earlier
+                            and b.type = r.type))) as earlier
            from deliveries d join transitions t on t.id = d.event_id
            where d.id = any($1)"#,
         deliveries,
@@ -365,7 +392,12 @@ async fn judge(
             ends.push(row.id);
         }
         let of = row.check_id.map(CheckId);
-        let of = of.map_or_else(Vec::new, |check| causes.at(check, row.at, now));
+        let of = of.map_or_else(Vec::new, |check| {
+            let mut all = causes.at(check, row.at, now);
+            // That it flaps is told while it does.
+            all.retain(|cause| *cause != Cause::Flapping || row.kind != FLAPPING);
+            all
+        });
         match decide(facts, &of, now) {
             Decision::Send => {
                 sent.push(row.id);
@@ -433,8 +465,8 @@ async fn end_held(
          from deliveries d join transitions t on t.id = d.event_id
              join transitions r on r.check_id = t.check_id and r.seq < t.seq
                  and (r.incident_id = t.incident_id
-                     or t.type in ('check.degraded', 'check.deleted')
-                         and r.type = 'check.degraded' and not r.resolved)
+                     or r.type in ('check.degraded', 'check.flapping')
+                         and t.type in (r.type, 'check.deleted') and not r.resolved)
          where d.id = any($1) and o.event_id = r.id and o.receiver_id = d.receiver_id
              and o.state = 'held'",
         ends,

@@ -16,7 +16,7 @@ use crate::model::id::{CheckId, EventId, SpecId};
 pub struct NewTransition {
     pub id: EventId,
     pub check: CheckId,
-    /// check.up, check.down, check.error, check.degraded or check.deleted.
+    /// check.up, check.down, check.error, check.degraded, check.flapping or check.deleted.
     pub kind: &'static str,
     pub transition: Transition,
     pub spec_id: SpecId,

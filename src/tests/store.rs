@@ -156,6 +156,7 @@ fn transition(check: &NewCheck, seq: i64) -> NewTransition {
             seq,
             incident: None,
             told: Told::No,
+            flap: None,
         },
         spec_id: check.spec_id,
         generation: 1,

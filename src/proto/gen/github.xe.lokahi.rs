@@ -388,6 +388,9 @@ pub struct Check {
     /// One of these is down: `by` says which, and `since` when it went down. Absent: none is.
     #[prost(message, optional, tag = "42")]
     pub suppressed: ::core::option::Option<Overlay>,
+    /// It goes up and down too often.
+    #[prost(bool, tag = "43")]
+    pub flapping: bool,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
@@ -451,7 +454,7 @@ pub struct CheckStatus {
     pub histogram_data: ::core::option::Option<HistogramData>,
     #[prost(int32, tag = "4")]
     pub resp_status_code: i32,
-    /// check.up, check.down, check.error, check.degraded; empty in an answer to Status.
+    /// check.up, check.down, check.error, check.degraded, check.flapping; empty in an answer to Status.
     #[prost(string, tag = "16")]
     pub r#type: ::prost::alloc::string::String,
     /// The same in every attempt and every repetition: header webhook-id.
@@ -906,6 +909,11 @@ pub struct HistoryTransition {
     /// The incident that it belongs to, if there is one.
     #[prost(string, tag = "4")]
     pub incident: ::prost::alloc::string::String,
+    /// Of its event, and whether that is the end of what one of this type began.
+    #[prost(string, tag = "5")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(bool, tag = "6")]
+    pub resolved: bool,
 }
 impl ::prost::Name for HistoryTransition {
     const NAME: &'static str = "HistoryTransition";

@@ -18,6 +18,7 @@ mod schedule;
 mod secrets;
 mod settled;
 mod history;
+mod flapping;
 mod suppression;
 mod suspect;
 mod tokens;

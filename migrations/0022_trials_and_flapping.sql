@@ -30,3 +30,11 @@ create table trial_checks (
 );
 
 create index trial_checks_failed on trial_checks (project_id, generation, failed_at);
+
+-- A check that goes up and down too often. The version before this one leaves these columns as
+-- they are, and its transitions hold nothing.
+alter table check_states
+    -- 0: it does not; 1: it does, and each change is told; 2: what it goes through is held.
+    add column flapping smallint not null default 0,
+    -- Which of its last probes changed the result: as health::Flips has it.
+    add column flips integer not null default 0;
