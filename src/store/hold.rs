@@ -137,6 +137,33 @@ pub async fn hold_again(
     Ok((due.len(), sent))
 }
 
+/// Holds what waits to be sent of these checks, since something holds it from now on. What is being sent
+/// at this moment goes on, and so do ends, and what is over already.
+pub async fn hold_waiting(
+    conn: &mut PgConnection,
+    checks: &[CheckId],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    let waiting = sqlx::query_scalar!(
+        "select id from deliveries
+         where state = 'pending' and lease is null and check_id = any($1) and replay_no = 0
+         order by id for update skip locked",
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("find what waits to be sent")?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let overlays = overlay_find(conn, checks, now).await?;
+    let causes = Causes::of(conn, checks, &overlays, now).await?;
+    let mut judged = decisions(conn, &waiting, &causes, now).await?;
+    judged.retain(|it| matches!(it.decision, Decision::Hold { .. }));
+    follow(conn, judged, now).await.map(drop)
+}
+
 /// What is held of these checks is judged at once: something that holds was changed.
 pub async fn hold_wake(
     conn: &mut PgConnection,
@@ -339,6 +366,15 @@ async fn hold_lock(
     Ok(held.into_iter().map(CheckId).collect())
 }
 
+/// What is to become of a delivery.
+struct Judged {
+    delivery: Uuid,
+    event: EventId,
+    /// It ends what earlier ones told.
+    ends: bool,
+    decision: Decision,
+}
+
 /// Decides on deliveries, and does that; returns the events of which one is to be sent now.
 async fn judge(
     conn: &mut PgConnection,
@@ -346,6 +382,17 @@ async fn judge(
     causes: &Causes,
     now: OffsetDateTime,
 ) -> Result<Vec<EventId>, StoreError> {
+    let judged = decisions(conn, deliveries, causes, now).await?;
+    follow(conn, judged, now).await
+}
+
+/// Decides on deliveries.
+async fn decisions(
+    conn: &mut PgConnection,
+    deliveries: &[Uuid],
+    causes: &Causes,
+    now: OffsetDateTime,
+) -> Result<Vec<Judged>, StoreError> {
     // What an event ends are the earlier ones of its incident, or what began the same aspect of
     // the check last: that it is degraded, or flaps.
     let rows = sqlx::query!(
@@ -357,8 +404,10 @@ async fn judge(
                            and (e.type = 'check.deleted' or e.type = t.type and e.resolved))
                    else coalesce((select i.closed_seq is not null from incidents i
                        where i.id = t.incident_id), false) end as "is_over!",
-               (select max(case when o.state = 'held' then 1
-                       when o.state in ('pending', 'delivered') then 2 else 0 end)
+               -- What was attempted may have been received.
+               (select max(case when o.state in ('pending', 'delivered')
+                           or o.state = 'held' and o.attempts > 0 then 2
+                       when o.state = 'held' then 1 else 0 end)
                 from transitions r join deliveries o
                     on o.event_id = r.id and o.receiver_id = d.receiver_id and o.replay_no = 0
                 where r.check_id = t.check_id and r.seq < t.seq
@@ -375,10 +424,7 @@ async fn judge(
     .fetch_all(&mut *conn)
     .await
     .doing("read what is known of deliveries")?;
-    let (mut held, mut until, mut words) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut ended, mut why) = (Vec::new(), Vec::new());
-    let (mut sent, mut events, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for row in rows {
+    let judged = rows.into_iter().map(|row| {
         let facts = Facts {
             role: if row.ends { Role::Ends } else { Role::Tells },
             earlier: match row.earlier {
@@ -388,9 +434,6 @@ async fn judge(
             },
             is_over: row.is_over,
         };
-        if row.ends {
-            ends.push(row.id);
-        }
         let of = row.check_id.map(CheckId);
         let of = of.map_or_else(Vec::new, |check| {
             let mut all = causes.at(check, row.at, now);
@@ -398,18 +441,40 @@ async fn judge(
             all.retain(|cause| *cause != Cause::Flapping || row.kind != FLAPPING);
             all
         });
-        match decide(facts, &of, now) {
+        Judged {
+            delivery: row.id,
+            event: EventId(row.event_id),
+            ends: row.ends,
+            decision: decide(facts, &of, now),
+        }
+    });
+    Ok(judged.collect())
+}
+
+/// Does what was decided; returns the events of which a delivery is to be sent now.
+async fn follow(
+    conn: &mut PgConnection,
+    judged: Vec<Judged>,
+    now: OffsetDateTime,
+) -> Result<Vec<EventId>, StoreError> {
+    let (mut held, mut until, mut words) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ended, mut why) = (Vec::new(), Vec::new());
+    let (mut sent, mut events) = (Vec::new(), Vec::new());
+    let ends = judged.iter().filter(|it| it.ends);
+    let ends: Vec<Uuid> = ends.map(|it| it.delivery).collect();
+    for it in judged {
+        match it.decision {
             Decision::Send => {
-                sent.push(row.id);
-                events.push(EventId(row.event_id));
+                sent.push(it.delivery);
+                events.push(it.event);
             }
             Decision::Hold { until: at, reason } => {
-                held.push(row.id);
+                held.push(it.delivery);
                 until.push(at);
                 words.push(reason);
             }
             Decision::End { reason } => {
-                ended.push(row.id);
+                ended.push(it.delivery);
                 why.push(reason);
             }
         }
