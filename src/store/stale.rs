@@ -51,6 +51,23 @@ pub async fn stale_list(
     Ok(row.collect())
 }
 
+/// From which of these locations nothing comes for a project.
+pub async fn stale_locations(
+    conn: &mut PgConnection,
+    project: &str,
+    locations: &[String],
+) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar!(
+        "select s.location from stale s join projects p on p.id = s.project_id
+         where p.name = $1 and s.location = any($2) order by s.location",
+        project,
+        locations,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find locations that are silent")
+}
+
 /// Says what is stale in shards that are ours, one project and location after the other;
 /// returns whether that began or ended with it. Two owners of shards of one project wait for
 /// each other.

@@ -96,6 +96,13 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     if check.stale {
         say("  nobody has looked at it for two periods: no health worker is there".to_owned());
     }
+    if let [first, ..] = found.silent_locations.as_slice() {
+        let (silent, distinct) = (found.silent_locations.join(", "), found.distinct);
+        say(format!(
+            "  cannot go down: {distinct} locations must see it fail, and from {silent} nothing \
+             comes. Does a healthworker run with LOCATION={first}, and reach NATS?"
+        ));
+    }
     if let Some(evidence) = status.evidence.last() {
         say(format!("  seen {}", seen(evidence, now)));
     }

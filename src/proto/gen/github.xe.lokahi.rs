@@ -2095,6 +2095,12 @@ pub struct Explanation {
     /// Of one that was deleted: there is no state then, and status.check is as it was.
     #[prost(message, optional, tag = "7")]
     pub deleted: ::core::option::Option<Deleted>,
+    /// Locations of it from which nothing comes, if the others are too few for the `distinct` that
+    /// its `confirm` wants: no outage can be confirmed until these are heard of again.
+    #[prost(string, repeated, tag = "8")]
+    pub silent_locations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(int32, tag = "9")]
+    pub distinct: i32,
 }
 impl ::prost::Name for Explanation {
     const NAME: &'static str = "Explanation";

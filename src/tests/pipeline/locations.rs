@@ -11,6 +11,7 @@ use lokahi::store::spec::spec_put;
 use super::fleet::Program;
 use super::peers::{Receiver, Site};
 use super::shop::{Shop, until_told};
+use crate::support::programs::lokahictl;
 use crate::support::servers::servers;
 use crate::support::until;
 
@@ -175,4 +176,40 @@ async fn a_location_that_nobody_serves_is_told_to_the_operators_once() {
     });
     let told = |over| ("check.stale".to_owned(), nowhere.to_string(), over);
     assert_eq!(shown.collect::<Vec<_>>(), [told(false), told(true)]);
+}
+
+#[tokio::test]
+async fn explain_says_that_too_few_locations_are_heard_of_to_believe_an_outage() {
+    let (site, operators) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let (eu, us) = (place("eu"), place("us"));
+    let _there = worker(&eu, false);
+    shop.operators(&operators).await;
+    let two = |spec: &mut CheckSpec| {
+        from(&[&eu, &us])(spec);
+        spec.confirm.distinct = 2;
+    };
+    let check = shop.wish("shop", &site.url, two).await;
+    shop.create(&check, &[]).await;
+    shop.until(check.id, State::Up).await;
+    until("that one is silent is known", async || {
+        !operators.taken().is_empty()
+    })
+    .await;
+    let explain = async || {
+        lokahictl(&shop.fleet.base(), &["explain", "shop"])
+            .await
+            .out
+    };
+    let words = format!(
+        "cannot go down: 2 locations must see it fail, and from {us} nothing comes. Does a \
+         healthworker run with LOCATION={us}, and reach NATS?"
+    );
+    let explained = explain().await;
+    assert!(explained.contains(&words), "{explained}");
+    let _here = worker(&us, false);
+    until("both are heard of", async || {
+        !explain().await.contains("cannot go down")
+    })
+    .await;
 }
