@@ -115,6 +115,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         Some(WebhookSpec {
             url: wire.webhook_url.parse().in_field("webhook_url")?,
             format: format_from(wire.webhook_format).in_field("webhook_format")?,
+            events: Vec::new(),
         })
     };
     let locations = list(wire.locations, |name| named(&name)).in_field("locations")?;
@@ -281,6 +282,7 @@ mod tests {
             webhook: Some(WebhookSpec {
                 url: "http://hook.example.com/".parse().unwrap(),
                 format: crate::model::webhook::WebhookFormat::Json,
+                events: Vec::new(),
             }),
             enabled: false,
             prevent_destroy: true,

@@ -33,19 +33,22 @@ pub(super) async fn delivery_insert(
     let checks: Vec<Uuid> = told.iter().map(|t| t.check.0).collect();
     let seqs: Vec<i64> = told.iter().map(|t| t.transition.seq).collect();
     let news: Vec<bool> = told.iter().map(|t| is_new_to_the_original(t)).collect();
+    let kinds: Vec<String> = told.iter().map(|t| t.kind.to_owned()).collect();
     let today = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
          select gen_random_uuid(), t.id, v.id, t.check_id, t.seq, $5, $5
-         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[])
-             as t (id, check_id, seq, is_new)
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $6::text[])
+             as t (id, check_id, seq, is_new, type)
          join check_receivers l on l.check_id = t.check_id
          join receivers v on v.id = l.receiver_id and v.deleted_at is null
-             and (v.format <> 0 or not t.is_new)",
+             and case v.events when '' then v.format <> 0 or not t.is_new
+                 else t.type = any(string_to_array(v.events, ' ')) end",
         &ids,
         &checks,
         &seqs,
         &news,
         now,
+        &kinds,
     )
     .execute(&mut *conn)
     .await
@@ -100,14 +103,17 @@ async fn earlier_insert(
     let seqs: Vec<i64> = of().map(|(t, _)| t.transition.seq).collect();
     let ends: Vec<bool> = of().map(|(t, _)| !t.transition.next.is_outage()).collect();
     let news: Vec<bool> = of().map(|(t, _)| is_new_to_the_original(t)).collect();
+    let kinds: Vec<String> = of().map(|(t, _)| t.kind.to_owned()).collect();
     let receivers: Vec<Uuid> = of().map(|(_, to)| to).collect();
     let done = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
          select gen_random_uuid(), t.id, e.id, t.check_id, t.seq, $7, $7
          from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::boolean[],
-             $6::uuid[]) as t (id, check_id, seq, ends, is_new, receiver_id)
+             $6::uuid[], $8::text[]) as t (id, check_id, seq, ends, is_new, receiver_id, type)
          join receivers e on e.id = t.receiver_id
-             and (e.deleted_at is null or t.ends) and (e.format <> 0 or not t.is_new)
+             and (e.deleted_at is null or t.ends)
+             and (e.format <> 0 or not t.is_new or t.type = any(string_to_array(e.events, ' ')))
+             and (t.ends or e.events = '' or t.type = any(string_to_array(e.events, ' ')))
          where not exists (select from check_receivers l
              join receivers n on n.id = l.receiver_id
              where l.check_id = t.check_id and n.deleted_at is null
@@ -120,6 +126,7 @@ async fn earlier_insert(
         &news,
         &receivers,
         now,
+        &kinds,
     )
     .execute(conn)
     .await

@@ -97,6 +97,7 @@ impl Shelf {
         let spec = WebhookSpec {
             url: url.parse().unwrap(),
             format: WebhookFormat::Json,
+            events: Vec::new(),
         };
         let new = NewReceiver {
             id: ReceiverId(Uuid::now_v7()),

@@ -420,6 +420,9 @@ pub struct WebhookSpec {
     pub url: ::prost::alloc::string::String,
     #[prost(uint32, tag = "3")]
     pub format: u32,
+    /// Types; empty: what the format knows, but for check.stale.
+    #[prost(string, repeated, tag = "4")]
+    pub events: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 impl ::prost::Name for WebhookSpec {
     const NAME: &'static str = "WebhookSpec";

@@ -38,3 +38,10 @@ alter table check_states
     add column flapping smallint not null default 0,
     -- Which of its last probes changed the result: as health::Flips has it.
     add column flips integer not null default 0;
+
+-- Which events a receiver gets, with spaces between; empty: all that its format knows. The version
+-- before this one sends it everything.
+alter table receivers add column events text not null default '';
+
+-- What told of it, so that whoever heard of it hears of its end.
+alter table stale add column event_id uuid;
