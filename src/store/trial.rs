@@ -128,14 +128,21 @@ pub(super) async fn trial_of(
 ) -> Result<HashMap<CheckId, Trial>, StoreError> {
     let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
-        r#"select c.check_id, p.name, t.generation, t.changed, t.until, t.held_until,
-               (select count(*) from trial_checks f where f.project_id = t.project_id
-                    and f.generation = t.generation and f.failed_at is not null) as "failed!"
-           from trial_checks c
+        // Counted once for each trial: thousands may fail at once.
+        r#"with mine as (select check_id, project_id, generation from trial_checks
+               where check_id = any($1) and failed_at is not null),
+           counts as (select f.project_id, f.generation, count(*) as failed
+               from (select distinct project_id, generation from mine) m
+               join trial_checks f on f.project_id = m.project_id
+                   and f.generation = m.generation and f.failed_at is not null
+               group by f.project_id, f.generation)
+           select c.check_id, p.name, t.generation, t.changed, t.until, t.held_until,
+               n.failed as "failed!"
+           from mine c
+           join counts n on n.project_id = c.project_id and n.generation = c.generation
            join trials t on t.project_id = c.project_id and t.generation = c.generation
            join projects p on p.id = t.project_id
-           where c.check_id = any($1) and c.failed_at is not null and t.over_at is null
-               and t.released_by = ''"#,
+           where t.over_at is null and t.released_by = ''"#,
         &ids,
     )
     .fetch_all(conn)
