@@ -63,6 +63,17 @@ pub enum Cause {
     Suppressed { by: String, since: OffsetDateTime },
     /// Whether something explains it is not known yet.
     Awaits { what: String },
+    /// It goes up and down too often, and its receivers were told that.
+    Flapping,
+    /// Many of the checks that an apply changed failed together: what it changed may be wrong,
+    /// and not the sites.
+    Suspect {
+        project: String,
+        generation: i64,
+        changed: i64,
+        failed: i64,
+        until: OffsetDateTime,
+    },
 }
 
 impl Cause {
@@ -87,6 +98,18 @@ impl Cause {
                 format!("suppressed by {by}, which is down since {}", moment(*since))
             }
             Self::Awaits { what } => format!("waits for {what}"),
+            Self::Flapping => "it is flapping: told is what it comes to".to_owned(),
+            Self::Suspect {
+                project,
+                generation,
+                changed,
+                failed,
+                until,
+            } => format!(
+                "generation {generation} is suspect, {failed} of the {changed} checks that it \
+                 changed failed: until {} or lokahictl approve {project}",
+                moment(*until)
+            ),
         }
     }
 
@@ -94,8 +117,119 @@ impl Cause {
     fn may_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         match self {
             Self::Muted { until, .. } | Self::Maintenance { until, .. } => *until,
-            Self::Suppressed { .. } => None,
+            Self::Suppressed { .. } | Self::Flapping => None,
             Self::Awaits { .. } => Some(now + Duration::SECOND),
+            Self::Suspect { until, .. } => Some(*until),
+        }
+    }
+}
+
+/// A generation whose changed checks are watched for two of their periods: do many of those fail
+/// that were up before it, then what it changed is suspect, and not so many sites.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trial {
+    pub project: String,
+    pub generation: i64,
+    /// How many checks it changed that were up.
+    pub changed: i64,
+    /// How many of them failed since.
+    pub failed: i64,
+    /// When the last one of them has had its two periods.
+    pub until: OffsetDateTime,
+    pub state: TrialState,
+}
+
+/// What was made of a trial.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TrialState {
+    Open,
+    /// What its failed checks would tell is held.
+    Suspect {
+        until: OffsetDateTime,
+    },
+    /// It was suspect, and somebody wants all of it sent.
+    Released {
+        by: String,
+    },
+    Over,
+}
+
+/// How a trial goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Course {
+    Stay,
+    /// It becomes suspect, until then at most.
+    Suspect {
+        until: OffsetDateTime,
+    },
+    /// It is suspect no more: how that came.
+    End {
+        why: String,
+    },
+    /// There is nothing more to know of it.
+    Forget,
+}
+
+impl Trial {
+    /// So many checks fail at least.
+    const LEAST: i64 = 10;
+    /// And more than one of so many that were changed.
+    const ONE_OF: i64 = 5;
+    /// How long what they would tell is held.
+    const HELD: Duration = Duration::minutes(10);
+    /// How long a first one waits to see whether others fail, too. What is changed and really
+    /// down is told so much later.
+    const PATIENCE: Duration = Duration::seconds(30);
+
+    /// Whether so many changed checks can make it suspect.
+    pub fn says_anything(changed: i64) -> bool {
+        changed >= Self::LEAST
+    }
+
+    fn is_suspicious(&self) -> bool {
+        self.failed >= Self::LEAST && self.failed * Self::ONE_OF > self.changed
+    }
+
+    /// What becomes of it, while `down` of the failed ones are down still.
+    pub fn course(&self, down: i64, now: OffsetDateTime) -> Course {
+        let end = |why: String| Course::End { why };
+        match &self.state {
+            TrialState::Open if self.is_suspicious() => Course::Suspect {
+                until: now + Self::HELD,
+            },
+            TrialState::Suspect { until } if *until <= now => {
+                end("it was held long enough".to_owned())
+            }
+            TrialState::Suspect { .. } if down == 0 => {
+                end("all of them are up again, or gone".to_owned())
+            }
+            TrialState::Released { by } => end(format!("{by} approved it")),
+            TrialState::Open | TrialState::Over if self.until <= now => Course::Forget,
+            TrialState::Open | TrialState::Over | TrialState::Suspect { .. } => Course::Stay,
+        }
+    }
+
+    /// What it has to do with the failure, at a moment, of one of its checks.
+    pub fn cause(&self, at: OffsetDateTime, now: OffsetDateTime) -> Option<Cause> {
+        match self.state {
+            // Whoever makes it suspect may be late.
+            TrialState::Open
+                if self.is_suspicious() || now < self.until.min(at + Self::PATIENCE) =>
+            {
+                let what = format!(
+                    "a word on the other checks that generation {} changed",
+                    self.generation
+                );
+                Some(Cause::Awaits { what })
+            }
+            TrialState::Suspect { until } if now < until => Some(Cause::Suspect {
+                project: self.project.clone(),
+                generation: self.generation,
+                changed: self.changed,
+                failed: self.failed,
+                until,
+            }),
+            _ => None,
         }
     }
 }
@@ -316,6 +450,59 @@ mod tests {
                 _ => "nothing",
             };
             assert_eq!(found, expected, "{parent:?} {child:?} {now}");
+        }
+    }
+
+    #[test]
+    fn a_generation_is_suspect_when_many_of_what_it_changed_fail() {
+        let at = |seconds: i64| NOW + Duration::seconds(seconds);
+        let suspect = |seconds| TrialState::Suspect { until: at(seconds) };
+        let released = || TrialState::Released { by: "ada".into() };
+        use TrialState::{Open, Over};
+        // Changed, failed, still down; what was made of it; now, of 120 s.
+        for (changed, failed, down, state, now, course, cause) in [
+            (40, 1, 1, Open, 1, "stay", "awaits"),
+            // It has waited, and others did not fail.
+            (40, 1, 1, Open, 30, "stay", "nothing"),
+            (40, 9, 9, Open, 1, "stay", "awaits"),
+            (40, 10, 10, Open, 1, "suspect 601", "awaits"),
+            (40, 10, 10, Open, 130, "suspect 730", "awaits"),
+            // Ten of ten, and ten of so many that it is nothing.
+            (10, 10, 10, Open, 1, "suspect 601", "awaits"),
+            (49, 10, 10, Open, 1, "suspect 601", "awaits"),
+            (50, 10, 10, Open, 1, "stay", "awaits"),
+            (50, 11, 11, Open, 1, "suspect 601", "awaits"),
+            // Some of them are up again: that they failed counts.
+            (40, 10, 2, Open, 1, "suspect 601", "awaits"),
+            (40, 9, 9, Open, 120, "forget", "nothing"),
+            (40, 10, 10, suspect(601), 2, "stay", "suspect"),
+            (40, 10, 10, suspect(601), 600, "stay", "suspect"),
+            (40, 10, 10, suspect(601), 601, "end", "nothing"),
+            (40, 10, 0, suspect(601), 2, "end", "suspect"),
+            (40, 10, 10, released(), 2, "end", "nothing"),
+            (40, 40, 40, Over, 119, "stay", "nothing"),
+            (40, 40, 40, Over, 120, "forget", "nothing"),
+        ] {
+            let trial = Trial {
+                project: "shop".into(),
+                generation: 7,
+                changed,
+                failed,
+                until: at(120),
+                state,
+            };
+            let went = match trial.course(down, at(now)) {
+                Course::Stay => "stay".to_owned(),
+                Course::Suspect { until } => format!("suspect {}", (until - NOW).whole_seconds()),
+                Course::End { .. } => "end".to_owned(),
+                Course::Forget => "forget".to_owned(),
+            };
+            let found = match trial.cause(NOW, at(now)) {
+                Some(Cause::Suspect { .. }) => "suspect",
+                Some(Cause::Awaits { .. }) => "awaits",
+                _ => "nothing",
+            };
+            assert_eq!((went.as_str(), found), (course, cause), "{trial:?} {now}");
         }
     }
 

@@ -160,6 +160,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         spec,
         state: State::Init,
         degraded: false,
+        flapping: false,
         since: now,
         seq: 0,
         last: None,

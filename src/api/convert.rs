@@ -64,6 +64,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         disabled: !spec.enabled,
         description: spec.description.clone(),
         degraded: stored.state == State::Up && stored.degraded,
+        flapping: stored.flapping,
         ..lokahi::Check::default()
     }
     .with_overlay(&stored.overlay)
@@ -81,6 +82,7 @@ pub(super) fn deleted(gone: Deleted) -> lokahi::Check {
         version: gone.version,
         spec: gone.spec,
         degraded: false,
+        flapping: false,
         state: State::Init,
         since: at,
         seq: 0,
@@ -193,6 +195,7 @@ mod tests {
             spec: CheckSpec::new("http://a/".parse().unwrap()),
             state,
             degraded: false,
+            flapping: false,
             since: datetime!(2026-11-24 12:00 UTC),
             seq: 0,
             // Before it was disabled, and is enabled again.

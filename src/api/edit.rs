@@ -148,7 +148,7 @@ fn webhook(
     format: WebhookFormat,
 ) -> Result<Option<WebhookSpec>, TwirpError> {
     if let Some(url) = url {
-        return Ok(Some(WebhookSpec { url, format }));
+        return Ok(Some(WebhookSpec::new(url, format)));
     }
     if format == WebhookFormat::default() {
         return Ok(None);

@@ -240,6 +240,8 @@ fn transition(of: &TransitionRow) -> HistoryTransition {
         previous: of.previous.number().into(),
         next: of.next.number().into(),
         incident: of.incident.map(|id| id.to_string()).unwrap_or_default(),
+        r#type: of.kind.clone(),
+        resolved: of.resolved,
     }
 }
 

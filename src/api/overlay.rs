@@ -18,7 +18,7 @@ use crate::store::Transaction;
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::change::change_note;
 use crate::store::check::{StoredCheck, check_find, check_lock_all};
-use crate::store::hold::hold_wake;
+use crate::store::hold::{hold_waiting, hold_wake};
 use crate::store::overlay::{incident_acknowledge, overlay_end, overlay_set};
 
 /// How many checks one call may name.
@@ -39,6 +39,9 @@ pub(super) async fn mute(call: Call, opts: OverlayOpts) -> Result<OverlayResult,
     let mut change = Change::begin(&call, opts).await?;
     let changed = change.set(OverlayKind::Muted).await?;
     hold_wake(&mut change.tx, &changed, change.now).await?;
+    if !change.opts.end {
+        hold_waiting(&mut change.tx, &changed, change.now).await?;
+    }
     change.finish(&changed).await
 }
 

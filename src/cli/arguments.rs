@@ -271,7 +271,8 @@ Examples:
 Examples:
   lokahictl resume shop")]
     Resume { project: String },
-    /// Let the reconciler do what a guard holds, and nothing else
+    /// Let the reconciler do what a guard holds, and nothing else; of a project with a suspect
+    /// generation, let the checks that it changed tell what is held
     #[command(after_help = "\
 Examples:
   lokahictl status shop

@@ -119,6 +119,7 @@ fn state(check: &Check) -> String {
     let aspects = [
         (check.stale, "stale"),
         (check.degraded && !check.stale, "degraded"),
+        (check.flapping && !check.stale, "flapping"),
         (check.maintenance.is_some(), "maintenance"),
         (is_suppressed, "suppressed"),
         (check.muted.is_some(), "muted"),

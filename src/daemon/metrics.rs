@@ -136,6 +136,11 @@ impl Collector for Own {
             outbox.held as f64,
         )?;
         page.gauge(
+            "lokahi_config_suspect",
+            "Generations of which many changed checks failed, so that what they would tell is held",
+            outbox.suspect as f64,
+        )?;
+        page.gauge(
             "lokahi_deliveries_dead",
             "Deliveries that were given up",
             outbox.dead as f64,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use crate::model::check::Confirm;
+use super::flapping::flap;
+use crate::model::check::{Confirm, WhileFlapping};
 use crate::model::health::{Health, Recent, State, Told, Transition};
 use crate::model::id::IncidentId;
 use crate::model::observation::{Observation, Outcome};
@@ -15,6 +16,8 @@ use crate::model::probe::LocationKey;
 pub struct Step {
     pub health: Health,
     pub transition: Option<Transition>,
+    /// It begins or ends to flap, after the other transition if there is one.
+    pub flap: Option<Transition>,
     /// A change is under way but not confirmed: probe again after `retry`.
     pub suspect: bool,
 }
@@ -48,7 +51,14 @@ impl Seen {
 /// probes, of `distinct` locations, `within` a time. The first success of a new check needs no confirmation: nobody is told
 /// of it. Of a check that began quietly nobody is told until after that. Being degraded is
 /// believed as an outage is, by `confirm`, and judged only while the check is up.
-pub fn fold(health: &Health, probe: Seen, confirm: Confirm, incident: IncidentId) -> Step {
+/// Whether it flaps is judged by single results, whatever they confirm.
+pub fn fold(
+    health: &Health,
+    probe: Seen,
+    confirm: Confirm,
+    flapping: WhileFlapping,
+    incident: IncidentId,
+) -> Step {
     let Seen { outcome, at, .. } = probe;
     let mut next = Health {
         last_at: Some(at),
@@ -64,6 +74,7 @@ pub fn fold(health: &Health, probe: Seen, confirm: Confirm, incident: IncidentId
                 suspect: is_suspect(&next),
                 health: next,
                 transition: None,
+                flap: None,
             };
         }
     };
@@ -92,10 +103,12 @@ pub fn fold(health: &Health, probe: Seen, confirm: Confirm, incident: IncidentId
         let changed = degrade(&mut next, probe, confirm, transition.is_some());
         transition = transition.or(changed);
     }
+    let flap = flap(&mut next, seen != State::Up, at, flapping);
     Step {
         suspect: is_suspect(&next),
         health: next,
         transition,
+        flap,
     }
 }
 
@@ -151,6 +164,7 @@ fn degrade(health: &mut Health, probe: Seen, confirm: Confirm, moved: bool) -> O
         seq: health.seq,
         incident: None,
         told: Told::Yes,
+        flap: None,
     })
 }
 
@@ -187,6 +201,7 @@ fn enter(
             seq: health.seq,
             incident: health.incident.take(),
             told,
+            flap: None,
         };
     };
     Transition {
@@ -197,6 +212,7 @@ fn enter(
         seq: health.seq,
         incident: Some(of),
         told,
+        flap: None,
     }
 }
 
@@ -208,6 +224,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::model::health::{Flap, Flapping};
 
     const START: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 
@@ -245,7 +262,13 @@ mod tests {
         for (n, letter) in outcomes.chars().enumerate() {
             let at = START + Duration::from_secs(n as u64 + 1);
             let incident = IncidentId(uuid::Uuid::from_u128(n as u128));
-            let step = fold(&health, seen(letter, at), confirm, incident);
+            let step = fold(
+                &health,
+                seen(letter, at),
+                confirm,
+                WhileFlapping::Tell,
+                incident,
+            );
             let mut text: String = step.health.state.name().chars().take(1).collect();
             if step.health.degraded {
                 text.push('w');
@@ -323,6 +346,57 @@ mod tests {
         }
     }
 
+    /// Shows after each probe `f` while it flaps, `!` where that begins and is told, `.` where it
+    /// ends.
+    fn flaps(outcomes: &str, policy: WhileFlapping) -> String {
+        let mut health = Health::new(START);
+        let shown = outcomes.chars().enumerate().map(|(n, letter)| {
+            let at = START + Duration::from_secs(n as u64 + 1);
+            let id = IncidentId(uuid::Uuid::from_u128(n as u128));
+            let step = fold(&health, seen(letter, at), confirm(2, 1), policy, id);
+            health = step.health;
+            match (step.flap.and_then(|it| it.flap), health.flapping) {
+                (Some(Flap::Begins), _) => '!',
+                (Some(Flap::Ends), _) => '.',
+                (None, Flapping::No) => '-',
+                (None, Flapping::Shown) => 'f',
+                (None, Flapping::Held) => 'h',
+            }
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn a_check_flaps_from_six_changes_on_until_these_are_long_ago() {
+        use WhileFlapping::{Hold, Tell};
+        for (outcomes, policy, expected) in [
+            ("udududuuuuuu", Hold, "------!hhhhh"),
+            ("udududuuuuuu", Tell, "------ffffff"),
+            ("ddddddeeeeee", Hold, "------------"),
+            // Our own faults are no results.
+            ("ud?u?d?u?d?u", Hold, "-----------!"),
+            ("uduudduuudddu", Hold, "------------!"),
+            (
+                "uuuudddduuuudddduuuuddddu",
+                Hold,
+                "-------------------------",
+            ),
+            // After fifteen results that changed nothing it is over.
+            (
+                "udududuuuuuuuuuuuuuuuuuuu",
+                Hold,
+                "------!hhhhhhhhhhhhhh.---",
+            ),
+            (
+                "udududuuuuuuuuuuuuuuuuuuu",
+                Tell,
+                "------fffffffffffffff----",
+            ),
+        ] {
+            assert_eq!(flaps(outcomes, policy), expected, "{outcomes}");
+        }
+    }
+
     #[test]
     fn of_a_check_that_begins_quietly_nobody_is_told_until_it_was_up() {
         let quiet = Health {
@@ -350,7 +424,13 @@ mod tests {
             ..Health::new(START)
         };
         let id = IncidentId(uuid::Uuid::from_u128(1));
-        let step = fold(&health, seen('d', START), confirm(1, 1), id);
+        let step = fold(
+            &health,
+            seen('d', START),
+            confirm(1, 1),
+            WhileFlapping::Tell,
+            id,
+        );
         assert_eq!(step.health.incident, Some(id));
         assert_eq!(step.transition.unwrap().incident, Some(id));
     }
@@ -362,7 +442,13 @@ mod tests {
         for (n, letter) in "udeud".chars().enumerate() {
             let at = START + Duration::from_secs(n as u64);
             let id = IncidentId(uuid::Uuid::from_u128(n as u128));
-            let step = fold(&health, seen(letter, at), confirm(1, 1), id);
+            let step = fold(
+                &health,
+                seen(letter, at),
+                confirm(1, 1),
+                WhileFlapping::Tell,
+                id,
+            );
             incidents.push(step.transition.unwrap().incident.map(|i| i.0.as_u128()));
             health = step.health;
         }
@@ -378,9 +464,12 @@ mod tests {
             for (n, letter) in outcomes.chars().enumerate() {
                 let at = START + Duration::from_secs(n as u64 + 1);
                 let id = IncidentId(uuid::Uuid::from_u128(n as u128));
-                let step = fold(&health, seen(letter, at), confirm(failures, successes), id);
+                let step = fold(&health, seen(letter, at), confirm(failures, successes), WhileFlapping::Hold, id);
                 prop_assert_eq!(step.health.incident.is_some(), step.health.state.is_outage());
-                prop_assert_eq!(step.health.seq - health.seq, i64::from(step.transition.is_some()));
+                let made = step.transition.iter().chain(&step.flap);
+                prop_assert_eq!(step.health.seq - health.seq, made.clone().count() as i64);
+                let last = made.last().map_or(health.seq, |it| it.seq);
+                prop_assert_eq!(step.health.seq, last);
                 if let Some(transition) = &step.transition {
                     let degrades = step.health.degraded != health.degraded;
                     prop_assert_eq!(transition.previous == transition.next, degrades);

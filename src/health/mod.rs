@@ -1,5 +1,6 @@
 //! The health state of a check: a pure fold over what its probes saw.
 
+mod flapping;
 mod fold;
 #[cfg(test)]
 mod slow;

@@ -7,8 +7,8 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{Seen, fold};
-use crate::model::check::Confirm;
-use crate::model::health::{Health, State, Told};
+use crate::model::check::{Confirm, WhileFlapping};
+use crate::model::health::{Flapping, Health, State, Told};
 use crate::model::id::IncidentId;
 use crate::model::observation::Outcome;
 use crate::model::probe::LocationKey;
@@ -23,6 +23,7 @@ struct Belief {
     suspect: bool,
     /// Whether there was a transition, and whether it is told.
     news: Option<bool>,
+    flapping: Flapping,
 }
 
 /// One in upper case is of another location.
@@ -58,7 +59,7 @@ fn run<T>(all: &[T], meets: impl Fn(&T) -> bool) -> usize {
 }
 
 /// All of a check's life, from the first probe.
-fn slowly(letters: &[char], confirm: Confirm, quiet: bool) -> Vec<Belief> {
+fn slowly(letters: &[char], confirm: Confirm, policy: WhileFlapping, quiet: bool) -> Vec<Belief> {
     let mut beliefs: Vec<Belief> = Vec::new();
     for n in 0..letters.len() {
         let believed = beliefs.last().map_or(State::Init, |last| last.state);
@@ -145,6 +146,12 @@ fn slowly(letters: &[char], confirm: Confirm, quiet: bool) -> Vec<Belief> {
         let row = if moved { 0 } else { row };
         let warnings = if turns { 0 } else { warnings };
         beliefs.push(Belief {
+            flapping: flaps(
+                &letters[..=n],
+                beliefs.last(),
+                policy,
+                quiet && !was_up && state != State::Up,
+            ),
             state,
             degraded: degraded != turns,
             suspect: row > 0 || warnings > 0,
@@ -154,18 +161,55 @@ fn slowly(letters: &[char], confirm: Confirm, quiet: bool) -> Vec<Belief> {
     beliefs
 }
 
+/// Whether it flaps after all of these.
+fn flaps(
+    letters: &[char],
+    before: Option<&Belief>,
+    policy: WhileFlapping,
+    is_quiet: bool,
+) -> Flapping {
+    let results: Vec<bool> = letters
+        .iter()
+        .filter_map(|letter| Some(says(*letter)?.is_outage()))
+        .collect();
+    let before = before.map_or(Flapping::No, |last| last.flapping);
+    if letters.last().is_none_or(|letter| says(*letter).is_none()) {
+        return before;
+    }
+    // From the newest pair of results on, each weighs less.
+    let pairs = results.windows(2).rev().take(20).enumerate();
+    let weights = pairs.map(|(age, pair)| match pair[0] == pair[1] {
+        true => 0.0,
+        false => 1.18 - 0.02 * age as f64,
+    });
+    let percent = weights.sum::<f64>() / 20.0 * 100.0;
+    // Whole numbers of hundredths: what is equal must not be less.
+    let percent = (percent * 1000.0).round() / 1000.0;
+    match before {
+        Flapping::No if percent >= 30.0 && policy == WhileFlapping::Hold && !is_quiet => {
+            Flapping::Held
+        }
+        Flapping::No if percent >= 30.0 => Flapping::Shown,
+        Flapping::No => Flapping::No,
+        _ if percent < 25.0 => Flapping::No,
+        same => same,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
     #[test]
     fn the_quick_fold_says_what_the_slow_one_says(
-        letters in "[uwdeUWDE?]{0,40}",
+        letters in "[uwdeUWDE?]{0,60}",
         failures in 1u8..4,
         successes in 1u8..4,
         more in 0u8..4,
         distinct in 1u8..3,
         within in prop::option::of(1u64..8),
         quiet in any::<bool>(),
+        holds in any::<bool>(),
     ) {
+        let policy = if holds { WhileFlapping::Hold } else { WhileFlapping::Tell };
         let retry = std::time::Duration::from_secs(1);
         let confirm = Confirm {
             of: failures + more,
@@ -178,15 +222,18 @@ proptest! {
         let mut quickly = Vec::new();
         for (n, letter) in letters.iter().enumerate() {
             let incident = IncidentId(Uuid::from_u128(n as u128));
-            let step = fold(&health, seen(*letter, n), confirm, incident);
+            let step = fold(&health, seen(*letter, n), confirm, policy, incident);
+            let turned = (health.flapping == Flapping::Held) != (step.health.flapping == Flapping::Held);
+            prop_assert_eq!(step.flap.is_some(), turned);
             quickly.push(Belief {
                 state: step.health.state,
                 degraded: step.health.degraded,
                 suspect: step.suspect,
                 news: step.transition.map(|it| it.told == Told::Yes),
+                flapping: step.health.flapping,
             });
             health = step.health;
         }
-        prop_assert_eq!(quickly, slowly(&letters, confirm, quiet));
+        prop_assert_eq!(quickly, slowly(&letters, confirm, policy, quiet));
     }
 }

@@ -41,7 +41,7 @@ fn of_project(event: &CheckStatus, project: &ProjectEvent) -> String {
 struct Told<'a> {
     check: &'a Check,
     /// What became of it, in capitals.
-    state: &'static str,
+    state: String,
     latency: String,
     status: i32,
     /// Why it is not up; empty when it is.
@@ -50,12 +50,15 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn new(event: &'a CheckStatus, check: &'a Check) -> Self {
+        let state = check.state().as_str_name();
         Self {
             check,
             state: match (event.r#type.as_str(), event.resolved) {
-                ("check.degraded", false) => "DEGRADED",
-                ("check.degraded", true) => "NO LONGER DEGRADED",
-                _ => check.state().as_str_name(),
+                ("check.degraded", false) => "DEGRADED".to_owned(),
+                ("check.degraded", true) => "NO LONGER DEGRADED".to_owned(),
+                ("check.flapping", false) => format!("FLAPPING, {state} NOW"),
+                ("check.flapping", true) => format!("NO LONGER FLAPPING, {state}"),
+                _ => state.to_owned(),
             },
             latency: go_duration(event.last_response_time_nanoseconds),
             status: event.resp_status_code,
@@ -90,7 +93,7 @@ impl<'a> Told<'a> {
 
     /// A message in a chat: what is the matter with which, and what to do.
     fn message(&self) -> String {
-        let state = self.state;
+        let state = &self.state;
         let url = printable(&self.check.url);
         let named = !self.check.name.is_empty();
         let name = if named { self.name() } else { url.clone() };

@@ -444,7 +444,12 @@ impl<'a> Compiling<'a> {
                         continue;
                     };
                     lint::webhook(&layer, &mut self.problems);
-                    let spec = WebhookSpec { url, format };
+                    let events = draft.webhook_events;
+                    let spec = WebhookSpec {
+                        url,
+                        format,
+                        events,
+                    };
                     let source = self.line(block.span);
                     webhooks.insert(name.to_string(), Declared { spec, source });
                 }

@@ -69,6 +69,7 @@ impl<'a> Filling<'a> {
         let implicit = draft.webhook_url.take().map(|url| WebhookSpec {
             url,
             format: draft.webhook_format,
+            events: Vec::new(),
         });
         let row = |name: &str| CHECK.attribute(name).map_or(usize::MAX, |(row, _)| row);
         let format = own.get(row("webhook_format"));

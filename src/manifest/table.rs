@@ -11,7 +11,7 @@ use crate::model::check::{Assert, CheckSpec, Every};
 use crate::model::desired::ProjectSpec;
 use crate::model::maintenance::Maintenance;
 use crate::model::name::Name;
-use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
+use crate::model::webhook::{EventType, ReceiverUrl, WebhookFormat, WebhookSpec};
 
 /// What the rows fill in: one object while it is built.
 pub struct Draft {
@@ -20,6 +20,7 @@ pub struct Draft {
     /// A receiver's URL; in a check that of its implicit one.
     pub webhook_url: Option<ReceiverUrl>,
     pub webhook_format: WebhookFormat,
+    pub webhook_events: Vec<EventType>,
     /// The check; of no use before its `url` was set.
     pub check: CheckSpec,
     /// What `auth` says, which is one of several things.
@@ -166,6 +167,7 @@ impl Draft {
             project_spec: ProjectSpec::default(),
             webhook_url: None,
             webhook_format: WebhookFormat::default(),
+            webhook_events: Vec::new(),
             check: CheckSpec {
                 asserts: Vec::new(),
                 ..CheckSpec::new(url)

@@ -291,6 +291,39 @@ impl Confirm {
     }
 }
 
+/// What receivers hear of a check that goes up and down too often.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum WhileFlapping {
+    /// Each change, as ever.
+    #[default]
+    Tell,
+    /// That it flaps, then nothing but the end of what they were told before, and what it came to.
+    Hold,
+}
+
+impl fmt::Display for WhileFlapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tell => "tell",
+            Self::Hold => "hold",
+        })
+    }
+}
+
+impl FromStr for WhileFlapping {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "tell" => Ok(Self::Tell),
+            "hold" => Ok(Self::Hold),
+            _ => Err(InvalidValue::Other(
+                "is neither \"tell\" nor \"hold\"".into(),
+            )),
+        }
+    }
+}
+
 /// A check, as declared, with every default written out.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CheckSpec {
@@ -332,6 +365,7 @@ pub struct CheckSpec {
     /// Checks of the same project, sorted, each once: while one of them is down, nobody is told
     /// of this one.
     pub suppressed_by: Vec<Address>,
+    pub flapping: WhileFlapping,
     /// Whether anybody probes it.
     pub enabled: bool,
     /// Whether a plan that deletes it is refused.
@@ -388,6 +422,7 @@ impl CheckSpec {
             webhook: None,
             receivers: Vec::new(),
             suppressed_by: Vec::new(),
+            flapping: WhileFlapping::default(),
             enabled: true,
             prevent_destroy: false,
         }
@@ -422,6 +457,15 @@ impl CheckSpec {
         self.url == other.url
             && self.question() == other.question()
             && self.asserts == other.asserts
+    }
+
+    /// Whether a site that is UP by one of them is by the other, unless something else changes.
+    pub fn finds_like(&self, other: &Self) -> bool {
+        self.probes_like(other)
+            && self.timeout == other.timeout
+            && self.locations == other.locations
+            && self.proxy == other.proxy
+            && self.close == other.close
     }
 }
 

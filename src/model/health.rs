@@ -87,6 +87,104 @@ pub struct Health {
     pub quiet: bool,
     /// The last probes of a check that looks back, oldest first, while one of them failed.
     pub recent: Vec<Recent>,
+    /// Which of the last probes changed the result.
+    pub flips: Flips,
+    pub flapping: Flapping,
+}
+
+/// Whether a check goes up and down too often.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Flapping {
+    #[default]
+    No,
+    /// It does, and its receivers are told of each change.
+    Shown,
+    /// It does, its receivers were told so, and what it goes through is held until that is over.
+    Held,
+}
+
+impl Flapping {
+    /// The number that is stored.
+    pub fn number(self) -> i16 {
+        match self {
+            Self::No => 0,
+            Self::Shown => 1,
+            Self::Held => 2,
+        }
+    }
+
+    /// What is stored as this number.
+    pub fn from_number(number: i16) -> Self {
+        match number {
+            1 => Self::Shown,
+            2 => Self::Held,
+            _ => Self::No,
+        }
+    }
+}
+
+/// Which of the last [`Flips::PROBES`] probes that said something had another result, well or
+/// not, than the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flips {
+    /// The newest in the lowest bit.
+    changes: u32,
+    /// Whether the newest one failed.
+    failed: Option<bool>,
+}
+
+impl Flips {
+    /// How many probes it looks back.
+    pub const PROBES: u32 = 20;
+    const CHANGES: u32 = (1 << Self::PROBES) - 1;
+    const KNOWN: u32 = 1 << Self::PROBES;
+    const FAILED: u32 = 1 << (Self::PROBES + 1);
+
+    /// With one more probe.
+    pub fn and(self, failed: bool) -> Self {
+        let changed = self.failed.is_some_and(|before| before != failed);
+        Self {
+            changes: (self.changes << 1 | u32::from(changed)) & Self::CHANGES,
+            failed: Some(failed),
+        }
+    }
+
+    /// With so many more that have changed nothing.
+    pub fn and_quiet(self, probes: u32) -> Self {
+        Self {
+            changes: self.changes.unbounded_shl(probes) & Self::CHANGES,
+            ..self
+        }
+    }
+
+    /// The ages, in probes, of those that changed the result; the newest has 0.
+    pub fn ages(self) -> impl Iterator<Item = u32> {
+        (0..Self::PROBES).filter(move |age| self.changes >> age & 1 == 1)
+    }
+
+    /// Whether the other one is this one with more probes that have changed nothing.
+    pub fn only_ages_to(self, other: Self) -> bool {
+        (0..=Self::PROBES).any(|probes| self.and_quiet(probes) == other)
+    }
+
+    /// As it is stored.
+    pub fn number(self) -> i32 {
+        let known = self.failed.map_or(0, |_| Self::KNOWN);
+        let failed = self
+            .failed
+            .filter(|failed| *failed)
+            .map_or(0, |_| Self::FAILED);
+        (self.changes | known | failed).cast_signed()
+    }
+
+    /// What is stored as this number.
+    pub fn from_number(number: i32) -> Self {
+        let number = number.cast_unsigned();
+        Self {
+            changes: number & Self::CHANGES,
+            failed: (number & Self::KNOWN != 0).then_some(number & Self::FAILED != 0),
+        }
+    }
 }
 
 /// A probe that a check remembers because it looks back.
@@ -113,6 +211,8 @@ impl Health {
             last_at: None,
             quiet: false,
             recent: Vec::new(),
+            flips: Flips::default(),
+            flapping: Flapping::No,
         }
     }
 
@@ -120,23 +220,27 @@ impl Health {
     pub fn end_streaks(&mut self) {
         (self.failures, self.successes, self.warned) = (0, 0, 0);
         self.recent.clear();
+        self.flips = Flips::default();
     }
 
     /// Whether receivers wait for an end of something.
     pub fn is_told_of(&self) -> bool {
-        self.incident.is_some() || self.degraded
+        self.incident.is_some() || self.degraded || self.flapping == Flapping::Held
     }
 
-    /// Whether the other one is the same but for the newest probe.
+    /// Whether the other one is the same but for newer probes that have changed nothing.
     pub fn differs_in_time_only(&self, other: &Self) -> bool {
-        Self {
-            last_at: self.last_at,
-            ..other.clone()
-        } == *self
+        self.flips.only_ages_to(other.flips)
+            && Self {
+                last_at: self.last_at,
+                flips: self.flips,
+                ..other.clone()
+            } == *self
     }
 }
 
-/// A change of state, or of being degraded: then it is up before and after.
+/// A change of state, or of being degraded: then it is up before and after; or that it begins to
+/// flap, or ends to, in the state that it has.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
     pub previous: State,
@@ -149,6 +253,14 @@ pub struct Transition {
     /// The incident that it opens, continues or closes.
     pub incident: Option<IncidentId>,
     pub told: Told,
+    pub flap: Option<Flap>,
+}
+
+/// What a transition says of flapping.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flap {
+    Begins,
+    Ends,
 }
 
 impl Transition {
@@ -159,7 +271,7 @@ impl Transition {
 
     /// Whether it degrades the check, or ends that.
     pub fn is_of_degradation(&self) -> bool {
-        self.previous == self.next
+        self.previous == self.next && self.flap.is_none()
     }
 
     /// Whether it degrades the check.
@@ -169,7 +281,7 @@ impl Transition {
 
     /// Whether it ends what an event of the same type began.
     pub fn resolves(&self) -> bool {
-        self.is_of_degradation() && !self.degraded
+        self.is_of_degradation() && !self.degraded || self.flap == Some(Flap::Ends)
     }
 }
 
@@ -181,4 +293,28 @@ pub enum Told {
     /// It is recorded only: the first UP of a new check, and what a check does
     /// before it that began quietly.
     No,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flips_are_counted_aged_and_kept() {
+        let mut flips = Flips::default();
+        for failed in [false, false, true, true, false] {
+            flips = flips.and(failed);
+        }
+        assert_eq!(flips.ages().collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(Flips::from_number(flips.number()), flips);
+        assert_eq!(Flips::from_number(0), Flips::default());
+        let aged = flips.and(false).and(false);
+        assert_eq!(aged.ages().collect::<Vec<_>>(), [2, 4]);
+        assert_eq!(flips.and_quiet(2), aged);
+        assert!(flips.only_ages_to(aged) && !aged.only_ages_to(flips));
+        assert!(!flips.only_ages_to(flips.and(true)));
+        assert_eq!(flips.and_quiet(Flips::PROBES).ages().count(), 0);
+        // It does not forget what the newest one said.
+        assert_eq!(flips.and_quiet(99).and(true).ages().count(), 1);
+    }
 }

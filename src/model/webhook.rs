@@ -101,6 +101,45 @@ impl FromStr for ReceiverUrl {
     }
 }
 
+/// A type of events, as receivers may name them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EventType(&'static str);
+
+impl EventType {
+    /// Every type that a receiver may ask for.
+    pub const ALL: [Self; 11] = [
+        Self("check.up"),
+        Self("check.down"),
+        Self("check.error"),
+        Self("check.degraded"),
+        Self("check.flapping"),
+        Self("check.stale"),
+        Self("check.deleted"),
+        Self("config.suspect"),
+        Self("project.failed"),
+        Self("project.held"),
+        Self("project.drifted"),
+    ];
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl FromStr for EventType {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|known| known.0 == text).ok_or_else(|| {
+            let all: Vec<&str> = Self::ALL.iter().map(|known| known.0).collect();
+            InvalidValue::Other(format!("is none of {}", all.join(", ")))
+        })
+    }
+}
+
 /// A receiver.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct WebhookSpec {
@@ -108,6 +147,19 @@ pub struct WebhookSpec {
     pub url: ReceiverUrl,
     /// How they are written.
     pub format: WebhookFormat,
+    /// Which it gets, sorted, each once; empty: all that its format knows, but for `check.stale`.
+    pub events: Vec<EventType>,
+}
+
+impl WebhookSpec {
+    /// One that gets what its format knows.
+    pub fn new(url: ReceiverUrl, format: WebhookFormat) -> Self {
+        Self {
+            url,
+            format,
+            events: Vec::new(),
+        }
+    }
 }
 
 #[cfg(test)]

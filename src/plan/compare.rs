@@ -325,7 +325,9 @@ pub(super) fn narrow<'a>(steps: Vec<Step<'a>>, options: &Options, specs: &Specs)
 /// A delete and a create of one spec, where there is exactly one of each: most likely somebody
 /// renamed the check or the receiver and forgot to say so.
 pub(super) fn suggestions(steps: &[Step<'_>], specs: &Specs) -> Vec<(String, String)> {
-    let mut pairs: BTreeMap<(Kind, Digest), (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    /// What goes and what comes.
+    type Pair<'a> = (Vec<&'a str>, Vec<&'a str>);
+    let mut pairs: BTreeMap<(Kind, Digest), Pair<'_>> = BTreeMap::new();
     for step in steps.iter().filter(|step| !step.gone) {
         match (step.action, step.before, step.after) {
             (Action::Delete, Some(digest), _) => {
@@ -344,7 +346,7 @@ pub(super) fn suggestions(steps: &[Step<'_>], specs: &Specs) -> Vec<(String, Str
         Kind::Webhook => specs.webhooks.contains_key(digest),
         Kind::Project => false,
     };
-    let one = |((kind, digest), (gone, come)): ((Kind, Digest), (Vec<&str>, Vec<&str>))| {
+    let one = |((kind, digest), (gone, come)): ((Kind, Digest), Pair<'_>)| {
         let called = |name: &str| format!("{}.{name}", kind.name());
         match (gone.as_slice(), come.as_slice()) {
             ([from], [to]) if known(kind, &digest) => Some((called(from), called(to))),

@@ -66,7 +66,7 @@ mod tests {
 
     fn hook(url: ReceiverUrl) -> WebhookSpec {
         let format = WebhookFormat::Json;
-        WebhookSpec { url, format }
+        WebhookSpec::new(url, format)
     }
 
     fn plain() -> WebhookSpec {

@@ -70,7 +70,7 @@ fn state() -> impl Strategy<Value = State> {
     let webhook =
         prop_oneof![Just(WebhookFormat::Json), Just(WebhookFormat::Protobuf)].prop_map(|format| {
             let url = "http://hooks/".parse().unwrap();
-            WebhookSpec { url, format }
+            WebhookSpec::new(url, format)
         });
     let webhooks = prop::collection::btree_map("[a-c]", webhook, 0..3);
     (checks, webhooks).prop_map(|(checks, webhooks)| State {
@@ -403,6 +403,7 @@ fn a_receiver_that_was_renamed_without_a_word_is_told() {
     let webhook = WebhookSpec {
         url: "http://hooks/".parse().unwrap(),
         format: WebhookFormat::Json,
+        events: Vec::new(),
     };
     let named = |name: &str| State {
         webhooks: [(name.to_owned(), webhook.clone())].into(),

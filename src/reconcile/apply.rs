@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::error::ApplyError;
 use super::propose::{Proposal, Wish, propose};
+use super::trial;
 use crate::model::change::{Action, Change, Kind};
 use crate::model::check::CheckSpec;
 use crate::model::desired::{API_PROJECT, Ancestry, SourceLine};
@@ -252,6 +253,15 @@ async fn write(
         at: now,
     };
     generation_create(conn, project.id, &new).await?;
+    let made = trial::Made {
+        project: project.id,
+        generation,
+        changes: &plan.changes,
+        wanted: &wish.wanted,
+        live: &live,
+        specs: &specs,
+    };
+    trial::begin(conn, &made, now).await?;
     if matches!(wish.kind, GenerationKind::Apply | GenerationKind::Reconcile) {
         let known = Known {
             newest: is_newest(wish, &project),

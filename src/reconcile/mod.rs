@@ -7,6 +7,7 @@ pub mod error;
 pub mod propose;
 mod warning;
 mod unbound;
+mod trial;
 pub mod apply;
 pub mod history;
 

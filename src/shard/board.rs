@@ -18,7 +18,7 @@ use super::sent::{Outgoing, Place, Sent, Silence};
 use super::tally::Tally;
 use crate::cadence::{self, Micros};
 use crate::history::window::hour_of;
-use crate::model::check::{Confirm, Every, Timeout};
+use crate::model::check::{Confirm, Every, Timeout, WhileFlapping};
 use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, ShardNo};
 use crate::model::observation::Observation;
@@ -54,6 +54,7 @@ pub(super) struct Entry {
     pub(super) every: Every,
     pub(super) timeout: Timeout,
     pub(super) confirm: Confirm,
+    pub(super) flapping: WhileFlapping,
     /// Where it is probed from; empty: where everything is that says nothing.
     locations: Arc<[Place]>,
     /// When it was last heard of from each of them.
@@ -305,6 +306,7 @@ impl Board {
             every: spec.every,
             timeout: spec.timeout,
             confirm: spec.confirm,
+            flapping: spec.flapping,
             last,
             stored: None,
             taken,

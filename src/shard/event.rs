@@ -6,7 +6,7 @@ use prost::Message as _;
 use super::ledger::Witness;
 use crate::histogram::Summary;
 use crate::model::check::CheckSpec;
-use crate::model::health::{State, Transition};
+use crate::model::health::{Flap, Flapping, State, Transition};
 use crate::model::id::EventId;
 use crate::model::overlay::Overlay;
 use crate::model::webhook::WebhookFormat;
@@ -17,6 +17,7 @@ use crate::store::shard::ShardCheck;
 /// The type of the event of a transition.
 pub(super) fn kind(transition: &Transition) -> &'static str {
     match transition.next {
+        _ if transition.flap.is_some() => "check.flapping",
         _ if transition.is_of_degradation() => "check.degraded",
         State::Up => "check.up",
         State::Down => "check.down",
@@ -112,6 +113,10 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         timeout_nanoseconds: nanoseconds(spec.timeout.duration()),
         disabled: !spec.enabled,
         degraded: story.transition.next == State::Up && story.transition.degraded,
+        flapping: match story.transition.flap {
+            Some(flap) => flap == Flap::Begins,
+            None => check.health.flapping != Flapping::No,
+        },
         id,
         ..lokahi::Check::default()
     }

@@ -147,17 +147,18 @@ impl Ledger {
     fn fold(&mut self, board: &Board, witness: &Witness) {
         let number = witness.check;
         let at = witness.observation.scheduled_at;
-        let Some((id, committed, confirm, current, stored)) = board.with(number, |entry| {
+        let Some((id, committed, policy, current, stored)) = board.with(number, |entry| {
             (
                 entry.check.id,
                 entry.check.health.clone(),
-                entry.confirm,
+                (entry.confirm, entry.flapping),
                 entry.check.spec_id == witness.spec,
                 entry.stored,
             )
         }) else {
             return;
         };
+        let (confirm, flapping) = policy;
         let before = self.pending.get(&number);
         let mut health = before.map_or_else(|| committed.clone(), |pending| pending.health.clone());
         // A question that is no longer asked, or an answer that came out of
@@ -176,7 +177,7 @@ impl Ledger {
             _ => Uuid::now_v7(),
         });
         let seen = Seen::of(&witness.observation, &witness.location);
-        let step = health::fold(&health, seen, confirm, incident);
+        let step = health::fold(&health, seen, confirm, flapping, incident);
         if step.transition.is_none() && !step.suspect {
             // Nothing is under way: what was suspected did not come true.
             self.suspicions.remove(&number);
@@ -187,7 +188,7 @@ impl Ledger {
             suspicions.drain(..suspicions.len().saturating_sub(streak));
             suspicions.push(witness.clone());
         }
-        if let Some(transition) = step.transition {
+        for transition in step.transition.into_iter().chain(step.flap) {
             let read = |entry: &Entry| (entry.check.clone(), Arc::clone(&entry.spec));
             let subject = board.with(number, read);
             let Some((check, spec)) = subject.filter(|(check, _)| check.spec_id == witness.spec)
@@ -195,13 +196,16 @@ impl Ledger {
                 // It went, or was edited, at this very moment.
                 return;
             };
-            let suspicions = self.suspicions.remove(&number).unwrap_or_default();
             // What opens is shown with the probes that led to it, its end with
             // the success.
-            let witnesses = if transition.next.is_outage() || transition.degrades() {
-                suspicions
-            } else {
+            let witnesses = if transition.flap.is_some() {
                 vec![witness.clone()]
+            } else {
+                let suspicions = self.suspicions.remove(&number).unwrap_or_default();
+                match transition.next.is_outage() || transition.degrades() {
+                    true => suspicions,
+                    false => vec![witness.clone()],
+                }
             };
             self.drafts.push(Draft {
                 check,

@@ -3,8 +3,8 @@
 //!
 //! Six loops share one board: `lease` keeps the shards and loads their
 //! checks, `scheduler` sends out what is due, `recorder` writes what came back,
-//! `gaps` what did not, `stale` tells of it, and `housekeeping` makes room for it; `rollup` and
-//! `holding` need no board. Memory advances only after a commit, so that Postgres is the truth at
+//! `gaps` what did not, `stale` tells of it, and `housekeeping` makes room for it; `rollup`,
+//! `holding` and `suspect` need no board. Memory advances only after a commit, so that Postgres is the truth at
 //! every moment.
 
 pub mod tally;
@@ -19,6 +19,7 @@ mod unanswered;
 
 mod gaps;
 mod holding;
+mod suspect;
 pub mod rollup;
 mod housekeeping;
 mod lease;
@@ -97,6 +98,10 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
     tasks.spawn(
         "holding",
         holding::run(store.clone(), bus.clone(), tasks.token()),
+    );
+    tasks.spawn(
+        "suspect",
+        suspect::run(store.clone(), bus.clone(), tasks.token()),
     );
     tasks.spawn("rollup", rollup::run(store.clone(), tasks.token()));
     tasks.spawn(

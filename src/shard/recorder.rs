@@ -432,13 +432,13 @@ impl Recorder {
             if row.transition.told == Told::Yes {
                 flushed.events.push(row.id);
             }
-            if row.transition.next == State::Error {
+            if row.transition.next == State::Error && row.transition.flap.is_none() {
                 flushed.errors.push(row.payload.clone());
             }
             rows.push(row);
         }
         flushed.deliveries = transition::transition_insert(conn, &rows, now).await?;
-        hold_new(conn, &rows, now).await?;
+        hold_new(conn, &rows, overlays, now).await?;
         Ok(flushed)
     }
 
@@ -459,7 +459,7 @@ impl Recorder {
         // As it is now: reports may have come in since it was read.
         let ends = shard::shard_check_find(conn, &held).await?;
         let now = clock::now();
-        let mut overlays = overlay_find(conn, &held, now).await?;
+        let overlays = overlay_find(conn, &held, now).await?;
         let rows: Vec<NewTransition> = ends
             .iter()
             .filter(|check| !check.is_watched(now) && check.health.is_told_of())
@@ -475,6 +475,7 @@ impl Recorder {
                         true => Told::No,
                         false => Told::Yes,
                     },
+                    flap: None,
                 };
                 new_transition(NewEvent {
                     check,
@@ -482,13 +483,13 @@ impl Recorder {
                     transition: &end,
                     witnesses: &[],
                     latency: None,
-                    overlay: overlays.remove(&check.id),
+                    overlay: overlays.get(&check.id).cloned(),
                 })
             })
             .collect();
         if !rows.is_empty() {
             flushed.deliveries += transition::transition_insert(conn, &rows, now).await?;
-            hold_new(conn, &rows, now).await?;
+            hold_new(conn, &rows, &overlays, now).await?;
             let told = rows.iter().filter(|row| row.transition.told == Told::Yes);
             flushed.events.extend(told.map(|row| row.id));
         }

@@ -1,5 +1,6 @@
 //! Tells the operators of projects where probes have stopped coming from, and when they come
-//! again. That is the checker's own fault, never a site's: nobody else is told.
+//! again. That is the checker's own fault, never a site's: a check's receivers are told only if
+//! their `events` name it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,13 +16,16 @@ use uuid::Uuid;
 use super::board::Board;
 use crate::bus::Bus;
 use crate::clock;
+use crate::model::check::CheckSpec;
 use crate::model::id::EventId;
 use crate::proto::lokahi::{CheckStatus, ProjectEvent};
 use crate::proto::moment::timestamp;
 use crate::store::error::StoreError;
 use crate::store::project::project_settings;
 use crate::store::shard::{LeaseOwner, shard_fence};
-use crate::store::stale::{StaleChange, StaleShard, stale_list, stale_set};
+use crate::store::stale::{
+    StaleChange, StaleShard, stale_list, stale_receivers, stale_set, stale_tell, stale_told,
+};
 use crate::store::transition::{NewEvent, event_insert};
 use crate::store::{Connection, Store, bounded};
 
@@ -99,7 +103,7 @@ impl Stale {
             let (project, location) = &key;
             let change = stale_set(&mut tx, project, location, (&ours, &rows), now).await?;
             if let Some(change) = &change {
-                events.extend(tell(&mut tx, change, now).await?);
+                events.extend(self.tell(&mut tx, change, now).await?);
             }
             tx.commit().await.map_err(|source| StoreError::Query {
                 doing: "commit what is stale",
@@ -113,6 +117,45 @@ impl Stale {
             }
         }
         Ok(events)
+    }
+
+    /// Who hears of it: the operators, receivers that name it of checks that are probed from
+    /// there, and of its end whoever heard of it.
+    async fn concerned(
+        &self,
+        conn: &mut Connection,
+        change: &StaleChange,
+    ) -> Result<Vec<String>, StoreError> {
+        let operators = project_settings(conn, change.project).await?.operators;
+        let mut all: Vec<String> = operators.iter().map(ToString::to_string).collect();
+        let is_there = |spec: &CheckSpec| match spec.locations.as_slice() {
+            [] => change.location == self.location,
+            named => named.iter().any(|name| name.as_str() == change.location),
+        };
+        all.extend(match change.event {
+            Some(event) => stale_told(conn, event).await?,
+            None => stale_receivers(conn, change.project, is_there).await?,
+        });
+        Ok(all)
+    }
+
+    async fn tell(
+        &self,
+        conn: &mut Connection,
+        change: &StaleChange,
+        now: OffsetDateTime,
+    ) -> Result<Option<EventId>, StoreError> {
+        let concerned = self.concerned(conn, change).await?;
+        if concerned.is_empty() {
+            return Ok(None);
+        }
+        let event = tell(conn, change, &concerned, now).await?;
+        if let Some(event) = event
+            && !change.over
+        {
+            stale_tell(conn, change, event).await?;
+        }
+        Ok(event)
     }
 }
 
@@ -137,13 +180,9 @@ fn words(change: &StaleChange) -> String {
 async fn tell(
     conn: &mut Connection,
     change: &StaleChange,
+    receivers: &[String],
     now: OffsetDateTime,
 ) -> Result<Option<EventId>, StoreError> {
-    let operators = project_settings(conn, change.project).await?.operators;
-    let operators: Vec<String> = operators.iter().map(ToString::to_string).collect();
-    if operators.is_empty() {
-        return Ok(None);
-    }
     let id = EventId(Uuid::now_v7());
     let since = change.since.format(&Rfc3339).unwrap_or_default();
     let event = CheckStatus {
@@ -167,6 +206,6 @@ async fn tell(
         payload: &event.encode_to_vec(),
         at: now,
     };
-    let deliveries = event_insert(conn, change.project, &operators, &new).await?;
+    let deliveries = event_insert(conn, change.project, receivers, &new).await?;
     Ok((deliveries > 0).then_some(id))
 }

@@ -6,7 +6,7 @@ use prost::Message as _;
 
 use super::webhook::{format_from, format_number};
 use super::{InField as _, SpecError, VERSION, access, assert, check_header, confirm, text};
-use crate::model::check::{Assert, CheckSpec, Every, Method, Timeout};
+use crate::model::check::{Assert, CheckSpec, Every, Method, Timeout, WhileFlapping};
 use crate::model::dial::{Close, ConnectTo, IpFamily, Priority, Proxy, Redirects};
 use crate::model::name::{InvalidAddress, Name};
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
@@ -60,6 +60,7 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
         webhook_format: spec.webhook.as_ref().map_or(0, |w| format_number(w.format)),
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
         suppressed_by: spec.suppressed_by.iter().map(ToString::to_string).collect(),
+        hold_flapping: spec.flapping == WhileFlapping::Hold,
         disabled: !spec.enabled,
         prevent_destroy: spec.prevent_destroy,
         keep_redirects: !spec.redirects.followed,
@@ -114,6 +115,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         Some(WebhookSpec {
             url: wire.webhook_url.parse().in_field("webhook_url")?,
             format: format_from(wire.webhook_format).in_field("webhook_format")?,
+            events: Vec::new(),
         })
     };
     let locations = list(wire.locations, |name| named(&name)).in_field("locations")?;
@@ -179,6 +181,10 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
         http_version: match wire.http_version.as_str() {
             "" => None,
             text => Some(text.parse().in_field("http_version")?),
+        },
+        flapping: match wire.hold_flapping {
+            true => WhileFlapping::Hold,
+            false => WhileFlapping::Tell,
         },
         enabled: !wire.disabled,
         prevent_destroy: wire.prevent_destroy,
@@ -276,6 +282,7 @@ mod tests {
             webhook: Some(WebhookSpec {
                 url: "http://hook.example.com/".parse().unwrap(),
                 format: crate::model::webhook::WebhookFormat::Json,
+                events: Vec::new(),
             }),
             enabled: false,
             prevent_destroy: true,
@@ -303,6 +310,7 @@ mod tests {
             },
             close: Close::Reset,
             suppressed_by: vec!["edge[\"eu\"]".parse().unwrap()],
+            flapping: WhileFlapping::Hold,
             ..full()
         };
         for spec in [full(), warned, CheckSpec::new("http://a/".parse().unwrap())] {

@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 
+use super::check::list;
 use super::{InField as _, SpecError, VERSION, check_header};
 use crate::model::value::InvalidValue;
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
@@ -13,6 +14,7 @@ pub fn encode(spec: &WebhookSpec) -> Vec<u8> {
         spec_version: VERSION,
         url: spec.url.to_string(),
         format: format_number(spec.format),
+        events: spec.events.iter().map(ToString::to_string).collect(),
     }
     .encode_to_vec()
 }
@@ -24,6 +26,7 @@ pub fn decode(bytes: &[u8]) -> Result<WebhookSpec, SpecError> {
     Ok(WebhookSpec {
         url: wire.url.parse().in_field("url")?,
         format: format_from(wire.format).in_field("format")?,
+        events: list(wire.events, |name| name.parse()).in_field("events")?,
     })
 }
 
@@ -40,4 +43,32 @@ pub(super) fn format_from(number: u32) -> Result<WebhookFormat, InvalidValue> {
         .map(|(format, _)| format)
         .find(|format| format_number(*format) == number)
         .ok_or_else(|| InvalidValue::Other(format!("unknown format {number}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receiver(events: &[&str]) -> WebhookSpec {
+        let url = "https://hooks.example.com/".parse().unwrap();
+        WebhookSpec {
+            events: events.iter().map(|event| event.parse().unwrap()).collect(),
+            ..WebhookSpec::new(url, WebhookFormat::Json)
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back() {
+        for spec in [receiver(&[]), receiver(&["check.down", "check.stale"])] {
+            assert_eq!(decode(&encode(&spec)).unwrap(), spec);
+        }
+    }
+
+    #[test]
+    fn no_event_is_taken_that_there_is_not() {
+        let mut wire = internal::WebhookSpec::decode(&*encode(&receiver(&[]))).unwrap();
+        wire.events.push("check.sideways".into());
+        let error = decode(&wire.encode_to_vec()).unwrap_err();
+        assert_eq!(error.to_string(), "events");
+    }
 }

@@ -36,6 +36,8 @@ pub struct StoredCheck {
     pub state: State,
     /// A `warn` of it does not hold, as far as it is up.
     pub degraded: bool,
+    /// It goes up and down too often.
+    pub flapping: bool,
     pub since: OffsetDateTime,
     /// Number of its last transition.
     pub seq: i64,
@@ -98,6 +100,7 @@ struct Row {
     bytes: Vec<u8>,
     state: i16,
     degraded: bool,
+    flapping: bool,
     since: OffsetDateTime,
     seq: i64,
     last_at: Option<OffsetDateTime>,
@@ -128,6 +131,7 @@ impl TryFrom<Row> for StoredCheck {
             spec,
             state,
             degraded: row.degraded,
+            flapping: row.flapping,
             since: row.since,
             seq: row.seq,
             last: row.last_at.map(|at| LastProbe {
@@ -161,7 +165,8 @@ pub async fn check_find(
     let rows = sqlx::query_as!(
         Row,
         r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
-               c.live_spec_id as spec_id, s.bytes, t.state, t.degraded, t.since, t.seq,
+               c.live_spec_id as spec_id, s.bytes, t.state, t.degraded,
+               t.flapping > 0 as "flapping!", t.since, t.seq,
                coalesce(o.at, t.last_at) as last_at,
                coalesce(o.outcome, t.last_outcome) as "last_outcome!",
                coalesce(o.class, t.last_class) as "last_class!",
@@ -249,7 +254,8 @@ pub async fn check_list(
     let rows = sqlx::query_as!(
         Row,
         r#"select c.id, c.check_no, p.name as project, c.address, c.owner, c.version,
-               c.live_spec_id as spec_id, s.bytes, t.state, t.degraded, t.since, t.seq,
+               c.live_spec_id as spec_id, s.bytes, t.state, t.degraded,
+               t.flapping > 0 as "flapping!", t.since, t.seq,
                coalesce(o.at, t.last_at) as last_at,
                coalesce(o.outcome, t.last_outcome) as "last_outcome!",
                coalesce(o.class, t.last_class) as "last_class!",

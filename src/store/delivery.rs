@@ -296,7 +296,9 @@ pub async fn delivery_counts(
                count(*) filter (where state = 'held') as "held!",
                count(*) filter (where state = 'dead' and reason <> 'receiver removed') as "dead!",
                coalesce(extract(epoch from $1 - min(created_at) filter (where state = 'pending')), 0)
-                   ::double precision as "oldest!"
+                   ::double precision as "oldest!",
+               (select count(*) from trials where suspect_at is not null and over_at is null)
+                   as "suspect!"
            from deliveries where state in ('pending', 'held', 'dead')"#,
         now,
     )
@@ -308,6 +310,7 @@ pub async fn delivery_counts(
         held: row.held,
         dead: row.dead,
         oldest_seconds: row.oldest,
+        suspect: row.suspect,
     })
 }
 
@@ -321,4 +324,6 @@ pub struct DeliveryCounts {
     pub dead: i64,
     /// Age of the oldest that waits.
     pub oldest_seconds: f64,
+    /// Generations that are suspect: what their checks would tell is held.
+    pub suspect: i64,
 }

@@ -13,16 +13,23 @@ use uuid::Uuid;
 use super::error::{Doing as _, StoreError};
 use super::overlay::overlay_find;
 use super::transition::NewTransition;
+use super::trial::{trial_fail, trial_of};
 use crate::cadence;
-use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, decide};
-use crate::model::health::{State, Told};
+use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, Trial, decide};
+use crate::model::health::{Flap, Flapping, State, Told};
 use crate::model::id::{CheckId, EventId};
+use crate::model::overlay::{Mark, Overlay};
 use crate::spec::decode_check;
 
+/// The type of the event that a check flaps.
+const FLAPPING: &str = "check.flapping";
+
 /// Judges the deliveries that these transitions have just brought, in their transaction.
+/// `overlays` is what is set on their checks.
 pub async fn hold_new(
     conn: &mut PgConnection,
     transitions: &[NewTransition],
+    overlays: &HashMap<CheckId, Overlay>,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let told = transitions
@@ -49,14 +56,27 @@ pub async fn hold_new(
         return Ok(());
     }
     let held = hold_lock(conn, &locked).await?;
-    if !children.is_empty() {
-        // What explained them is over.
-        hold_wake(conn, &children, now).await?;
+    let settled = transitions
+        .iter()
+        .filter(|it| it.transition.flap == Some(Flap::Ends))
+        .map(|it| it.check);
+    let woken: Vec<CheckId> = settled.chain(children).collect();
+    if !woken.is_empty() {
+        // What explained them is over, or they flap no more.
+        hold_wake(conn, &woken, now).await?;
     }
     if concerned.is_empty() {
         return Ok(());
     }
-    let causes = Causes::of(conn, &concerned, now).await?;
+    let failed: Vec<_> = told
+        .clone()
+        .filter(|it| it.transition.opens())
+        .map(|it| (it.check, it.transition.at))
+        .collect();
+    if !failed.is_empty() {
+        trial_fail(conn, &failed).await?;
+    }
+    let causes = Causes::of(conn, &concerned, overlays, now).await?;
     for new in told {
         if !causes.has(new.check) && !held.contains(&new.check) {
             continue;
@@ -110,10 +130,38 @@ pub async fn hold_again(
         .collect();
     checks.sort_unstable();
     checks.dedup();
-    let causes = Causes::of(conn, &checks, now).await?;
+    let overlays = overlay_find(conn, &checks, now).await?;
+    let causes = Causes::of(conn, &checks, &overlays, now).await?;
     let ids: Vec<Uuid> = due.iter().map(|it| it.id).collect();
     let sent = judge(conn, &ids, &causes, now).await?;
     Ok((due.len(), sent))
+}
+
+/// Holds what waits to be sent of these checks, since something holds it from now on. What is being sent
+/// at this moment goes on, and so do ends, and what is over already.
+pub async fn hold_waiting(
+    conn: &mut PgConnection,
+    checks: &[CheckId],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    let waiting = sqlx::query_scalar!(
+        "select id from deliveries
+         where state = 'pending' and lease is null and check_id = any($1) and replay_no = 0
+         order by id for update skip locked",
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("find what waits to be sent")?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let overlays = overlay_find(conn, checks, now).await?;
+    let causes = Causes::of(conn, checks, &overlays, now).await?;
+    let mut judged = decisions(conn, &waiting, &causes, now).await?;
+    judged.retain(|it| matches!(it.decision, Decision::Hold { .. }));
+    follow(conn, judged, now).await.map(drop)
 }
 
 /// What is held of these checks is judged at once: something that holds was changed.
@@ -141,49 +189,71 @@ struct Causes {
     fixed: HashMap<CheckId, Vec<Cause>>,
     /// What hangs on when it happened.
     parents: HashMap<CheckId, Vec<(Child, Parent)>>,
+    trials: HashMap<CheckId, Trial>,
 }
 
 impl Causes {
     async fn of(
         conn: &mut PgConnection,
         checks: &[CheckId],
+        overlays: &HashMap<CheckId, Overlay>,
         now: OffsetDateTime,
     ) -> Result<Self, StoreError> {
         let mut all = Self::default();
-        for (check, overlay) in overlay_find(conn, checks, now).await? {
-            if let Some(mark) = overlay.muted {
-                let cause = Cause::Muted {
-                    by: mark.by,
-                    reason: mark.reason,
-                    until: mark.until,
-                };
-                all.fixed.entry(check).or_default().push(cause);
+        for (check, overlay) in overlays {
+            if let Some(Mark {
+                by, reason, until, ..
+            }) = overlay.muted.clone()
+            {
+                let cause = Cause::Muted { by, reason, until };
+                all.fixed.entry(*check).or_default().push(cause);
             }
-            if let Some(mark) = overlay.maintenance {
-                let cause = Cause::Maintenance {
-                    by: mark.by,
-                    reason: mark.reason,
-                    until: mark.until,
-                };
-                all.fixed.entry(check).or_default().push(cause);
+            if let Some(Mark {
+                by, reason, until, ..
+            }) = overlay.maintenance.clone()
+            {
+                let cause = Cause::Maintenance { by, reason, until };
+                all.fixed.entry(*check).or_default().push(cause);
             }
         }
+        for check in flapping(conn, checks).await? {
+            all.fixed.entry(check).or_default().push(Cause::Flapping);
+        }
         all.parents = parents(conn, checks, now).await?;
+        all.trials = trial_of(conn, checks).await?;
         Ok(all)
     }
 
     fn has(&self, check: CheckId) -> bool {
-        self.fixed.contains_key(&check) || self.parents.contains_key(&check)
+        self.fixed.contains_key(&check)
+            || self.parents.contains_key(&check)
+            || self.trials.contains_key(&check)
     }
 
     /// What holds back what happened to a check at a moment.
     fn at(&self, check: CheckId, at: OffsetDateTime, now: OffsetDateTime) -> Vec<Cause> {
         let fixed = self.fixed.get(&check).into_iter().flatten().cloned();
         let parents = self.parents.get(&check).into_iter().flatten();
+        let trial = self.trials.get(&check);
         fixed
             .chain(parents.filter_map(|(child, parent)| parent.cause(child, at, now)))
+            .chain(trial.and_then(|trial| trial.cause(at, now)))
             .collect()
     }
+}
+
+/// Those of these checks of which nothing else is told, since they flap.
+async fn flapping(conn: &mut PgConnection, checks: &[CheckId]) -> Result<Vec<CheckId>, StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    let found = sqlx::query_scalar!(
+        "select check_id from check_states where check_id = any($1) and flapping = $2",
+        &ids,
+        Flapping::Held.number(),
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find which checks flap")?;
+    Ok(found.into_iter().map(CheckId).collect())
 }
 
 /// Whatever these checks are suppressed by, as far as somebody looks at it.
@@ -296,6 +366,15 @@ async fn hold_lock(
     Ok(held.into_iter().map(CheckId).collect())
 }
 
+/// What is to become of a delivery.
+struct Judged {
+    delivery: Uuid,
+    event: EventId,
+    /// It ends what earlier ones told.
+    ends: bool,
+    decision: Decision,
+}
+
 /// Decides on deliveries, and does that; returns the events of which one is to be sent now.
 async fn judge(
     conn: &mut PgConnection,
@@ -303,26 +382,41 @@ async fn judge(
     causes: &Causes,
     now: OffsetDateTime,
 ) -> Result<Vec<EventId>, StoreError> {
-    // What an event ends are the earlier ones of its incident, or what degraded the check last.
+    let judged = decisions(conn, deliveries, causes, now).await?;
+    follow(conn, judged, now).await
+}
+
+/// Decides on deliveries.
+async fn decisions(
+    conn: &mut PgConnection,
+    deliveries: &[Uuid],
+    causes: &Causes,
+    now: OffsetDateTime,
+) -> Result<Vec<Judged>, StoreError> {
+    // What an event ends are the earlier ones of its incident, or what began the same aspect of
+    // the check last: that it is degraded, or flaps.
     let rows = sqlx::query!(
-        r#"select d.id, d.event_id, d.check_id, t.at,
-               t.next in (0, 1) and (t.type <> 'check.degraded' or t.resolved) as "ends!",
-               case when t.type = 'check.degraded' then exists (select from transitions e
-                       where e.check_id = t.check_id and e.seq > t.seq
-                           and (e.type = 'check.deleted' or e.type = 'check.degraded' and e.resolved))
+        r#"select d.id, d.event_id, d.check_id, t.at, t.type as kind,
+               case when t.type in ('check.degraded', 'check.flapping') then t.resolved
+                   else t.next in (0, 1) end as "ends!",
+               case when t.type in ('check.degraded', 'check.flapping') then exists (
+                       select from transitions e where e.check_id = t.check_id and e.seq > t.seq
+                           and (e.type = 'check.deleted' or e.type = t.type and e.resolved))
                    else coalesce((select i.closed_seq is not null from incidents i
                        where i.id = t.incident_id), false) end as "is_over!",
-               (select max(case when o.state = 'held' then 1
-                       when o.state in ('pending', 'delivered') then 2 else 0 end)
+               -- What was attempted may have been received.
+               (select max(case when o.state in ('pending', 'delivered')
+                           or o.state = 'held' and o.attempts > 0 then 2
+                       when o.state = 'held' then 1 else 0 end)
                 from transitions r join deliveries o
                     on o.event_id = r.id and o.receiver_id = d.receiver_id and o.replay_no = 0
                 where r.check_id = t.check_id and r.seq < t.seq
                     and (r.incident_id = t.incident_id
-                        or t.type in ('check.degraded', 'check.deleted')
-                        and r.type = 'check.degraded' and not r.resolved
+                        or r.type in ('check.degraded', 'check.flapping')
+                        and t.type in (r.type, 'check.deleted') and not r.resolved
                         and not exists (select from transitions b where b.check_id = t.check_id
                             and b.seq > r.seq and b.seq < t.seq
-                            and b.type = 'check.degraded'))) as earlier
+                            and b.type = r.type))) as earlier
            from deliveries d join transitions t on t.id = d.event_id
            where d.id = any($1)"#,
         deliveries,
@@ -330,10 +424,7 @@ async fn judge(
     .fetch_all(&mut *conn)
     .await
     .doing("read what is known of deliveries")?;
-    let (mut held, mut until, mut words) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut ended, mut why) = (Vec::new(), Vec::new());
-    let (mut sent, mut events, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for row in rows {
+    let judged = rows.into_iter().map(|row| {
         let facts = Facts {
             role: if row.ends { Role::Ends } else { Role::Tells },
             earlier: match row.earlier {
@@ -343,23 +434,47 @@ async fn judge(
             },
             is_over: row.is_over,
         };
-        if row.ends {
-            ends.push(row.id);
-        }
         let of = row.check_id.map(CheckId);
-        let of = of.map_or_else(Vec::new, |check| causes.at(check, row.at, now));
-        match decide(facts, &of, now) {
+        let of = of.map_or_else(Vec::new, |check| {
+            let mut all = causes.at(check, row.at, now);
+            // That it flaps is told while it does.
+            all.retain(|cause| *cause != Cause::Flapping || row.kind != FLAPPING);
+            all
+        });
+        Judged {
+            delivery: row.id,
+            event: EventId(row.event_id),
+            ends: row.ends,
+            decision: decide(facts, &of, now),
+        }
+    });
+    Ok(judged.collect())
+}
+
+/// Does what was decided; returns the events of which a delivery is to be sent now.
+async fn follow(
+    conn: &mut PgConnection,
+    judged: Vec<Judged>,
+    now: OffsetDateTime,
+) -> Result<Vec<EventId>, StoreError> {
+    let (mut held, mut until, mut words) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ended, mut why) = (Vec::new(), Vec::new());
+    let (mut sent, mut events) = (Vec::new(), Vec::new());
+    let ends = judged.iter().filter(|it| it.ends);
+    let ends: Vec<Uuid> = ends.map(|it| it.delivery).collect();
+    for it in judged {
+        match it.decision {
             Decision::Send => {
-                sent.push(row.id);
-                events.push(EventId(row.event_id));
+                sent.push(it.delivery);
+                events.push(it.event);
             }
             Decision::Hold { until: at, reason } => {
-                held.push(row.id);
+                held.push(it.delivery);
                 until.push(at);
                 words.push(reason);
             }
             Decision::End { reason } => {
-                ended.push(row.id);
+                ended.push(it.delivery);
                 why.push(reason);
             }
         }
@@ -415,8 +530,8 @@ async fn end_held(
          from deliveries d join transitions t on t.id = d.event_id
              join transitions r on r.check_id = t.check_id and r.seq < t.seq
                  and (r.incident_id = t.incident_id
-                     or t.type in ('check.degraded', 'check.deleted')
-                         and r.type = 'check.degraded' and not r.resolved)
+                     or r.type in ('check.degraded', 'check.flapping')
+                         and t.type in (r.type, 'check.deleted') and not r.resolved)
          where d.id = any($1) and o.event_id = r.id and o.receiver_id = d.receiver_id
              and o.state = 'held'",
         ends,

@@ -22,13 +22,16 @@ pub struct IncidentRow {
     pub acknowledged: Option<Mark>,
 }
 
-/// A change of state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A change of state, or of what the check is beside it.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TransitionRow {
     pub at: OffsetDateTime,
     pub previous: State,
     pub next: State,
     pub incident: Option<IncidentId>,
+    /// The type of its event, and whether that ends what one of this type began.
+    pub kind: String,
+    pub resolved: bool,
 }
 
 /// The incidents of a check that touch a window, newest first, at most `limit`.
@@ -82,7 +85,7 @@ pub async fn transition_list(
     limit: i64,
 ) -> Result<Vec<TransitionRow>, StoreError> {
     let rows = sqlx::query!(
-        "select at, previous, next, incident_id from transitions
+        "select at, previous, next, incident_id, type as kind, resolved from transitions
          where check_id = $1 and at >= $2 and at < $3 order by seq desc limit $4",
         check.0,
         since,
@@ -99,6 +102,8 @@ pub async fn transition_list(
                 previous: state(row.previous)?,
                 next: state(row.next)?,
                 incident: row.incident_id.map(|id: Uuid| IncidentId(id)),
+                kind: row.kind,
+                resolved: row.resolved,
             })
         })
         .collect()

@@ -25,6 +25,7 @@ pub mod shard;
 pub mod observation;
 pub mod transition;
 pub mod hold;
+pub mod trial;
 pub mod delivery;
 pub mod partition;
 pub mod statistics;

@@ -106,6 +106,8 @@ pub async fn state_update(
         .collect();
     let quiet: Vec<bool> = states.iter().map(|s| s.health.quiet).collect();
     let degraded: Vec<bool> = states.iter().map(|s| s.health.degraded).collect();
+    let flapping: Vec<i16> = states.iter().map(|s| s.health.flapping.number()).collect();
+    let flips: Vec<i32> = states.iter().map(|s| s.health.flips.number()).collect();
     let warned: Vec<i16> = states.iter().map(|s| s.health.warned.into()).collect();
     let recents: Vec<Option<Vec<u8>>> = states
         .iter()
@@ -129,13 +131,15 @@ pub async fn state_update(
              incident_id = n.incident_id, last_at = n.last_at, last_outcome = n.outcome,
              last_class = n.class, last_status = n.status, last_total_us = n.total_us,
              quiet = n.quiet, spec_id = n.spec_id, degraded = n.degraded, warned = n.warned,
-             recent = n.recent
+             recent = n.recent, flapping = n.flapping, flips = n.flips
          from unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::smallint[],
              $5::smallint[], $6::boolean[], $7::bigint[], $8::uuid[], $9::timestamptz[],
              $10::smallint[], $11::smallint[], $12::smallint[], $13::integer[], $14::boolean[],
-             $15::bigint[], $16::boolean[], $17::smallint[], $18::bytea[])
+             $15::bigint[], $16::boolean[], $17::smallint[], $18::bytea[],
+             $19::smallint[], $20::integer[])
              as n (check_id, state, since, failures, successes, retold, seq, incident_id, last_at,
-                 outcome, class, status, total_us, quiet, spec_id, degraded, warned, recent)
+                 outcome, class, status, total_us, quiet, spec_id, degraded, warned, recent,
+                 flapping, flips)
          where t.check_id = n.check_id",
         &ids,
         &numbers,
@@ -155,6 +159,8 @@ pub async fn state_update(
         &degraded,
         &warned,
         &recents as &[Option<Vec<u8>>],
+        &flapping,
+        &flips,
     )
     .execute(conn)
     .await
@@ -174,7 +180,8 @@ pub async fn state_reset(
     sqlx::query!(
         "update check_states set state = 0, since = $2, failures = 0, successes = 0,
              retold = false,
-             seq = seq + case when incident_id is null and not degraded then 0 else 1 end,
+             seq = seq + case when incident_id is null and not degraded and flapping < 2
+                 then 0 else 1 end, flapping = 0, flips = 0,
              incident_id = null, degraded = false, warned = 0, recent = null, last_at = null,
              last_outcome = 0, last_class = 0, last_status = 0, last_total_us = 0
          where check_id = any($1)",

@@ -39,19 +39,25 @@ pub struct NewReceiver {
     pub spec: WebhookSpec,
 }
 
-/// Where receivers are, as columns.
+/// Where receivers are and what they get, as columns.
+#[derive(Default)]
 struct Places {
     urls: Vec<String>,
     formats: Vec<i16>,
+    /// Which events they get, with spaces between; empty: what the format knows.
+    events: Vec<String>,
 }
 
 impl Places {
     fn of<'a>(webhooks: impl IntoIterator<Item = &'a WebhookSpec>) -> Self {
-        let places = webhooks
-            .into_iter()
-            .map(|webhook| (webhook.url.to_string(), format_number(webhook.format)));
-        let (urls, formats) = places.unzip();
-        Self { urls, formats }
+        let mut all = Self::default();
+        for webhook in webhooks {
+            all.urls.push(webhook.url.to_string());
+            all.formats.push(format_number(webhook.format));
+            let events: Vec<String> = webhook.events.iter().map(ToString::to_string).collect();
+            all.events.push(events.join(" "));
+        }
+        all
     }
 }
 
@@ -163,10 +169,10 @@ pub async fn receiver_create(
 ) -> Result<(), StoreError> {
     let columns = Columns::of(receivers);
     sqlx::query!(
-        "insert into receivers (id, project_id, address, spec_id, url, format, created_at)
-         select id, $1, address, spec_id, url, format, $2
-         from unnest($3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::smallint[])
-             as r (id, address, spec_id, url, format)",
+        "insert into receivers (id, project_id, address, spec_id, url, format, events, created_at)
+         select id, $1, address, spec_id, url, format, events, $2
+         from unnest($3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::text[])
+             as r (id, address, spec_id, url, format, events)",
         project.0,
         now,
         &columns.ids,
@@ -174,6 +180,7 @@ pub async fn receiver_create(
         &columns.spec_ids,
         &columns.places.urls,
         &columns.places.formats,
+        &columns.places.events,
     )
     .execute(conn)
     .await
@@ -188,14 +195,16 @@ pub async fn receiver_update(
 ) -> Result<(), StoreError> {
     let columns = Columns::of(receivers);
     sqlx::query!(
-        "update receivers r set spec_id = n.spec_id, url = n.url, format = n.format
-         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::smallint[])
-             as n (id, spec_id, url, format)
+        "update receivers r set spec_id = n.spec_id, url = n.url, format = n.format,
+             events = n.events
+         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::smallint[], $5::text[])
+             as n (id, spec_id, url, format, events)
          where r.id = n.id",
         &columns.ids,
         &columns.spec_ids,
         &columns.places.urls,
         &columns.places.formats,
+        &columns.places.events,
     )
     .execute(conn)
     .await
@@ -251,15 +260,16 @@ pub async fn receiver_revive(
     let columns = Columns::of(receivers);
     sqlx::query!(
         "update receivers r set deleted_at = null, address = n.address, spec_id = n.spec_id,
-             url = n.url, format = n.format
-         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::smallint[])
-             as n (id, address, spec_id, url, format)
+             url = n.url, format = n.format, events = n.events
+         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::smallint[], $6::text[])
+             as n (id, address, spec_id, url, format, events)
          where r.id = n.id and r.address is not null and r.deleted_at is not null",
         &columns.ids,
         &columns.addresses,
         &columns.spec_ids,
         &columns.places.urls,
         &columns.places.formats,
+        &columns.places.events,
     )
     .execute(conn)
     .await

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::change::Cursor;
 use super::error::{Doing as _, StoreError};
-use crate::model::health::{Health, State};
+use crate::model::health::{Flapping, Flips, Health, State};
 use crate::model::id::{CheckId, CheckNo, IncidentId, ShardNo, SpecId};
 use crate::model::overlay::Pause;
 use crate::spec::recent;
@@ -211,6 +211,9 @@ struct Row {
     recent: Option<Vec<u8>>,
     seq: i64,
     incident_id: Option<Uuid>,
+    flapping: i16,
+    flips: i32,
+    quiet_probes: i64,
     last_at: Option<OffsetDateTime>,
     quiet: bool,
     state_spec: Option<i64>,
@@ -259,6 +262,12 @@ impl TryFrom<Row> for ShardCheck {
                 warned: count(row.warned),
                 last_at: row.last_at,
                 quiet: row.quiet,
+                flapping: Flapping::from_number(row.flapping),
+                flips: match row.state_spec {
+                    Some(spec) if spec != row.spec_id => Flips::default(),
+                    _ => Flips::from_number(row.flips)
+                        .and_quiet(u32::try_from(row.quiet_probes).unwrap_or(Flips::PROBES)),
+                },
                 recent: match row.recent.filter(|_| failures > 0) {
                     Some(bytes) => recent::decode(&bytes).map_err(|source| StoreError::Spec {
                         spec_id: row.spec_id,
@@ -287,8 +296,12 @@ pub async fn shard_checks(
                c.disabled, v.check_id is not null as "is_paused!", v.until as "paused_until?",
                t.quiet, t.spec_id as state_spec,
                t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
-               t.recent, t.seq,
+               t.recent, t.seq, t.flapping, t.flips,
                t.incident_id,
+               -- With 20 of them all is forgotten that changed.
+               case when t.flips & 1048575 = 0 then 0 else (select count(*) from (
+                   select from observations o where o.check_no = c.check_no and o.at > t.last_at
+                       and o.outcome <> 4 limit 20) o) end as "quiet_probes!",
                -- What followed the stored state and did not change it.
                coalesce((select max(o.at) from observations o
                          where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,
@@ -324,8 +337,12 @@ pub async fn shard_check_find(
                c.disabled, v.check_id is not null as "is_paused!", v.until as "paused_until?",
                t.quiet, t.spec_id as state_spec,
                t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
-               t.recent, t.seq,
+               t.recent, t.seq, t.flapping, t.flips,
                t.incident_id,
+               -- With 20 of them all is forgotten that changed.
+               case when t.flips & 1048575 = 0 then 0 else (select count(*) from (
+                   select from observations o where o.check_no = c.check_no and o.at > t.last_at
+                       and o.outcome <> 4 limit 20) o) end as "quiet_probes!",
                -- What followed the stored state and did not change it.
                coalesce((select max(o.at) from observations o
                          where o.check_no = c.check_no and o.at > t.last_at), t.last_at) as last_at,

@@ -5,7 +5,9 @@ use time::OffsetDateTime;
 
 use super::error::{Doing as _, StoreError};
 use super::project::ProjectId;
-use crate::model::id::ShardNo;
+use crate::model::check::CheckSpec;
+use crate::model::id::{EventId, ShardNo};
+use crate::spec::decode_check;
 
 /// Checks of a project in one shard that get no probes from a location.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -26,6 +28,8 @@ pub struct StaleChange {
     pub checks: i32,
     pub since: OffsetDateTime,
     pub over: bool,
+    /// The event that told of it, when it is over.
+    pub event: Option<EventId>,
 }
 
 /// What is stored of these shards.
@@ -49,6 +53,23 @@ pub async fn stale_list(
         checks: row.checks,
     });
     Ok(row.collect())
+}
+
+/// From which of these locations nothing comes for a project.
+pub async fn stale_locations(
+    conn: &mut PgConnection,
+    project: &str,
+    locations: &[String],
+) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar!(
+        "select s.location from stale s join projects p on p.id = s.project_id
+         where p.name = $1 and s.location = any($2) order by s.location",
+        project,
+        locations,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find locations that are silent")
 }
 
 /// Says what is stale in shards that are ours, one project and location after the other;
@@ -98,18 +119,18 @@ pub async fn stale_set(
     .execute(&mut *conn)
     .await
     .doing("store what is stale")?;
-    let ended = sqlx::query!(
+    let gone = sqlx::query!(
         "delete from stale s where s.project_id = $1 and s.location = $2
              and not exists (select from stale_shards h
-                 where h.project_id = s.project_id and h.location = s.location)",
+                 where h.project_id = s.project_id and h.location = s.location)
+         returning s.event_id",
         spell.project_id,
         location,
     )
-    .execute(conn)
+    .fetch_optional(conn)
     .await
-    .doing("end what was stale")?
-    .rows_affected()
-        > 0;
+    .doing("end what was stale")?;
+    let ended = gone.is_some();
     if spell.began == ended {
         return Ok(None);
     }
@@ -120,5 +141,70 @@ pub async fn stale_set(
         checks: checks.iter().sum(),
         since: spell.since,
         over: ended,
+        event: gone.and_then(|gone| gone.event_id).map(EventId),
     }))
+}
+
+/// Remembers what told of it.
+pub async fn stale_tell(
+    conn: &mut PgConnection,
+    change: &StaleChange,
+    event: EventId,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update stale set event_id = $3 where project_id = $1 and location = $2",
+        change.project.0,
+        change.location,
+        event.0,
+    )
+    .execute(conn)
+    .await
+    .doing("remember what told of a silent location")?;
+    Ok(())
+}
+
+/// The receivers that want to hear of stale checks, and of which one is probed from there: by
+/// `is_there`, as its spec says.
+pub async fn stale_receivers(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    is_there: impl Fn(&CheckSpec) -> bool,
+) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select r.address as "address!", s.bytes
+           from receivers r
+           join check_receivers l on l.receiver_id = r.id
+           join checks c on c.id = l.check_id and c.deleted_at is null and not c.disabled
+           join specs s on s.id = c.live_spec_id
+           where r.project_id = $1 and r.deleted_at is null and r.address is not null
+               and 'check.stale' = any(string_to_array(r.events, ' '))
+           order by r.address"#,
+        project.0,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find who wants to hear of stale checks")?;
+    let there = rows.into_iter().filter(|row| {
+        // What a newer version has stored says nothing here.
+        decode_check(&row.bytes).is_ok_and(|spec| is_there(&spec))
+    });
+    let mut addresses: Vec<String> = there.map(|row| row.address).collect();
+    addresses.dedup();
+    Ok(addresses)
+}
+
+/// Today's names of the receivers that an event went to.
+pub async fn stale_told(
+    conn: &mut PgConnection,
+    event: EventId,
+) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar!(
+        r#"select r.address as "address!" from deliveries d
+           join receivers r on r.id = d.receiver_id
+           where d.event_id = $1 and r.address is not null and r.deleted_at is null"#,
+        event.0,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find who was told of a silent location")
 }

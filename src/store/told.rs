@@ -14,8 +14,9 @@ use super::error::{Doing as _, StoreError};
 use super::transition::NewTransition;
 use crate::model::health::Told;
 
-/// The type of the event that a check is degraded.
-const DEGRADED: &str = "check.degraded";
+/// The types of the events that say of a check that it is something beside its state, and with
+/// `resolved` that it is so no more.
+const ASPECTS: [&str; 2] = ["check.degraded", "check.flapping"];
 
 /// Stores the deliveries of these transitions, which are stored already, and returns how many
 /// there are: to today's receivers, and to whoever got an earlier event of what goes on or
@@ -32,19 +33,22 @@ pub(super) async fn delivery_insert(
     let checks: Vec<Uuid> = told.iter().map(|t| t.check.0).collect();
     let seqs: Vec<i64> = told.iter().map(|t| t.transition.seq).collect();
     let news: Vec<bool> = told.iter().map(|t| is_new_to_the_original(t)).collect();
+    let kinds: Vec<String> = told.iter().map(|t| t.kind.to_owned()).collect();
     let today = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
          select gen_random_uuid(), t.id, v.id, t.check_id, t.seq, $5, $5
-         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[])
-             as t (id, check_id, seq, is_new)
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $6::text[])
+             as t (id, check_id, seq, is_new, type)
          join check_receivers l on l.check_id = t.check_id
          join receivers v on v.id = l.receiver_id and v.deleted_at is null
-             and (v.format <> 0 or not t.is_new)",
+             and case v.events when '' then v.format <> 0 or not t.is_new
+                 else t.type = any(string_to_array(v.events, ' ')) end",
         &ids,
         &checks,
         &seqs,
         &news,
         now,
+        &kinds,
     )
     .execute(&mut *conn)
     .await
@@ -55,10 +59,11 @@ pub(super) async fn delivery_insert(
 
 /// A receiver of the original form knows up, down and error only.
 fn is_new_to_the_original(t: &NewTransition) -> bool {
-    t.kind == "check.deleted" || t.kind == DEGRADED
+    t.kind == "check.deleted" || ASPECTS.contains(&t.kind)
 }
 
-/// Adds whoever got an earlier event of the same incident, or that the check is degraded. One
+/// Adds whoever got an earlier event of the same incident, or that the check is degraded, or
+/// flaps. One
 /// whose place another has taken, of the same URL and format, would hear it twice.
 async fn earlier_insert(
     conn: &mut PgConnection,
@@ -98,14 +103,17 @@ async fn earlier_insert(
     let seqs: Vec<i64> = of().map(|(t, _)| t.transition.seq).collect();
     let ends: Vec<bool> = of().map(|(t, _)| !t.transition.next.is_outage()).collect();
     let news: Vec<bool> = of().map(|(t, _)| is_new_to_the_original(t)).collect();
+    let kinds: Vec<String> = of().map(|(t, _)| t.kind.to_owned()).collect();
     let receivers: Vec<Uuid> = of().map(|(_, to)| to).collect();
     let done = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
          select gen_random_uuid(), t.id, e.id, t.check_id, t.seq, $7, $7
          from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::boolean[],
-             $6::uuid[]) as t (id, check_id, seq, ends, is_new, receiver_id)
+             $6::uuid[], $8::text[]) as t (id, check_id, seq, ends, is_new, receiver_id, type)
          join receivers e on e.id = t.receiver_id
-             and (e.deleted_at is null or t.ends) and (e.format <> 0 or not t.is_new)
+             and (e.deleted_at is null or t.ends)
+             and (e.format <> 0 or not t.is_new or t.type = any(string_to_array(e.events, ' ')))
+             and (t.ends or e.events = '' or t.type = any(string_to_array(e.events, ' ')))
          where not exists (select from check_receivers l
              join receivers n on n.id = l.receiver_id
              where l.check_id = t.check_id and n.deleted_at is null
@@ -118,6 +126,7 @@ async fn earlier_insert(
         &news,
         &receivers,
         now,
+        &kinds,
     )
     .execute(conn)
     .await
@@ -126,18 +135,23 @@ async fn earlier_insert(
 }
 
 /// The events that began what these transitions continue or end, each with its transition's
-/// place. What opens an incident or degrades a check continues nothing.
+/// place. What opens an incident, or begins an aspect of a check, continues nothing.
 async fn begun(
     conn: &mut PgConnection,
     told: &[&NewTransition],
 ) -> Result<Vec<(usize, Uuid)>, StoreError> {
     let mut incidents: HashMap<Uuid, Vec<usize>> = HashMap::new();
-    let mut degraded: Vec<usize> = Vec::new();
+    let mut aspects: Vec<(usize, &str)> = Vec::new();
     for (at, t) in told.iter().enumerate() {
         let is_over = t.transition.resolves() || t.kind == "check.deleted";
         match t.transition.incident {
             Some(id) if !t.transition.opens() => incidents.entry(id.0).or_default().push(at),
-            None if is_over => degraded.push(at),
+            None if is_over => {
+                let ends = ASPECTS
+                    .iter()
+                    .filter(|it| t.kind == "check.deleted" || t.kind == **it);
+                aspects.extend(ends.map(|aspect| (at, *aspect)));
+            }
             _ => {}
         }
     }
@@ -157,30 +171,37 @@ async fn begun(
             begun.extend(of.map(|at| (*at, row.id)));
         }
     }
-    if !degraded.is_empty() {
-        let of = || degraded.iter().filter_map(|at| Some((*at, told.get(*at)?)));
+    if !aspects.is_empty() {
+        let of = || {
+            aspects
+                .iter()
+                .filter_map(|(at, aspect)| Some((*at, *aspect, told.get(*at)?)))
+        };
         let places: Vec<i64> = of()
-            .map(|(at, _)| i64::try_from(at).unwrap_or(-1))
+            .map(|(at, ..)| i64::try_from(at).unwrap_or(-1))
             .collect();
-        let checks: Vec<Uuid> = of().map(|(_, t)| t.check.0).collect();
-        let seqs: Vec<i64> = of().map(|(_, t)| t.transition.seq).collect();
+        let kinds: Vec<String> = of().map(|(_, aspect, _)| aspect.to_owned()).collect();
+        let checks: Vec<Uuid> = of().map(|(.., t)| t.check.0).collect();
+        let seqs: Vec<i64> = of().map(|(.., t)| t.transition.seq).collect();
         let rows = sqlx::query!(
-            r#"select distinct on (t.place) t.place as "place!", p.id
+            r#"select distinct on (t.place, t.type) t.place as "place!", p.id, p.resolved
                from transitions p
-               join unnest($1::bigint[], $2::uuid[], $3::bigint[]) as t (place, check_id, seq)
-                   on t.check_id = p.check_id and p.seq < t.seq
-               where p.check_id = any($2) and p.type = $4
-               order by t.place, p.seq desc"#,
+               join unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[])
+                       as t (place, check_id, seq, type)
+                   on t.check_id = p.check_id and p.seq < t.seq and t.type = p.type
+               where p.check_id = any($2) and p.type = any($4)
+               order by t.place, t.type, p.seq desc"#,
             &places,
             &checks,
             &seqs,
-            DEGRADED,
+            &kinds,
         )
         .fetch_all(conn)
         .await
-        .doing("find since when checks are degraded")?;
+        .doing("find since when checks are degraded, or flap")?;
         let at = |place: i64| usize::try_from(place).ok();
-        begun.extend(rows.iter().filter_map(|row| Some((at(row.place)?, row.id))));
+        let open = rows.iter().filter(|row| !row.resolved);
+        begun.extend(open.filter_map(|row| Some((at(row.place)?, row.id))));
     }
     Ok(begun)
 }

@@ -16,7 +16,7 @@ use crate::model::id::{CheckId, EventId, SpecId};
 pub struct NewTransition {
     pub id: EventId,
     pub check: CheckId,
-    /// check.up, check.down, check.error, check.degraded or check.deleted.
+    /// check.up, check.down, check.error, check.degraded, check.flapping or check.deleted.
     pub kind: &'static str,
     pub transition: Transition,
     pub spec_id: SpecId,
@@ -103,7 +103,8 @@ pub struct NewEvent<'a> {
 }
 
 /// Stores an event about a project, with one delivery for each of these of its receivers;
-/// returns how many there are. A receiver of the original form does not know such events.
+/// returns how many there are. A receiver of the original form does not know such events, and
+/// one that names its events wants no other.
 pub async fn event_insert(
     conn: &mut PgConnection,
     project: ProjectId,
@@ -128,11 +129,13 @@ pub async fn event_insert(
         "insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at)
          select gen_random_uuid(), $1, r.id, 0, $4, $4 from receivers r
          where r.project_id = $2 and r.address = any($3) and r.deleted_at is null
-             and r.format <> 0",
+             and r.format <> 0
+             and (r.events = '' or $5 = any(string_to_array(r.events, ' ')))",
         new.id.0,
         project.0,
         receivers,
         new.at,
+        new.kind,
     )
     .execute(conn)
     .await

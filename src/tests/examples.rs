@@ -43,6 +43,7 @@ const NEEDS: &[(&str, &[&str], &str)] = &[
     ("slow-page", &[], "catalogue search"),
     ("places", &[], "api homepage intranet"),
     ("behind-an-edge", &[], "doors edge scales"),
+    ("flapping", &[], "feed payments"),
     ("maintenance", &[], "homepage orders till"),
     ("tickets", &[], "checkout search shop"),
     ("redirects", &[], "front_door no_backup to_https upload"),

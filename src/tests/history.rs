@@ -385,6 +385,7 @@ async fn incidents_are_those_that_touch_the_window() {
                 seq: number as i64 + 1,
                 incident,
                 told: Told::No,
+                flap: None,
             },
             spec_id: SpecId(1),
             generation: 0,

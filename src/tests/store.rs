@@ -97,6 +97,7 @@ impl Shelf {
         let spec = WebhookSpec {
             url: url.parse().unwrap(),
             format: WebhookFormat::Json,
+            events: Vec::new(),
         };
         let new = NewReceiver {
             id: ReceiverId(Uuid::now_v7()),
@@ -156,6 +157,7 @@ fn transition(check: &NewCheck, seq: i64) -> NewTransition {
             seq,
             incident: None,
             told: Told::No,
+            flap: None,
         },
         spec_id: check.spec_id,
         generation: 1,

@@ -20,6 +20,7 @@ use crate::store::deleted::{deleted_by_call, deleted_find, deleted_in};
 use crate::store::explain::{DeliveryRow, ToldRow, explain_drift, explain_former, explain_told};
 use crate::store::generation::generation_list;
 use crate::store::project::project_source;
+use crate::store::stale::stale_locations;
 
 /// How many transitions are told of.
 const TRANSITIONS: i64 = 10;
@@ -53,6 +54,20 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
         told: told.into_iter().map(wire_told).collect(),
         ..Explanation::default()
     };
+    if let Some(stored) = check_get(&mut conn, id).await? {
+        let confirm = &stored.spec.confirm;
+        let locations = &stored.spec.locations;
+        let places: Vec<String> = locations.iter().map(ToString::to_string).collect();
+        let silent = match confirm.distinct {
+            1 => Vec::new(),
+            _ => stale_locations(&mut conn, &stored.project, &places).await?,
+        };
+        let heard = places.len() - silent.len();
+        if !silent.is_empty() && heard < confirm.distinct.into() {
+            explanation.silent_locations = silent;
+            explanation.distinct = confirm.distinct.into();
+        }
+    }
     if let Some((project, drift)) = found {
         explanation.drift = drift.as_ref().map(wire::to_drift);
         if let Some((source, since)) = source {

@@ -6,6 +6,7 @@ use super::super::error::ApiError;
 use super::super::{Call, edit};
 use super::short;
 use crate::clock;
+use crate::hold::TrialState;
 use crate::model::name::Name;
 use crate::model::scope::Scope;
 use crate::plan::guard::can_be_approved;
@@ -17,7 +18,6 @@ use crate::proto::lokahi::{
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::spec::{Digest, encode_project, hex};
-use crate::store::Connection;
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::condition::{
     Aspect, Condition, condition_list, project_approve, project_resume, project_suspend,
@@ -26,6 +26,8 @@ use crate::store::generation::{self, generation_list};
 use crate::store::project::{
     Counts, Project, Suspension, project_counts, project_list, project_settings,
 };
+use crate::store::trial::{TrialRow, trial_list, trial_release};
+use crate::store::{Connection, Transaction};
 
 /// How many generations one answer has, when nothing is said and at most.
 const DEFAULT_COUNT: i32 = 30;
@@ -86,6 +88,8 @@ async fn standing(
     let newest = generation_list(conn, project.id, i64::MAX, 1).await?.pop();
     let settings = project_settings(conn, project.id).await?;
     let conditions = condition_list(conn, &[project.id]).await?.into_iter();
+    let suspect = trial_list(conn, Some(project.id)).await?.into_iter();
+    let suspect = suspect.filter_map(suspect_now).next_back();
     let suspended = project.suspended.clone();
     let is_alone = project.reconciler.is_none();
     let conditions = conditions.map(|(_, it)| match (&suspended, is_alone) {
@@ -128,6 +132,24 @@ async fn standing(
             reason: suspended.reason,
         }),
         conditions,
+        suspect,
+    })
+}
+
+/// A generation whose checks would tell something that is held.
+fn suspect_now(row: TrialRow) -> Option<lokahi::Suspect> {
+    let TrialState::Suspect { until } = row.trial.state else {
+        return None;
+    };
+    let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
+    Some(lokahi::Suspect {
+        generation: row.trial.generation,
+        revision: row.revision,
+        changed: count(row.trial.changed),
+        failed: count(row.trial.failed),
+        down: count(row.down),
+        since: row.since.map(timestamp),
+        until: Some(timestamp(until)),
     })
 }
 
@@ -282,6 +304,19 @@ pub(in crate::api) async fn approve(
         );
         return Err(TwirpError::new(Code::FailedPrecondition, text).into());
     }
+    let suspect = match asked.suspect {
+        0 if held.is_none() && asked.digest.is_empty() => {
+            let all = trial_list(&mut tx, Some(project.id)).await?.into_iter();
+            all.filter_map(suspect_now)
+                .next_back()
+                .map(|it| it.generation)
+        }
+        0 => None,
+        generation => Some(generation),
+    };
+    if let Some(generation) = suspect {
+        return release(call, tx, &project, generation).await;
+    }
     let digest = held.and_then(|condition| condition.digest);
     let Some(digest) = digest else {
         let text = format!("nothing of {} is held", project.name);
@@ -301,6 +336,30 @@ pub(in crate::api) async fn approve(
     audit_write(&mut tx, &entry).await?;
     call.commit(tx, "approve what is held").await?;
     told(&call, &asked.project).await
+}
+
+/// Lets the checks of a suspect generation tell what they have to.
+async fn release(
+    call: Call,
+    mut tx: Transaction,
+    project: &Project,
+    generation: i64,
+) -> Result<ProjectStatus, ApiError> {
+    let (by, now) = (&call.principal.name, clock::now());
+    if !trial_release(&mut tx, project.id, generation, by, now).await? {
+        let text = format!("generation {generation} of {} is not suspect", project.name);
+        return Err(TwirpError::new(Code::FailedPrecondition, text).into());
+    }
+    let subject = format!("what the checks of generation {generation} tell");
+    let entry = AuditEntry {
+        project: &project.name,
+        ..call.entry(now, &subject)
+    };
+    audit_write(&mut tx, &entry).await?;
+    call.commit(tx, "let go what is held").await?;
+    let mut conn = call.state.store.acquire().await?;
+    let project = find(&mut conn, &project.name).await?;
+    standing(&mut conn, project, false).await
 }
 
 /// Makes it look now.

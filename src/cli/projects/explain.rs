@@ -70,11 +70,12 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     };
     let since = age(check.since, now);
     let degraded = if check.degraded { ", degraded" } else { "" };
+    let flapping = if check.flapping { ", flapping" } else { "" };
     match (check.disabled, &check.paused) {
         (true, _) => say("  is DISABLED: nobody probes it".to_owned()),
         (false, Some(_)) => say("  is PAUSED: nobody probes it for now".to_owned()),
         (false, None) => say(format!(
-            "  is {} since {since}{degraded}{reason}",
+            "  is {} since {since}{degraded}{flapping}{reason}",
             name(check.state())
         )),
     }
@@ -94,6 +95,13 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     }
     if check.stale {
         say("  nobody has looked at it for two periods: no health worker is there".to_owned());
+    }
+    if let [first, ..] = found.silent_locations.as_slice() {
+        let (silent, distinct) = (found.silent_locations.join(", "), found.distinct);
+        say(format!(
+            "  cannot go down: {distinct} locations must see it fail, and from {silent} nothing \
+             comes. Does a healthworker run with LOCATION={first}, and reach NATS?"
+        ));
     }
     if let Some(evidence) = status.evidence.last() {
         say(format!("  seen {}", seen(evidence, now)));
@@ -232,6 +240,8 @@ fn transition(told: &Told) -> String {
         ("check.degraded", false) => "DEGRADED".to_owned(),
         ("check.degraded", true) => "no longer DEGRADED".to_owned(),
         ("check.deleted", _) => format!("{} -> deleted", name(told.previous())),
+        ("check.flapping", false) => format!("FLAPPING, {} now", name(told.next())),
+        ("check.flapping", true) => format!("no longer FLAPPING, {}", name(told.next())),
         _ => format!("{} -> {}", name(told.previous()), name(told.next())),
     };
     format!(

@@ -125,6 +125,27 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         let by = &project.approved_by;
         line("approved", format!("by {by}: the next round does it"));
     }
+    if let Some(suspect) = &project.suspect {
+        let (ago, n) = (age(suspect.since, now), suspect.generation);
+        let (failed, changed, down) = (suspect.failed, suspect.changed, suspect.down);
+        line(
+            "suspect",
+            format!(
+                "generation {n}, since {ago}: {failed} of {changed} changed checks failed, {down} are down"
+            ),
+        );
+        let until = suspect.until.as_ref().map(|at| moment(time_of(at)));
+        let (name, until) = (&project.project, until.unwrap_or_default());
+        let before = n - 1;
+        line(
+            "",
+            format!("what they would tell is held until {until}, or lokahictl approve {name}"),
+        );
+        line(
+            "",
+            format!("to undo the change: lokahictl rollback {name} {before}"),
+        );
+    }
     for condition in &project.conditions {
         if shown(condition) {
             let ago = age(condition.since, now);
@@ -342,6 +363,10 @@ pub(in crate::cli) async fn approve(
         brief: true,
     };
     let found = client.projects(&asked).await?.projects.into_iter().next();
+    let suspect = found.as_ref().and_then(|project| project.suspect.clone());
+    if let (Some(suspect), None) = (suspect, &what.digest) {
+        return release(client, project, suspect.generation, console).await;
+    }
     let conditions = found.map(|project| project.conditions).unwrap_or_default();
     let held = conditions
         .into_iter()
@@ -355,7 +380,11 @@ pub(in crate::cli) async fn approve(
             "lokahictl status {project} shows it; look at it again"
         )));
     }
-    let asked = ApproveRequest { project, digest };
+    let asked = ApproveRequest {
+        project,
+        digest,
+        suspect: 0,
+    };
     let done = client.approve(&asked).await?;
     if done.suspended.is_some() || done.reconciler.is_empty() {
         told(&done, console)?;
@@ -375,6 +404,34 @@ pub(in crate::cli) async fn approve(
         ),
     };
     writeln!(console.words, "{words}")?;
+    Ok(Exit::Ok)
+}
+
+/// Has the checks of a suspect generation tell what they have to.
+async fn release(
+    client: &Client,
+    project: String,
+    suspect: i64,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let asked = ApproveRequest {
+        project,
+        digest: String::new(),
+        suspect,
+    };
+    let done = client.approve(&asked).await?;
+    writeln!(
+        console.words,
+        "Approved: what the checks that generation {suspect} changed have to tell is sent now."
+    )?;
+    let mut conditions = done.conditions.iter();
+    if conditions.any(|it| it.r#type == "Held" && it.status) {
+        let name = &done.project;
+        writeln!(
+            console.words,
+            "What its reconciler holds waits still: lokahictl approve {name} again, for that."
+        )?;
+    }
     Ok(Exit::Ok)
 }
 

@@ -63,9 +63,7 @@ pub const TEMPLATE: Block = Block {
 pub static LATER: &[(&str, &[&str])] = &[
     (
         "webhook",
-        &[
-            "secrets", "headers", "events", "timeout", "fallback", "collapse",
-        ],
+        &["secrets", "headers", "timeout", "fallback", "collapse"],
     ),
     ("check", &["reuse_connection"]),
 ];

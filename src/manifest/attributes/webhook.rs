@@ -2,7 +2,8 @@
 
 use crate::manifest::literal::Literal;
 use crate::manifest::table::{Attribute, Block, Label, Merge, Show};
-use crate::manifest::values::{self};
+use crate::manifest::values;
+use crate::model::webhook::EventType;
 
 pub const WEBHOOK: Block = Block {
     name: "webhook",
@@ -36,6 +37,31 @@ pub const WEBHOOK: Block = Block {
                 Ok(())
             },
             show: Show::Webhook(|spec| Literal::text(spec.format)),
+        },
+        Attribute {
+            name: "events",
+            kind: "list of strings",
+            default: "[]",
+            bounds: "types of [events](wire.md#webhooks)",
+            about: "Which events it gets; the end of what it was told comes in any case. Without it: all that its format knows, but for `check.stale`.",
+            example: "[\"check.down\", \"check.error\", \"check.stale\"]",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                let items = values::list(node, EventType::ALL.len())?;
+                let events = items.iter().map(|item| {
+                    let event = values::string(item, values::ANY)?.parse();
+                    values::placed(item, event)
+                });
+                let mut events = events.collect::<Result<Vec<_>, _>>()?;
+                events.sort_unstable();
+                events.dedup();
+                draft.webhook_events = events;
+                Ok(())
+            },
+            show: Show::Webhook(|spec| match spec.events.as_slice() {
+                [] => Literal::Null,
+                events => Literal::items(events.iter().map(Literal::text)),
+            }),
         },
     ],
     meta: &[],

@@ -23,7 +23,7 @@ pub(super) fn many(n: usize) -> State {
     let format = WebhookFormat::Json;
     state
         .webhooks
-        .insert("hook".into(), WebhookSpec { url, format });
+        .insert("hook".into(), WebhookSpec::new(url, format));
     state
 }
 

@@ -83,6 +83,9 @@ pub struct CheckSpec {
     /// Addresses of checks of the same project: while one of them is down, nobody is told of this one.
     #[prost(string, repeated, tag = "30")]
     pub suppressed_by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What a check that flaps goes through is held.
+    #[prost(bool, tag = "31")]
+    pub hold_flapping: bool,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";
@@ -417,6 +420,9 @@ pub struct WebhookSpec {
     pub url: ::prost::alloc::string::String,
     #[prost(uint32, tag = "3")]
     pub format: u32,
+    /// Types; empty: what the format knows, but for check.stale.
+    #[prost(string, repeated, tag = "4")]
+    pub events: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 impl ::prost::Name for WebhookSpec {
     const NAME: &'static str = "WebhookSpec";

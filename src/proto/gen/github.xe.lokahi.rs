@@ -388,6 +388,9 @@ pub struct Check {
     /// One of these is down: `by` says which, and `since` when it went down. Absent: none is.
     #[prost(message, optional, tag = "42")]
     pub suppressed: ::core::option::Option<Overlay>,
+    /// It goes up and down too often.
+    #[prost(bool, tag = "43")]
+    pub flapping: bool,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
@@ -451,7 +454,7 @@ pub struct CheckStatus {
     pub histogram_data: ::core::option::Option<HistogramData>,
     #[prost(int32, tag = "4")]
     pub resp_status_code: i32,
-    /// check.up, check.down, check.error, check.degraded; empty in an answer to Status.
+    /// check.up, check.down, check.error, check.degraded, check.flapping; empty in an answer to Status.
     #[prost(string, tag = "16")]
     pub r#type: ::prost::alloc::string::String,
     /// The same in every attempt and every repetition: header webhook-id.
@@ -476,7 +479,8 @@ pub struct CheckStatus {
     pub generation: i64,
     #[prost(string, tag = "24")]
     pub revision: ::prost::alloc::string::String,
-    /// Of an event about a project: project.held, project.failed, project.drifted.
+    /// Of an event about a project: project.held, project.failed, project.drifted,
+    /// config.suspect, check.stale.
     #[prost(message, optional, tag = "25")]
     pub project: ::core::option::Option<ProjectEvent>,
     /// The end of what an event of this type began.
@@ -905,6 +909,11 @@ pub struct HistoryTransition {
     /// The incident that it belongs to, if there is one.
     #[prost(string, tag = "4")]
     pub incident: ::prost::alloc::string::String,
+    /// Of its event, and whether that is the end of what one of this type began.
+    #[prost(string, tag = "5")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(bool, tag = "6")]
+    pub resolved: bool,
 }
 impl ::prost::Name for HistoryTransition {
     const NAME: &'static str = "HistoryTransition";
@@ -1782,6 +1791,9 @@ pub struct ProjectStatus {
     /// What the root says of the project, encoded, as in SpecUpload.
     #[prost(bytes = "vec", tag = "26")]
     pub spec: ::prost::alloc::vec::Vec<u8>,
+    /// A generation of which many changed checks failed; absent: none is suspect.
+    #[prost(message, optional, tag = "27")]
+    pub suspect: ::core::option::Option<Suspect>,
 }
 impl ::prost::Name for ProjectStatus {
     const NAME: &'static str = "ProjectStatus";
@@ -1791,6 +1803,38 @@ impl ::prost::Name for ProjectStatus {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.ProjectStatus".into()
+    }
+}
+/// Suspect is a generation that may be the reason why checks fail: what they would tell is held.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Suspect {
+    #[prost(int64, tag = "1")]
+    pub generation: i64,
+    /// The commit that it came from, if there was one.
+    #[prost(string, tag = "2")]
+    pub revision: ::prost::alloc::string::String,
+    /// How many checks it changed that were up before, how many of them failed since, and how many
+    /// are down still.
+    #[prost(int32, tag = "3")]
+    pub changed: i32,
+    #[prost(int32, tag = "4")]
+    pub failed: i32,
+    #[prost(int32, tag = "5")]
+    pub down: i32,
+    #[prost(message, optional, tag = "6")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Then it is sent, or when somebody approves it.
+    #[prost(message, optional, tag = "7")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Suspect {
+    const NAME: &'static str = "Suspect";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Suspect".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Suspect".into()
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2013,9 +2057,13 @@ impl ::prost::Name for SuspendRequest {
 pub struct ApproveRequest {
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
-    /// What is approved: the digest that Status shows. Empty: what is held now.
+    /// What is approved: the digest that Status shows. Empty: what is held now; if nothing is, what
+    /// the checks of a suspect generation would tell.
     #[prost(string, tag = "3")]
     pub digest: ::prost::alloc::string::String,
+    /// That the checks of this suspect generation tell what they have to, and nothing else.
+    #[prost(int64, tag = "4")]
+    pub suspect: i64,
 }
 impl ::prost::Name for ApproveRequest {
     const NAME: &'static str = "ApproveRequest";
@@ -2047,6 +2095,12 @@ pub struct Explanation {
     /// Of one that was deleted: there is no state then, and status.check is as it was.
     #[prost(message, optional, tag = "7")]
     pub deleted: ::core::option::Option<Deleted>,
+    /// Locations of it from which nothing comes, if the others are too few for the `distinct` that
+    /// its `confirm` wants: no outage can be confirmed until these are heard of again.
+    #[prost(string, repeated, tag = "8")]
+    pub silent_locations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(int32, tag = "9")]
+    pub distinct: i32,
 }
 impl ::prost::Name for Explanation {
     const NAME: &'static str = "Explanation";

@@ -24,6 +24,7 @@ fn webhook() -> WebhookSpec {
     WebhookSpec {
         url: "http://hook.example.com/".parse().unwrap(),
         format: WebhookFormat::Json,
+        events: Vec::new(),
     }
 }
 

@@ -276,6 +276,7 @@ async fn the_end_of_a_released_check_is_told_once() {
     let tells = WebhookSpec {
         url: receiver.url.parse().unwrap(),
         format: WebhookFormat::Json,
+        events: Vec::new(),
     };
     let mut released = shop
         .wish("shop", &site.url, |spec| spec.webhook = Some(tells))

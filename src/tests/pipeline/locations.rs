@@ -10,7 +10,8 @@ use lokahi::store::spec::spec_put;
 
 use super::fleet::Program;
 use super::peers::{Receiver, Site};
-use super::shop::{Shop, until_told};
+use super::shop::{Shop, told, until_told};
+use crate::support::programs::lokahictl;
 use crate::support::servers::servers;
 use crate::support::until;
 
@@ -175,4 +176,98 @@ async fn a_location_that_nobody_serves_is_told_to_the_operators_once() {
     });
     let told = |over| ("check.stale".to_owned(), nowhere.to_string(), over);
     assert_eq!(shown.collect::<Vec<_>>(), [told(false), told(true)]);
+}
+
+#[tokio::test]
+async fn explain_says_that_too_few_locations_are_heard_of_to_believe_an_outage() {
+    let (site, operators) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let (eu, us) = (place("eu"), place("us"));
+    let _there = worker(&eu, false);
+    shop.operators(&operators).await;
+    let two = |spec: &mut CheckSpec| {
+        from(&[&eu, &us])(spec);
+        spec.confirm.distinct = 2;
+    };
+    let check = shop.wish("shop", &site.url, two).await;
+    shop.create(&check, &[]).await;
+    shop.until(check.id, State::Up).await;
+    until("that one is silent is known", async || {
+        !operators.taken().is_empty()
+    })
+    .await;
+    let explain = async || {
+        lokahictl(&shop.fleet.base(), &["explain", "shop"])
+            .await
+            .out
+    };
+    let words = format!(
+        "cannot go down: 2 locations must see it fail, and from {us} nothing comes. Does a \
+         healthworker run with LOCATION={us}, and reach NATS?"
+    );
+    let explained = explain().await;
+    assert!(explained.contains(&words), "{explained}");
+    let _here = worker(&us, false);
+    until("both are heard of", async || {
+        !explain().await.contains("cannot go down")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn receivers_that_name_it_are_told_that_their_checks_are_stale_and_of_its_end() {
+    let (site, oncall) = (Site::start().await, Receiver::start().await);
+    let (picky, beside) = (Receiver::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let nowhere = place("nowhere");
+    let check = shop.wish("shop", &site.url, from(&[&nowhere])).await;
+    let all = shop.receiver("oncall", &oncall).await;
+    let wants = ["check.down", "check.stale"];
+    let some = shop.receiver_of("picky", &picky, &wants).await;
+    shop.create(&check, &[all, some]).await;
+    // One of another place.
+    let other = shop.receiver_of("beside", &beside, &wants).await;
+    let elsewhere = shop.wish("elsewhere", &site.url, |_| ()).await;
+    shop.create(&elsewhere, &[other]).await;
+    assert_eq!(until_told(&picky, 1).await, ["check.stale - -"]);
+    let _worker = worker(&nowhere, false);
+    until_told(&picky, 2).await;
+    let end: serde_json::Value = serde_json::from_slice(&picky.taken()[1].body).unwrap();
+    assert_eq!(
+        (&end["type"], &end["data"]["resolved"]),
+        (&"check.stale".into(), &true.into())
+    );
+
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    until_told(&picky, 3).await;
+    site.set(true);
+    // It has not named it, and was told of what it ends.
+    let heard = &until_told(&picky, 4).await[2..];
+    assert_eq!(heard, ["check.down shop 2", "check.up shop 3"]);
+    assert_eq!(until_told(&oncall, 2).await, heard);
+    assert!(
+        told(&beside)
+            .iter()
+            .all(|it| !it.starts_with("check.stale"))
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_names_its_events_gets_no_other() {
+    let (site, picky) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let hears = shop.receiver_of("picky", &picky, &["check.error"]).await;
+    let check = shop.wish("shop", &site.url, |_| ()).await;
+    shop.create(&check, &[hears]).await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    shop.until(check.id, State::Down).await;
+    let url = "http://127.0.0.1:9/";
+    shop.edit(&check, |spec| spec.url = url.parse().unwrap())
+        .await;
+    shop.until(check.id, State::Error).await;
+    assert_eq!(until_told(&picky, 1).await, ["check.error shop 3"]);
+    let deliveries = "select count(*) from deliveries";
+    assert_eq!(shop.count(deliveries).await, 1);
 }

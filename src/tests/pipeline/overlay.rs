@@ -180,6 +180,41 @@ async fn an_end_is_told_although_the_check_is_muted() {
 }
 
 #[tokio::test]
+async fn what_waits_to_be_sent_when_a_mute_begins_is_held() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let (mut shop, check) = shop(&site, &receiver).await;
+    shop.fleet.webhookworker.kill().await;
+    site.set(false);
+    shop.until(check.id, State::Down).await;
+    assert_eq!(newest(&shop).await, "pending: ");
+    ctl(&shop, &["mute", "front"]).await;
+    assert_eq!(newest(&shop).await, "held: muted by anonymous");
+    shop.fleet.webhookworker.start();
+    site.set(true);
+    shop.until(check.id, State::Up).await;
+    let ended = "superseded: what it ends was held until then, and told to nobody";
+    assert_eq!(newest(&shop).await, ended);
+    assert_eq!(told(&receiver).len(), 0);
+}
+
+#[tokio::test]
+async fn the_end_is_told_of_what_was_tried_before_a_mute_began() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let (shop, check) = shop(&site, &receiver).await;
+    // It may have taken it, whatever it says.
+    receiver.answer(500);
+    site.set(false);
+    let tried = "select count(*) from deliveries where attempts > 0 and lease is null";
+    until("it was tried", async || shop.count(tried).await == 1).await;
+    ctl(&shop, &["mute", "front"]).await;
+    assert_eq!(newest(&shop).await, "held: muted by anonymous");
+    receiver.answer(200);
+    site.set(true);
+    shop.until(check.id, State::Up).await;
+    assert_eq!(until_told(&receiver, 1).await, ["check.up front 3"]);
+}
+
+#[tokio::test]
 async fn what_still_is_when_a_mute_ends_is_told_then_though_lokahid_was_killed() {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let (mut shop, check) = shop(&site, &receiver).await;

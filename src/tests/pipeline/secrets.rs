@@ -110,6 +110,7 @@ fn receiver(name: &str) -> WebhookSpec {
     WebhookSpec {
         url: ReceiverUrl::Secret(name.parse().unwrap()),
         format: WebhookFormat::Protobuf,
+        events: Vec::new(),
     }
 }
 

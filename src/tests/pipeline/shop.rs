@@ -94,9 +94,20 @@ impl Shop {
 
     /// Makes a receiver of JSON.
     pub(super) async fn receiver(&mut self, address: &str, at: &Receiver) -> ReceiverId {
+        self.receiver_of(address, at, &[]).await
+    }
+
+    /// The same of one that wants these events only.
+    pub(super) async fn receiver_of(
+        &mut self,
+        address: &str,
+        at: &Receiver,
+        events: &[&str],
+    ) -> ReceiverId {
         let spec = WebhookSpec {
             url: at.url.parse().unwrap(),
             format: WebhookFormat::Json,
+            events: events.iter().map(|event| event.parse().unwrap()).collect(),
         };
         let bytes = encode_webhook(&spec);
         let digest = Digest::of(&bytes);

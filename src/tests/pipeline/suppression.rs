@@ -108,7 +108,7 @@ async fn what_still_is_when_its_parent_is_up_again_is_told_then() {
     assert_eq!(until_told(&it.receiver, 3).await, all);
     // Of what was told the end is told, though the parent is down by then.
     it.edge.0.set(false);
-    it.shop.until(it.edge.1.id, State::Down).await;
+    until_told(&it.receiver, 4).await;
     it.front.0.set(true);
     let told = until_told(&it.receiver, 5).await;
     assert_eq!(told[4], "check.up front 3", "{told:?}");

@@ -1,0 +1,212 @@
+//! Says that a generation is suspect when many of the checks fail that it changed, and when it is
+//! so no more. `crate::hold` decides, by what the recorder has written down; each lokahid looks,
+//! and one of them says it.
+
+use std::time::Duration;
+
+use prost::Message as _;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use crate::bus::Bus;
+use crate::clock;
+use crate::hold::Course;
+use crate::model::id::EventId;
+use crate::plan::text::{moment, revision};
+use crate::proto::lokahi::{CheckStatus, ProjectEvent};
+use crate::proto::moment::timestamp;
+use crate::store::error::StoreError;
+use crate::store::project::project_settings;
+use crate::store::transition::{NewEvent, event_insert};
+use crate::store::trial::{TrialRow, trial_end, trial_forget, trial_list, trial_suspect};
+use crate::store::{Connection, Store, bounded};
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_secs(1);
+const KIND: &str = "config.suspect";
+/// Its one word for programs.
+const REASON: &str = "ChangedChecksFail";
+
+pub(super) async fn run(store: Store, bus: Bus, token: CancellationToken) {
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while token.run_until_cancelled(tick.tick()).await.is_some() {
+        match bounded(look(&store)).await {
+            Ok(events) if events.is_empty() => {}
+            // A hint: workers look by themselves, too.
+            Ok(events) => bus.hint_publish(&events).await.unwrap_or_default(),
+            Err(error) => debug!(
+                error = &error as &dyn std::error::Error,
+                "what applies did cannot be judged; trying again"
+            ),
+        }
+    }
+}
+
+async fn look(store: &Store) -> Result<Vec<EventId>, StoreError> {
+    let mut conn = store.acquire().await?;
+    let rows = trial_list(&mut conn, None).await?;
+    drop(conn);
+    let mut events = Vec::new();
+    for row in rows {
+        let now = clock::now();
+        let course = row.trial.course(row.down, now);
+        if course == Course::Stay {
+            continue;
+        }
+        let mut tx = store.begin().await?;
+        let said = follow(&mut tx, &row, course, now).await?;
+        tx.commit().await.map_err(|source| StoreError::Query {
+            doing: "commit what became of a generation",
+            source,
+        })?;
+        events.extend(said);
+    }
+    Ok(events)
+}
+
+/// Does what follows, unless another lokahid did; returns what was told of it.
+async fn follow(
+    conn: &mut Connection,
+    row: &TrialRow,
+    course: Course,
+    now: OffsetDateTime,
+) -> Result<Option<EventId>, StoreError> {
+    let project = row.trial.project.as_str();
+    match course {
+        Course::Stay => Ok(None),
+        Course::Forget => trial_forget(conn, row).await.map(|()| None),
+        Course::Suspect { until } => {
+            if !trial_suspect(conn, row, until, now).await? {
+                return Ok(None);
+            }
+            let text = beginning(row, until);
+            let event = tell(conn, row, &text, false, now).await?;
+            match event {
+                Some(_) => warn!(project, "{text}"),
+                // Of what is held somebody must hear.
+                None => drop(trial_end(conn, row, now).await?),
+            }
+            Ok(event)
+        }
+        Course::End { why } => {
+            if !trial_end(conn, row, now).await? {
+                return Ok(None);
+            }
+            let text = ending(row, &why);
+            info!(project, "{text}");
+            tell(conn, row, &text, true, now).await
+        }
+    }
+}
+
+/// `generation 7 (3f2c1a9)`.
+fn called(row: &TrialRow) -> String {
+    let n = row.trial.generation;
+    match revision("", &row.revision, false).as_str() {
+        "" => format!("generation {n}"),
+        sha => format!("generation {n} ({sha})"),
+    }
+}
+
+/// What people read of it: what, where, and what to do.
+fn beginning(row: &TrialRow, until: OffsetDateTime) -> String {
+    let trial = &row.trial;
+    let (project, changed, failed) = (&trial.project, trial.changed, trial.failed);
+    let before = trial.generation - 1;
+    let mut names = row.names.join(", ");
+    if row.down > row.names.len() as i64 {
+        names.push_str(" and others");
+    }
+    format!(
+        "{failed} of the {changed} checks that {} changed, and that were up before it, fail: \
+         {names}. What they would tell is held until {}. If it is the change: lokahictl rollback \
+         {project} {before}. If it is the sites: lokahictl approve {project} sends it now",
+        called(row),
+        moment(until)
+    )
+}
+
+fn ending(row: &TrialRow, why: &str) -> String {
+    let still = match row.down {
+        0 => String::new(),
+        down => {
+            format!("; what {down} of its checks have to tell, since they are down still, is sent")
+        }
+    };
+    format!("{} is suspect no more: {why}{still}", called(row))
+}
+
+async fn tell(
+    conn: &mut Connection,
+    row: &TrialRow,
+    message: &str,
+    over: bool,
+    now: OffsetDateTime,
+) -> Result<Option<EventId>, StoreError> {
+    let operators = project_settings(conn, row.project_id).await?.operators;
+    let operators: Vec<String> = operators.iter().map(ToString::to_string).collect();
+    if operators.is_empty() {
+        return Ok(None);
+    }
+    let id = EventId(Uuid::now_v7());
+    let (generation, revision) = (row.trial.generation, row.revision.as_str());
+    let event = CheckStatus {
+        r#type: KIND.to_owned(),
+        event_id: id.to_string(),
+        at: Some(timestamp(now)),
+        generation,
+        revision: revision.to_owned(),
+        resolved: over,
+        project: Some(ProjectEvent {
+            project: row.trial.project.clone(),
+            reason: REASON.to_owned(),
+            message: message.to_owned(),
+            revision: revision.to_owned(),
+            ..ProjectEvent::default()
+        }),
+        ..CheckStatus::default()
+    };
+    let new = NewEvent {
+        id,
+        kind: KIND,
+        generation,
+        revision,
+        payload: &event.encode_to_vec(),
+        at: now,
+    };
+    let deliveries = event_insert(conn, row.project_id, &operators, &new).await?;
+    Ok((deliveries > 0).then_some(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::hold::{Trial, TrialState};
+    use crate::store::project::ProjectId;
+
+    #[test]
+    fn it_says_what_fails_and_what_to_do() {
+        let row = TrialRow {
+            project_id: ProjectId(1),
+            trial: Trial {
+                project: "shop".into(),
+                generation: 7,
+                changed: 40,
+                failed: 12,
+                until: datetime!(2026-11-29 10:02 UTC),
+                state: TrialState::Open,
+            },
+            down: 3,
+            names: vec!["front".into(), "back".into()],
+            revision: "3f2c1a9d0e".into(),
+            since: None,
+        };
+        insta::assert_snapshot!(beginning(&row, datetime!(2026-11-29 10:11 UTC)), @"12 of the 40 checks that generation 7 (3f2c1a9) changed, and that were up before it, fail: front, back and others. What they would tell is held until 2026-11-29 10:11 UTC. If it is the change: lokahictl rollback shop 6. If it is the sites: lokahictl approve shop sends it now");
+        insta::assert_snapshot!(ending(&row, "ada approved it"), @"generation 7 (3f2c1a9) is suspect no more: ada approved it; what 3 of its checks have to tell, since they are down still, is sent");
+    }
+}
