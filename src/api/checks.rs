@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::permit::Needs;
 use super::twirp::Methods;
+use super::written::written;
 use super::{Call, convert, edit, force, history, maintenance, overlay, restore};
 use crate::clock;
 use crate::histogram::summarise;
@@ -35,6 +36,7 @@ use crate::store::receiver::{receiver_add, receiver_implicit, receiver_link, rec
 use crate::store::request::{RequestKey, request_find, request_keep};
 use crate::store::spec::spec_put;
 
+const ALONE: &str = "says all that the check is: leave the other fields out";
 const CREATE: &str = "github.xe.lokahi.Checks/Create";
 const PUT: &str = "github.xe.lokahi.Checks/Put";
 /// The check says it.
@@ -103,13 +105,21 @@ pub(super) fn add(methods: Methods) -> Methods {
 }
 
 async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
-    let spec = edit::created(&opts)?;
     let id = CheckId(Uuid::now_v7());
-    let address = if opts.name.is_empty() {
-        id.to_string()
-    } else {
-        edit::argument::<Name>("name", &opts.name)?.to_string()
+    let (name, spec) = match opts.hcl.as_str() {
+        "" if opts.name.is_empty() => (None, edit::created(&opts)?),
+        "" => {
+            let spec = edit::created(&opts)?;
+            (Some(edit::argument::<Name>("name", &opts.name)?), spec)
+        }
+        _ if edit::beside(&opts) => return Err(TwirpError::argument("hcl", ALONE).into()),
+        hcl => {
+            let (name, spec) = written(hcl).await?;
+            (Some(name), spec)
+        }
     };
+    let name = name.map(|name| name.to_string());
+    let address = name.clone().unwrap_or_else(|| id.to_string());
     let key = request_key(&call, &opts.request_id, CREATE)?;
     let project = call.state.project().await?;
     let now = whole_microseconds(clock::now());
@@ -142,7 +152,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         let made = receiver_implicit(&mut tx, project, std::slice::from_ref(webhook), now).await?;
         receiver_add(&mut tx, &[(id, made.into_values().collect())]).await?;
     }
-    let subject = audited(id, &opts.name);
+    let subject = audited(id, name.as_deref().unwrap_or_default());
     let entry = AuditEntry {
         project: API_PROJECT,
         after: Some(digest),
@@ -209,7 +219,24 @@ async fn put(call: Call, put: Check) -> Result<Check, ApiError> {
         let why = "cannot be changed; create a check with the new name";
         return Err(TwirpError::argument("name", why).into());
     }
-    let spec = edit::changed(&current.spec, &put)?;
+    let spec = match put.hcl.as_str() {
+        "" => edit::changed(&current.spec, &put)?,
+        _ if edit::changed(&current.spec, &put)? != current.spec => {
+            return Err(TwirpError::argument("hcl", ALONE).into());
+        }
+        _ if forced => {
+            let why = "is for checks of the API: change the files, or single fields with force";
+            return Err(TwirpError::argument("hcl", why).into());
+        }
+        hcl => {
+            let (name, spec) = written(hcl).await?;
+            if let Some(known) = current.name().filter(|known| *known != name.as_str()) {
+                let why = format!("calls the check {name}, and it is {known}");
+                return Err(TwirpError::argument("hcl", why).into());
+            }
+            spec
+        }
+    };
     let changes = spec != current.spec;
     let check = if !changes {
         convert::check(&current, now)

@@ -30,6 +30,16 @@ where
         .map_err(|error: T::Err| TwirpError::argument(name, error))
 }
 
+/// Whether a call says something beside its `hcl`, which says it all.
+pub(super) fn beside(opts: &CreateOpts) -> bool {
+    let alone = CreateOpts {
+        request_id: opts.request_id.clone(),
+        hcl: opts.hcl.clone(),
+        ..CreateOpts::default()
+    };
+    *opts != alone
+}
+
 /// The spec of a new check.
 pub(super) fn created(opts: &CreateOpts) -> Result<CheckSpec, TwirpError> {
     if opts.url.is_empty() {

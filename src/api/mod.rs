@@ -9,6 +9,7 @@ mod twirp;
 
 mod convert;
 mod edit;
+mod written;
 mod force;
 mod restore;
 mod history;

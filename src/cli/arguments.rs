@@ -58,7 +58,8 @@ pub(super) enum Command {
     #[command(after_help = "\
 Examples:
   lokahictl create -u https://example.com/ -e 30 -p https://wiki.example.com/web
-  lokahictl create -u https://example.com/ -w http://127.0.0.1:9001/ --webhook-format json")]
+  lokahictl create -u https://example.com/ -w http://127.0.0.1:9001/ --webhook-format json
+  lokahictl create --file check.hcl")]
     Create(Create),
     /// Create many checks of one site, to see how much the server takes
     #[command(
@@ -102,6 +103,7 @@ Examples:
 Examples:
   lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d -e 10
   lokahictl put 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d --clear playbook-url
+  lokahictl put front --file check.hcl
   lokahictl put shop/front -e 300 --force --reason 'the site is too slow'")]
     Put(Put),
     /// Probe checks now, beside their schedule; fails unless all are up
@@ -320,8 +322,16 @@ pub(super) enum Format {
 #[derive(Debug, Args)]
 pub(super) struct Create {
     /// The site to watch
-    #[arg(short, long)]
+    #[arg(short, long, required_unless_present = "file", default_value = "")]
     pub(super) url: String,
+    /// A file with one `check` block, which says all of it; `-` is standard input
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["url", "webhook_url", "every", "playbook_url", "webhook_format", "name"]
+    )]
+    pub(super) file: Option<PathBuf>,
     /// Where to POST when its state changes
     #[arg(short, long, default_value = "")]
     pub(super) webhook_url: String,
@@ -382,6 +392,18 @@ pub(super) struct Put {
     /// How the events are written
     #[arg(long, value_name = "FORMAT")]
     pub(super) webhook_format: Option<Format>,
+    /// A file with one `check` block, which says all of it: of a check that the API made; `-` is
+    /// standard input
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "url", "webhook_url", "every", "playbook_url", "webhook_format", "clear", "disable",
+            "enable", "force",
+        ]
+    )]
+    pub(super) file: Option<PathBuf>,
     /// Take a field away
     #[arg(long, value_name = "FIELD")]
     pub(super) clear: Vec<Clear>,

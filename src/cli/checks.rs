@@ -1,5 +1,9 @@
 //! The original's commands on checks.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
 use super::arguments::{
     Clear, Create, Delete, Down, Filter, Format, List, ListOutput, Put, StateName,
 };
@@ -20,6 +24,9 @@ const MOST: i32 = 10_000;
 /// How many JSON holds, as the original's did.
 const PAGE: i32 = 30;
 
+/// More than the server takes of a block, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
 /// The format's number on the wire.
 pub(super) fn format_number(format: Option<Format>) -> i32 {
     match format {
@@ -28,13 +35,40 @@ pub(super) fn format_number(format: Option<Format>) -> i32 {
     }
 }
 
+/// What a file says, or standard input.
+fn block(file: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = match file.to_str() {
+        Some("-") => {
+            let input = io::stdin().lock();
+            input.take(LONGEST).read_to_string(&mut text)
+        }
+        _ => File::open(file).and_then(|file| file.take(LONGEST).read_to_string(&mut text)),
+    };
+    read.map_err(|error| {
+        let message = format!("cannot read {}: {error}", file.display());
+        Failure::new(Exit::Refused, message)
+    })?;
+    match text.trim().is_empty() {
+        true => {
+            let message = format!("{} is empty: write a `check` block", file.display());
+            Err(Failure::new(Exit::Refused, message))
+        }
+        false => Ok(text),
+    }
+}
+
 pub(super) async fn create(
     client: &Client,
     what: Create,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let made = client
-        .create(&CreateOpts {
+    let opts = match &what.file {
+        Some(file) => CreateOpts {
+            hcl: block(file)?,
+            ..CreateOpts::default()
+        },
+        None => CreateOpts {
             url: what.url,
             webhook_url: what.webhook_url,
             every: what.every,
@@ -42,8 +76,9 @@ pub(super) async fn create(
             webhook_format: format_number(what.webhook_format),
             name: what.name,
             ..CreateOpts::default()
-        })
-        .await?;
+        },
+    };
+    let made = client.create(&opts).await?;
     // What was asked for, and the id; `get` shows everything.
     console.json(&Check {
         id: made.id,
@@ -146,6 +181,10 @@ pub(super) async fn put(
         playbook_url: what.playbook_url.unwrap_or_default(),
         webhook_format: format_number(what.webhook_format),
         disabled: what.disable,
+        hcl: match &what.file {
+            Some(file) => block(file)?,
+            None => String::new(),
+        },
         expected_version: what.expected_version,
         update_mask: match masked {
             true => fields.into_iter().map(str::to_owned).collect(),

@@ -8,3 +8,4 @@ mod run;
 mod scopes;
 mod tokens;
 mod wire;
+mod written;

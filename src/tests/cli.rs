@@ -360,3 +360,39 @@ async fn a_server_that_is_none_of_ours_is_named_so() {
     hint: http:// instead of https://?
     ");
 }
+
+#[tokio::test]
+async fn a_check_is_made_and_changed_as_a_file_says() {
+    let server = Server::start().await;
+    let folder = std::env::temp_dir().join(format!("check-{}", files::random_hex(8).unwrap()));
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("check.hcl");
+    let path = file.to_str().unwrap();
+    let block = "check \"front\" {\n  url    = \"http://f.example.com/\"\n  method = \"POST\"\n}\n";
+    fs::write(&file, block).unwrap();
+    let made = lokahictl(&server.url, &["create", "--file", path]).await;
+    assert_eq!(made.code, 0, "{}", made.words);
+    fs::write(&file, block.replace("POST", "HEAD")).unwrap();
+    let put = lokahictl(&server.url, &["put", "front", "--file", path]).await;
+    assert_eq!(put.code, 0, "{}", put.words);
+    assert!(put.out.contains("\"method\": \"HEAD\""), "{}", put.out);
+    fs::write(&file, block.replace("method", "methd")).unwrap();
+    let wrong = lokahictl(&server.url, &["put", "front", "--file", path]).await;
+    assert_eq!(wrong.code, 1);
+    assert!(
+        wrong
+            .words
+            .contains("check.hcl:3:3: error[LK0304]: unknown attribute `methd`")
+    );
+    fs::write(&file, "\n").unwrap();
+    let empty = lokahictl(&server.url, &["create", "--file", path]).await;
+    assert_eq!(empty.code, 1);
+    assert!(
+        empty.words.contains("is empty: write a `check` block"),
+        "{}",
+        empty.words
+    );
+    let both = lokahictl(&server.url, &["create", "--file", path, "-u", "http://a/"]).await;
+    assert_eq!(both.code, 64);
+    fs::remove_dir_all(folder).unwrap();
+}

@@ -254,6 +254,10 @@ pub struct CreateOpts {
     /// The same request_id again returns the answer of the first call.
     #[prost(string, tag = "18")]
     pub request_id: ::prost::alloc::string::String,
+    /// The check as a block of a check file, instead of all that stands above: everything that
+    /// files can say but secrets and declared receivers. The block's label is its name.
+    #[prost(string, tag = "19")]
+    pub hcl: ::prost::alloc::string::String,
 }
 impl ::prost::Name for CreateOpts {
     const NAME: &'static str = "CreateOpts";
@@ -391,6 +395,10 @@ pub struct Check {
     /// It goes up and down too often.
     #[prost(bool, tag = "43")]
     pub flapping: bool,
+    /// Put only: what a check of the API is from now on, as in CreateOpts: what its block does not
+    /// say is the default.
+    #[prost(string, tag = "44")]
+    pub hcl: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
