@@ -58,6 +58,22 @@ pub struct Report {
     pub observation: Observation,
 }
 
+/// What a worker's own sentinels said last: sites that answer as long as its network works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sentinels {
+    /// When they were asked, by the worker's clock.
+    pub begun: OffsetDateTime,
+    pub asked: u32,
+    pub failed: u32,
+}
+
+impl Sentinels {
+    /// Whether most of them gave no answer, or not a good one.
+    pub fn fail(&self) -> bool {
+        self.failed > self.asked / 2
+    }
+}
+
 /// Reports that are sent together; they answer one batch, wholly or in part.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Reports {
