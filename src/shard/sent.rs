@@ -84,6 +84,7 @@ impl Sent {
             reply_to: reply_to.to_owned(),
             sent_at: now,
             expires,
+            avoided: None,
             probes,
         };
         Outgoing { place, batch }
