@@ -119,6 +119,7 @@ pub(super) async fn probe_once(
         reply_to: String::new(),
         sent_at: now,
         expires: now + SLACK,
+        avoided: None,
         probes: probes.to_vec(),
     };
     bus.probe_now(location, batch, within).await

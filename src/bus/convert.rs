@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
-use crate::model::probe::{Probe, ProbeBatch, Report, Reports};
+use crate::model::probe::{Avoided, Probe, ProbeBatch, Report, Reports, Sentinels};
 use crate::model::quoted::harmless;
 use crate::model::secret::{SecretUse, Unbound};
 use crate::proto::internal;
@@ -19,6 +19,12 @@ pub(super) fn batch_to_wire(batch: &ProbeBatch) -> internal::ProbeBatch {
         reply_to: batch.reply_to.clone(),
         expires_unix_milliseconds: micros(batch.expires) / 1000,
         sent_unix_microseconds: micros(batch.sent_at),
+        avoided: batch
+            .avoided
+            .as_ref()
+            .map(|it| it.worker.to_string())
+            .unwrap_or_default(),
+        passes: batch.avoided.as_ref().map_or(0, |it| it.passes),
         probes: batch
             .probes
             .iter()
@@ -41,6 +47,10 @@ pub(super) fn batch_from_wire(wire: internal::ProbeBatch) -> ProbeBatch {
         reply_to: wire.reply_to,
         sent_at: moment(wire.sent_unix_microseconds),
         expires: moment(wire.expires_unix_milliseconds.saturating_mul(1000)),
+        avoided: (!wire.avoided.is_empty()).then(|| Avoided {
+            worker: wire.avoided.into(),
+            passes: wire.passes,
+        }),
         probes: wire
             .probes
             .into_iter()
@@ -69,6 +79,11 @@ pub(super) fn reports_to_wire(reports: &Reports) -> internal::ProbeResults {
         batch: reports.batch,
         location: reports.location.clone(),
         worker: reports.worker.clone(),
+        sentinels: reports.sentinels.map(|said| internal::Sentinels {
+            begun_unix_microseconds: micros(said.begun),
+            asked: said.asked,
+            failed: said.failed,
+        }),
         results: reports.reports.iter().map(report_to_wire).collect(),
     }
 }
@@ -103,8 +118,14 @@ fn report_to_wire(report: &Report) -> internal::ProbeResult {
 pub(super) fn reports_from_wire(wire: internal::ProbeResults) -> Reports {
     Reports {
         batch: wire.batch,
-        location: wire.location,
-        worker: wire.worker,
+        // A worker of another version may say more than one line.
+        location: harmless(&wire.location).chars().take(100).collect(),
+        worker: harmless(&wire.worker).chars().take(100).collect(),
+        sentinels: wire.sentinels.map(|said| Sentinels {
+            begun: moment(said.begun_unix_microseconds),
+            asked: said.asked,
+            failed: said.failed,
+        }),
         reports: wire
             .results
             .into_iter()
@@ -173,6 +194,7 @@ mod tests {
             reply_to: "x".into(),
             sent_at: datetime!(2026-01-01 00:00:00 UTC),
             expires: datetime!(2026-01-01 00:00:02 UTC),
+            avoided: Some(Avoided::new("w".into())),
             probes: vec![Probe {
                 check_id: CheckId(Uuid::from_u128(5)),
                 check_no: CheckNo(3),
@@ -187,6 +209,11 @@ mod tests {
             batch: 7,
             location: "default".into(),
             worker: "w".into(),
+            sentinels: Some(Sentinels {
+                begun: datetime!(2026-01-01 00:00:01.000456 UTC),
+                asked: 2,
+                failed: 1,
+            }),
             reports: vec![Report {
                 check_no: CheckNo(3),
                 spec_id: SpecId(4),

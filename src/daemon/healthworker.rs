@@ -15,6 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub async fn run(settings: Healthworker) -> anyhow::Result<ExitCode> {
     let policy = parts::target_policy(&settings.targets, &settings.private_addresses)?;
     let secrets = parts::secrets(&settings.secrets)?;
+    let sentinels = settings.sentinels.urls()?;
     let stop = signals::stop()?;
     let bus = connect::bus(settings.nats.url()?, &settings.nats, "healthworker").await?;
     let supervisor = Supervisor::new();
@@ -23,7 +24,7 @@ pub async fn run(settings: Healthworker) -> anyhow::Result<ExitCode> {
         &bus,
         policy,
         secrets,
-        &settings.location,
+        (&settings.location, sentinels),
     )
     .await?;
     super::program::until_stopped(supervisor, stop, DEADLINE).await?;

@@ -49,6 +49,7 @@ pub async fn run(settings: Lokahid) -> anyhow::Result<ExitCode> {
     parts::target_policy(&settings.targets, &settings.private_addresses)?;
     parts::webhook_policy(&settings.webhooks, &settings.private_addresses)?;
     parts::secrets(&settings.secrets)?;
+    settings.sentinels.urls()?;
     // Before any server is started, so that a taken port is known at once.
     let listener = TcpListener::bind(address)
         .await
@@ -153,7 +154,7 @@ async fn start(
         let targets = parts::target_policy(&settings.targets, private)?;
         let webhooks = parts::webhook_policy(&settings.webhooks, private)?;
         let secrets = parts::secrets(&settings.secrets)?;
-        let location = &settings.location;
+        let location = (settings.location.as_str(), settings.sentinels.urls()?);
         let started = parts::start_prober(tasks, bus, targets, secrets.clone(), location);
         prober = Some(started.await?);
         delivery = Some(parts::start_delivery(tasks, store, bus, webhooks, secrets)?);

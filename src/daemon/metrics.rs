@@ -263,6 +263,21 @@ impl Own {
             "Transactions of the recorder that failed",
             tally.flush_failures.get(),
         )?;
+        page.count(
+            "lokahi_probes_withheld",
+            "Failures that were not believed, since their worker is cut off, most likely",
+            self.parts.board.withheld.probes.get(),
+        )?;
+        let standing = self.parts.board.withheld.standing().into_iter();
+        let impaired = standing.map(|it| {
+            let (worker, location) = (it.worker.to_string(), it.location.to_string());
+            (vec![("worker", worker), ("location", location)], 1.0)
+        });
+        page.family(
+            "lokahi_worker_impaired",
+            "A health worker that is cut off, most likely: what fails there is not believed",
+            impaired,
+        )?;
         page.histogram(
             "lokahi_lateness_seconds",
             "Started minus scheduled",

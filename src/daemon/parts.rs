@@ -14,6 +14,7 @@ use crate::egress::tls::Trust;
 use crate::egress::webhook::WebhookClient;
 use crate::files::bindings::BindingFile;
 use crate::files::secrets::Secrets;
+use crate::model::value::HttpUrl;
 use crate::prober;
 use crate::prober::probe::ProbeContext;
 use crate::prober::stats::Stats;
@@ -72,7 +73,7 @@ pub(super) async fn start_prober(
     bus: &Bus,
     policy: AddressPolicy,
     secrets: Secrets,
-    location: &str,
+    (location, sentinels): (&str, Vec<HttpUrl>),
 ) -> anyhow::Result<Arc<Stats>> {
     let context = ProbeContext::new(Arc::new(Resolver::system()), policy, &Trust::native())
         .context("TLS cannot be set up")?
@@ -87,6 +88,7 @@ pub(super) async fn start_prober(
             std::process::id()
         ),
         max_in_flight: IN_FLIGHT,
+        sentinels,
     };
     Ok(prober::worker::start(tasks, bus, context, settings).await)
 }

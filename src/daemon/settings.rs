@@ -9,6 +9,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::name::{InvalidName, Name};
+use crate::model::value::HttpUrl;
 use crate::reconcile::run::SelfHeal;
 
 const DATABASE_EXAMPLE: &str = "postgres://USER:PASSWORD@HOST:5432/DATABASE";
@@ -31,6 +32,8 @@ pub struct Lokahid {
     pub reconcile: Reconcile,
     #[command(flatten)]
     pub targets: Targets,
+    #[command(flatten)]
+    pub sentinels: Sentinels,
     #[command(flatten)]
     pub webhooks: Webhooks,
     #[command(flatten)]
@@ -89,6 +92,8 @@ pub struct Healthworker {
     pub nats: Nats,
     #[command(flatten)]
     pub targets: Targets,
+    #[command(flatten)]
+    pub sentinels: Sentinels,
     #[command(flatten)]
     pub private_addresses: Private,
     #[command(flatten)]
@@ -260,6 +265,31 @@ pub struct Targets {
     /// Networks that may not be probed
     #[arg(long, env = "TARGET_DENY", value_name = "CIDR", value_delimiter = ',')]
     pub target_deny: Vec<String>,
+}
+
+/// What a worker asks about its own network.
+#[derive(Debug, Args)]
+pub struct Sentinels {
+    /// URLs, separated by commas, 10 at most, that answer with 2xx as long as the network of this
+    /// worker is well: asked every 5 seconds. When nearly all checks fail at once and most of these
+    /// do, too, that counts as unknown, not as down
+    #[arg(long, env = "SENTINELS", value_name = "URL", value_delimiter = ',')]
+    pub sentinels: Vec<HttpUrl>,
+}
+
+impl Sentinels {
+    const MOST: usize = 10;
+
+    /// All of them, or that there are too many.
+    pub fn urls(&self) -> anyhow::Result<Vec<HttpUrl>> {
+        let many = self.sentinels.len();
+        anyhow::ensure!(
+            many <= Self::MOST,
+            "SENTINELS: {many} URLs are more than {}",
+            Self::MOST
+        );
+        Ok(self.sentinels.clone())
+    }
 }
 
 /// Which addresses may be posted to.

@@ -1,8 +1,12 @@
-//! The health state of a check: a pure fold over what its probes saw.
+//! The health state of a check: a pure fold over what its probes saw. Beside it, whether what a
+//! worker sees fail is its own fault.
 
 mod flapping;
 mod fold;
+mod hosts;
+pub mod impaired;
 #[cfg(test)]
 mod slow;
 
 pub use fold::{Seen, Step, fold};
+pub use hosts::Kin;

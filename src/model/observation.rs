@@ -122,6 +122,9 @@ error_classes! {
     NoToken = 23 "no_token",
     /// The proxy of the check could not be reached, or opened no way to the site.
     Proxy = 24 "proxy",
+    /// With `Unknown`: it failed where nearly everything did, which is the worker's own fault, most
+    /// likely.
+    ProberImpaired = 25 "prober_impaired",
 }
 
 /// How long each part of a probe took; zero where it did not get that far.

@@ -47,7 +47,36 @@ pub struct ProbeBatch {
     pub sent_at: OffsetDateTime,
     /// What has not begun by then is dropped: late is worse than never.
     pub expires: OffsetDateTime,
+    /// Who passes it on.
+    pub avoided: Option<Avoided>,
     pub probes: Vec<Probe>,
+}
+
+/// A worker that has looked already, so that another one is to look now. Nobody knows which worker
+/// of a location takes a batch; this one sends it there again, so many times at most.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Avoided {
+    pub worker: Arc<str>,
+    pub passes: u32,
+}
+
+impl Avoided {
+    /// Of two workers one takes the same batch so often once in 256 times.
+    pub const PASSES: u32 = 8;
+
+    pub fn new(worker: Arc<str>) -> Self {
+        let passes = Self::PASSES;
+        Self { worker, passes }
+    }
+
+    /// What is left of it when this worker has taken the batch: `None` if it is to probe.
+    pub fn passed_by(&self, worker: &str) -> Option<Self> {
+        let passes = self.passes.min(Self::PASSES).checked_sub(1)?;
+        (*self.worker == *worker).then(|| Self {
+            worker: Arc::clone(&self.worker),
+            passes,
+        })
+    }
 }
 
 /// What one probe saw.
@@ -58,11 +87,29 @@ pub struct Report {
     pub observation: Observation,
 }
 
+/// What a worker's own sentinels said last: sites that answer as long as its network works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sentinels {
+    /// When they were asked, by the worker's clock.
+    pub begun: OffsetDateTime,
+    pub asked: u32,
+    pub failed: u32,
+}
+
+impl Sentinels {
+    /// Whether most of them gave no answer, or not a good one.
+    pub fn fail(&self) -> bool {
+        self.failed > self.asked / 2
+    }
+}
+
 /// Reports that are sent together; they answer one batch, wholly or in part.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Reports {
     pub batch: u64,
     pub location: String,
     pub worker: String,
+    /// `None` where the worker has none, or they were not asked yet.
+    pub sentinels: Option<Sentinels>,
     pub reports: Vec<Report>,
 }

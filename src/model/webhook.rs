@@ -107,7 +107,7 @@ pub struct EventType(&'static str);
 
 impl EventType {
     /// Every type that a receiver may ask for.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self("check.up"),
         Self("check.down"),
         Self("check.error"),
@@ -116,6 +116,7 @@ impl EventType {
         Self("check.stale"),
         Self("check.deleted"),
         Self("config.suspect"),
+        Self("prober.impaired"),
         Self("project.failed"),
         Self("project.held"),
         Self("project.drifted"),

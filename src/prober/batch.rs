@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
+use super::sentinel::Board;
 use super::stats::Stats;
 use crate::bus::Bus;
 use crate::model::probe::{Report, Reports};
@@ -21,6 +22,7 @@ pub(super) struct Sender {
     pub(super) stats: Arc<Stats>,
     pub(super) location: String,
     pub(super) worker: String,
+    pub(super) sentinels: Arc<Board>,
 }
 
 /// What is still to come of a batch, and what waits to be sent.
@@ -111,6 +113,7 @@ impl Batch {
             batch: self.number,
             location: self.sender.location.clone(),
             worker: self.sender.worker.clone(),
+            sentinels: self.sender.sentinels.said(),
             reports,
         };
         if let Err(error) = self

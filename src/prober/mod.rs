@@ -25,6 +25,7 @@ pub mod close;
 pub mod worker;
 mod ahead;
 mod batch;
+mod sentinel;
 mod single;
 mod spec_cache;
 mod gate;

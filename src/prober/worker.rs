@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::gate::{Gate, Wants};
 use super::prepare::Prepared;
 use super::probe::{ProbeContext, begin, unable};
+use super::sentinel::{Board, Watch};
 use super::spec_cache::SpecCache;
 use super::stats::Stats;
 use super::{limit, single};
@@ -26,9 +27,10 @@ use crate::bus::{Bus, BusError, Feed, SingleRequest};
 use crate::clock;
 use crate::model::desired::API_PROJECT;
 use crate::model::id::CheckId;
-use crate::model::observation::Observation;
+use crate::model::observation::{Observation, Outcome};
 use crate::model::probe::{ProbeBatch, Report};
 use crate::model::secret::SecretUse;
+use crate::model::value::HttpUrl;
 use crate::runtime::supervisor::Tasks;
 
 /// The most probes that wait for their time; more stay on the bus.
@@ -43,6 +45,8 @@ pub struct WorkerSettings {
     pub name: String,
     /// The most probes in flight; file descriptors may allow fewer.
     pub max_in_flight: usize,
+    /// Sites that it asks about its own network.
+    pub sentinels: Vec<HttpUrl>,
 }
 
 /// Starts a worker's loops, once it is subscribed to its batches. They end with the token,
@@ -56,6 +60,14 @@ pub async fn start(
     let stats = Arc::new(Stats::default());
     let room = limit::in_flight(settings.max_in_flight);
     info!(location = %settings.location, worker = %settings.name, room, "probing");
+    let sentinels = Arc::new(Board::default());
+    if !settings.sentinels.is_empty() {
+        let watch = Watch::new(context.clone(), &settings.sentinels, Arc::clone(&sentinels));
+        match watch {
+            Ok(watch) => tasks.spawn("sentinels", watch.run(tasks.token())),
+            Err(failure) => warn!(why = failure.detail, "the sentinels cannot be asked"),
+        }
+    }
     let worker = Arc::new(Worker {
         context,
         gate: Gate::new(room),
@@ -66,6 +78,7 @@ pub async fn start(
             stats: Arc::clone(&stats),
             location: settings.location,
             worker: settings.name,
+            sentinels,
         }),
     });
     let token = tasks.token();
@@ -107,7 +120,11 @@ impl Worker {
                 tokio::select! {
                     () = token.cancelled() => open = false,
                     batch = batches.next(), if ahead.len() < MAX_WAITING => match batch {
-                        Some(batch) => self.take_batch(batch, &mut ahead),
+                        Some(batch) => {
+                            if let Some(batch) = self.pass_on(batch).await {
+                                self.take_batch(batch, &mut ahead);
+                            }
+                        }
                         None => open = false,
                     },
                     () = until(due) => {}
@@ -136,6 +153,24 @@ impl Worker {
         }
         finish(probes).await;
         bus.flush().await;
+    }
+
+    /// Sends a batch that is another worker's to look at to all of them again, and gives back
+    /// what is ours.
+    async fn pass_on(&self, batch: ProbeBatch) -> Option<ProbeBatch> {
+        let name = &self.sender.worker;
+        let left = batch.avoided.as_ref().and_then(|it| it.passed_by(name));
+        let Some(left) = left else { return Some(batch) };
+        let passed = ProbeBatch {
+            avoided: Some(left),
+            ..batch
+        };
+        let sent = self
+            .sender
+            .bus
+            .probe_publish(&self.sender.location, &passed);
+        // If it cannot be sent we look ourselves: that is worth more than nothing.
+        sent.await.is_err().then_some(passed)
     }
 
     /// Puts the probes of a batch where they wait for their time, by the sender's clock.
@@ -206,6 +241,9 @@ impl Worker {
                 &probe.secrets,
             )
             .await;
+        if matches!(observation.outcome, Outcome::Down | Outcome::Error) {
+            self.sender.sentinels.want();
+        }
         // The next probe need not wait for this one's goodbye.
         drop(place);
         self.gate.took(probe.check_no, observation.phases.total);

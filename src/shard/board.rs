@@ -11,17 +11,19 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use super::due::DueQueue;
+use super::entry::{Entry, LastSeen, Voices};
 use super::gaps::{Gaps, Missed};
 use super::ledger::Pending;
 use super::maintained::{Maintained, Meant};
-use super::sent::{Outgoing, Place, Sent, Silence};
+use super::sent::{Outgoing, Place, Sent, Silence, Way};
 use super::tally::Tally;
+use super::withheld::Withheld;
 use crate::cadence::{self, Micros};
 use crate::history::window::hour_of;
-use crate::model::check::{Confirm, Every, Timeout, WhileFlapping};
+use crate::model::check::Every;
 use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, ShardNo};
-use crate::model::observation::Observation;
+use crate::model::observation::Outcome;
 use crate::model::ownership::Owner;
 use crate::model::probe::{Probe, ProbeBatch, Report};
 use crate::model::secret::SecretUse;
@@ -45,76 +47,6 @@ const LOST: Missed = Missed {
     lost: 1,
 };
 
-/// A check of ours.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) check: ShardCheck,
-    pub(super) spec: Arc<[u8]>,
-    pub(super) url: HttpUrl,
-    pub(super) every: Every,
-    pub(super) timeout: Timeout,
-    pub(super) confirm: Confirm,
-    pub(super) flapping: WhileFlapping,
-    /// Where it is probed from; empty: where everything is that says nothing.
-    locations: Arc<[Place]>,
-    /// When it was last heard of from each of them.
-    heard: Vec<Option<OffsetDateTime>>,
-    /// How often it was sent: the next one is that one's turn.
-    turn: usize,
-    pub(super) last: Option<LastSeen>,
-    /// The last probe of the state that we have stored; `None` when we do not know that the
-    /// stored state is this one.
-    pub(super) stored: Option<OffsetDateTime>,
-    /// When it became ours.
-    taken: OffsetDateTime,
-    due: Micros,
-    meant: Meant,
-}
-
-impl Entry {
-    /// Where it is probed from this time.
-    fn next_place(&mut self) -> Place {
-        let places = self.locations.len();
-        self.turn = self.turn.wrapping_add(1);
-        let at = self.turn.checked_rem(places)?;
-        self.locations.get(at).cloned().flatten()
-    }
-
-    /// How it stands with each place where it should be probed from.
-    fn voices(&self, now: OffsetDateTime) -> impl Iterator<Item = (Place, Voices)> {
-        let last = self.check.health.last_at;
-        let single = self.locations.is_empty().then_some((None, last));
-        let places = self.locations.iter().cloned();
-        let each = places.zip(self.heard.iter().copied()).chain(single);
-        let turns = u32::try_from(self.locations.len().max(1)).unwrap_or(u32::MAX);
-        each.map(move |(place, heard)| {
-            let since = heard.map_or(self.taken, |heard| heard.max(self.taken));
-            let stale = cadence::is_stale(since, self.every, turns, self.timeout, now);
-            let voices = Voices {
-                stale: u32::from(stale),
-                heard: heard.is_some_and(|heard| heard > self.taken),
-            };
-            (place, voices)
-        })
-    }
-
-    /// Whether its probes have stopped coming. What its owner before us did
-    /// not probe is not held against anybody.
-    fn is_stale(&self, now: OffsetDateTime) -> bool {
-        let seen = self.check.health.last_at;
-        let since = seen.map_or(self.taken, |seen| seen.max(self.taken));
-        let turns = u32::try_from(self.locations.len().max(1)).unwrap_or(u32::MAX);
-        cadence::is_stale(since, self.every, turns, self.timeout, now)
-    }
-}
-
-/// The newest probe of a check, and from where.
-#[derive(Clone, Debug)]
-pub struct LastSeen {
-    pub observation: Observation,
-    pub location: Arc<str>,
-}
-
 /// How a check comes to the board.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Arrival {
@@ -122,15 +54,6 @@ pub(super) enum Arrival {
     Loaded,
     /// With the feed: it is new, or was changed, brought back or enabled.
     Changed,
-}
-
-/// How probes of some checks come from a place.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Voices {
-    /// Of how many they have stopped coming.
-    pub(super) stale: u32,
-    /// Of some they came since they are ours.
-    pub(super) heard: bool,
 }
 
 /// A check, for whoever reads the board.
@@ -155,6 +78,7 @@ struct Load {
 pub struct Board {
     inner: Mutex<Inner>,
     pub tally: Tally,
+    pub withheld: Withheld,
 }
 
 #[derive(Debug, Default)]
@@ -312,6 +236,7 @@ impl Board {
             taken,
             due,
             meant: Meant::default(),
+            failed_at: None,
             check,
         };
         inner.checks.insert(entry.check.check_no, entry);
@@ -338,9 +263,10 @@ impl Board {
         reply_to: &str,
     ) -> Vec<Outgoing> {
         let horizon = micros(now + ahead);
+        let present = self.withheld.present(now);
         let mut inner = self.lock();
         let mut batches = Vec::new();
-        let mut loads: BTreeMap<Place, Load> = BTreeMap::new();
+        let mut loads: BTreeMap<Way, Load> = BTreeMap::new();
         let (mut scheduled, mut skipped) = (0, 0);
         let inner = &mut *inner;
         while let Some((due, number)) = inner.due.pop(horizon) {
@@ -365,7 +291,9 @@ impl Board {
                 continue;
             }
             let place = entry.next_place();
-            let load = loads.entry(place.clone()).or_default();
+            let avoided = entry.next_avoided(&place, &present);
+            let way = Way { place, avoided };
+            let load = loads.entry(way.clone()).or_default();
             load.bytes += entry.spec.len() + 64;
             load.longest = load.longest.max(entry.timeout.duration());
             load.probes.push(Probe {
@@ -385,18 +313,18 @@ impl Board {
                 batches.push(
                     inner
                         .sent
-                        .open(place, load.probes, now, load.longest, reply_to),
+                        .open(way, load.probes, now, load.longest, reply_to),
                 );
             }
         }
-        for (place, load) in loads
+        for (way, load) in loads
             .into_iter()
             .filter(|(_, load)| !load.probes.is_empty())
         {
             batches.push(
                 inner
                     .sent
-                    .open(place, load.probes, now, load.longest, reply_to),
+                    .open(way, load.probes, now, load.longest, reply_to),
             );
         }
         self.tally.scheduled.add(scheduled);
@@ -492,6 +420,10 @@ impl Board {
         if let Some(heard) = place.and_then(|place| entry.heard.get_mut(place)) {
             *heard = (*heard).max(Some(at));
         }
+        let failed = pending
+            .again
+            .filter(|_| pending.last.observation.outcome != Outcome::Up);
+        entry.failed_at = failed.map(|_| Arc::clone(&pending.last.worker));
         entry.last = Some(pending.last.into_last_seen());
         if let Some(again) = pending.again
             && again < entry.due

@@ -2,6 +2,7 @@
 //! attempt and every later version tells the same.
 
 use prost::Message as _;
+use uuid::Uuid;
 
 use super::ledger::Witness;
 use crate::histogram::Summary;
@@ -12,7 +13,9 @@ use crate::model::overlay::Overlay;
 use crate::model::webhook::WebhookFormat;
 use crate::proto::moment::timestamp;
 use crate::proto::{evidence, lokahi};
+use crate::spec;
 use crate::store::shard::ShardCheck;
+use crate::store::transition::NewTransition;
 
 /// The type of the event of a transition.
 pub(super) fn kind(transition: &Transition) -> &'static str {
@@ -38,6 +41,41 @@ pub(super) struct Story<'a> {
     pub(super) latency: Option<Summary>,
     /// What people set on the check.
     pub(super) overlay: Overlay,
+}
+
+/// What a transition is made of.
+pub(super) struct NewEvent<'a> {
+    pub(super) check: &'a ShardCheck,
+    pub(super) spec: &'a [u8],
+    pub(super) transition: &'a Transition,
+    pub(super) witnesses: &'a [Witness],
+    pub(super) latency: Option<Summary>,
+    pub(super) overlay: Option<Overlay>,
+}
+
+pub(super) fn new_transition(new: NewEvent<'_>) -> Option<NewTransition> {
+    let (check, transition) = (new.check, new.transition);
+    let spec = spec::decode_check(new.spec).ok()?;
+    let id = EventId(Uuid::now_v7());
+    let story = Story {
+        id,
+        check,
+        spec: &spec,
+        transition,
+        witnesses: new.witnesses,
+        latency: new.latency,
+        overlay: new.overlay.unwrap_or_default(),
+    };
+    Some(NewTransition {
+        id,
+        check: check.id,
+        kind: kind(transition),
+        payload: encode(&story),
+        transition: transition.clone(),
+        spec_id: check.spec_id,
+        generation: check.generation,
+        revision: check.revision.clone(),
+    })
 }
 
 /// The encoded event.

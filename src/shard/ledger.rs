@@ -9,19 +9,23 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::board::{Board, Entry, LastSeen, micros};
+use super::board::{Board, micros};
+use super::entry::{Entry, LastSeen};
 use crate::cadence::Micros;
 use crate::clock;
 use crate::health::{self, Seen};
+use crate::model::check::Every;
 use crate::model::health::{Health, Transition};
 use crate::model::id::{CheckId, CheckNo, IncidentId, SpecId};
-use crate::model::observation::{Observation, Outcome};
+use crate::model::observation::{ErrorClass, Observation, Outcome};
 use crate::model::probe::Report;
 use crate::store::observation::STATE_AGE;
 use crate::store::shard::ShardCheck;
 
 /// The most failed probes that an event shows.
 const WITNESSES: usize = 10;
+/// What was not believed is asked again after this time, or its period if that is shorter.
+const UNBELIEVED: Duration = Duration::from_secs(15);
 
 /// What one probe saw, and who looked.
 #[derive(Clone, Debug)]
@@ -151,14 +155,14 @@ impl Ledger {
             (
                 entry.check.id,
                 entry.check.health.clone(),
-                (entry.confirm, entry.flapping),
+                (entry.confirm, entry.every, entry.flapping),
                 entry.check.spec_id == witness.spec,
                 entry.stored,
             )
         }) else {
             return;
         };
-        let (confirm, flapping) = policy;
+        let (confirm, every, flapping) = policy;
         let before = self.pending.get(&number);
         let mut health = before.map_or_else(|| committed.clone(), |pending| pending.health.clone());
         // A question that is no longer asked, or an answer that came out of
@@ -214,7 +218,10 @@ impl Ledger {
                 witnesses,
             });
         }
-        let again = step.suspect.then(|| retry_at(confirm.retry));
+        let again = match witness.observation.class {
+            Some(ErrorClass::ProberImpaired) => Some(retry_at(patience(confirm.retry, every))),
+            _ => step.suspect.then(|| retry_at(confirm.retry)),
+        };
         let recent = stored.is_some_and(|stored| at - stored < STATE_AGE);
         let pending = Pending {
             id,
@@ -225,6 +232,13 @@ impl Ledger {
         };
         self.pending.insert(number, pending);
     }
+}
+
+/// When a check is probed again of which nothing is known because its worker is cut off. That can
+/// be thousands, for minutes.
+fn patience(retry: Duration, every: Every) -> Duration {
+    let every = Duration::from_secs(every.seconds().into());
+    retry.max(every.min(UNBELIEVED)).min(2 * UNBELIEVED)
 }
 
 fn retry_at(retry: Duration) -> Micros {

@@ -1,20 +1,23 @@
 //! The owner of shards: schedules the probes of its checks, folds what they
 //! saw into their health, and records it.
 //!
-//! Six loops share one board: `lease` keeps the shards and loads their
+//! Seven loops share one board: `lease` keeps the shards and loads their
 //! checks, `scheduler` sends out what is due, `recorder` writes what came back,
-//! `gaps` what did not, `stale` tells of it, and `housekeeping` makes room for it; `rollup`,
-//! `holding` and `suspect` need no board. Memory advances only after a commit, so that Postgres is the truth at
+//! `gaps` what did not, `stale` tells of it, `impaired` of what came and is not believed, and
+//! `housekeeping` makes room for it; `rollup`, `holding` and `suspect` need no board. Memory
+//! advances only after a commit, so that Postgres is the truth at
 //! every moment.
 
 pub mod tally;
 mod board;
+mod entry;
 mod due;
 mod paused;
 mod maintained;
 mod event;
 mod ledger;
 mod sent;
+pub mod withheld;
 mod unanswered;
 
 mod gaps;
@@ -25,16 +28,19 @@ mod housekeeping;
 mod lease;
 mod recorder;
 mod stale;
+mod impaired;
 mod scheduler;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
-pub use self::board::{Board, LastSeen, Seen};
+pub use self::board::{Board, Seen};
+pub use self::entry::LastSeen;
 pub use self::sent::{Place, Silence};
 use crate::bus::Bus;
 use crate::runtime::supervisor::Tasks;
@@ -87,7 +93,16 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
         owner: settings.owner.clone(),
         location: settings.location.clone(),
     };
+    let impaired = impaired::Impaired {
+        store: store.clone(),
+        bus: bus.clone(),
+        board: Arc::clone(&board),
+        owner: settings.owner.clone(),
+        read: BTreeSet::new(),
+        stored: BTreeMap::new(),
+    };
     tasks.spawn("stale", stale.run(tasks.token()));
+    tasks.spawn("impaired", impaired.run(tasks.token()));
     tasks.spawn("lease", lease.run(tasks.token()));
     tasks.spawn("scheduler", scheduler.run(tasks.token()));
     tasks.spawn("recorder", recorder.run(reply_to, tasks.token()));

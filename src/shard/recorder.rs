@@ -13,12 +13,12 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use uuid::Uuid;
 
 use super::board::Board;
-use super::event::{self, Story};
+use super::event::{self, NewEvent, new_transition};
 use super::ledger::{Draft, Ledger, Witness};
 use super::rollup::late_hours;
+use super::withheld::Reporter;
 use crate::backoff;
 use crate::bus::{Bus, Feed};
 use crate::clock;
@@ -28,7 +28,6 @@ use crate::model::id::{CheckId, CheckNo, EventId, LocationId, ShardNo};
 use crate::model::observation::Outcome;
 use crate::model::overlay::Overlay;
 use crate::model::probe::Reports;
-use crate::spec;
 use crate::store::error::StoreError;
 use crate::store::hold::hold_new;
 use crate::store::location::location_note;
@@ -160,11 +159,18 @@ impl Recorder {
     }
 
     fn take(&mut self, reports: Reports) {
-        let counted = self
-            .board
-            .settle(reports.batch, reports.reports, clock::now());
+        let now = clock::now();
+        let mut counted = self.board.settle(reports.batch, reports.reports, now);
         let location: Arc<str> = reports.location.into();
         let worker: Arc<str> = reports.worker.into();
+        let from = Reporter {
+            worker: &worker,
+            location: &location,
+            sentinels: reports.sentinels,
+        };
+        let pending = |check| self.ledger.pending.get(&check).map(|it| it.health.state);
+        let withheld = &self.board.withheld;
+        withheld.sift(&self.board, pending, from, &mut counted, now);
         for report in counted {
             let delay = report.observation.started_at - report.observation.scheduled_at;
             // A few begin a little early, together with others.
@@ -539,41 +545,6 @@ impl Recorder {
             warn!("NATS is away: webhook workers find their work without a hint");
         }
     }
-}
-
-/// What a transition is made of.
-struct NewEvent<'a> {
-    check: &'a ShardCheck,
-    spec: &'a [u8],
-    transition: &'a Transition,
-    witnesses: &'a [Witness],
-    latency: Option<histogram::Summary>,
-    overlay: Option<Overlay>,
-}
-
-fn new_transition(new: NewEvent<'_>) -> Option<NewTransition> {
-    let (check, transition) = (new.check, new.transition);
-    let spec = spec::decode_check(new.spec).ok()?;
-    let id = EventId(Uuid::now_v7());
-    let story = Story {
-        id,
-        check,
-        spec: &spec,
-        transition,
-        witnesses: new.witnesses,
-        latency: new.latency,
-        overlay: new.overlay.unwrap_or_default(),
-    };
-    Some(NewTransition {
-        id,
-        check: check.id,
-        kind: event::kind(transition),
-        payload: event::encode(&story),
-        transition: transition.clone(),
-        spec_id: check.spec_id,
-        generation: check.generation,
-        revision: check.revision.clone(),
-    })
 }
 
 fn log(draft: &Draft) {

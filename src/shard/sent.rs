@@ -7,7 +7,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::model::id::CheckNo;
-use crate::model::probe::{Probe, ProbeBatch, Report};
+use crate::model::probe::{Avoided, Probe, ProbeBatch, Report};
 
 /// What has not begun this long after it was sent is dropped by the worker.
 const BATCH_EXPIRES: Duration = Duration::from_secs(2);
@@ -16,6 +16,14 @@ const REPORT_GRACE: Duration = Duration::from_secs(3);
 
 /// A location; `None` is where everything is probed from that names none.
 pub type Place = Option<Arc<str>>;
+
+/// Which way probes go: where to, and past whom.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Way {
+    pub(super) place: Place,
+    /// A worker that has looked already.
+    pub(super) avoided: Option<Arc<str>>,
+}
 
 /// A batch on its way to a location.
 #[derive(Debug)]
@@ -61,7 +69,7 @@ impl Sent {
     /// Makes a batch, which is open from now on. None of its probes takes longer than `longest`.
     pub(super) fn open(
         &mut self,
-        place: Place,
+        Way { place, avoided }: Way,
         probes: Vec<Probe>,
         now: OffsetDateTime,
         longest: Duration,
@@ -84,6 +92,7 @@ impl Sent {
             reply_to: reply_to.to_owned(),
             sent_at: now,
             expires,
+            avoided: avoided.map(Avoided::new),
             probes,
         };
         Outgoing { place, batch }

@@ -10,10 +10,11 @@ use uuid::Uuid;
 
 use super::board::{Arrival, Board};
 use super::ledger::{Ledger, Witness};
+use super::withheld::Reporter;
 use crate::model::check::{CheckSpec, Every};
 use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, SpecId};
-use crate::model::observation::{Observation, Outcome, Phases};
+use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::probe::Report;
 use crate::spec::encode_check;
 use crate::store::shard::{HeldShard, ShardCheck};
@@ -187,6 +188,66 @@ fn what_was_never_probed_is_stale_when_two_probes_were_due_and_did_not_come() {
         // It is first due soon after it came, and so twice by then.
         assert!(board.next_due().unwrap().0 < super::board::micros(after(10)).0);
     }
+}
+
+/// The probes that are due by then, and whom their batch goes past.
+fn sent(board: &Board, at: OffsetDateTime) -> Vec<Option<Arc<str>>> {
+    let batches = board.take_due(at, Duration::ZERO, "");
+    let past = batches.into_iter().map(|sent| sent.batch.avoided);
+    past.map(|avoided| avoided.map(|it| it.worker)).collect()
+}
+
+#[test]
+fn what_failed_is_tried_again_past_the_worker_that_saw_it_if_another_is_there() {
+    let name = |name: &str| Arc::<str>::from(name);
+    for (others, expected) in [
+        (vec![], None),
+        (vec!["a"], None),
+        (vec!["a", "b"], Some("a")),
+    ] {
+        let board = board(check(1, |_| ()));
+        sent(&board, after(60));
+        for worker in &others {
+            let from = Reporter {
+                worker: &name(worker),
+                location: &name("eu"),
+                sentinels: None,
+            };
+            board
+                .withheld
+                .sift(&board, |_| None, from, &mut [], after(60));
+        }
+        let mut ledger = Ledger::default();
+        let mut seen = witness(1, 60);
+        (seen.worker, seen.location) = (name("a"), name("eu"));
+        ledger.add(&board, seen);
+        let mut pending = ledger.pending.remove(&NUMBER).unwrap();
+        pending.again = Some(super::board::micros(after(61)));
+        board.advance(NUMBER, pending);
+        assert_eq!(sent(&board, after(61)), [expected.map(name)], "{others:?}");
+        // Once: who takes the next one is nobody's choice.
+        let next = board.next_due().unwrap().0 - super::board::micros(START).0;
+        let next = START + time::Duration::microseconds(next);
+        assert_eq!(sent(&board, next), [None], "{others:?}");
+    }
+}
+
+#[test]
+fn what_is_not_believed_is_asked_again_soon_and_changes_nothing() {
+    let hourly = |spec: &mut CheckSpec| spec.every = Every::from_seconds(3600).unwrap();
+    let board = board(check(1, hourly));
+    let mut ledger = Ledger::default();
+    ledger.add(&board, witness(1, 1));
+    commit(&mut ledger, &board);
+    let mut unbelieved = witness(1, 2);
+    unbelieved.observation.outcome = Outcome::Unknown;
+    unbelieved.observation.class = Some(ErrorClass::ProberImpaired);
+    let before = super::board::micros(crate::clock::now()).0;
+    ledger.add(&board, unbelieved);
+    assert_eq!(failures(&ledger, &board), 1);
+    assert!(ledger.drafts.is_empty());
+    let again = ledger.pending[&NUMBER].again.unwrap().0 - before;
+    assert!((15_000_000..30_000_000).contains(&again), "{again}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub mod rollup;
 pub mod incident;
 pub mod location;
 pub mod stale;
+pub mod impaired;
 pub mod overlay;
 pub mod maintenance;
 pub mod request;

@@ -95,6 +95,7 @@ pub(crate) const DOORS: &[(&str, &[&str])] = &[
     ("indicatif", &["src/cli/"]),
     ("jiff", &["src/model/zone.rs"]),
     ("notify", &["src/reconcile/"]),
+    ("psl", &["src/health/hosts.rs"]),
     ("reqwest", &["src/client/", "src/egress/"]),
     ("sqlx", &["src/store/"]),
     ("tracing_subscriber", &["src/runtime/"]),

@@ -23,6 +23,7 @@ use crate::store::condition::{
     Aspect, Condition, condition_list, project_approve, project_resume, project_suspend,
 };
 use crate::store::generation::{self, generation_list};
+use crate::store::impaired::{Impaired, impaired_of};
 use crate::store::project::{
     Counts, Project, Suspension, project_counts, project_list, project_settings,
 };
@@ -97,7 +98,8 @@ async fn standing(
         (Some(suspension), false) => stopped(it, suspension, &project.name),
         (None, false) => it,
     });
-    let conditions: Vec<_> = conditions.map(condition).collect();
+    let mut conditions: Vec<_> = conditions.map(condition).collect();
+    conditions.extend(impaired(&impaired_of(conn, project.id).await?));
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(ProjectStatus {
         operators: settings.operators.iter().map(ToString::to_string).collect(),
@@ -150,6 +152,19 @@ fn suspect_now(row: TrialRow) -> Option<lokahi::Suspect> {
         down: count(row.down),
         since: row.since.map(timestamp),
         until: Some(timestamp(until)),
+    })
+}
+
+/// Health workers that are cut off, most likely: what they see fail is not believed.
+fn impaired(workers: &[Impaired]) -> Option<lokahi::Condition> {
+    let messages: Vec<&str> = workers.iter().map(|it| it.message.as_str()).collect();
+    Some(lokahi::Condition {
+        r#type: "Impaired".to_owned(),
+        status: true,
+        reason: "WorkerCutOff".to_owned(),
+        message: messages.join("\n"),
+        since: Some(timestamp(workers.first()?.since)),
+        ..lokahi::Condition::default()
     })
 }
 

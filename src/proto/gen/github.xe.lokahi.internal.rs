@@ -540,6 +540,11 @@ pub struct ProbeBatch {
     /// long after the batch has come as it is due after this.
     #[prost(int64, tag = "5")]
     pub sent_unix_microseconds: i64,
+    /// This worker sends it to its location again, while there are passes left: it has looked already.
+    #[prost(string, tag = "6")]
+    pub avoided: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "7")]
+    pub passes: u32,
 }
 impl ::prost::Name for ProbeBatch {
     const NAME: &'static str = "ProbeBatch";
@@ -591,6 +596,9 @@ pub struct ProbeResults {
     pub worker: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "4")]
     pub results: ::prost::alloc::vec::Vec<ProbeResult>,
+    /// Absent: the worker has no sentinels, or has not asked them yet.
+    #[prost(message, optional, tag = "5")]
+    pub sentinels: ::core::option::Option<Sentinels>,
 }
 impl ::prost::Name for ProbeResults {
     const NAME: &'static str = "ProbeResults";
@@ -600,6 +608,26 @@ impl ::prost::Name for ProbeResults {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.internal.ProbeResults".into()
+    }
+}
+/// Sentinels is what the sites said that a worker asks about its own network.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Sentinels {
+    #[prost(int64, tag = "1")]
+    pub begun_unix_microseconds: i64,
+    #[prost(uint32, tag = "2")]
+    pub asked: u32,
+    #[prost(uint32, tag = "3")]
+    pub failed: u32,
+}
+impl ::prost::Name for Sentinels {
+    const NAME: &'static str = "Sentinels";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.Sentinels".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.Sentinels".into()
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

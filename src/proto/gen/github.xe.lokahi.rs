@@ -1867,7 +1867,7 @@ impl ::prost::Name for Suspension {
 /// Condition is one aspect of how a project stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Condition {
-    /// Ready, Reconciling, Held, Drifted.
+    /// Ready, Reconciling, Held, Drifted, Impaired.
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
     #[prost(bool, tag = "2")]

@@ -57,6 +57,7 @@ async fn work(bus: Bus) {
             batch: batch.batch,
             location: DEFAULT_LOCATION.to_owned(),
             worker: "story".to_owned(),
+            sentinels: None,
             reports,
         };
         bus.report_publish(&batch.reply_to, &reports).await.unwrap();

@@ -15,7 +15,7 @@ use crate::support::programs::lokahictl;
 use crate::support::servers::servers;
 use crate::support::until;
 
-fn place(word: &str) -> Name {
+pub(super) fn place(word: &str) -> Name {
     let random = lokahi::files::private::random_hex(4).unwrap();
     format!("{word}-{random}").parse().unwrap()
 }
@@ -52,7 +52,7 @@ fn witnesses(receiver: &Receiver) -> Vec<String> {
 
 impl Shop {
     /// Makes this the receiver of what the project tells of itself.
-    async fn operators(&mut self, at: &Receiver) {
+    pub(super) async fn operators(&mut self, at: &Receiver) {
         self.receiver("operators", at).await;
         let spec = ProjectSpec {
             operators: vec!["operators".parse().unwrap()],

@@ -9,6 +9,7 @@ mod degraded;
 mod events;
 mod life;
 mod locations;
+mod impaired;
 mod probing;
 mod shop;
 mod reconcile;

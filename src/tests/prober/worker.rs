@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use lokahi::bus::{Bus, BusSettings};
 use lokahi::clock;
 use lokahi::files::private as files;
 use lokahi::model::check::CheckSpec;
 use lokahi::model::id::{CheckId, CheckNo, SpecId};
 use lokahi::model::observation::Outcome;
-use lokahi::model::probe::{DEFAULT_LOCATION, Probe, ProbeBatch, Reports};
+use lokahi::model::probe::{Avoided, DEFAULT_LOCATION, Probe, ProbeBatch, Reports};
 use lokahi::model::secret::SecretUse;
 use lokahi::prober::stats::Stats;
 use lokahi::prober::worker::{WorkerSettings, start};
-use lokahi::proto::{admin, lokahi as wire};
+use lokahi::proto::{admin, internal, lokahi as wire};
 use lokahi::runtime::supervisor::Supervisor;
 use lokahi::services::folder::default_cache_dir;
 use lokahi::services::search::{self, Search};
@@ -61,6 +62,7 @@ impl Story {
             location: DEFAULT_LOCATION.into(),
             name: "worker-1".into(),
             max_in_flight: 8,
+            sentinels: Vec::new(),
         };
         let stats = start(&supervisor.tasks(), &bus, context(), worker).await;
         Self {
@@ -113,6 +115,7 @@ fn batch(specs: &[CheckSpec]) -> ProbeBatch {
         reply_to: String::new(),
         sent_at: clock::now(),
         expires: clock::now() + GENEROUS,
+        avoided: None,
         probes: probes.collect(),
     }
 }
@@ -146,6 +149,38 @@ async fn a_hanging_probe_holds_up_no_other_report() {
     );
     let counts = story.stats.counts();
     assert_eq!((counts.up, counts.error, counts.in_flight), (40, 1, 0));
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_another_worker_is_to_take_is_passed_on_while_there_may_be_one() {
+    let story = Story::new().await;
+    let good = Site::saying(OK).await;
+    story.probe(batch(&[check(&good.url())]), GENEROUS).await;
+    let url = url::Url::parse(&story.url).unwrap();
+    let client = async_nats::ConnectOptions::with_token(url.username().to_owned())
+        .connect(&story.url)
+        .await
+        .unwrap();
+    let mut sent = client.subscribe("check.run.v2.>").await.unwrap();
+    client.flush().await.unwrap();
+    for (avoided, times) in [("worker-1", 9), ("worker-2", 1)] {
+        let avoided = ProbeBatch {
+            avoided: Some(Avoided::new(avoided.into())),
+            ..batch(&[check(&good.url())])
+        };
+        // There is no other: it looks again itself.
+        let reports = story.probe(avoided, GENEROUS).await;
+        assert_eq!(reports[0].reports[0].observation.outcome, Outcome::Up);
+        for _ in 0..times {
+            sent.next().await.unwrap();
+        }
+    }
+    let last = batch(&[check(&good.url())]);
+    story.probe(last, GENEROUS).await;
+    let bytes = sent.next().await.unwrap().payload;
+    let last = internal::ProbeBatch::decode(bytes).unwrap();
+    assert_eq!((last.avoided.as_str(), last.passes), ("", 0));
     story.end().await;
 }
 

@@ -201,3 +201,14 @@ fn free_port_of_both() -> u16 {
         }
     }
 }
+
+/// The arguments with which `unshare` gives a program mounts of its own: as root, or as root of a
+/// user namespace.
+pub(crate) fn own_mounts() -> &'static [&'static str] {
+    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
+    let allowed = ways.into_iter().find(|way| {
+        let tried = Command::new("unshare").args(*way).arg("true").output();
+        tried.is_ok_and(|output| output.status.success())
+    });
+    allowed.expect("this machine lets us make no mount namespace: see the stories of networks")
+}

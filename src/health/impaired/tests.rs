@@ -1,0 +1,397 @@
+//! What a burst is, whom it makes suspect, and for how long.
+
+use proptest::prelude::*;
+use time::macros::datetime;
+
+use super::*;
+use crate::health::Kin;
+
+const START: OffsetDateTime = datetime!(2026-11-29 10:00 UTC);
+
+fn at(seconds: i64) -> OffsetDateTime {
+    START + Duration::seconds(seconds)
+}
+
+/// What a worker sees: its checks by number, each on the host `of` gives.
+fn saw(
+    checks: std::ops::Range<i64>,
+    sight: Sight,
+    seconds: i64,
+    of: impl Fn(i64) -> String,
+) -> Vec<Probed> {
+    let probed = checks.map(|number| Probed {
+        check: CheckNo(number),
+        began: at(seconds),
+        kin: Kin::of(&of(number), None),
+        sight,
+    });
+    probed.collect()
+}
+
+fn own(number: i64) -> String {
+    format!("www.shop{number}.com")
+}
+
+/// A judge, and what is told it.
+#[derive(Default)]
+struct Court(Judge);
+
+impl Court {
+    fn hear(&mut self, worker: &str, said: Option<(i64, u32, u32)>, probed: Vec<Probed>, now: i64) {
+        let sentinels = said.map(|(begun, failed, asked)| Sentinels {
+            begun: at(begun),
+            asked,
+            failed,
+        });
+        let who = (&worker.into(), &"eu".into());
+        self.0.hear(who, sentinels, probed, at(now));
+    }
+
+    /// All of them fail, or none.
+    fn sees(&mut self, worker: &str, checks: std::ops::Range<i64>, sight: Sight, now: i64) {
+        self.hear(worker, None, saw(checks, sight, now, own), now);
+    }
+
+    fn withholds(&mut self, worker: &str, check: i64, now: i64) -> Option<Why> {
+        let worker = worker.into();
+        self.0
+            .withholds(&worker, CheckNo(check), |place| place == "eu", at(now))
+    }
+}
+
+use Sight::{Fails, Known, Well};
+
+#[test]
+fn what_counts_as_failing_at_once() {
+    let hosts = |n: i64| move |number: i64| own(number % n);
+    // What it saw at which second, and whether that is a burst at the end.
+    type Seen = Vec<(i64, Vec<Probed>)>;
+    let rows: Vec<(&str, Seen, bool)> = vec![
+        ("ten of ten", vec![(0, saw(0..10, Fails, 0, own))], true),
+        ("nine", vec![(0, saw(0..9, Fails, 0, own))], false),
+        (
+            "on five hosts",
+            vec![(0, saw(0..10, Fails, 0, hosts(5)))],
+            true,
+        ),
+        (
+            "on four hosts",
+            vec![(0, saw(0..40, Fails, 0, hosts(4)))],
+            false,
+        ),
+        (
+            "all on the loopback",
+            vec![(0, saw(0..40, Fails, 0, |n| format!("127.0.0.{n}")))],
+            false,
+        ),
+        (
+            "in one network",
+            vec![(0, saw(0..40, Fails, 0, |n| format!("192.0.2.{n}")))],
+            false,
+        ),
+        (
+            "in many networks",
+            vec![(0, saw(0..10, Fails, 0, |n| format!("192.0.{n}.1")))],
+            true,
+        ),
+        (
+            "as many are well, mixed in",
+            (0..12)
+                .flat_map(|n| {
+                    [
+                        (n, saw(n..n + 1, Fails, n, own)),
+                        (n, saw(100 + n..101 + n, Well, n, own)),
+                    ]
+                })
+                .collect(),
+            false,
+        ),
+        (
+            "many were well before that",
+            vec![
+                (0, saw(100..1000, Well, 0, own)),
+                (1, saw(0..10, Fails, 1, own)),
+            ],
+            true,
+        ),
+        (
+            "they fail one after the other over a minute",
+            (0..20)
+                .map(|n| (n * 4, saw(n..n + 1, Fails, n * 4, own)))
+                .collect(),
+            false,
+        ),
+        (
+            "within half a minute",
+            (0..10)
+                .map(|n| (n * 3, saw(n..n + 1, Fails, n * 3, own)))
+                .collect(),
+            true,
+        ),
+        (
+            "one check over and over",
+            (0..20).map(|n| (n, saw(0..1, Fails, n, own))).collect(),
+            false,
+        ),
+        (
+            "they were down before",
+            vec![(0, saw(0..40, Known, 0, own))],
+            false,
+        ),
+        (
+            "those that are down say nothing of it",
+            vec![
+                (0, saw(0..10, Fails, 0, own)),
+                (1, saw(100..200, Known, 1, own)),
+                (2, saw(10..11, Fails, 2, own)),
+            ],
+            true,
+        ),
+        (
+            "they are well again",
+            vec![
+                (0, saw(0..12, Fails, 0, own)),
+                (1, saw(0..12, Well, 1, own)),
+                (2, saw(20..21, Fails, 2, own)),
+            ],
+            false,
+        ),
+    ];
+    for (what, seen, expected) in rows {
+        let mut window = Window::default();
+        let mut now = 0;
+        for (second, probed) in seen {
+            now = second;
+            probed
+                .into_iter()
+                .for_each(|probed| window.push(probed, at(now)));
+        }
+        assert_eq!(window.burst(at(now)).is_some(), expected, "{what}");
+    }
+}
+
+#[test]
+fn without_sentinels_and_without_another_worker_what_fails_is_down() {
+    let mut court = Court::default();
+    court.sees("a", 0..20, Fails, 0);
+    assert_eq!(court.withholds("a", 0, 0), None);
+    assert_eq!(court.0.standing(), []);
+    // Nor with one that is elsewhere, or was not heard of for long.
+    let who = (&"b".into(), &"us".into());
+    court.0.hear(who, None, [], at(0));
+    assert_eq!(court.withholds("a", 0, 0), None);
+    court.sees("c", 0..0, Well, 0);
+    court.sees("a", 0..20, Fails, 61);
+    assert_eq!(court.withholds("a", 0, 61), None);
+}
+
+#[test]
+fn another_worker_decides_check_by_check() {
+    let mut court = Court::default();
+    court.sees("b", 100..101, Well, 0);
+    court.sees("a", 0..20, Fails, 0);
+    assert_eq!(court.withholds("a", 0, 0), Some(Why::Another));
+    assert_eq!(court.withholds("a", 1, 0), Some(Why::Another));
+    // It sees one fail, too, and that counts; how the first one sees it does not.
+    court.sees("b", 0..1, Fails, 1);
+    assert_eq!(court.withholds("b", 0, 1), None);
+    court.sees("b", 1..2, Well, 1);
+    court.sees("a", 0..2, Fails, 2);
+    assert_eq!(court.withholds("a", 0, 2), Some(Why::Another));
+    assert_eq!(court.withholds("a", 1, 2), Some(Why::Another));
+    // When it is gone, what both have seen counts, and then everything.
+    court.sees("a", 0..20, Fails, 60);
+    assert_eq!(court.withholds("a", 1, 60), Some(Why::Another));
+    court.sees("a", 0..20, Fails, 62);
+    assert_eq!(court.withholds("a", 0, 62), None);
+    assert_eq!(court.withholds("a", 1, 62), None);
+}
+
+#[test]
+fn two_workers_that_see_the_same_are_believed() {
+    let mut court = Court::default();
+    court.sees("b", 100..101, Well, 0);
+    court.sees("a", 0..20, Fails, 0);
+    assert_eq!(court.withholds("a", 0, 0), Some(Why::Another));
+    court.sees("b", 0..20, Fails, 1);
+    assert_eq!(court.withholds("b", 0, 1), None);
+    assert_eq!(court.withholds("a", 0, 2), None);
+}
+
+#[test]
+fn sentinels_say_whose_fault_it_is() {
+    // When they were asked and how many failed of how many; the burst begins at 10.
+    for (said, expected) in [
+        (None, None),
+        (Some((5, 1, 1)), Some(Why::Sentinels)),
+        (Some((12, 1, 1)), Some(Why::Sentinels)),
+        (Some((12, 2, 3)), Some(Why::Sentinels)),
+        (Some((12, 1, 2)), None),
+        (Some((12, 0, 2)), None),
+        // They were well before it began, and were not asked since.
+        (Some((5, 0, 2)), Some(Why::Sentinels)),
+    ] {
+        let mut court = Court::default();
+        court.hear("a", said, saw(0..20, Fails, 10, own), 13);
+        assert_eq!(court.withholds("a", 0, 13), expected, "{said:?}");
+    }
+}
+
+#[test]
+fn a_worker_whose_sentinels_fail_is_no_witness_and_no_other() {
+    let mut court = Court::default();
+    court.hear("blind", Some((0, 1, 1)), saw(0..20, Fails, 0, own), 0);
+    assert_eq!(court.withholds("blind", 0, 0), Some(Why::Sentinels));
+    // Nobody is there to be asked but it.
+    court.sees("a", 0..20, Fails, 1);
+    assert_eq!(court.withholds("a", 0, 1), None);
+    // It hears of that, and goes on seeing nothing.
+    assert_eq!(court.withholds("blind", 0, 2), Some(Why::Sentinels));
+    court.sees("c", 100..101, Well, 2);
+    court.sees("a", 5..6, Fails, 3);
+    assert_eq!(court.withholds("a", 5, 3), Some(Why::Another));
+}
+
+#[test]
+fn while_sentinels_fail_the_first_checks_wait_for_the_others() {
+    let mut court = Court::default();
+    // One is dead, and no others come: it waited for nothing.
+    court.hear("a", Some((0, 1, 1)), saw(0..1, Fails, 0, own), 0);
+    assert_eq!(court.withholds("a", 0, 0), Some(Why::Sentinels));
+    court.hear("a", Some((25, 1, 1)), saw(0..1, Fails, 29, own), 29);
+    assert_eq!(court.withholds("a", 0, 29), Some(Why::Sentinels));
+    court.hear("a", Some((30, 1, 1)), saw(0..1, Fails, 30, own), 30);
+    assert_eq!(court.withholds("a", 0, 30), None);
+    // Nobody is told of it.
+    assert_eq!(court.0.standing(), []);
+    // Up and down again, and it waits again.
+    court.hear("a", Some((40, 1, 1)), saw(0..1, Well, 40, own), 40);
+    court.hear("a", Some((41, 1, 1)), saw(0..1, Fails, 41, own), 41);
+    assert_eq!(court.withholds("a", 0, 41), Some(Why::Sentinels));
+}
+
+#[test]
+fn sentinels_of_a_worker_are_not_older_than_what_is_known() {
+    let mut court = Court::default();
+    court.hear("a", Some((12, 0, 1)), saw(0..20, Fails, 10, own), 13);
+    court.hear("a", Some((7, 1, 1)), Vec::new(), 13);
+    assert_eq!(court.withholds("a", 0, 13), None);
+}
+
+#[test]
+fn it_ends_when_nothing_like_it_happened_for_half_a_minute() {
+    let mut court = Court::default();
+    court.sees("b", 100..101, Well, 0);
+    court.sees("a", 0..20, Fails, 0);
+    assert!(court.withholds("a", 0, 0).is_some());
+    assert_eq!(court.0.standing().len(), 1);
+    court.sees("a", 0..20, Well, 5);
+    court.sees("a", 3..4, Fails, 29);
+    court.sees("b", 100..101, Well, 29);
+    // A single failure is withheld until then.
+    assert!(court.withholds("a", 3, 29).is_some());
+    court.sees("a", 4..5, Fails, 31);
+    assert_eq!(court.withholds("a", 4, 31), None);
+    assert_eq!(court.0.standing(), []);
+    assert_eq!(court.0.ended("a"), Some(End::Well));
+}
+
+#[test]
+fn it_ends_when_the_worker_is_gone() {
+    let mut court = Court::default();
+    court.sees("b", 100..101, Well, 0);
+    court.sees("a", 0..20, Fails, 0);
+    assert!(court.withholds("a", 0, 0).is_some());
+    court.0.tick(at(30));
+    assert_eq!(court.0.standing().len(), 1);
+    court.0.tick(at(31));
+    assert_eq!(court.0.standing(), []);
+    assert_eq!(court.0.ended("a"), Some(End::Gone));
+    court.0.tick(at(600));
+    assert_eq!(court.0.ended("a"), None);
+}
+
+/// At which seconds a failure of a worker is withheld that fails from `when` on, each second.
+fn withheld(when: impl Fn(i64) -> bool, seconds: i64) -> Vec<i64> {
+    let mut court = Court::default();
+    let mut withheld = Vec::new();
+    for second in 0..seconds {
+        court.sees("b", 100..101, Well, second);
+        let sight = if when(second) { Fails } else { Well };
+        court.sees("a", 0..20, sight, second);
+        // One that is truly down, or is said to be.
+        court.sees("a", 50..51, Fails, second);
+        if court.withholds("a", 50, second).is_some() {
+            withheld.push(second);
+        }
+        court.0.tick(at(second));
+    }
+    withheld
+}
+
+#[test]
+fn it_never_lasts_longer_than_the_limit() {
+    let seen = withheld(|_| true, 2000);
+    assert_eq!(seen, (0..LIMIT.whole_seconds()).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_comes_and_goes_is_withheld_no_longer_than_the_limit_until_it_was_well() {
+    // A minute down, a minute up: each time it is well for half a minute before it ends.
+    let seen = withheld(|second| second % 120 < 60, 1200);
+    assert!(seen.len() as i64 <= LIMIT.whole_seconds(), "{}", seen.len());
+    assert!(seen.iter().all(|second| *second < 400), "{seen:?}");
+    // Well for five minutes, and it may be withheld again.
+    let seen = withheld(|second| second < 60 || (700..760).contains(&second), 900);
+    assert_eq!(seen, (0..90).chain(700..790).collect::<Vec<_>>());
+    let seen = withheld(|second| second < 600 || (700..760).contains(&second), 900);
+    assert_eq!(seen.last(), Some(&(LIMIT.whole_seconds() - 1)));
+    let seen = withheld(|second| second < 600 || (900..960).contains(&second), 1000);
+    assert_eq!(seen.last(), Some(&989));
+}
+
+#[test]
+fn a_restart_goes_on_where_it_was() {
+    let mut court = Court::default();
+    let since = at(-100);
+    court.0.resume(&"a".into(), &"eu".into(), since, at(0));
+    assert_eq!(court.0.standing()[0].since, since);
+    court.sees("b", 100..101, Well, 0);
+    court.sees("a", 0..1, Fails, 1);
+    assert!(court.withholds("a", 0, 1).is_some());
+    court.sees("a", 0..20, Fails, 2);
+    court.sees("a", 0..20, Fails, 32);
+    court.0.tick(at(40));
+    assert!(court.withholds("a", 0, 40).is_some());
+    // The limit counts from before.
+    for second in (50..180).step_by(10) {
+        court.sees("a", 0..20, Fails, second);
+        court.sees("b", 100..101, Well, second);
+    }
+    assert_eq!(court.0.standing(), []);
+    assert_eq!(court.0.ended("a"), Some(End::Limit));
+    assert_eq!(court.withholds("a", 0, 180), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Whatever else the workers see: what is down is not withheld for longer than it may be.
+    #[test]
+    fn nothing_is_withheld_for_long(
+        sees in proptest::collection::vec((1i64..24, proptest::bool::ANY), 600),
+    ) {
+        let mut court = Court::default();
+        let mut row = 0;
+        for (second, (many, sentinel)) in sees.into_iter().enumerate() {
+            let second = second as i64;
+            court.sees("b", 100..101, Well, second);
+            let said = Some((second, u32::from(sentinel), 1));
+            court.hear("a", said, saw(0..many, Fails, second, own), second);
+            court.hear("a", said, saw(many..24, Well, second, own), second);
+            let withheld = court.withholds("a", 0, second).is_some();
+            row = if withheld { row + 1 } else { 0 };
+            prop_assert!(row <= (LIMIT + window::LENGTH).whole_seconds());
+        }
+    }
+}
