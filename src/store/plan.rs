@@ -37,21 +37,24 @@ pub struct StoredPlan {
     pub result: Option<Vec<u8>>,
 }
 
-/// Adds a part to an upload.
+/// Adds a part to an upload: this one, or the one after the last.
 pub async fn upload_add(
     conn: &mut PgConnection,
-    id: Uuid,
+    (id, part): (Uuid, Option<i32>),
     principal: &str,
     bytes: &[u8],
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into uploads (id, part, principal, bytes, created_at)
-         select $1, coalesce(max(part) + 1, 0), $2, $3, $4 from uploads where id = $1",
+         select $1, coalesce($5, max(part) + 1, 0), $2, $3, $4 from uploads where id = $1
+         on conflict (id, part) do update set bytes = excluded.bytes
+             where uploads.principal = excluded.principal",
         id,
         principal,
         bytes,
         now,
+        part,
     )
     .execute(conn)
     .await

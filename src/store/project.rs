@@ -1,5 +1,8 @@
 //! Projects and what is live of them.
 
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt as _;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -228,39 +231,64 @@ pub async fn project_checks(
     conn: &mut PgConnection,
     project: ProjectId,
 ) -> Result<Vec<LiveRow>, StoreError> {
-    let rows = sqlx::query!(
+    let mut drifts = project_drifts(conn, project).await?;
+    let mut found = sqlx::query!(
         r#"select c.id, c.address, s.digest,
-               case when c.declared_spec_id = c.live_spec_id then s.digest
-                   else (select d.digest from specs d where d.id = c.declared_spec_id)
+               coalesce(c.declared_spec_id = c.live_spec_id, false) as "is_as_declared!",
+               case when c.declared_spec_id <> c.live_spec_id
+                   then (select d.digest from specs d where d.id = c.declared_spec_id)
                end as "declared?",
-               m.file as "file?", m.line as "line?",
-               f.by_whom as "by?", f.at as "at?", f.reason as "reason?"
+               m.file as "file?", m.line as "line?"
            from checks c
            join specs s on s.id = c.live_spec_id
            left join memberships m on m.project_id = c.project_id and m.kind = 'check'
                and m.address = c.address and m.to_gen is null
-           left join drifts f on f.check_id = c.id
            where c.project_id = $1 and c.owner = 'declared' and c.deleted_at is null"#,
+        project.0,
+    )
+    .fetch(conn);
+    let mut rows = Vec::new();
+    while let Some(row) = found.try_next().await.doing("read a project's checks")? {
+        let Some(live) = digest(row.digest) else {
+            continue;
+        };
+        rows.push(LiveRow {
+            id: row.id,
+            address: row.address,
+            live,
+            declared: match row.is_as_declared {
+                true => Some(live),
+                false => row.declared.and_then(digest),
+            },
+            source: source(row.file, row.line),
+            drift: drifts.remove(&row.id),
+            told_by: 0,
+        });
+    }
+    // By bytes: the database would take the rules of a language, and ten times as long.
+    rows.sort_unstable_by(|one, other| one.address.cmp(&other.address));
+    Ok(rows)
+}
+
+/// Who went past the files of which live checks.
+async fn project_drifts(
+    conn: &mut PgConnection,
+    project: ProjectId,
+) -> Result<HashMap<Uuid, Drift>, StoreError> {
+    let rows = sqlx::query!(
+        "select f.check_id, f.by_whom, f.at, f.reason from drifts f
+         join checks c on c.id = f.check_id
+         where c.project_id = $1 and c.deleted_at is null",
         project.0,
     )
     .fetch_all(conn)
     .await
-    .doing("read a project's checks")?;
+    .doing("read what was changed past the files")?;
     let rows = rows.into_iter().filter_map(|row| {
-        Some(LiveRow {
-            id: row.id,
-            address: row.address,
-            live: digest(row.digest)?,
-            declared: row.declared.and_then(digest),
-            source: source(row.file, row.line),
-            drift: drift(row.by, row.at, row.reason),
-            told_by: 0,
-        })
+        let drift = drift(Some(row.by_whom), Some(row.at), Some(row.reason));
+        Some((row.check_id, drift?))
     });
-    let mut rows: Vec<LiveRow> = rows.collect();
-    // By bytes: the database would take the rules of a language, and ten times as long.
-    rows.sort_unstable_by(|one, other| one.address.cmp(&other.address));
-    Ok(rows)
+    Ok(rows.collect())
 }
 
 /// The checks that files declared last and that somebody has deleted past them, by address.

@@ -16,6 +16,8 @@ use crate::store::spec::{spec_missing, spec_put};
 
 /// How many objects one part of an index may have.
 const MOST: usize = 100_000;
+/// How many parts an index may have.
+const MOST_PARTS: i32 = 10_000;
 
 /// Those of the given digests that are not stored.
 pub(in crate::api) async fn missing(
@@ -68,15 +70,21 @@ pub(in crate::api) async fn index(call: Call, part: IndexPart) -> Result<IndexRe
         "" => Uuid::now_v7(),
         id => upload_id(id)?,
     };
+    let number = part.part;
+    if number.is_some_and(|part| !(0..MOST_PARTS).contains(&part)) {
+        let why = format!("is from 0 to {}", MOST_PARTS - 1);
+        return Err(TwirpError::argument("part", why).into());
+    }
     let part = IndexPart {
         upload_id: String::new(),
+        part: None,
         ..part
     };
     let mut conn = call.state.store.acquire().await?;
     let principal = &call.principal.name;
     upload_add(
         &mut conn,
-        id,
+        (id, number),
         principal,
         &part.encode_to_vec(),
         clock::now(),

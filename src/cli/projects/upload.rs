@@ -1,5 +1,7 @@
 //! Brings what files declare to the server: the index, and the specs that it lacks.
 
+use futures_util::{StreamExt as _, stream};
+
 use crate::cli::exit::Failure;
 use crate::client::Client;
 use crate::model::change::Kind;
@@ -14,7 +16,9 @@ use crate::spec::Digest;
 /// How much one upload of specs holds, in bytes; the server takes 4 MiB.
 const UPLOAD: usize = 2 * 1024 * 1024;
 /// How many objects one part of the index has.
-const PART: usize = 15_000;
+const PART: usize = 12_500;
+/// How many parts are on their way at once.
+const AT_ONCE: usize = 2;
 
 /// Uploads, and gives the request that asks for the plan.
 pub(super) async fn upload(
@@ -23,21 +27,30 @@ pub(super) async fn upload(
     specs: &EncodedSpecs,
 ) -> Result<PlanRequest, Failure> {
     let mut checks = wanted.checks.iter().map(wire_declared);
-    let webhooks: Vec<WireDeclared> = wanted.webhooks.iter().map(wire_declared).collect();
-    let mut webhooks = Some(webhooks);
-    let mut missing = Vec::new();
-    let mut upload_id = String::new();
-    // An index of nothing is one, too.
-    while checks.len() > 0 || webhooks.is_some() {
-        let part = IndexPart {
-            upload_id,
-            webhooks: webhooks.take().unwrap_or_default(),
-            checks: checks.by_ref().take(PART).collect(),
-        };
-        let receipt = client.upload_index(&part).await?;
-        upload_id = receipt.upload_id;
-        missing.extend(receipt.missing);
+    let first = IndexPart {
+        webhooks: wanted.webhooks.iter().map(wire_declared).collect(),
+        checks: checks.by_ref().take(PART).collect(),
+        part: Some(0),
+        ..IndexPart::default()
+    };
+    let receipt = client.upload_index(&first).await?;
+    let (upload_id, mut missing) = (receipt.upload_id, receipt.missing);
+    let parts = (1..).map_while(|part| {
+        let checks: Vec<WireDeclared> = checks.by_ref().take(PART).collect();
+        (!checks.is_empty()).then(|| IndexPart {
+            upload_id: upload_id.clone(),
+            checks,
+            part: Some(part),
+            ..IndexPart::default()
+        })
+    });
+    let mut receipts = stream::iter(parts)
+        .map(async |part: IndexPart| client.upload_index(&part).await)
+        .buffer_unordered(AT_ONCE);
+    while let Some(receipt) = receipts.next().await {
+        missing.extend(receipt?.missing);
     }
+    drop(receipts);
     let project = wanted.project_spec.map(|digest| digest.0.to_vec());
     let project = project.unwrap_or_default();
     let asked = SpecDigests {

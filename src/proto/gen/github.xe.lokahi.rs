@@ -1006,6 +1006,10 @@ pub struct IndexPart {
     pub checks: ::prost::alloc::vec::Vec<Declared>,
     #[prost(message, repeated, tag = "3")]
     pub webhooks: ::prost::alloc::vec::Vec<Declared>,
+    /// Which part it is, from 0 to 9,999: after the first one parts may be sent at once. One that is
+    /// sent again replaces itself. Absent: the part after the last.
+    #[prost(int32, optional, tag = "4")]
+    pub part: ::core::option::Option<i32>,
 }
 impl ::prost::Name for IndexPart {
     const NAME: &'static str = "IndexPart";

@@ -70,6 +70,7 @@ impl Declaring {
             upload_id: String::new(),
             checks: wanted.checks.iter().map(index).collect(),
             webhooks: wanted.webhooks.iter().map(index).collect(),
+            part: None,
         };
         let upload_id = client.upload_index(&part).await?.upload_id;
         let spec = wanted.project_spec.map(|digest| digest.0.to_vec());
