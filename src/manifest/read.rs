@@ -161,6 +161,10 @@ fn text(files: &dyn Files, path: &str) -> Result<String, (Code, String)> {
     if bytes.len() > MAX_FILE {
         return Err((Code::FileTooLarge, "larger than 1 MiB: split it".to_owned()));
     }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        let message = "UTF-16, as some editors and shells of Windows write: save it as UTF-8";
+        return Err((Code::NotUtf8, message.to_owned()));
+    }
     String::from_utf8(without_mark(bytes)).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let message = format!("not UTF-8: the byte at offset {at} cannot stand there");

@@ -104,20 +104,31 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
         ));
     }
     if let Some(evidence) = status.evidence.last() {
-        say(format!("  seen {}", seen(evidence, now)));
+        match check.state() == check::State::Up && evidence.outcome != "up" {
+            // What is kept of a check that is up is how it failed last.
+            true => {
+                let last = age(check.last_probe, now);
+                say(format!(
+                    "  probed {last} ago; the last failure was seen {}",
+                    seen(evidence, now)
+                ));
+            }
+            false => say(format!("  seen {}", seen(evidence, now))),
+        }
     }
     if !found.file.is_empty() {
         let made = found.generation.as_ref();
         let from = made.and_then(|it| it.revision.as_ref()).map(revision);
         let n = made.map_or(0, |it| it.generation);
         let by = made.map_or("", |it| it.actor.as_str());
-        say(format!(
+        let line = format!(
             "  declared at {}:{} of {} since generation {n}, by {by}  {}",
             found.file,
             found.line,
             check.project,
             from.unwrap_or_default()
-        ));
+        );
+        say(line.trim_end().to_owned());
     }
     if let Some(drift) = &found.drift {
         let at = drift.at.as_ref().map(|at| moment(time_of(at)));

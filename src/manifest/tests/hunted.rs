@@ -52,6 +52,14 @@ fn the_value_of_a_variable_comes_in_by_its_own_name_only() {
 }
 
 #[test]
+fn a_file_in_utf_16_is_called_so() {
+    let mut files = super::tree(&[]);
+    files.insert("web.hcl".to_owned(), b"\xff\xfec\0h\0".to_vec());
+    let told = compile(&files, &Inputs::default(), Keep::Specs).unwrap_err();
+    assert!(told.to_string().contains("save it as UTF-8"), "{told}");
+}
+
+#[test]
 fn a_header_stands_once_whatever_its_case() {
     let text = "check \"c\" {\n  url = \"https://e.com/\"\n  headers = { Accept = \"1\", accept = \"2\" }\n}\n";
     assert_eq!(problems(&[("web.hcl", text)]).len(), 1);

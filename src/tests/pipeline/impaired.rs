@@ -199,6 +199,13 @@ async fn while_its_sentinels_fail_too_a_worker_is_not_believed() {
     }
     let status = crate::support::programs::lokahictl(&shop.fleet.base(), &["status", "shop"]).await;
     assert!(status.out.contains("Impaired"), "{}", status.out);
+    let explain = ["explain", &checks[0].id.to_string()];
+    let explained = crate::support::programs::lokahictl(&shop.fleet.base(), &explain).await;
+    assert!(
+        explained.out.contains("class prober_impaired"),
+        "{}",
+        explained.out
+    );
 
     sentinel.set(true);
     for check in &checks {
