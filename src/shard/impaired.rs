@@ -5,20 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prost::Message as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
-use uuid::Uuid;
+use tracing::{info, warn};
 
 use super::board::Board;
+use super::tell::{OfProject, hint};
 use crate::bus::Bus;
 use crate::clock;
 use crate::health::impaired::{End, Standing, Why};
 use crate::model::id::{CheckId, EventId, ShardNo};
-use crate::proto::lokahi::{CheckStatus, ProjectEvent};
-use crate::proto::moment::timestamp;
+use crate::proto::lokahi::ProjectEvent;
 use crate::store::error::StoreError;
 use crate::store::impaired::{
     ImpairedChange, NewImpaired, event_follow, event_owe, impaired_list, impaired_set,
@@ -26,7 +24,6 @@ use crate::store::impaired::{
 };
 use crate::store::project::project_settings;
 use crate::store::shard::{HeldShard, LeaseOwner, shard_fence};
-use crate::store::transition::{NewEvent, event_insert};
 use crate::store::{Connection, Store, bounded};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -69,15 +66,13 @@ impl Impaired {
             .await
             .is_some()
         {
-            match bounded(self.look()).await {
-                Ok(events) if events.is_empty() => {}
-                // A hint: workers look by themselves, too.
-                Ok(events) => self.bus.hint_publish(&events).await.unwrap_or_default(),
-                Err(error) => debug!(
-                    error = &error as &dyn std::error::Error,
-                    "which workers are impaired cannot be told; trying again"
-                ),
-            }
+            let written = bounded(self.look()).await;
+            hint(
+                &self.bus,
+                written,
+                "which workers are impaired cannot be told",
+            )
+            .await;
         }
     }
 
@@ -246,30 +241,19 @@ async fn tell(
         let new = event_owe(conn, told, news.checks, now).await?;
         return Ok((new > 0).then_some(told));
     }
-    let id = EventId(Uuid::now_v7());
     let since = change.since.format(&Rfc3339).unwrap_or_default();
-    let event = CheckStatus {
-        r#type: KIND.to_owned(),
-        event_id: id.to_string(),
-        at: Some(timestamp(now)),
+    let told = OfProject {
+        kind: KIND,
+        generation: 0,
         resolved: change.over,
-        project: Some(ProjectEvent {
+        event: ProjectEvent {
             project: news.key.0.to_string(),
             reason: news.location.to_owned(),
             message: format!("{} (since {since})", news.words),
             ..ProjectEvent::default()
-        }),
-        ..CheckStatus::default()
+        },
     };
-    let new = NewEvent {
-        id,
-        kind: KIND,
-        generation: 0,
-        revision: "",
-        payload: &event.encode_to_vec(),
-        at: now,
-    };
-    let mut owed = event_insert(conn, change.project, &operators, &new).await?;
+    let (id, mut owed) = told.write(conn, change.project, &operators, now).await?;
     match change.told {
         _ if change.began => {
             if operators.is_empty() {

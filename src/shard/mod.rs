@@ -23,6 +23,7 @@ mod unanswered;
 mod gaps;
 mod holding;
 mod suspect;
+mod tell;
 pub mod rollup;
 mod housekeeping;
 mod lease;

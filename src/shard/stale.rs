@@ -6,27 +6,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prost::Message as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
-use uuid::Uuid;
+use tracing::{info, warn};
 
 use super::board::Board;
+use super::tell::{OfProject, hint};
 use crate::bus::Bus;
 use crate::clock;
 use crate::model::check::CheckSpec;
 use crate::model::id::EventId;
-use crate::proto::lokahi::{CheckStatus, ProjectEvent};
-use crate::proto::moment::timestamp;
+use crate::proto::lokahi::ProjectEvent;
 use crate::store::error::StoreError;
 use crate::store::project::project_settings;
 use crate::store::shard::{LeaseOwner, shard_fence};
 use crate::store::stale::{
     StaleChange, StaleShard, stale_list, stale_receivers, stale_set, stale_tell, stale_told,
 };
-use crate::store::transition::{NewEvent, event_insert};
 use crate::store::{Connection, Store, bounded};
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -48,15 +45,8 @@ impl Stale {
             .await
             .is_some()
         {
-            match bounded(self.look()).await {
-                Ok(events) if events.is_empty() => {}
-                // A hint: workers look by themselves, too.
-                Ok(events) => self.bus.hint_publish(&events).await.unwrap_or_default(),
-                Err(error) => debug!(
-                    error = &error as &dyn std::error::Error,
-                    "what is stale cannot be told; trying again"
-                ),
-            }
+            let written = bounded(self.look()).await;
+            hint(&self.bus, written, "what is stale cannot be told").await;
         }
     }
 
@@ -183,29 +173,18 @@ async fn tell(
     receivers: &[String],
     now: OffsetDateTime,
 ) -> Result<Option<EventId>, StoreError> {
-    let id = EventId(Uuid::now_v7());
     let since = change.since.format(&Rfc3339).unwrap_or_default();
-    let event = CheckStatus {
-        r#type: KIND.to_owned(),
-        event_id: id.to_string(),
-        at: Some(timestamp(now)),
+    let told = OfProject {
+        kind: KIND,
+        generation: 0,
         resolved: change.over,
-        project: Some(ProjectEvent {
+        event: ProjectEvent {
             project: change.name.clone(),
             reason: change.location.clone(),
             message: format!("{} (since {since})", words(change)),
             ..ProjectEvent::default()
-        }),
-        ..CheckStatus::default()
+        },
     };
-    let new = NewEvent {
-        id,
-        kind: KIND,
-        generation: 0,
-        revision: "",
-        payload: &event.encode_to_vec(),
-        at: now,
-    };
-    let deliveries = event_insert(conn, change.project, receivers, &new).await?;
-    Ok((deliveries > 0).then_some(id))
+    let (id, owed) = told.write(conn, change.project, receivers, now).await?;
+    Ok((owed > 0).then_some(id))
 }

@@ -4,22 +4,19 @@
 
 use std::time::Duration;
 
-use prost::Message as _;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
-use uuid::Uuid;
+use tracing::{info, warn};
 
+use super::tell::{OfProject, hint};
 use crate::bus::Bus;
 use crate::clock;
 use crate::hold::Course;
 use crate::model::id::EventId;
 use crate::plan::text::{moment, revision};
-use crate::proto::lokahi::{CheckStatus, ProjectEvent};
-use crate::proto::moment::timestamp;
+use crate::proto::lokahi::ProjectEvent;
 use crate::store::error::StoreError;
 use crate::store::project::project_settings;
-use crate::store::transition::{NewEvent, event_insert};
 use crate::store::trial::{TrialRow, trial_end, trial_forget, trial_list, trial_suspect};
 use crate::store::{Connection, Store, bounded};
 
@@ -33,15 +30,8 @@ pub(super) async fn run(store: Store, bus: Bus, token: CancellationToken) {
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while token.run_until_cancelled(tick.tick()).await.is_some() {
-        match bounded(look(&store)).await {
-            Ok(events) if events.is_empty() => {}
-            // A hint: workers look by themselves, too.
-            Ok(events) => bus.hint_publish(&events).await.unwrap_or_default(),
-            Err(error) => debug!(
-                error = &error as &dyn std::error::Error,
-                "what applies did cannot be judged; trying again"
-            ),
-        }
+        let written = bounded(look(&store)).await;
+        hint(&bus, written, "what applies did cannot be judged").await;
     }
 }
 
@@ -151,34 +141,20 @@ async fn tell(
     if operators.is_empty() {
         return Ok(None);
     }
-    let id = EventId(Uuid::now_v7());
-    let (generation, revision) = (row.trial.generation, row.revision.as_str());
-    let event = CheckStatus {
-        r#type: KIND.to_owned(),
-        event_id: id.to_string(),
-        at: Some(timestamp(now)),
-        generation,
-        revision: revision.to_owned(),
+    let told = OfProject {
+        kind: KIND,
+        generation: row.trial.generation,
         resolved: over,
-        project: Some(ProjectEvent {
+        event: ProjectEvent {
             project: row.trial.project.clone(),
             reason: REASON.to_owned(),
             message: message.to_owned(),
-            revision: revision.to_owned(),
+            revision: row.revision.clone(),
             ..ProjectEvent::default()
-        }),
-        ..CheckStatus::default()
+        },
     };
-    let new = NewEvent {
-        id,
-        kind: KIND,
-        generation,
-        revision,
-        payload: &event.encode_to_vec(),
-        at: now,
-    };
-    let deliveries = event_insert(conn, row.project_id, &operators, &new).await?;
-    Ok((deliveries > 0).then_some(id))
+    let (id, owed) = told.write(conn, row.project_id, &operators, now).await?;
+    Ok((owed > 0).then_some(id))
 }
 
 #[cfg(test)]

@@ -36,6 +36,13 @@ struct Story {
 }
 
 impl Story {
+    /// A connection beside the worker's own.
+    async fn nats(&self) -> async_nats::Client {
+        let url = url::Url::parse(&self.url).unwrap();
+        let options = async_nats::ConnectOptions::with_token(url.username().to_owned());
+        options.connect(&self.url).await.unwrap()
+    }
+
     async fn new() -> Self {
         let cache = std::env::var_os("CACHE_DIR")
             .map_or_else(|| default_cache_dir().unwrap(), PathBuf::from);
@@ -157,11 +164,7 @@ async fn a_batch_that_another_worker_is_to_take_is_passed_on_while_there_may_be_
     let story = Story::new().await;
     let good = Site::saying(OK).await;
     story.probe(batch(&[check(&good.url())]), GENEROUS).await;
-    let url = url::Url::parse(&story.url).unwrap();
-    let client = async_nats::ConnectOptions::with_token(url.username().to_owned())
-        .connect(&story.url)
-        .await
-        .unwrap();
+    let client = story.nats().await;
     let mut sent = client.subscribe("check.run.v2.>").await.unwrap();
     client.flush().await.unwrap();
     for (avoided, times) in [("worker-1", 9), ("worker-2", 1)] {
@@ -213,11 +216,7 @@ async fn the_original_way_to_ask_is_answered() {
     let good = Site::saying(OK).await;
     // A worker that listens for batches listens for these.
     story.probe(batch(&[check(&good.url())]), GENEROUS).await;
-    let url = url::Url::parse(&story.url).unwrap();
-    let client = async_nats::ConnectOptions::with_token(url.username().to_owned())
-        .connect(&story.url)
-        .await
-        .unwrap();
+    let client = story.nats().await;
     for (url, healthy, error) in [
         (good.url(), true, ""),
         (
