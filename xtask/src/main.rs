@@ -22,6 +22,7 @@ mod test;
 mod tidy;
 mod up;
 mod view;
+mod watched;
 mod wish;
 mod workspace;
 

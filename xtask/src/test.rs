@@ -2,12 +2,17 @@
 //! they start can be found: lokahi's servers, and strangers to be probed. Each test run has
 //! servers of its own; nothing of the machine's is used but the programs.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
-use crate::{peers, strangers, workspace};
+use crate::{peers, strangers, watched, workspace};
 
 /// What the property tests start from.
 const SEED: &str = "1";
+
+/// The longest test takes a tenth of it on two slow cores.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -30,5 +35,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         // A test that reached for the developer's own servers would be a mistake.
         .env_remove("DATABASE_URL")
         .env_remove("NATS_URL");
-    workspace::run(&mut command)
+    watched::run(&mut command, PATIENCE)
 }

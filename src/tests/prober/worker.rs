@@ -43,6 +43,18 @@ impl Story {
         options.connect(&self.url).await.unwrap()
     }
 
+    /// What is sent to a subject from now on. To flush is not enough: the server may read what
+    /// another connection sends before it reads that we listen.
+    async fn listen(&self, subject: &'static str) -> async_nats::Subscriber {
+        let client = self.nats().await;
+        let messages = client.subscribe(subject).await.unwrap();
+        let inbox = client.new_inbox();
+        let mut echo = client.subscribe(inbox.clone()).await.unwrap();
+        client.publish(inbox, "heard".into()).await.unwrap();
+        heard(&mut echo).await;
+        messages
+    }
+
     async fn new() -> Self {
         let cache = std::env::var_os("CACHE_DIR")
             .map_or_else(|| default_cache_dir().unwrap(), PathBuf::from);
@@ -108,6 +120,11 @@ impl Story {
     }
 }
 
+async fn heard(messages: &mut async_nats::Subscriber) -> async_nats::Message {
+    let next = tokio::time::timeout(GENEROUS, messages.next()).await;
+    next.expect("nothing was said").unwrap()
+}
+
 fn batch(specs: &[CheckSpec]) -> ProbeBatch {
     let probes = specs.iter().enumerate().map(|(number, spec)| Probe {
         check_id: CheckId(uuid::Uuid::from_u128(number as u128)),
@@ -164,9 +181,7 @@ async fn a_batch_that_another_worker_is_to_take_is_passed_on_while_there_may_be_
     let story = Story::new().await;
     let good = Site::saying(OK).await;
     story.probe(batch(&[check(&good.url())]), GENEROUS).await;
-    let client = story.nats().await;
-    let mut sent = client.subscribe("check.run.v2.>").await.unwrap();
-    client.flush().await.unwrap();
+    let mut sent = story.listen("check.run.v2.>").await;
     for (avoided, times) in [("worker-1", 9), ("worker-2", 1)] {
         let avoided = ProbeBatch {
             avoided: Some(Avoided::new(avoided.into())),
@@ -176,12 +191,12 @@ async fn a_batch_that_another_worker_is_to_take_is_passed_on_while_there_may_be_
         let reports = story.probe(avoided, GENEROUS).await;
         assert_eq!(reports[0].reports[0].observation.outcome, Outcome::Up);
         for _ in 0..times {
-            sent.next().await.unwrap();
+            heard(&mut sent).await;
         }
     }
     let last = batch(&[check(&good.url())]);
     story.probe(last, GENEROUS).await;
-    let bytes = sent.next().await.unwrap().payload;
+    let bytes = heard(&mut sent).await.payload;
     let last = internal::ProbeBatch::decode(bytes).unwrap();
     assert_eq!((last.avoided.as_str(), last.passes), ("", 0));
     story.end().await;
