@@ -62,7 +62,7 @@ impl Root {
             "no root in {source} declares the project {name} any more; its checks stay as they \
              are{next}"
         );
-        self.say(&words);
+        self.said.say(&words);
         match self.leave(&name, &words, ground).await {
             Ok(true) => None,
             Ok(false) => Some(self.failed()),

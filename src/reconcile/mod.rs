@@ -18,6 +18,7 @@ mod specs;
 mod event;
 mod tell;
 mod drift;
+mod said;
 mod settled;
 mod root;
 mod gone;

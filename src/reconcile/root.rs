@@ -6,20 +6,20 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::apply::{self, Applied, Condition};
 use super::drift::Drift;
 use super::error::ApplyError;
 use super::propose::{Proposal, Wish, propose};
 use super::run::{LEASE, Mode, ReconcileSettings, ReconcileStatus, SelfHeal};
+use super::said::Said;
 use super::settled::Settled;
 use super::source::Seen;
 use super::specs;
 use super::tell::{Words, cut, next, tell};
 use crate::bus::Bus;
 use crate::clock;
-use crate::manifest::diagnostic::Diagnostic;
 use crate::manifest::report;
 use crate::model::desired::{Desired, Revision};
 use crate::plan::guard::{Allow, Guard};
@@ -41,8 +41,6 @@ pub(super) const BACK_OFF: Duration = Duration::from_secs(5);
 const BACK_OFF_MAX: Duration = Duration::from_secs(180);
 /// After somebody else changed the project meanwhile.
 const SOON: Duration = Duration::from_secs(1);
-/// How many warnings are logged at once.
-const WARNINGS: usize = 10;
 /// Who is named in the generations and the audit.
 const ACTOR: &str = "reconciler";
 
@@ -64,8 +62,7 @@ pub(super) struct Root {
     /// The digest of a plan that takes away, and when it was first made.
     pub(super) suspected: Option<(Digest, Instant)>,
     failures: u32,
-    last_words: String,
-    last_warnings: String,
+    pub(super) said: Said,
     /// The generation that was applied here last, and what its plan warned of.
     warned: (i64, String),
     /// The project that its root declares by now, in its place.
@@ -114,7 +111,7 @@ impl Root {
             Err(problems) => {
                 self.suspected = None;
                 let words = report::human(&problems.0, &seen.shown, report::Style::default());
-                self.say(&words);
+                self.said.say(&words);
                 let words = format!("{}\n{problems}", found_in(&seen.shown, &revision.sha));
                 self.withdraw(ground).await;
                 return self
@@ -122,7 +119,7 @@ impl Root {
                     .await;
             }
         };
-        self.warn_once(&warnings, &seen.shown);
+        self.said.warn_once(&warnings, &seen.shown);
         let name = desired.project.to_string();
         match self.bring(desired, &seen.shown, &revision, ground).await {
             Ok(settled) => {
@@ -137,7 +134,7 @@ impl Root {
                 }
             }
             Err(ApplyError::Store(error)) if error.is_passing() => {
-                self.say(&format!("{name}: {}", chain(&error)));
+                self.said.say(&format!("{name}: {}", chain(&error)));
                 self.failed()
             }
             Err(error) => {
@@ -148,18 +145,6 @@ impl Root {
                     .await
             }
         }
-    }
-
-    fn warn_once(&mut self, warnings: &[Diagnostic], shown: &str) {
-        let first = warnings.get(..WARNINGS).unwrap_or(warnings);
-        let mut words = report::human(first, shown, report::Style::default());
-        if let Some(more @ 1..) = warnings.len().checked_sub(WARNINGS) {
-            words.push_str(&format!("and {more} more: lokahictl validate {shown}"));
-        }
-        if words != self.last_warnings && !words.is_empty() {
-            warn!("{}", words.trim_end());
-        }
-        self.last_warnings = words;
     }
 
     /// Brings the project to what its files say, or says why not.
@@ -226,7 +211,7 @@ impl Root {
         let passes = |guard: &Guard| approved && guard.can_be_approved();
         let held = !proposal.guards.iter().all(passes);
         if ground.settings.mode == Mode::Observe {
-            self.note(&format!(
+            self.said.note(&format!(
                 "{name} would be changed, and is only observed\n{words}"
             ));
             let ready = Words::of(Aspect::Ready, false, "Observing", &words);
@@ -285,7 +270,10 @@ impl Root {
             reconciler: Some(ground.settings.owner.clone()),
             leaves_the_api: false,
         };
-        let (name, now) = (&proposal.project.name, clock::now());
+        let (name, shown) = (proposal.project.name.clone(), proposal.digest);
+        // It is made anew under the project's lock: two at a time are twice the memory.
+        drop(proposal);
+        let now = clock::now();
         let seal = async |conn: &mut Connection, applied: &Applied| {
             let summary = text::summary(applied.plan.summary());
             let entry = AuditEntry {
@@ -293,9 +281,9 @@ impl Root {
                 principal: ACTOR,
                 action: "reconcile",
                 subject: &format!("generation {}: {summary}", applied.generation),
-                project: name,
+                project: &name,
                 before: None,
-                after: Some(proposal.digest),
+                after: Some(shown),
                 forced: approved,
                 reason: &wish.revision.sha,
                 denied: false,
@@ -408,7 +396,8 @@ impl Root {
         let message = format!("{}\n{}\n{words}", saw.join("\n"), next(proposal));
         // Until when it could be brought back is another minute each time.
         let key = format!("{} {reason} {:?}", project.name, proposal.digest);
-        self.say_of(&key, &format!("{} is held: {message}", project.name));
+        self.said
+            .say_of(&key, &format!("{} is held: {message}", project.name));
         let drifted = drift.words(&project.name, ground.settings, "Held");
         let held = Words {
             digest: Some(&proposal.approval()),
@@ -480,10 +469,7 @@ impl Root {
         };
         let ready = Words::of(Aspect::Ready, true, "Applied", &words);
         self.waits(project, ready, drift, sha, ground).await?;
-        if !self.last_words.is_empty() {
-            info!(project = %project.name, "good again");
-            self.last_words.clear();
-        }
+        self.said.good_again(&project.name);
         Ok(Settled {
             generation: Some(project.generation),
             ..Settled::default()
@@ -497,7 +483,7 @@ impl Root {
         sha: &str,
         ground: &Ground<'_>,
     ) -> Settled {
-        self.say(words);
+        self.said.say(words);
         self.fail_quietly(reason, words, sha, ground).await
     }
 
@@ -542,27 +528,6 @@ impl Root {
             again: Some(wait),
             failed: true,
             ..Settled::default()
-        }
-    }
-
-    /// Says a thing once, until something else is to be said.
-    pub(super) fn say(&mut self, words: &str) {
-        self.say_of(words, words);
-    }
-
-    /// The same of a thing whose words change by themselves.
-    fn say_of(&mut self, thing: &str, words: &str) {
-        if self.last_words != thing {
-            error!("{}", cut(words).trim_end());
-            thing.clone_into(&mut self.last_words);
-        }
-    }
-
-    /// The same of what is no fault.
-    fn note(&mut self, words: &str) {
-        if self.last_words != words {
-            info!("{}", cut(words).trim_end());
-            words.clone_into(&mut self.last_words);
         }
     }
 }
