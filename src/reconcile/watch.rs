@@ -2,9 +2,8 @@
 //! event, error or overflow, and the timer, mean "look again". Which file it was
 //! does not matter: a link swap names none of them, a full queue names nothing.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -12,12 +11,7 @@ use notify::{ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 
-use crate::manifest::source::ignored;
-
-/// The most folders that are watched; what lies beyond waits for the timer.
-const MAX_FOLDERS: usize = 8192;
-/// The longest chain of links that is followed.
-const MAX_LINKS: usize = 40;
+use folders::Folders;
 
 /// How hints become a word.
 #[derive(Clone, Copy, Debug)]
@@ -124,15 +118,17 @@ impl Watch {
 }
 
 fn watch(root: &Path, hint: Sender<()>) -> notify::Result<RecommendedWatcher> {
+    let folders = Arc::new(Folders::of(root));
+    let known = Arc::clone(&folders);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        let matters = event.map_or(true, |event| matters(&event));
+        let matters = event.map_or(true, |event| matters(&event, &known));
         if matters {
             // A full channel holds a hint already.
             hint.try_send(()).unwrap_or_default();
         }
     })?;
-    for folder in folders(root) {
-        let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) else {
+    for folder in folders.paths() {
+        let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) else {
             continue;
         };
         let folder = folder.display();
@@ -146,75 +142,18 @@ fn watch(root: &Path, hint: Sender<()>) -> notify::Result<RecommendedWatcher> {
     Ok(watcher)
 }
 
-/// Whether something may have changed: reading is an event too, and our own.
-fn matters(event: &Event) -> bool {
+/// Whether something may have changed: reading is an event too, and our own. What happens beside
+/// the root in a folder that is not the root's is none: a log that grows there would never let
+/// it be quiet.
+fn matters(event: &Event, folders: &Folders) -> bool {
     match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
-        _ => true,
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
+        EventKind::Access(_) => return false,
+        _ => {}
     }
+    event.paths.is_empty() || event.paths.iter().any(|path| folders.concern(path))
 }
 
-/// The folders in which a change of the root shows: all below it, those of the
-/// links that lead to it and of what links in it lead to, and, while it does not
-/// exist, the nearest above it that does.
-fn folders(root: &Path) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
-    for above in root.ancestors() {
-        links(above, &mut found);
-    }
-    let parents = root.ancestors().skip(1);
-    found.extend(
-        parents
-            .filter(|above| above.is_dir())
-            .take(1)
-            .map(Path::to_owned),
-    );
-    let mut open = vec![root.to_owned()];
-    let mut seen = BTreeSet::new();
-    while let Some(folder) = open.pop() {
-        let Ok(real) = folder.canonicalize() else {
-            continue;
-        };
-        if found.len() >= MAX_FOLDERS || !seen.insert(real) {
-            continue;
-        }
-        let Ok(entries) = fs::read_dir(&folder) else {
-            continue;
-        };
-        found.insert(folder);
-        for entry in entries.flatten() {
-            let path = entry.path();
-            if ignored(&entry.file_name().to_string_lossy()) {
-                continue;
-            }
-            if path.is_symlink() {
-                links(&path, &mut found);
-            }
-            if path.is_dir() {
-                open.push(path);
-            }
-        }
-    }
-    found
-}
-
-/// Follows a path through its links; adds the folder of each, and of their end.
-fn links(path: &Path, found: &mut BTreeSet<PathBuf>) {
-    let mut path = path.to_owned();
-    for _link in 0..MAX_LINKS {
-        let (Ok(target), Some(folder)) = (fs::read_link(&path), path.parent()) else {
-            return;
-        };
-        found.insert(folder.to_owned());
-        path = folder.join(target);
-        found.extend(
-            path.parent()
-                .filter(|folder| folder.is_dir())
-                .map(Path::to_owned),
-        );
-    }
-}
-
+mod folders;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Real folders, changed in the ways that editors and deployments change them.
 //! No test waits for a time: each waits for the word, or fails after a minute.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
@@ -149,24 +150,61 @@ async fn without_any_event_the_timer_tells() {
     }
 }
 
+#[tokio::test]
+async fn a_log_that_grows_beside_the_root_does_not_hold_it_up() {
+    let place = Place::new("beside");
+    place.write("checks/lokahi.hcl", ROOT);
+    place.write("checks/web.hcl", &check("http://one/"));
+    let mut watch = place.watch("checks");
+    watch.pace.most = Duration::from_secs(3600);
+    until(&mut watch, "http://one/").await;
+    let beside = place.0.join("lokahid.log");
+    let log = async {
+        loop {
+            fs::write(&beside, "another line").unwrap();
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    place.write("checks/web.hcl", &check("http://two/"));
+    tokio::select! {
+        () = until(&mut watch, "http://two/") => {}
+        () = log => {}
+    }
+    // Its own removal shows in the same folder.
+    fs::remove_dir_all(place.0.join("checks")).unwrap();
+    timeout(Duration::from_secs(60), watch.dirty())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_a_link_leads_to_is_saved_by_renaming() {
+    let place = Place::new("shared");
+    place.write("checks/lokahi.hcl", ROOT);
+    place.write("checks/..shared/web.hcl", &check("http://one/"));
+    place.link("..shared/web.hcl", "checks/web.hcl");
+    let mut watch = place.watch("checks");
+    until(&mut watch, "http://one/").await;
+    for url in ["http://two/", "http://three/"] {
+        place.write("checks/..shared/web.hcl~", &check(url));
+        place.rename("checks/..shared/web.hcl~", "checks/..shared/web.hcl");
+        until(&mut watch, url).await;
+    }
+}
+
 #[test]
 fn our_own_reading_is_no_hint() {
-    let event = |kind| Event::new(kind);
-    assert!(!matters(&event(EventKind::Access(AccessKind::Open(
-        AccessMode::Any
-    )))));
-    assert!(!matters(&event(EventKind::Access(AccessKind::Close(
-        AccessMode::Read
-    )))));
-    assert!(matters(&event(EventKind::Access(AccessKind::Close(
-        AccessMode::Write
-    )))));
-    assert!(matters(&event(EventKind::Other)), "a rescan");
+    let hint = |kind| matters(&Event::new(kind), &Folders::default());
+    let access = |kind| hint(EventKind::Access(kind));
+    assert!(!access(AccessKind::Open(AccessMode::Any)));
+    assert!(!access(AccessKind::Close(AccessMode::Read)));
+    assert!(access(AccessKind::Close(AccessMode::Write)));
+    assert!(hint(EventKind::Other), "a rescan");
 }
 
 #[test]
 fn a_full_queue_is_a_hint_although_it_names_nothing() {
     let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
     assert!(lost.paths.is_empty());
-    assert!(matters(&lost));
+    assert!(matters(&lost, &Folders::default()));
 }
