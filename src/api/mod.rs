@@ -55,7 +55,10 @@ use crate::store::{Store, Transaction};
 const MOST_IN_FLIGHT: usize = 256;
 
 /// Writes the metrics page, in the OpenMetrics text format.
-pub type MetricsPage = Arc<dyn Fn() -> String + Send + Sync>;
+pub type MetricsPage = Arc<dyn Fn(&mut dyn fmt::Write) -> fmt::Result + Send + Sync>;
+
+/// How many are written at once: a row of each check is in memory meanwhile.
+const MOST_PAGES: usize = 2;
 
 /// Says what is wrong with the probes, if something is: whoever reads states
 /// must know that nobody looks.
@@ -83,6 +86,7 @@ pub struct ApiState {
     trouble: ProbeTrouble,
     runs: RunTimes,
     in_flight: Semaphore,
+    pages: Arc<Semaphore>,
     project: OnceCell<ProjectId>,
 }
 
@@ -159,6 +163,7 @@ impl ApiState {
             trouble,
             runs: RunTimes::default(),
             in_flight: Semaphore::new(MOST_IN_FLIGHT),
+            pages: Arc::new(Semaphore::new(MOST_PAGES)),
             project: OnceCell::new(),
         }))
     }

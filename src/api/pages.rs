@@ -14,12 +14,15 @@ use super::{ApiState, Call};
 use crate::model::scope::Scope;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::serve::respond::{answer_error, respond};
+use crate::serve::stream::streamed;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// What does not answer within this time is not ready.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// So long Prometheus itself waits unless told.
+const SCRAPE: Duration = Duration::from_secs(10);
 
 /// The process lives.
 pub(super) async fn livez() -> Response {
@@ -69,7 +72,18 @@ pub(super) async fn metrics(State(state): State<Arc<ApiState>>, request: Parts) 
     {
         return refuse(&error.told("/metrics"));
     }
-    respond(StatusCode::OK, OPEN_METRICS, (state.metrics)())
+    let page = Arc::clone(&state.pages).acquire_owned();
+    let Ok(Ok(permit)) = tokio::time::timeout(SCRAPE, page).await else {
+        let words = "too many read the metrics at once; try again\n";
+        return respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, words);
+    };
+    let write = Arc::clone(&state.metrics);
+    let body = streamed(move |out| {
+        let written = write(out);
+        drop(permit);
+        written
+    });
+    respond(StatusCode::OK, OPEN_METRICS, body)
 }
 
 /// Why somebody does not get in; with 401, what they can send. A browser asks

@@ -12,7 +12,6 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use tracing::error;
 
 use super::probes::Probes;
 use crate::api::{MetricsPage, ProbeTrouble};
@@ -102,16 +101,8 @@ pub(super) fn page(parts: Parts, outbox: Outbox) -> MetricsPage {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Probes::new(Arc::clone(&parts.board))));
     registry.register_collector(Box::new(Own { parts, outbox }));
-    Arc::new(move || {
-        let mut page = String::new();
-        if let Err(fault) = text::encode(&mut page, &registry) {
-            error!(
-                error = &fault as &dyn std::error::Error,
-                "the metrics could not be written"
-            );
-        }
-        page
-    })
+    // What fails is who reads: they went away, or took nothing.
+    Arc::new(move |mut out| text::encode(&mut out, &registry))
 }
 
 #[derive(Debug)]

@@ -5,3 +5,4 @@ pub mod server;
 pub mod tls;
 pub mod body;
 pub mod respond;
+pub mod stream;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lokahi::api::{ApiSettings, ApiState, router};
+use lokahi::api::{ApiSettings, ApiState, MetricsPage, router};
 use lokahi::bus::{Bus, BusSettings};
 use lokahi::client::Client;
 use lokahi::runtime::supervisor::Supervisor;
@@ -73,7 +73,7 @@ impl Server {
         let bus = Bus::connect(&settings_of_bus).await.unwrap();
         until("NATS is connected", async || bus.is_connected()).await;
         let userpass = settings.userpass.clone();
-        let metrics = Arc::new(|| "# EOF\n".to_owned());
+        let metrics: MetricsPage = Arc::new(|out| out.write_str("# EOF\n"));
         let (store_too, bus_too) = (store.clone(), bus.clone());
         let trouble = Arc::new(|| None);
         let state = ApiState::new(store_too, bus_too, &settings, metrics, trouble).unwrap();
