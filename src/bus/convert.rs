@@ -112,6 +112,7 @@ fn report_to_wire(report: &Report) -> internal::ProbeResult {
             .certificate_not_after
             .map_or(0, OffsetDateTime::unix_timestamp),
         degraded: seen.degraded,
+        reused: seen.reused,
     }
 }
 
@@ -163,6 +164,7 @@ fn report_from_wire(wire: internal::ProbeResult) -> Option<Report> {
                 0 => None,
                 seconds => OffsetDateTime::from_unix_timestamp(seconds).ok(),
             },
+            reused: wire.reused,
         },
     })
 }
@@ -231,6 +233,7 @@ mod tests {
                         ..Phases::default()
                     },
                     certificate_not_after: Some(datetime!(2027-01-01 00:00 UTC)),
+                    reused: true,
                 },
             }],
         };

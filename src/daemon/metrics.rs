@@ -165,6 +165,11 @@ impl Collector for Own {
                 "Probes that are under way",
                 counts.in_flight as f64,
             )?;
+            page.gauge(
+                "lokahi_prober_connections_kept",
+                "Connections that wait for the next probes of their checks",
+                counts.kept as f64,
+            )?;
             page.count(
                 "lokahi_prober_started",
                 "Probes that were begun",

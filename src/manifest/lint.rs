@@ -108,7 +108,8 @@ impl Question {
         // In the one way that it is asked in: without a default port, and what follows `#`.
         let site = &parsed[..Position::AfterQuery];
         let mut digest = Xxh3::new();
-        (site, spec.question()).hash(&mut digest);
+        // Over a kept connection less is seen: another check of the same may look at the rest.
+        (site, spec.question(), spec.reuse_connection).hash(&mut digest);
         let often = spec.every.seconds() < OFTEN;
         let host = match &spec.connect_to {
             _ if !often => None,

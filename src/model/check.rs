@@ -340,6 +340,8 @@ pub struct CheckSpec {
     /// The only one that is spoken; absent: what both sides can, the newest first.
     pub http_version: Option<HttpVersion>,
     pub close: Close,
+    /// Whether its connections stay open for its next probes.
+    pub reuse_connection: bool,
     pub priority: Priority,
     /// Through which requests go.
     pub proxy: Option<Proxy>,
@@ -406,6 +408,7 @@ impl CheckSpec {
             connect_to: None,
             http_version: None,
             close: Close::default(),
+            reuse_connection: false,
             priority: Priority::default(),
             proxy: None,
             locations: Vec::new(),
@@ -466,6 +469,7 @@ impl CheckSpec {
             && self.locations == other.locations
             && self.proxy == other.proxy
             && self.close == other.close
+            && self.reuse_connection == other.reuse_connection
     }
 }
 

@@ -159,6 +159,8 @@ pub struct Observation {
     pub phases: Phases,
     /// The earliest end of the certificates that were shown.
     pub certificate_not_after: Option<OffsetDateTime>,
+    /// The last request went over a connection that was open before.
+    pub reused: bool,
 }
 
 impl Observation {

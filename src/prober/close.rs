@@ -35,6 +35,10 @@ impl Closing {
         self.streams.push(stream);
     }
 
+    pub(super) fn extend(&mut self, streams: impl IntoIterator<Item = TcpStream>) {
+        self.streams.extend(streams);
+    }
+
     /// Those of another one, too.
     pub(super) fn append(&mut self, mut other: Self) {
         self.streams.append(&mut other.streams);

@@ -108,7 +108,7 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-fn allowed(context: &ProbeContext, address: IpAddr) -> Result<(), Failure> {
+pub(super) fn allowed(context: &ProbeContext, address: IpAddr) -> Result<(), Failure> {
     let blocked = |denied: Denied| Failure::new(ErrorClass::BlockedByPolicy, denied.to_string());
     context.policy.check(address).map_err(blocked)
 }

@@ -1,8 +1,8 @@
-//! One request and its answer over a connection of its own. The connection is driven here,
-//! by the same task: nothing is spawned, and it can be taken back to be closed well.
+//! One request and its answer over a connection. The connection is driven here, by the same
+//! task: nothing is spawned, and it can be taken back to be closed well, or to be asked again.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,7 +12,7 @@ use hyper::header::{HeaderMap, LOCATION};
 use hyper::http::response::Parts;
 use hyper::{Request, Response, Version, body::Incoming};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::client::TlsStream;
@@ -32,10 +32,15 @@ pub(super) const MAX_HEADER: usize = 64 * 1024;
 /// What a probe asks over: plain or TLS.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
     fn into_tcp(self) -> TcpStream;
+    fn tcp(&self) -> &TcpStream;
 }
 
 impl Transport for TcpStream {
     fn into_tcp(self) -> TcpStream {
+        self
+    }
+
+    fn tcp(&self) -> &TcpStream {
         self
     }
 }
@@ -44,6 +49,20 @@ impl Transport for TlsStream<TcpStream> {
     fn into_tcp(self) -> TcpStream {
         self.into_inner().0
     }
+
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Whether a connection is open and says nothing, as it should be where nothing was asked.
+pub(super) fn is_silent<S: Transport>(stream: &mut S) -> bool {
+    let mut byte = [0];
+    let mut buffer = ReadBuf::new(&mut byte);
+    let mut now = Context::from_waker(Waker::noop());
+    // What TLS has to say for itself is read away by this.
+    let read = Pin::new(stream).poll_read(&mut now, &mut buffer);
+    read.is_pending()
 }
 
 /// An answer that was read to its end, or as far as we read.
@@ -57,22 +76,35 @@ pub(super) struct Answer {
     pub(super) truncated: bool,
 }
 
+/// What came of a request.
+pub(super) struct Exchanged<C> {
+    pub(super) result: Result<Answer, Failure>,
+    /// The connection, if more can be asked over it, and somebody wants that.
+    pub(super) kept: Option<C>,
+    /// The connection was of no use: it ended before anything came over it.
+    pub(super) stale: bool,
+}
+
 /// Sends the request and reads the answer. When it was read whole the connection goes to the
-/// trace, to be closed at leisure.
+/// trace, to be closed at leisure, unless it `keeps` open.
 pub(super) async fn exchange<S: Transport>(
     stream: S,
     request: Request<Full<Bytes>>,
+    keeps: bool,
     reading: &mut Reading<'_>,
     trace: &mut Trace,
     deadline: Pin<&mut Sleep>,
-) -> Result<Answer, Failure> {
+) -> Exchanged<S> {
     let begun = clock::monotonic();
-    let (mut sender, connection) = http1::Builder::new()
+    let made = http1::Builder::new()
         .title_case_headers(true)
         .max_buf_size(MAX_HEADER)
         .handshake(TokioIo::new(Timed::new(stream)))
-        .await
-        .map_err(|error| Failure::of_exchange(&error))?;
+        .await;
+    let (mut sender, connection) = match made {
+        Ok(made) => made,
+        Err(error) => return Exchanged::failed(Failure::of_exchange(&error)),
+    };
     let mut line = Line {
         connection,
         ended: false,
@@ -81,25 +113,64 @@ pub(super) async fn exchange<S: Transport>(
     let talk = talk(&mut line, response, reading, &mut trace.status);
     let result = within(deadline, talk).await;
     let ended = clock::monotonic();
-    let timed = line.connection.into_parts().io.into_inner();
+    let whole = matches!(&result, Some(Ok(answer)) if !answer.truncated);
+    let open = keeps && whole && line.is_idle(&sender).await;
+    let parts = line.connection.into_parts();
+    let timed = parts.io.into_inner();
 
     let wrote = timed
         .wrote_at
         .unwrap_or(if timed.writing { ended } else { begun });
     trace.exchanged([begun, wrote, timed.first_byte_at.unwrap_or(ended), ended]);
-    let late = timed.late();
-    settle(result, late, timed, trace)
+    match result {
+        // What was said after the answer belongs to no request.
+        Some(Ok(answer)) if open && parts.read_buf.is_empty() => {
+            Exchanged::keeping(answer, timed.stream)
+        }
+        result => {
+            let (late, silent) = (timed.late(), timed.first_byte_at.is_none());
+            settle(result, late, silent, timed, trace)
+        }
+    }
+}
+
+impl<C> Exchanged<C> {
+    pub(super) fn map<D>(self, change: impl FnOnce(C) -> D) -> Exchanged<D> {
+        Exchanged {
+            result: self.result,
+            kept: self.kept.map(change),
+            stale: self.stale,
+        }
+    }
+
+    pub(super) fn keeping(answer: Answer, connection: C) -> Self {
+        Self {
+            result: Ok(answer),
+            kept: Some(connection),
+            stale: false,
+        }
+    }
+
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self {
+            result: Err(failure),
+            kept: None,
+            stale: false,
+        }
+    }
 }
 
 /// What came of an exchange, and what becomes of its connection: `None` is late.
-pub(super) fn settle<S: Transport>(
+pub(super) fn settle<S: Transport, C>(
     result: Option<Result<Answer, Failure>>,
     late: Failure,
+    silent: bool,
     timed: Timed<S>,
     trace: &mut Trace,
-) -> Result<Answer, Failure> {
+) -> Exchanged<C> {
     let stream = timed.stream.into_tcp();
-    match result {
+    let stale = silent && matches!(result, Some(Err(_)));
+    let result = match result {
         Some(Ok(answer)) if !answer.truncated => {
             trace.closing.push(stream);
             Ok(answer)
@@ -110,6 +181,11 @@ pub(super) fn settle<S: Transport>(
             // What HTTP makes of it says less.
             result.map_err(|failure| timed.refusal.unwrap_or(failure))
         }
+    };
+    Exchanged {
+        result,
+        kept: None,
+        stale,
     }
 }
 
@@ -179,5 +255,15 @@ impl<S: Transport> Line<S> {
         // An error of the connection comes out where it is waited for.
         self.ended = self.connection.poll_without_shutdown(cx).is_ready();
         wanted(cx)
+    }
+
+    /// Whether both sides are ready for another request. The end of the answer is known before
+    /// the connection has come to rest.
+    async fn is_idle(&mut self, sender: &http1::SendRequest<Full<Bytes>>) -> bool {
+        std::future::poll_fn(|cx| {
+            self.ended = self.ended || self.connection.poll_without_shutdown(cx).is_ready();
+            Poll::Ready(!self.ended && sender.is_ready())
+        })
+        .await
     }
 }

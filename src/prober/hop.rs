@@ -197,6 +197,11 @@ impl Hop {
         Ok(())
     }
 
+    /// Whether it may be asked twice as well as once (RFC 9110, section 9.2.2).
+    pub(super) fn is_idempotent(&self) -> bool {
+        self.method.is_idempotent()
+    }
+
     pub(super) fn same_origin(&self, other: &Self) -> bool {
         let of = |url: &Url| url.port_or_known_default();
         self.url.scheme() == other.url.scheme()

@@ -1,50 +1,107 @@
-//! One request and its answer in HTTP/2 (RFC 9113), over a connection of its own, driven by
-//! the probe's own task. Its end is said (GOAWAY) and left to the server, as in HTTP/1.1.
+//! One request and its answer in HTTP/2 (RFC 9113), over a connection that is driven by the
+//! probe's own task. Its end is said (GOAWAY) and left to the server, as in HTTP/1.1.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use h2::client::{Builder, Connection};
+use h2::client::{Builder, Connection, SendRequest};
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::connect::within;
-use super::exchange::{Answer, MAX_HEADER, Transport, settle};
+use super::exchange::{Answer, Exchanged, MAX_HEADER, Transport, is_silent, settle};
 use super::failure::Failure;
 use super::probe::Trace;
 use super::reading::{MAX_BODY, Reading, Wants};
 use super::timed::{Timed, late};
 use crate::clock;
 
+/// Over what is asked.
+#[derive(Debug)]
+pub(super) enum Over<S: Transport> {
+    New(Box<S>),
+    Kept(Box<Line<S>>),
+}
+
+impl<S: Transport> Over<S> {
+    /// Whether something can be asked, as far as one can tell.
+    pub(super) fn is_open(&mut self) -> bool {
+        match self {
+            Self::New(stream) => is_silent(&mut **stream),
+            Self::Kept(line) => line.is_open(),
+        }
+    }
+
+    /// Says goodbye, as far as that does not have to wait, and gives the stream back.
+    pub(super) fn end(self) -> Option<S> {
+        match self {
+            Self::New(stream) => Some(*stream),
+            Self::Kept(line) => line.end(),
+        }
+    }
+
+    /// What an option of the socket is to be set on.
+    pub(super) fn with_tcp<T>(&self, set: impl FnOnce(&TcpStream) -> T) -> T {
+        match self {
+            Self::New(stream) => set(stream.tcp()),
+            Self::Kept(line) => set(line.io.lock().stream.tcp()),
+        }
+    }
+}
+
 /// Sends the request and reads the answer, as `exchange::exchange` does.
 pub(super) async fn exchange<S: Transport>(
-    stream: S,
+    over: Over<S>,
     request: Request<Full<Bytes>>,
+    keeps: bool,
     reading: &mut Reading<'_>,
     trace: &mut Trace,
     deadline: Pin<&mut Sleep>,
-) -> Result<Answer, Failure> {
+) -> Exchanged<Over<S>> {
     let begun = clock::monotonic();
-    let io = Shared(Arc::new(Mutex::new(Timed::new(stream))));
+    let (io, mut line) = match over {
+        Over::New(stream) => (Shared(Arc::new(Mutex::new(Timed::new(*stream)))), None),
+        Over::Kept(line) => {
+            line.io.lock().writing = true;
+            (line.io.clone(), Some(line))
+        }
+    };
     let mut marks = Marks::default();
-    let talk = talk(io.clone(), request, reading, &mut marks, &mut trace.status);
-    // Whoever speaks over the connection has let it go after this.
+    let talk = talk(
+        &io,
+        &mut line,
+        request,
+        keeps,
+        reading,
+        &mut marks,
+        &mut trace.status,
+    );
     let result = within(deadline, talk).await;
     let ended = marks.ended.unwrap_or_else(clock::monotonic);
     let wrote = marks.wrote.unwrap_or(ended);
     trace.exchanged([begun, wrote, marks.first_byte.unwrap_or(ended), ended]);
+    let whole = matches!(&result, Some(Ok(answer)) if !answer.truncated);
+    let open = keeps && whole && line.as_mut().is_some_and(|line| line.is_open());
+    let result = match (result, line) {
+        (Some(Ok(answer)), Some(line)) if open => {
+            return Exchanged::keeping(answer, Over::Kept(line));
+        }
+        // Whoever speaks over the connection has let it go after this.
+        (result, _line) => result,
+    };
     let Some(timed) = Arc::into_inner(io.0) else {
-        return Err(Failure::internal("a connection is still in use"));
+        return Exchanged::failed(Failure::internal("a connection is still in use"));
     };
     let timed = timed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let late = late(marks.first_byte, marks.wrote.is_none());
-    settle(result, late, timed, trace)
+    settle(result, late, marks.first_byte.is_none(), timed, trace)
 }
 
 /// When what happened.
@@ -55,27 +112,36 @@ struct Marks {
     ended: Option<Instant>,
 }
 
-async fn talk<S: Transport>(
-    io: Shared<S>,
-    request: Request<Full<Bytes>>,
-    reading: &mut Reading<'_>,
-    marks: &mut Marks,
-    status: &mut u16,
-) -> Result<Answer, Failure> {
-    let fail = |error: h2::Error| Failure::of_http2(&error);
+async fn begun<S: Transport>(io: &Shared<S>) -> Result<Box<Line<S>>, h2::Error> {
     let window = MAX_BODY as u32;
-    let (mut sender, connection) = Builder::new()
+    let (sender, connection) = Builder::new()
         .enable_push(false)
         .max_header_list_size(MAX_HEADER as u32)
         .initial_window_size(window)
         .initial_connection_window_size(window)
         .handshake::<_, Bytes>(io.clone())
-        .await
-        .map_err(fail)?;
-    let mut line = Line {
+        .await?;
+    Ok(Box::new(Line {
+        sender: Some(sender),
         connection,
-        io,
+        io: io.clone(),
         ended: false,
+    }))
+}
+
+async fn talk<S: Transport>(
+    io: &Shared<S>,
+    line: &mut Option<Box<Line<S>>>,
+    request: Request<Full<Bytes>>,
+    keeps: bool,
+    reading: &mut Reading<'_>,
+    marks: &mut Marks,
+    status: &mut u16,
+) -> Result<Answer, Failure> {
+    let fail = |error: h2::Error| Failure::of_http2(&error);
+    let line = match line {
+        Some(line) => line,
+        None => line.insert(begun(io).await.map_err(fail)?),
     };
     let (head, body) = request.into_parts();
     let body = match body.collect().await {
@@ -83,14 +149,20 @@ async fn talk<S: Transport>(
         Err(never) => match never {},
     };
     let request = Request::from_parts(head, ());
+    let Some(sender) = &mut line.sender else {
+        return Err(Failure::internal("a connection was asked that has ended"));
+    };
     let (mut response, mut stream) = sender
         .send_request(request, body.is_empty())
         .map_err(fail)?;
     if !body.is_empty() {
         stream.send_data(body, true).map_err(fail)?;
     }
-    // Nothing else will be asked: with the answer the connection may end.
-    drop((sender, stream));
+    drop(stream);
+    if !keeps {
+        // Nothing else will be asked: with the answer the connection may end.
+        line.sender = None;
+    }
     let answered =
         std::future::poll_fn(|cx| line.poll(cx, marks, |cx| Pin::new(&mut response).poll(cx)));
     let (head, mut body) = answered.await.map_err(fail)?.into_parts();
@@ -112,9 +184,9 @@ async fn talk<S: Transport>(
     }
     marks.ended = Some(clock::monotonic());
     answer.truncated = reading.end()? == Wants::Enough;
-    // Without them nobody uses the connection any more.
+    // Without them nobody uses the connection any more, unless it is kept.
     drop((body, response));
-    // Says goodbye, as far as that does not have to wait.
+    // Says goodbye, if it is one, as far as that does not have to wait.
     std::future::poll_fn(|cx| {
         line.drive(cx);
         Poll::Ready(())
@@ -123,14 +195,44 @@ async fn talk<S: Transport>(
     Ok(answer)
 }
 
-/// A connection that is driven by whoever waits for something that comes over it.
-struct Line<S: Transport> {
+/// A connection that is driven by whoever waits for something that comes over it. Between two
+/// probes nobody drives it.
+pub(super) struct Line<S: Transport> {
+    /// With it more can be asked.
+    sender: Option<SendRequest<Bytes>>,
     connection: Connection<Shared<S>>,
     io: Shared<S>,
     ended: bool,
 }
 
+impl<S> std::fmt::Debug for Line<S>
+where
+    S: Transport,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line").finish_non_exhaustive()
+    }
+}
+
 impl<S: Transport> Line<S> {
+    /// Whether more can be asked. Takes note of what the site said meanwhile.
+    fn is_open(&mut self) -> bool {
+        let mut now = Context::from_waker(Waker::noop());
+        self.drive(&mut now);
+        let sender = self.sender.as_mut().filter(|_| !self.ended);
+        sender.is_some_and(|sender| matches!(sender.poll_ready(&mut now), Poll::Ready(Ok(()))))
+    }
+
+    fn end(mut self) -> Option<S> {
+        self.sender = None;
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        let Self { connection, io, .. } = self;
+        drop(connection);
+        let timed = Arc::into_inner(io.0)?;
+        let timed = timed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Some(timed.stream)
+    }
+
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,

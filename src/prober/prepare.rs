@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio_rustls::TlsConnector;
 
 use super::connect::Dial;
@@ -10,14 +12,17 @@ use super::failure::Failure;
 use super::grant::Grant;
 use super::hop::{Hop, Used};
 use super::judge::Asserts;
+use super::pool::{Keeping, OLDEST, Pool, Purpose};
 use super::probe::ProbeContext;
 use super::trust;
 use crate::egress::veil::Veil;
 use crate::model::auth::Auth;
 use crate::model::check::CheckSpec;
 use crate::model::dial::{Close, HttpVersion, Priority, Redirects};
+use crate::model::id::CheckId;
 use crate::model::secret::{Asking, SecretUse};
 use crate::model::tls::TlsSpec;
+use crate::spec;
 
 /// A check, ready to be probed.
 #[derive(Debug)]
@@ -26,7 +31,7 @@ pub struct Prepared {
     /// The URL's.
     pub(super) host: Arc<str>,
     pub(super) priority: Priority,
-    pub(super) timeout: std::time::Duration,
+    pub(super) timeout: Duration,
     pub(super) asserts: Asserts,
     pub(super) warns: Asserts,
     pub(super) dial: Dial,
@@ -34,6 +39,29 @@ pub struct Prepared {
     pub(super) close: Close,
     pub(super) http_version: Option<HttpVersion>,
     tls: Tls,
+    /// How connections are kept, where they are.
+    reuse: Option<Reuse>,
+}
+
+/// How a check keeps connections.
+#[derive(Debug)]
+struct Reuse {
+    /// Of the spec, with which they end.
+    hash: Sha256,
+    /// How long one is kept that nobody uses.
+    unused: Duration,
+}
+
+impl Reuse {
+    /// `None` where no connection would live until the next probe.
+    fn of(spec: &CheckSpec) -> Option<Self> {
+        let locations = u32::try_from(spec.locations.len()).unwrap_or(u32::MAX);
+        let period = spec.every.duration().saturating_mul(locations.max(1));
+        (spec.reuse_connection && period < OLDEST).then(|| Self {
+            hash: Sha256::new_with_prefix(spec::encode_check(spec)),
+            unused: period * 2 + spec.timeout.duration(),
+        })
+    }
 }
 
 /// The first request of a probe.
@@ -73,6 +101,8 @@ pub(super) struct Ready<'a> {
     pub(super) grant: Option<Grant>,
     /// Over the secrets that are sent.
     pub(super) veil: Veil,
+    /// What connections are kept for, if they are.
+    purpose: Option<Purpose>,
 }
 
 impl Prepared {
@@ -107,6 +137,7 @@ impl Prepared {
                 (tls, None) if *tls == TlsSpec::default() => Tls::Shared,
                 (tls, _) => Tls::Own(Box::new(tls.clone()), OnceLock::new()),
             },
+            reuse: Reuse::of(spec),
         })
     }
 
@@ -116,6 +147,24 @@ impl Prepared {
             Tls::Shared => None,
             Tls::Own(spec, _) => spec.server_name.as_deref(),
         }
+    }
+
+    /// Where a probe of it finds and leaves connections. Who is no check has none.
+    pub(super) fn keeping<'a>(
+        &self,
+        pool: &'a Pool,
+        check: CheckId,
+        ready: &Ready<'_>,
+    ) -> Option<Keeping<'a>> {
+        let purpose = ready.purpose.filter(|_| !check.0.is_nil())?;
+        Some(Keeping {
+            pool,
+            check,
+            purpose,
+            unused: self.reuse.as_ref()?.unused,
+            patience: self.timeout / 3,
+            close: self.close,
+        })
     }
 
     /// The probe with its secrets in it.
@@ -130,7 +179,8 @@ impl Prepared {
         };
         let mut used = Used::default();
         let tls_elsewhere = self.nameless(context)?;
-        let tls = match self.connector(context, asking, &mut used)? {
+        let mut purpose = self.reuse.as_ref().map(|reuse| reuse.hash.clone());
+        let tls = match self.connector(context, asking, &mut used, purpose.as_mut())? {
             Some(own) => own,
             None => tls_elsewhere.clone(),
         };
@@ -153,6 +203,7 @@ impl Prepared {
             tls_elsewhere,
             grant,
             veil: used.veil(),
+            purpose: purpose.map(|hash| Purpose(hash.finalize().into())),
         })
     }
 
@@ -173,6 +224,7 @@ impl Prepared {
         context: &ProbeContext,
         asking: Asking<'_>,
         used: &mut Used,
+        purpose: Option<&mut Sha256>,
     ) -> Result<Option<TlsConnector>, Failure> {
         let Tls::Own(spec, _) = &self.tls else {
             return Ok(None);
@@ -183,6 +235,9 @@ impl Prepared {
         let before = used.secrets.len();
         let filled = context.secrets.fill(key, asking, &mut used.secrets);
         let filled = filled.map_err(|error| Failure::of_secret(&error))?;
+        if let Some(purpose) = purpose {
+            purpose.update(&filled);
+        }
         let config = trust::config_of(&context.trust, spec, self.http_version, Some(&filled));
         // Whose fault it is knows its name.
         let config = config.map_err(|failure| match used.secrets.get(before) {

@@ -13,18 +13,18 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::close::Closing;
-use super::connect::{connect, within};
+use super::connect::within;
 use super::evidence::{Certificate, Evidence};
-use super::exchange::{Answer, exchange};
+use super::exchange::Answer;
 use super::failure::Failure;
 use super::grant::{Grant, Grants};
 use super::hop::Hop;
 use super::judge::MAX_DETAIL;
+use super::pool::{Keeping, Pool};
 use super::prepare::{Prepared, Ready};
 use super::reading::Reading;
 use super::search::Search;
-use super::tls::Protocol;
-use super::{http2, tls, trust};
+use super::trust;
 use crate::clock;
 use crate::egress::cut;
 use crate::egress::policy::AddressPolicy;
@@ -32,7 +32,6 @@ use crate::egress::resolver::Resolver;
 use crate::egress::tls::{Trust, TrustError};
 use crate::files::secrets::Secrets;
 use crate::model::check::CheckSpec;
-use crate::model::dial::HttpVersion;
 use crate::model::id::CheckId;
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::quoted::harmless;
@@ -47,6 +46,7 @@ pub struct ProbeContext {
     pub(super) trust: Trust,
     pub(super) secrets: Arc<Secrets>,
     grants: Arc<Grants>,
+    pub(super) pool: Arc<Pool>,
 }
 
 impl std::fmt::Debug for ProbeContext {
@@ -70,6 +70,7 @@ impl ProbeContext {
             trust: trust.clone(),
             secrets: Arc::default(),
             grants: Arc::default(),
+            pool: Arc::default(),
         })
     }
 
@@ -88,9 +89,11 @@ pub(super) struct Trace {
     pub(super) phases: Phases,
     pub(super) address: Option<SocketAddr>,
     pub(super) status: u16,
-    not_after: Option<OffsetDateTime>,
+    /// The last request went over a connection that was open before.
+    pub(super) reused: bool,
+    pub(super) not_after: Option<OffsetDateTime>,
     /// What the last hop has shown.
-    certificate: Option<Certificate>,
+    pub(super) certificate: Option<Certificate>,
     /// Connections whose answers were read whole.
     pub(super) closing: Closing,
 }
@@ -163,6 +166,7 @@ pub async fn begin(
         check,
         ready: &ready,
         id,
+        keeping: check.keeping(&context.pool, id, &ready),
     };
     let result = way
         .follow(&mut reading, &mut trace, deadline.as_mut())
@@ -184,6 +188,7 @@ pub async fn begin(
             .unwrap_or_default(),
         phases: trace.phases,
         certificate_not_after: trace.not_after,
+        reused: trace.reused,
     };
     let verdict = result.and_then(|(answer, url)| {
         let kept = reading.kept();
@@ -229,6 +234,10 @@ pub async fn begin(
         }
         Ok(Verdict::Well(words)) => words,
     };
+    if way.keeping.is_none() || observation.degraded || observation.outcome != Outcome::Up {
+        // What is not as it should be hangs on no connection the next time.
+        context.pool.forget(id, &mut trace.closing);
+    }
     // Covered before it is cut, or changed in any way: half of a secret is not found.
     let detail = harmless(&ready.veil.cover(detail));
     observation.detail = cut(detail, MAX_DETAIL);
@@ -255,15 +264,18 @@ pub(super) fn unable(scheduled_at: OffsetDateTime, failure: &Failure) -> Observa
         address: String::new(),
         phases: Phases::default(),
         certificate_not_after: None,
+        reused: false,
     }
 }
 
 /// What does not change from hop to hop.
-struct Way<'a> {
-    context: &'a ProbeContext,
-    check: &'a Prepared,
-    ready: &'a Ready<'a>,
-    id: CheckId,
+pub(super) struct Way<'a> {
+    pub(super) context: &'a ProbeContext,
+    pub(super) check: &'a Prepared,
+    pub(super) ready: &'a Ready<'a>,
+    pub(super) id: CheckId,
+    /// Where the check keeps connections.
+    pub(super) keeping: Option<Keeping<'a>>,
 }
 
 impl Way<'_> {
@@ -329,64 +341,6 @@ impl Way<'_> {
         trace.closing.append(other.closing);
         let answer = answer.map_err(|failure| grant.refused(&failure.detail))?;
         kept.keep(grant, answer.status, &reading.kept().body)
-    }
-
-    async fn ask(
-        &self,
-        hop: &Hop,
-        reading: &mut Reading<'_>,
-        trace: &mut Trace,
-        mut deadline: Pin<&mut Sleep>,
-    ) -> Result<Answer, Failure> {
-        trace.certificate = None;
-        let dial = &self.check.dial;
-        let wanted = self.check.http_version;
-        let over_tls = hop.url.scheme() == "https";
-        let tunnels = over_tls || wanted == Some(HttpVersion::V2);
-        let way = connect(
-            self.context,
-            dial,
-            &hop.url,
-            tunnels,
-            trace,
-            deadline.as_mut(),
-        );
-        let stream = way.await?;
-        let mut request = hop.request(self.id);
-        if dial.proxy.is_some() && !tunnels {
-            hop.name_whole(&mut request)?;
-        }
-        let answer = if over_tls {
-            let (connector, name) = match hop.same_origin(&self.ready.first) {
-                true => (&self.ready.tls, self.check.server_name()),
-                false => (&self.ready.tls_elsewhere, None),
-            };
-            let name = tls::server_name(name, &hop.url)?;
-            let handshake = tls::handshake(connector, name, stream, trace, deadline.as_mut());
-            let stream = Box::pin(handshake).await?;
-            match tls::protocol(&stream, wanted)? {
-                Protocol::Http1 => {
-                    Box::pin(exchange(stream, request, reading, trace, deadline)).await?
-                }
-                Protocol::Http2 => {
-                    let request = hop.request_of_2(request)?;
-                    Box::pin(http2::exchange(stream, request, reading, trace, deadline)).await?
-                }
-            }
-        } else if wanted == Some(HttpVersion::V2) {
-            // Or the goodbye waits for the site to confirm what was said before it.
-            stream.set_nodelay(true).ok();
-            let request = hop.request_of_2(request)?;
-            Box::pin(http2::exchange(stream, request, reading, trace, deadline)).await?
-        } else {
-            exchange(stream, request, reading, trace, deadline).await?
-        };
-        if !(100..=599).contains(&answer.status) {
-            trace.status = 0;
-            let detail = format!("{} is not an HTTP status", answer.status);
-            return Err(Failure::new(ErrorClass::Protocol, detail));
-        }
-        Ok(answer)
     }
 }
 

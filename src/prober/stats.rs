@@ -1,8 +1,10 @@
 //! What the prober counts, for `/metrics` and for whoever wonders.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::pool::Pool;
 use crate::model::observation::Outcome;
 
 /// Counters of one worker.
@@ -17,15 +19,18 @@ pub struct Stats {
     unsent: AtomicU64,
     lateness_micros: AtomicU64,
     lateness_most_micros: AtomicU64,
+    pool: Arc<Pool>,
 }
 
-/// The counters at one moment. All but `in_flight` only grow.
+/// The counters at one moment. All but `in_flight` and `kept` only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Probes that were asked for.
     pub received: u64,
     pub started: u64,
     pub in_flight: u64,
+    /// Connections that wait for the next probes of their checks.
+    pub kept: u64,
     pub up: u64,
     pub down: u64,
     pub error: u64,
@@ -42,6 +47,13 @@ pub struct Counts {
 }
 
 impl Stats {
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
+        Self {
+            pool,
+            ..Self::default()
+        }
+    }
+
     pub fn counts(&self) -> Counts {
         let finished = |outcome| {
             self.finished
@@ -52,6 +64,7 @@ impl Stats {
             received: self.received.load(Relaxed),
             started: self.started.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
+            kept: self.pool.count() as u64,
             up: finished(Outcome::Up),
             down: finished(Outcome::Down),
             error: finished(Outcome::Error),

@@ -17,6 +17,7 @@ use super::batch::{Batch, Sender};
 use super::close::Closing;
 use super::failure::Failure;
 use super::gate::{Gate, Wants};
+use super::pool::Pool;
 use super::prepare::Prepared;
 use super::probe::{ProbeContext, begin, unable};
 use super::sentinel::{Board, Watch};
@@ -35,6 +36,9 @@ use crate::runtime::supervisor::Tasks;
 
 /// The most probes that wait for their time; more stay on the bus.
 const MAX_WAITING: usize = 100_000;
+
+/// How often kept connections are looked over.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// What a worker is told at its start.
 #[derive(Debug, Clone)]
@@ -57,8 +61,9 @@ pub async fn start(
     context: ProbeContext,
     settings: WorkerSettings,
 ) -> Arc<Stats> {
-    let stats = Arc::new(Stats::default());
-    let room = limit::in_flight(settings.max_in_flight);
+    let stats = Arc::new(Stats::new(Arc::clone(&context.pool)));
+    let (room, kept) = limit::in_flight_and_kept(settings.max_in_flight);
+    context.pool.allow(kept);
     info!(location = %settings.location, worker = %settings.name, room, "probing");
     let sentinels = Arc::new(Board::default());
     if !settings.sentinels.is_empty() {
@@ -81,6 +86,8 @@ pub async fn start(
             sentinels,
         }),
     });
+    let pool = Arc::clone(&worker.context.pool);
+    tasks.spawn("kept connections", sweep(pool, tasks.token()));
     let token = tasks.token();
     let feed = worker.subscribe(&token).await;
     let batches = Arc::clone(&worker).run_batches(feed, token);
@@ -316,6 +323,15 @@ impl Worker {
         self.stats.finish(result.0.outcome);
         result
     }
+}
+
+/// Closes kept connections that nobody uses, and all of them at the end.
+async fn sweep(pool: Arc<Pool>, token: CancellationToken) {
+    let wait = || token.run_until_cancelled(tokio::time::sleep(SWEEP));
+    while wait().await.is_some() {
+        pool.sweep().await;
+    }
+    pool.end().await;
 }
 
 /// A subscription, asked for until it is granted; `None` when the worker is to stop.

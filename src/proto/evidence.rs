@@ -33,6 +33,7 @@ pub fn of(seen: &Observation, location: &str, worker: &str) -> Evidence {
         worker: worker.to_owned(),
         certificate_not_after: seen.certificate_not_after.map(timestamp),
         degraded: seen.degraded,
+        reused: seen.reused,
     }
 }
 
@@ -70,6 +71,7 @@ impl Evidence {
             },
             address: self.address.clone(),
             certificate_not_after: self.certificate_not_after.as_ref().map(time_of),
+            reused: self.reused,
         }
     }
 

@@ -71,6 +71,7 @@ fn witness(spec: i64, seconds: u64) -> Witness {
         phases: Phases::default(),
         address: String::new(),
         certificate_not_after: None,
+        reused: false,
     };
     let report = Report {
         check_no: NUMBER,

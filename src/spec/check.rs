@@ -34,6 +34,7 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
         warns: spec.warns.iter().map(assert::encode).collect(),
         description: spec.description.clone(),
         close_by_reset: spec.close == Close::Reset,
+        reuse_connection: spec.reuse_connection,
         locations: spec.locations.iter().map(ToString::to_string).collect(),
         priority: match spec.priority {
             Priority::Normal => 0,
@@ -140,6 +141,7 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             true => Close::Reset,
             false => Close::Normal,
         },
+        reuse_connection: wire.reuse_connection,
         priority: match wire.priority {
             0 => Priority::Normal,
             1 => Priority::Low,
@@ -276,6 +278,7 @@ mod tests {
             warns: Vec::new(),
             description: String::new(),
             close: Close::Normal,
+            reuse_connection: false,
             confirm: Confirm::in_a_row(3, 2, Duration::from_secs(1)),
             labels: [("team".to_owned(), "web".to_owned())].into(),
             playbook_url: Some("https://wiki.example.com/x".parse().unwrap()),
@@ -309,6 +312,7 @@ mod tests {
                 ..full().confirm
             },
             close: Close::Reset,
+            reuse_connection: true,
             suppressed_by: vec!["edge[\"eu\"]".parse().unwrap()],
             flapping: WhileFlapping::Hold,
             ..full()

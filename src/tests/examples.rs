@@ -41,6 +41,7 @@ const NEEDS: &[(&str, &[&str], &str)] = &[
     ("bearer-token", &[], "account login orders orders_shut"),
     ("basic-auth", &[], "intranet maps"),
     ("slow-page", &[], "catalogue search"),
+    ("each-second", &[], "checkout checkout_front"),
     ("places", &[], "api homepage intranet"),
     ("behind-an-edge", &[], "doors edge scales"),
     ("flapping", &[], "feed payments"),

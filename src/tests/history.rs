@@ -153,6 +153,7 @@ fn seen(from: OffsetDateTime) -> impl Fn((usize, char)) -> Observation {
                 ..Phases::default()
             },
             certificate_not_after: None,
+            reused: false,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::support::server::http;
 
 #[tokio::test]
 async fn whoever_asks_is_answered_however_many_only_wait() {
-    lokahi::prober::limit::in_flight(1);
+    lokahi::prober::limit::in_flight_and_kept(1);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/livez", get(async || "ok"));

@@ -194,6 +194,22 @@ pub const CHECK: Block = Block {
             },
             show: Show::Check(|spec| Literal::text(spec.close)),
         },
+        Attribute {
+            name: "reuse_connection",
+            kind: "bool",
+            default: "false",
+            bounds: "",
+            about: "Whether a connection stays open for the check's next probes, for at most 10 minutes: [cheaper, and not all that a visitor meets](probing.md#connections-that-are-kept).",
+            example: "true",
+            merge: Merge::Replace,
+            set: |draft, node| {
+                draft.check.reuse_connection = values::boolean(node)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| {
+                Literal::unless_default(spec.reuse_connection, false, Literal::Bool)
+            }),
+        },
         // Before `confirm`, which is checked against it.
         Attribute {
             name: "locations",

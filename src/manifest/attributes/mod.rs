@@ -60,10 +60,7 @@ pub const TEMPLATE: Block = Block {
 
 /// What the language is to have and this version does not: for a hint that says
 /// so, by the block it would stand in; empty for a file.
-pub static LATER: &[(&str, &[&str])] = &[
-    (
-        "webhook",
-        &["secrets", "headers", "timeout", "fallback", "collapse"],
-    ),
-    ("check", &["reuse_connection"]),
-];
+pub static LATER: &[(&str, &[&str])] = &[(
+    "webhook",
+    &["secrets", "headers", "timeout", "fallback", "collapse"],
+)];

@@ -86,6 +86,9 @@ pub struct CheckSpec {
     /// What a check that flaps goes through is held.
     #[prost(bool, tag = "31")]
     pub hold_flapping: bool,
+    /// Connections stay open for the next probes.
+    #[prost(bool, tag = "32")]
+    pub reuse_connection: bool,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";
@@ -669,6 +672,9 @@ pub struct ProbeResult {
     /// It is up, and something that it should be is not.
     #[prost(bool, tag = "18")]
     pub degraded: bool,
+    /// It went over a connection that was open before.
+    #[prost(bool, tag = "19")]
+    pub reused: bool,
 }
 impl ::prost::Name for ProbeResult {
     const NAME: &'static str = "ProbeResult";

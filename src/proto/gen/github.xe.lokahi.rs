@@ -564,6 +564,10 @@ pub struct Evidence {
     /// It was up, and a `warn` did not hold: `detail` says which.
     #[prost(bool, tag = "12")]
     pub degraded: bool,
+    /// It went over a connection that an earlier probe had left open: without a lookup, a connect
+    /// and a handshake of its own.
+    #[prost(bool, tag = "13")]
+    pub reused: bool,
 }
 impl ::prost::Name for Evidence {
     const NAME: &'static str = "Evidence";

@@ -50,6 +50,7 @@ async fn work(bus: Bus) {
                         ..Phases::default()
                     },
                     certificate_not_after: None,
+                    reused: false,
                 },
             });
         }

@@ -11,6 +11,7 @@ mod life;
 mod locations;
 mod impaired;
 mod probing;
+mod reuse;
 mod shop;
 mod reconcile;
 mod maintenance;

@@ -37,7 +37,7 @@ impl Authority {
         }
     }
 
-    fn context(&self) -> ProbeContext {
+    pub(super) fn context(&self) -> ProbeContext {
         let trust = Trust::native()
             .with_authorities(self.pem.as_bytes())
             .unwrap();
@@ -55,13 +55,18 @@ async fn site(authority: Option<&Authority>, name: &str, until: i32) -> Site {
 }
 
 pub(super) async fn site_of(params: CertificateParams, authority: Option<&Authority>) -> Site {
+    serving(config_of(&params, authority)).await
+}
+
+/// What a site shows a certificate with.
+pub(super) fn config_of(params: &CertificateParams, authority: Option<&Authority>) -> ServerConfig {
     let key = KeyPair::generate().unwrap();
     let certificate = match authority {
         Some(authority) => params.signed_by(&key, &authority.issuer).unwrap(),
         None => params.self_signed(&key).unwrap(),
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
@@ -69,8 +74,7 @@ pub(super) async fn site_of(params: CertificateParams, authority: Option<&Author
             vec![CertificateDer::from(certificate.der().to_vec())],
             PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         )
-        .unwrap();
-    serving(config).await
+        .unwrap()
 }
 
 /// A site that answers everyone who gets through the handshake.

@@ -3,6 +3,7 @@
 pub(crate) mod site;
 mod faults;
 mod manners;
+pub(crate) mod reuse;
 mod certificates;
 mod names;
 mod secrets;

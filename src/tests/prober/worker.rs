@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use lokahi::bus::{Bus, BusSettings};
 use lokahi::clock;
 use lokahi::files::private as files;
-use lokahi::model::check::CheckSpec;
+use lokahi::model::check::{CheckSpec, Every};
 use lokahi::model::id::{CheckId, CheckNo, SpecId};
 use lokahi::model::observation::Outcome;
 use lokahi::model::probe::{Avoided, DEFAULT_LOCATION, Probe, ProbeBatch, Reports};
@@ -24,6 +24,7 @@ use lokahi::services::{Durability, Lifetime, Services, StartOptions};
 use prost::Message as _;
 use tokio::net::TcpStream;
 
+use super::reuse::{self, Heard, kept, patient};
 use super::site::{OK, Site};
 use super::{GENEROUS, check, check_within, context};
 
@@ -254,4 +255,36 @@ async fn the_original_way_to_ask_is_answered() {
         assert_eq!(health.status_code == 200, healthy);
     }
     story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_connection_ends_when_nobody_uses_it_and_with_the_worker() {
+    use Heard::{Asked, Ended, Opened};
+    let story = Story::new().await;
+    let (site, mut told) = patient().await;
+    let spec = |seconds| {
+        let every = Every::from_seconds(seconds).unwrap();
+        CheckSpec {
+            every,
+            timeout: every.default_timeout(),
+            ..kept(check(&site.url()))
+        }
+    };
+    let probe = async |check: u128, spec: &CheckSpec, reused: bool| {
+        let mut batch = batch(std::slice::from_ref(spec));
+        batch.probes[0].check_id = CheckId(uuid::Uuid::from_u128(check));
+        let reports = story.probe(batch, GENEROUS).await;
+        assert_eq!(reports[0].reports[0].observation.reused, reused);
+    };
+    let seldom = spec(120);
+    probe(1, &seldom, false).await;
+    probe(1, &seldom, true).await;
+    reuse::heard(&mut told, &[Opened, Asked, Asked]).await;
+    assert_eq!(story.stats.counts().kept, 1);
+    // With a period of a second it is soon of no use.
+    probe(2, &spec(1), false).await;
+    reuse::heard(&mut told, &[Opened, Asked, Ended]).await;
+    assert_eq!(story.stats.counts().kept, 1);
+    story.end().await;
+    reuse::heard(&mut told, &[Ended]).await;
 }

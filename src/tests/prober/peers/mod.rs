@@ -11,6 +11,7 @@
 //! | body, redirects, request, assertions | `nginx`; `http2` |
 //! | TLS | `openssl` |
 //! | proxy | `proxy`: tinyproxy |
+//! | connections that are kept | `reuse`: nginx and nghttp2's server, through tinyproxy, with a certificate of ours; `namespace` for one that is gone without a word |
 //! | outcome | `classes`: each class has its story |
 
 mod authority;
@@ -20,6 +21,7 @@ mod http2;
 mod openssl;
 mod names;
 mod proxy;
+mod reuse;
 #[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]

@@ -5,12 +5,17 @@
 use std::env;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lokahi::model::check::{CheckSpec, Method};
 use lokahi::model::observation::Observation;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::super::reuse::{MORE, kept};
+use super::super::site::{Site, request};
 use super::super::{check_within, context, observe, verdict};
 use super::authority::Authority;
 use super::names::{context_with, dnsmasq};
@@ -116,6 +121,43 @@ fn what_is_swallowed_is_a_timeout() {
             );
             assert!(observation.phases.connect >= Duration::from_millis(1900));
             assert!(hits() > 0);
+        },
+    );
+}
+
+#[test]
+fn a_connection_that_a_firewall_has_forgotten_is_opened_anew_in_time() {
+    alone(
+        "prober::peers::namespace::a_connection_that_a_firewall_has_forgotten_is_opened_anew_in_time",
+        async || {
+            let ports = Arc::new(Mutex::new(Vec::new()));
+            let opened = Arc::clone(&ports);
+            let site = Site::start(move |mut stream: TcpStream| {
+                opened
+                    .lock()
+                    .unwrap()
+                    .push(stream.peer_addr().unwrap().port());
+                async move {
+                    while !request(&mut stream).await.is_empty() {
+                        stream.write_all(MORE.as_bytes()).await.unwrap();
+                    }
+                }
+            })
+            .await;
+            let context = context();
+            let spec = kept(check_within(&site.url(), 5000));
+            for reused in [false, true] {
+                let seen = observe(&context, &spec).await;
+                assert_eq!((line(&seen), seen.reused), ("up 200".into(), reused));
+            }
+            let (port, first) = (site.address.port(), ports.lock().unwrap()[0]);
+            filter(&format!(
+                "tcp dport {port} tcp sport {first} counter name hit drop"
+            ));
+            let seen = observe(&context, &spec).await;
+            assert_eq!((line(&seen), seen.reused), ("up 200".into(), false));
+            assert!(hits() > 0);
+            assert_eq!(ports.lock().unwrap().len(), 2);
         },
     );
 }

@@ -18,7 +18,7 @@ use crate::support::peer::{Folder, Peer, Sign, stranger};
 use crate::support::until;
 
 /// A proxy that opens ways to this port.
-async fn tinyproxy(opens: u16) -> Peer {
+pub(super) async fn tinyproxy(opens: u16) -> Peer {
     let server = |folder: &Folder, port: u16| {
         let conf = format!(
             "Port {port}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 60\nMaxClients 50\n\
@@ -32,7 +32,7 @@ async fn tinyproxy(opens: u16) -> Peer {
     Peer::start(Folder::new(), Sign::Makes("proxy.pid"), server).await
 }
 
-fn through(proxy: u16, spec: CheckSpec) -> CheckSpec {
+pub(super) fn through(proxy: u16, spec: CheckSpec) -> CheckSpec {
     CheckSpec {
         proxy: Some(Proxy {
             host: Host::Ipv4([127, 0, 0, 1].into()),
