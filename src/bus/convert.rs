@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::model::id::{CheckId, CheckNo, SpecId};
-use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+use crate::model::observation::{ErrorClass, Hop, Observation, Outcome, Phases};
 use crate::model::probe::{Avoided, Probe, ProbeBatch, Report, Reports, Sentinels};
 use crate::model::quoted::harmless;
 use crate::model::secret::{SecretUse, Unbound};
@@ -113,6 +113,7 @@ fn report_to_wire(report: &Report) -> internal::ProbeResult {
             .map_or(0, OffsetDateTime::unix_timestamp),
         degraded: seen.degraded,
         reused: seen.reused,
+        hops: seen.hops.iter().map(hop_to_wire).collect(),
     }
 }
 
@@ -137,7 +138,6 @@ pub(super) fn reports_from_wire(wire: internal::ProbeResults) -> Reports {
 
 fn report_from_wire(wire: internal::ProbeResult) -> Option<Report> {
     let number = |n: u32| i16::try_from(n).ok();
-    let long = |n: u32| Duration::from_micros(n.into());
     Some(Report {
         check_no: CheckNo(wire.check_no),
         spec_id: SpecId(wire.spec_id),
@@ -160,13 +160,66 @@ fn report_from_wire(wire: internal::ProbeResult) -> Option<Report> {
                 transfer: long(wire.transfer_microseconds),
                 total: long(wire.total_microseconds),
             },
-            certificate_not_after: match wire.certificate_not_after_unix {
-                0 => None,
-                seconds => OffsetDateTime::from_unix_timestamp(seconds).ok(),
-            },
+            certificate_not_after: end_of(wire.certificate_not_after_unix),
             reused: wire.reused,
+            hops: wire
+                .hops
+                .into_iter()
+                .take(Hop::MOST)
+                .map(hop_from_wire)
+                .collect(),
         },
     })
+}
+
+fn hop_to_wire(hop: &Hop) -> internal::ProbeHop {
+    internal::ProbeHop {
+        url: hop.url.clone(),
+        status_code: hop.status.into(),
+        address: hop.address.clone(),
+        dns_microseconds: short(hop.phases.dns),
+        connect_microseconds: short(hop.phases.connect),
+        tls_microseconds: short(hop.phases.tls),
+        write_microseconds: short(hop.phases.write),
+        first_byte_microseconds: short(hop.phases.first_byte),
+        transfer_microseconds: short(hop.phases.transfer),
+        total_microseconds: short(hop.phases.total),
+        certificate_not_after_unix: hop
+            .certificate_not_after
+            .map_or(0, OffsetDateTime::unix_timestamp),
+        reused: hop.reused,
+    }
+}
+
+fn hop_from_wire(wire: internal::ProbeHop) -> Hop {
+    let mut url = harmless(&wire.url);
+    url.truncate(url.floor_char_boundary(Hop::MAX_URL));
+    Hop {
+        url,
+        status: u16::try_from(wire.status_code).unwrap_or(0),
+        address: harmless(&wire.address).chars().take(64).collect(),
+        phases: Phases {
+            dns: long(wire.dns_microseconds),
+            connect: long(wire.connect_microseconds),
+            tls: long(wire.tls_microseconds),
+            write: long(wire.write_microseconds),
+            first_byte: long(wire.first_byte_microseconds),
+            transfer: long(wire.transfer_microseconds),
+            total: long(wire.total_microseconds),
+        },
+        certificate_not_after: end_of(wire.certificate_not_after_unix),
+        reused: wire.reused,
+    }
+}
+
+/// The end of a certificate; 0 is none.
+fn end_of(seconds: i64) -> Option<OffsetDateTime> {
+    let end = OffsetDateTime::from_unix_timestamp(seconds);
+    end.ok().filter(|_| seconds != 0)
+}
+
+fn long(microseconds: u32) -> Duration {
+    Duration::from_micros(microseconds.into())
 }
 
 fn short(duration: Duration) -> u32 {
@@ -188,6 +241,25 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    fn hop(url: &str, status: u16) -> Hop {
+        Hop {
+            url: url.to_owned(),
+            status,
+            address: "127.0.0.1:1".into(),
+            phases: Phases {
+                dns: Duration::from_micros(1),
+                connect: Duration::from_micros(2),
+                tls: Duration::from_micros(3),
+                write: Duration::from_micros(4),
+                first_byte: Duration::from_micros(5),
+                transfer: Duration::from_micros(6),
+                total: Duration::from_micros(21),
+            },
+            certificate_not_after: Some(datetime!(2027-01-01 00:00 UTC)),
+            reused: status == 302,
+        }
+    }
 
     #[test]
     fn what_is_sent_arrives() {
@@ -234,13 +306,18 @@ mod tests {
                     },
                     certificate_not_after: Some(datetime!(2027-01-01 00:00 UTC)),
                     reused: true,
+                    hops: vec![hop("http://a/", 302), hop("https://a/", 0)],
                 },
             }],
         };
         assert_eq!(reports_from_wire(reports_to_wire(&reports)), reports);
         let mut strange = reports.clone();
         strange.reports[0].observation.detail = "n\0o\n".into();
+        strange.reports[0].observation.hops = vec![hop(&"\n".repeat(1000), 999); 100];
         let arrived = reports_from_wire(reports_to_wire(&strange));
-        assert_eq!(arrived.reports[0].observation.detail, "n\u{fffd}o ");
+        let observation = &arrived.reports[0].observation;
+        assert_eq!(observation.detail, "n\u{fffd}o ");
+        assert_eq!(observation.hops.len(), Hop::MOST);
+        assert!(observation.hops[0].url.len() <= Hop::MAX_URL);
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::model::dial::Redirects;
+
 /// What a probe says of the site.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Outcome {
@@ -140,6 +142,46 @@ pub struct Phases {
     pub total: Duration,
 }
 
+impl Phases {
+    /// These and what came after them.
+    pub fn then(self, later: Self) -> Self {
+        Self {
+            dns: self.dns + later.dns,
+            connect: self.connect + later.connect,
+            tls: self.tls + later.tls,
+            write: self.write + later.write,
+            first_byte: self.first_byte + later.first_byte,
+            transfer: self.transfer + later.transfer,
+            total: self.total + later.total,
+        }
+    }
+}
+
+/// One request of a probe and what came of it: a probe has one, and one more for each redirect.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Hop {
+    /// What was asked, without its query, which may be another one each time; at most
+    /// [`Hop::MAX_URL`] bytes.
+    pub url: String,
+    /// The status of its answer, 0 without one.
+    pub status: u16,
+    /// The address that it was asked of, empty without one.
+    pub address: String,
+    /// Its own part of the probe.
+    pub phases: Phases,
+    /// The earliest end of the certificates that were shown.
+    pub certificate_not_after: Option<OffsetDateTime>,
+    /// It went over a connection that was open before.
+    pub reused: bool,
+}
+
+impl Hop {
+    /// The longest URL that is shown, in bytes.
+    pub const MAX_URL: usize = 200;
+    /// The most hops of a probe.
+    pub const MOST: usize = 1 + Redirects::MAX as usize;
+}
+
 /// What one probe saw. Times are monotonic durations, except the two moments.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Observation {
@@ -156,11 +198,14 @@ pub struct Observation {
     pub detail: String,
     /// The address that was dialled last, empty without one.
     pub address: String,
+    /// Of all hops together.
     pub phases: Phases,
     /// The earliest end of the certificates that were shown.
     pub certificate_not_after: Option<OffsetDateTime>,
     /// The last request went over a connection that was open before.
     pub reused: bool,
+    /// Each request by itself, in their order; empty where there was one.
+    pub hops: Vec<Hop>,
 }
 
 impl Observation {

@@ -33,7 +33,7 @@ use crate::egress::tls::{Trust, TrustError};
 use crate::files::secrets::Secrets;
 use crate::model::check::CheckSpec;
 use crate::model::id::CheckId;
-use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+use crate::model::observation::{self, ErrorClass, Observation, Outcome, Phases};
 use crate::model::quoted::harmless;
 use crate::model::secret::SecretUse;
 
@@ -94,11 +94,59 @@ pub(super) struct Trace {
     pub(super) not_after: Option<OffsetDateTime>,
     /// What the last hop has shown.
     pub(super) certificate: Option<Certificate>,
+    /// The requests that were made.
+    hops: Vec<observation::Hop>,
     /// Connections whose answers were read whole.
     pub(super) closing: Closing,
 }
 
+/// What was learnt before a hop.
+struct Before {
+    at: Instant,
+    phases: Phases,
+    address: Option<SocketAddr>,
+    status: u16,
+    not_after: Option<OffsetDateTime>,
+}
+
 impl Trace {
+    /// A hop begins: what is learnt from now on is its own.
+    fn set_out(&mut self) -> Before {
+        Before {
+            at: clock::monotonic(),
+            phases: std::mem::take(&mut self.phases),
+            address: self.address.take(),
+            status: std::mem::take(&mut self.status),
+            not_after: self.not_after.take(),
+        }
+    }
+
+    /// It has ended, with an answer or without one.
+    fn arrive(&mut self, before: Before, url: &Url) {
+        let mut own = self.phases;
+        own.total = clock::monotonic().duration_since(before.at);
+        let mut url = url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        // What http leads to has a host, so that both can be taken away.
+        url.set_username("").ok();
+        url.set_password(None).ok();
+        self.hops.push(observation::Hop {
+            url: url.into(),
+            status: self.status,
+            address: shown(self.address),
+            phases: own,
+            certificate_not_after: self.not_after,
+            reused: self.reused,
+        });
+        self.phases = before.phases.then(own);
+        self.address = self.address.or(before.address);
+        if self.status == 0 {
+            self.status = before.status;
+        }
+        self.certificate_ends(before.not_after);
+    }
+
     /// A request went out and an answer came, between these moments: begun, written, first
     /// byte, ended.
     pub(super) fn exchanged(&mut self, [begun, wrote, first_byte, ended]: [Instant; 4]) {
@@ -182,13 +230,11 @@ pub async fn begin(
         class: None,
         status: trace.status,
         detail: String::new(),
-        address: trace
-            .address
-            .map(|address| address.to_string())
-            .unwrap_or_default(),
+        address: shown(trace.address),
         phases: trace.phases,
         certificate_not_after: trace.not_after,
         reused: trace.reused,
+        hops: std::mem::take(&mut trace.hops),
     };
     let verdict = result.and_then(|(answer, url)| {
         let kept = reading.kept();
@@ -239,9 +285,24 @@ pub async fn begin(
         context.pool.forget(id, &mut trace.closing);
     }
     // Covered before it is cut, or changed in any way: half of a secret is not found.
-    let detail = harmless(&ready.veil.cover(detail));
-    observation.detail = cut(detail, MAX_DETAIL);
+    let covered = |text| harmless(&ready.veil.cover(text));
+    observation.detail = cut(covered(detail), MAX_DETAIL);
+    if observation.hops.len() == 1 {
+        // It is the whole probe, which says so already.
+        observation.hops = Vec::new();
+    }
+    for hop in &mut observation.hops {
+        hop.url = cut(
+            covered(std::mem::take(&mut hop.url)),
+            observation::Hop::MAX_URL,
+        );
+    }
     (observation, trace.closing)
+}
+
+fn shown(address: Option<SocketAddr>) -> String {
+    let shown = address.map(|address| address.to_string());
+    shown.unwrap_or_default()
 }
 
 /// What an answer is, in words for people.
@@ -265,6 +326,7 @@ pub(super) fn unable(scheduled_at: OffsetDateTime, failure: &Failure) -> Observa
         phases: Phases::default(),
         certificate_not_after: None,
         reused: false,
+        hops: Vec::new(),
     }
 }
 
@@ -297,7 +359,10 @@ impl Way<'_> {
         let mut hops: Vec<Hop> = Vec::new();
         loop {
             let hop = hops.last().unwrap_or(&first);
-            let answer = self.ask(hop, reading, trace, deadline.as_mut()).await?;
+            let before = trace.set_out();
+            let answer = self.ask(hop, reading, trace, deadline.as_mut()).await;
+            trace.arrive(before, &hop.url);
+            let answer = answer?;
             if let (401, Some(grant)) = (answer.status, &self.ready.grant) {
                 let place = self.context.grants.place(grant);
                 place.lock().await.forget(&token);

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::lokahi::{Evidence, Phases as WirePhases};
+use super::lokahi::{Evidence, Hop as WireHop, Phases as WirePhases};
 use super::moment::{time_of, timestamp};
-use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
+use crate::model::observation::{ErrorClass, Hop, Observation, Outcome, Phases};
 
 /// One probe as a message, and who looked.
 pub fn of(seen: &Observation, location: &str, worker: &str) -> Evidence {
-    let Observation { phases, .. } = seen;
     Evidence {
         scheduled_at: Some(timestamp(seen.scheduled_at)),
         started_at: Some(timestamp(seen.started_at)),
@@ -20,20 +19,36 @@ pub fn of(seen: &Observation, location: &str, worker: &str) -> Evidence {
         detail: seen.detail.clone(),
         status_code: seen.status.into(),
         address: seen.address.clone(),
-        phases: Some(WirePhases {
-            dns_nanoseconds: nanoseconds(phases.dns),
-            connect_nanoseconds: nanoseconds(phases.connect),
-            tls_nanoseconds: nanoseconds(phases.tls),
-            write_nanoseconds: nanoseconds(phases.write),
-            first_byte_nanoseconds: nanoseconds(phases.first_byte),
-            transfer_nanoseconds: nanoseconds(phases.transfer),
-            total_nanoseconds: nanoseconds(phases.total),
-        }),
+        phases: Some(phases_of(&seen.phases)),
         location: location.to_owned(),
         worker: worker.to_owned(),
         certificate_not_after: seen.certificate_not_after.map(timestamp),
         degraded: seen.degraded,
         reused: seen.reused,
+        hops: seen.hops.iter().map(hop_of).collect(),
+    }
+}
+
+fn hop_of(hop: &Hop) -> WireHop {
+    WireHop {
+        url: hop.url.clone(),
+        status_code: hop.status.into(),
+        address: hop.address.clone(),
+        phases: Some(phases_of(&hop.phases)),
+        certificate_not_after: hop.certificate_not_after.map(timestamp),
+        reused: hop.reused,
+    }
+}
+
+fn phases_of(phases: &Phases) -> WirePhases {
+    WirePhases {
+        dns_nanoseconds: nanoseconds(phases.dns),
+        connect_nanoseconds: nanoseconds(phases.connect),
+        tls_nanoseconds: nanoseconds(phases.tls),
+        write_nanoseconds: nanoseconds(phases.write),
+        first_byte_nanoseconds: nanoseconds(phases.first_byte),
+        transfer_nanoseconds: nanoseconds(phases.transfer),
+        total_nanoseconds: nanoseconds(phases.total),
     }
 }
 
@@ -41,11 +56,34 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
+fn hop_from(hop: &WireHop) -> Hop {
+    Hop {
+        url: hop.url.clone(),
+        status: u16::try_from(hop.status_code).unwrap_or(0),
+        address: hop.address.clone(),
+        phases: phases_from(hop.phases),
+        certificate_not_after: hop.certificate_not_after.as_ref().map(time_of),
+        reused: hop.reused,
+    }
+}
+
+fn phases_from(phases: Option<WirePhases>) -> Phases {
+    let phases = phases.unwrap_or_default();
+    let time = |nanos: i64| Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+    Phases {
+        dns: time(phases.dns_nanoseconds),
+        connect: time(phases.connect_nanoseconds),
+        tls: time(phases.tls_nanoseconds),
+        write: time(phases.write_nanoseconds),
+        first_byte: time(phases.first_byte_nanoseconds),
+        transfer: time(phases.transfer_nanoseconds),
+        total: time(phases.total_nanoseconds),
+    }
+}
+
 impl Evidence {
     /// The probe of a message. What this version does not know is unknown.
     pub fn observation(&self) -> Observation {
-        let phases = self.phases.unwrap_or_default();
-        let time = |nanos: i64| Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
         let started_at = self.started_at.as_ref().map(time_of);
         let started_at = started_at.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
         let outcome = Outcome::ALL.into_iter().find(|row| row.2 == self.outcome);
@@ -60,18 +98,11 @@ impl Evidence {
                 .map(|class| class.0),
             detail: self.detail.clone(),
             status: u16::try_from(self.status_code).unwrap_or(0),
-            phases: Phases {
-                dns: time(phases.dns_nanoseconds),
-                connect: time(phases.connect_nanoseconds),
-                tls: time(phases.tls_nanoseconds),
-                write: time(phases.write_nanoseconds),
-                first_byte: time(phases.first_byte_nanoseconds),
-                transfer: time(phases.transfer_nanoseconds),
-                total: time(phases.total_nanoseconds),
-            },
+            phases: phases_from(self.phases),
             address: self.address.clone(),
             certificate_not_after: self.certificate_not_after.as_ref().map(time_of),
             reused: self.reused,
+            hops: self.hops.iter().map(hop_from).collect(),
         }
     }
 

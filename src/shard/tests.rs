@@ -72,6 +72,7 @@ fn witness(spec: i64, seconds: u64) -> Witness {
         address: String::new(),
         certificate_not_after: None,
         reused: false,
+        hops: Vec::new(),
     };
     let report = Report {
         check_no: NUMBER,

@@ -154,6 +154,7 @@ fn seen(from: OffsetDateTime) -> impl Fn((usize, char)) -> Observation {
             },
             certificate_not_after: None,
             reused: false,
+            hops: Vec::new(),
         }
     }
 }

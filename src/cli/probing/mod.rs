@@ -7,8 +7,11 @@ mod waterfall;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::exit::{Exit, Failure};
 use super::inputs::InputFlags;
@@ -25,7 +28,7 @@ use crate::manifest::report;
 use crate::model::check::CheckSpec;
 use crate::model::desired::Desired;
 use crate::model::id::CheckId;
-use crate::model::observation::{Observation, Outcome};
+use crate::model::observation::{Observation, Outcome, Phases};
 use crate::model::secret::SecretUse;
 use crate::prober::probe::ProbeContext;
 use crate::reconcile::load;
@@ -147,8 +150,16 @@ fn verdict(observation: &Observation) -> String {
 
 /// For programs.
 fn document(observation: &Observation) -> serde_json::Value {
-    let phases = &observation.phases;
-    let microseconds = |phase: std::time::Duration| phase.as_micros() as u64;
+    let hops = observation.hops.iter().map(|hop| {
+        serde_json::json!({
+            "url": hop.url,
+            "status": hop.status,
+            "address": hop.address,
+            "microseconds": microseconds(&hop.phases),
+            "certificate_not_after": rfc3339(hop.certificate_not_after),
+            "reused": hop.reused,
+        })
+    });
     serde_json::json!({
         "outcome": observation.outcome.name(),
         "degraded": observation.degraded,
@@ -156,19 +167,36 @@ fn document(observation: &Observation) -> serde_json::Value {
         "detail": observation.detail,
         "status": observation.status,
         "address": observation.address,
-        "microseconds": {
-            "dns": microseconds(phases.dns),
-            "connect": microseconds(phases.connect),
-            "tls": microseconds(phases.tls),
-            "write": microseconds(phases.write),
-            "first_byte": microseconds(phases.first_byte),
-            "transfer": microseconds(phases.transfer),
-            "total": microseconds(phases.total),
-        },
-        "certificate_not_after": observation
-            .certificate_not_after
-            .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok()),
+        "microseconds": microseconds(&observation.phases),
+        "certificate_not_after": rfc3339(observation.certificate_not_after),
+        "reused": observation.reused,
+        "hops": hops.collect::<Vec<_>>(),
     })
+}
+
+fn microseconds(phases: &Phases) -> serde_json::Value {
+    let microseconds = |phase: Duration| phase.as_micros() as u64;
+    serde_json::json!({
+        "dns": microseconds(phases.dns),
+        "connect": microseconds(phases.connect),
+        "tls": microseconds(phases.tls),
+        "write": microseconds(phases.write),
+        "first_byte": microseconds(phases.first_byte),
+        "transfer": microseconds(phases.transfer),
+        "total": microseconds(phases.total),
+    })
+}
+
+fn rfc3339(at: Option<OffsetDateTime>) -> Option<String> {
+    at.and_then(|at| at.format(&Rfc3339).ok())
+}
+
+/// The status of an answer, in three characters.
+fn code(status: u16) -> String {
+    match status {
+        0 => "---".to_owned(),
+        status => status.to_string(),
+    }
 }
 
 /// Whether the check would be down.

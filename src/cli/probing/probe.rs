@@ -72,7 +72,11 @@ pub(in crate::cli) async fn probe(
                     ends.date()
                 )?;
             }
-            write!(console.out, "{}", waterfall(&observation.phases))?;
+            write!(
+                console.out,
+                "{}",
+                waterfall(&observation.phases, &observation.hops)
+            )?;
             writeln!(console.out, "{}", verdict(&observation))?;
         }
     }

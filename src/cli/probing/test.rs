@@ -4,7 +4,7 @@ use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{Declared, Prober, Reach, declared, document, verdict, would_be_down};
+use super::{Declared, Prober, Reach, code, declared, document, verdict, would_be_down};
 use crate::cli::arguments::TextOutput;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::naming::is_called;
@@ -111,16 +111,23 @@ fn human(tested: &[Tested<'_>], console: &mut Console<'_>) -> Result<(), Failure
     let width = width.unwrap_or_default().min(60);
     for one in tested {
         let total = one.observation.phases.total.as_millis();
-        let status = match one.observation.status {
-            0 => "---".to_owned(),
-            status => status.to_string(),
-        };
         writeln!(
             console.out,
-            "{:<width$}  {status}  {total:>6} ms  {}",
+            "{:<width$}  {}  {total:>6} ms  {}",
             one.address,
+            code(one.observation.status),
             verdict(&one.observation)
         )?;
+        for hop in &one.observation.hops {
+            let total = hop.phases.total.as_millis();
+            let status = code(hop.status);
+            let indent = "";
+            writeln!(
+                console.out,
+                "{indent:<width$}  {status}  {total:>6} ms  {}",
+                hop.url
+            )?;
+        }
     }
     let count = |wanted: fn(&Observation) -> bool| {
         let all = tested.iter().map(|one| &one.observation);

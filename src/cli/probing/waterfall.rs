@@ -2,13 +2,40 @@
 
 use std::time::Duration;
 
-use crate::model::observation::Phases;
+use super::code;
+use crate::model::observation::{Hop, Phases};
 
 /// The width of all bars together, in characters.
 const WIDTH: usize = 40;
 
-/// A line for each phase that took any time, and one for the total.
-pub(super) fn waterfall(phases: &Phases) -> String {
+/// A line for each phase that took any time, and one for the total. Where redirects were followed
+/// each request has a line of its own, before its phases.
+pub(super) fn waterfall(phases: &Phases, hops: &[Hop]) -> String {
+    let whole = phases.total;
+    let mut text = String::new();
+    if hops.is_empty() {
+        text.push_str(&rows(phases, Duration::ZERO, whole));
+    }
+    let mut begun = Duration::ZERO;
+    for hop in hops {
+        let took = shown(hop.phases.total);
+        let url = &hop.url;
+        let kept = match hop.reused {
+            true => " (over an open connection)",
+            false => "",
+        };
+        text.push_str(&format!(
+            "  {:<10} {took:>10}  {url}{kept}\n",
+            code(hop.status)
+        ));
+        text.push_str(&rows(&hop.phases, begun, whole));
+        begun += hop.phases.total;
+    }
+    text + &format!("  {:<10} {:>10}\n", "total", shown(whole))
+}
+
+/// The phases of a request that began so long after the probe.
+fn rows(phases: &Phases, mut begun: Duration, whole: Duration) -> String {
     let rows = [
         ("dns", phases.dns),
         ("connect", phases.connect),
@@ -18,7 +45,6 @@ pub(super) fn waterfall(phases: &Phases) -> String {
         ("transfer", phases.transfer),
     ];
     let mut text = String::new();
-    let mut begun = Duration::ZERO;
     for (name, took) in rows {
         if took.is_zero() {
             continue;
@@ -26,11 +52,11 @@ pub(super) fn waterfall(phases: &Phases) -> String {
         text.push_str(&format!(
             "  {name:<10} {:>10}  {}\n",
             shown(took),
-            bar(begun, took, phases.total)
+            bar(begun, took, whole)
         ));
         begun += took;
     }
-    text + &format!("  {:<10} {:>10}\n", "total", shown(phases.total))
+    text
 }
 
 /// Where a part lies in the whole; at least one character wide.
@@ -76,6 +102,44 @@ mod tests {
 \x20 transfer     100.0 ms                                ##########
 \x20 total        400.0 ms
 ";
-        assert_eq!(waterfall(&phases), expected);
+        assert_eq!(waterfall(&phases, &[]), expected);
+    }
+
+    #[test]
+    fn each_hop_has_its_own_part_of_the_width() {
+        let ms = Duration::from_millis;
+        let hop = |url: &str, status, connect| Hop {
+            url: url.to_owned(),
+            status,
+            address: "127.0.0.1:80".into(),
+            phases: Phases {
+                connect,
+                first_byte: ms(100),
+                total: connect + ms(100),
+                ..Phases::default()
+            },
+            certificate_not_after: None,
+            reused: connect.is_zero(),
+        };
+        let hops = [
+            hop("http://a.example/", 301, ms(100)),
+            hop("http://a.example/b", 302, ms(0)),
+            hop("http://c.example/", 0, ms(0)),
+        ];
+        let phases = Phases {
+            total: ms(400),
+            ..Phases::default()
+        };
+        let expected = "\
+\x20 301          200.0 ms  http://a.example/
+\x20 connect      100.0 ms  ##########
+\x20 first byte   100.0 ms            ##########
+\x20 302          100.0 ms  http://a.example/b (over an open connection)
+\x20 first byte   100.0 ms                      ##########
+\x20 ---          100.0 ms  http://c.example/ (over an open connection)
+\x20 first byte   100.0 ms                                ##########
+\x20 total        400.0 ms
+";
+        assert_eq!(waterfall(&phases, &hops), expected);
     }
 }

@@ -633,7 +633,7 @@ impl ::prost::Name for Sentinels {
         "/github.xe.lokahi.internal.Sentinels".into()
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProbeResult {
     #[prost(int64, tag = "1")]
     pub check_no: i64,
@@ -675,6 +675,9 @@ pub struct ProbeResult {
     /// It went over a connection that was open before.
     #[prost(bool, tag = "19")]
     pub reused: bool,
+    /// Each request by itself, where there was more than one.
+    #[prost(message, repeated, tag = "20")]
+    pub hops: ::prost::alloc::vec::Vec<ProbeHop>,
 }
 impl ::prost::Name for ProbeResult {
     const NAME: &'static str = "ProbeResult";
@@ -684,6 +687,43 @@ impl ::prost::Name for ProbeResult {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.internal.ProbeResult".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProbeHop {
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub status_code: u32,
+    #[prost(string, tag = "3")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub dns_microseconds: u32,
+    #[prost(uint32, tag = "5")]
+    pub connect_microseconds: u32,
+    #[prost(uint32, tag = "6")]
+    pub tls_microseconds: u32,
+    #[prost(uint32, tag = "7")]
+    pub write_microseconds: u32,
+    #[prost(uint32, tag = "8")]
+    pub first_byte_microseconds: u32,
+    #[prost(uint32, tag = "9")]
+    pub transfer_microseconds: u32,
+    #[prost(uint32, tag = "10")]
+    pub total_microseconds: u32,
+    #[prost(int64, tag = "11")]
+    pub certificate_not_after_unix: i64,
+    #[prost(bool, tag = "12")]
+    pub reused: bool,
+}
+impl ::prost::Name for ProbeHop {
+    const NAME: &'static str = "ProbeHop";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.ProbeHop".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.ProbeHop".into()
     }
 }
 /// DeliveryHint says that deliveries wait: webhook.egress.

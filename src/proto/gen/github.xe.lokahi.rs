@@ -534,7 +534,7 @@ impl ::prost::Name for ProjectEvent {
     }
 }
 /// Evidence is one probe: what was seen, from where, and how long it took.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Evidence {
     #[prost(message, optional, tag = "1")]
     pub scheduled_at: ::core::option::Option<::prost_types::Timestamp>,
@@ -568,6 +568,10 @@ pub struct Evidence {
     /// and a handshake of its own.
     #[prost(bool, tag = "13")]
     pub reused: bool,
+    /// Each request by itself, in their order; absent where no redirect was followed. `phases`
+    /// has them together.
+    #[prost(message, repeated, tag = "14")]
+    pub hops: ::prost::alloc::vec::Vec<Hop>,
 }
 impl ::prost::Name for Evidence {
     const NAME: &'static str = "Evidence";
@@ -577,6 +581,35 @@ impl ::prost::Name for Evidence {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.Evidence".into()
+    }
+}
+/// Hop is one request of a probe, and its answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hop {
+    /// What was asked, without its query, 200 bytes at most.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// 0 without an answer.
+    #[prost(int32, tag = "2")]
+    pub status_code: i32,
+    #[prost(string, tag = "3")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub phases: ::core::option::Option<Phases>,
+    #[prost(message, optional, tag = "5")]
+    pub certificate_not_after: ::core::option::Option<::prost_types::Timestamp>,
+    /// It went over a connection that was open before.
+    #[prost(bool, tag = "6")]
+    pub reused: bool,
+}
+impl ::prost::Name for Hop {
+    const NAME: &'static str = "Hop";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Hop".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Hop".into()
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -51,6 +51,7 @@ async fn work(bus: Bus) {
                     },
                     certificate_not_after: None,
                     reused: false,
+                    hops: Vec::new(),
                 },
             });
         }

@@ -119,3 +119,51 @@ async fn a_probe_shows_where_the_time_goes() {
         denied.out
     );
 }
+
+#[tokio::test]
+async fn each_hop_of_a_redirect_is_shown() {
+    let end = Site::saying(OK).await;
+    let answer = format!(
+        "HTTP/1.1 302 Found\r\nLocation: {}x?y=z\r\nContent-Length: 0\r\n\r\n",
+        end.url()
+    );
+    let start = Site::saying(answer).await;
+    let files = root(&check("a", &start.url(), ""));
+    let (first, second) = (start.url(), format!("{}x", end.url()));
+
+    let probed = lokahictl("", &["probe", "a", &files.at("")]).await.out;
+    let lines: Vec<&str> = probed.lines().collect();
+    let hop = |status: &str, url: &str| {
+        let found = lines.iter().position(|line| {
+            line.starts_with(&format!("  {status} ")) && line.ends_with(&format!("  {url}"))
+        });
+        found.unwrap_or_else(|| panic!("{status} {url}: {probed}"))
+    };
+    let (one, two) = (hop("302", &first), hop("200", &second));
+    for part in [&lines[one..two], &lines[two..]] {
+        let connects = part.iter().filter(|line| line.starts_with("  connect "));
+        assert_eq!(connects.count(), 1, "{probed}");
+    }
+
+    let tested = lokahictl("", &["test", &files.at("")]).await;
+    let expected = format!("a 200 up\n302 {first}\n200 {second}");
+    assert_eq!(without_times(&tested.out), expected);
+
+    let told = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    let path = files.at("");
+    let probed = lokahictl("", &["probe", "a", &path, "--output", "json"]).await;
+    let tested = lokahictl("", &["test", &path, "--output", "json"]).await;
+    let tested = told(tested.out);
+    for seen in [&told(probed.out), &tested["checks"][0]["observation"]] {
+        let hops = seen["hops"].as_array().unwrap();
+        let asked: Vec<_> = hops
+            .iter()
+            .map(|hop| (&hop["status"], &hop["url"]))
+            .collect();
+        let (first, second) = (first.as_str().into(), second.as_str().into());
+        assert_eq!(asked, [(&302.into(), &first), (&200.into(), &second)]);
+        let connect = |of: &serde_json::Value| of["microseconds"]["connect"].as_u64().unwrap();
+        assert!(connect(&hops[0]) + connect(&hops[1]) <= connect(seen));
+        assert!(connect(&hops[0]) > 0, "{seen}");
+    }
+}

@@ -25,7 +25,7 @@ use lokahi::model::check::{Assert, CheckSpec, Every, Method, Timeout};
 use lokahi::model::dial::{Close, HttpVersion};
 use lokahi::model::id::CheckId;
 use lokahi::model::json::Scalar;
-use lokahi::model::observation::{ErrorClass, Observation, Outcome};
+use lokahi::model::observation::{ErrorClass, Hop, Observation, Outcome};
 use lokahi::model::secret::{Piece, SecretUse, Text};
 use lokahi::prober::judge::MAX_DETAIL;
 use lokahi::prober::probe::{ProbeContext, probe};
@@ -156,6 +156,7 @@ fn laws(observation: &Observation) {
         detail,
         phases,
         status,
+        hops,
         ..
     } = observation;
     match outcome {
@@ -178,7 +179,12 @@ fn laws(observation: &Observation) {
     let quoted = format!("{SECRET:?}");
     for secret in [SECRET, quoted.trim_matches('"'), &encoded()] {
         assert!(!detail.contains(secret), "{observation:?}");
+        let mut urls = hops.iter().map(|hop| &hop.url);
+        assert!(urls.all(|url| !url.contains(secret)), "{observation:?}");
     }
+    assert!(hops.len() != 1 && hops.len() <= Hop::MOST);
+    let longest = hops.iter().map(|hop| hop.url.len()).max();
+    assert!(longest <= Some(Hop::MAX_URL), "{observation:?}");
     let deadline = Duration::from_millis(DEADLINE.unsigned_abs());
     assert!(phases.total < deadline + LATER, "{observation:?}");
     let parts = phases.dns + phases.connect + phases.tls + phases.write;

@@ -1,10 +1,14 @@
 //! Probes by real workers of what is not stored yet.
 
+use lokahi::model::check::CheckSpec;
 use lokahi::model::name::Name;
+use lokahi::proto::lokahi::ProbeRequest;
+use lokahi::proto::lokahi::check::State as WireState;
 use serde_json::Value;
 
 use super::fleet::{Fleet, Program};
 use super::peers::Site;
+use crate::prober::site as sites;
 use crate::support::checkout::Checkout;
 use crate::support::programs::{lokahictl, lokahictl_with};
 use crate::support::servers::servers;
@@ -41,6 +45,39 @@ async fn a_site_is_probed_by_a_worker_of_a_location() {
     assert!(seen.out.contains("first byte"), "{}", seen.out);
     site.set(false);
     assert_eq!(lokahictl(&fleet.base(), &probe).await.code, 8);
+}
+
+#[tokio::test]
+async fn the_hops_of_a_failure_are_told_by_the_api_and_kept() {
+    let site = Site::start().await;
+    site.set(false);
+    let answer = format!(
+        "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+        site.url
+    );
+    let start = sites::Site::saying(answer).await;
+    let fleet = Fleet::start(&[]).await;
+    let made = fleet.create(&start.url(), "").await;
+    fleet.until_state(&made.id, WireState::Down).await;
+
+    let spec = CheckSpec::new(start.url().parse().unwrap());
+    let asked = ProbeRequest {
+        specs: vec![lokahi::spec::encode_check(&spec)],
+        ..ProbeRequest::default()
+    };
+    let probed = fleet.client().probe(&asked).await.unwrap().probes.remove(0);
+    let kept = fleet.status(&made.id).await.evidence.pop().unwrap();
+    for seen in [probed, kept] {
+        assert_eq!((seen.outcome.as_str(), seen.status_code), ("down", 500));
+        let hops: Vec<_> = seen.hops.iter().map(|hop| hop.status_code).collect();
+        assert_eq!(hops, [302, 500], "{seen:?}");
+        let phases = seen.hops.iter().map(|hop| hop.phases.unwrap());
+        let sum: i64 = phases.map(|phases| phases.connect_nanoseconds).sum();
+        assert!(sum > 0);
+        // On the way from the worker it was cut to microseconds, each by itself.
+        let whole = seen.phases.unwrap().connect_nanoseconds;
+        assert!((whole - 2000..=whole).contains(&sum), "{seen:?}");
+    }
 }
 
 #[tokio::test]

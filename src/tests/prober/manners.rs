@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex};
 use lokahi::egress::policy::AddressPolicy;
 use lokahi::egress::resolver::Resolver;
 use lokahi::egress::tls::Trust;
+use lokahi::files::secrets::Secrets;
 use lokahi::model::check::{Assert, CheckSpec, Method};
 use lokahi::model::dial::{Close, IpFamily, Redirects};
+use lokahi::model::observation::Phases;
+use lokahi::model::secret::{Piece, Text};
 use lokahi::prober::probe::ProbeContext;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::site::{OK, Site, request};
-use super::{GENEROUS, check, context, observe, verdict};
+use super::{GENEROUS, allowed, check, context, observe, observe_as, verdict};
 
 /// A site that keeps the heads of requests and answers them all alike.
 pub(super) async fn recording(answer: String) -> (Site, Arc<Mutex<Vec<String>>>) {
@@ -75,6 +78,83 @@ async fn a_redirect_that_is_not_followed_is_the_answer() {
     };
     assert_eq!(verdict(&observe(&context(), &spec).await), "up");
     assert!(heads.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn each_hop_has_its_phases_and_all_have_them_together() {
+    let (end, _) = recording(OK.into()).await;
+    let (second, _) = recording(redirect(302, &format!("{}b?token=x#y", end.url()))).await;
+    let (first, _) = recording(redirect(301, &second.url())).await;
+    let seen = observe(&context(), &check(&format!("{}a?b=c", first.url()))).await;
+    assert_eq!(verdict(&seen), "up", "{seen:?}");
+    let hops: Vec<_> = seen.hops.iter().collect();
+    let asked = hops.iter().map(|hop| (hop.status, hop.url.clone()));
+    assert_eq!(
+        asked.collect::<Vec<_>>(),
+        [
+            (301, format!("{}a", first.url())),
+            (302, second.url()),
+            (200, format!("{}b", end.url())),
+        ]
+    );
+    let addresses: Vec<_> = hops.iter().map(|hop| hop.address.clone()).collect();
+    let dialled = [&first, &second, &end].map(|site| site.address.to_string());
+    assert_eq!(addresses, dialled);
+    let sum = hops.iter().fold(Phases::default(), |sum, hop| {
+        let phases = hop.phases;
+        for phase in [phases.connect, phases.write, phases.first_byte] {
+            assert!(!phase.is_zero() && phase <= phases.total, "{seen:?}");
+        }
+        sum.then(phases)
+    });
+    assert!(sum.total <= seen.phases.total, "{seen:?}");
+    let total = seen.phases.total;
+    assert_eq!(Phases { total, ..sum }, seen.phases);
+
+    // Who follows none has one hop, and needs no list for that.
+    assert_eq!(observe(&context(), &check(&end.url())).await.hops, []);
+}
+
+#[tokio::test]
+async fn a_hop_without_an_answer_is_one_too() {
+    let closed = Site::saying(OK).await.address;
+    let to = format!("http://{closed}/");
+    let (start, _) = recording(redirect(302, &to)).await;
+    let seen = observe(&context(), &check(&start.url())).await;
+    assert_eq!(verdict(&seen), "error connect_refused", "{seen:?}");
+    // Of the probe as a whole the last answer is told, and who was dialled last.
+    assert_eq!((seen.status, seen.address), (302, closed.to_string()));
+    let hops = seen.hops.iter().map(|hop| (hop.status, hop.url.clone()));
+    assert_eq!(hops.collect::<Vec<_>>(), [(302, start.url()), (0, to)]);
+    assert!(seen.hops[1].phases.first_byte.is_zero());
+
+    let circle = Site::saying(redirect(302, "/x")).await;
+    let seen = observe(&context(), &check(&circle.url())).await;
+    assert_eq!(seen.hops.len(), 2, "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_a_hop_is_called_is_short_and_says_no_secret() {
+    let (end, _) = recording(OK.into()).await;
+    let to = format!("{}{}", end.url(), "s3cret/".repeat(100));
+    let (start, _) = recording(redirect(302, &to)).await;
+    let headers = vec![(
+        "x-key".to_owned(),
+        Text::new([Piece::Secret("tok".parse().unwrap())]),
+    )];
+    let spec = CheckSpec {
+        headers,
+        ..check(&start.url())
+    };
+    let secrets = Secrets::with_variables(None, |name| {
+        (name == "LOKAHI_SECRET_TOK").then(|| "s3cret".into())
+    });
+    let context = context().with_secrets(secrets);
+    let seen = observe_as(&context, &spec, &allowed()).await;
+    assert_eq!(verdict(&seen), "up", "{seen:?}");
+    let url = &seen.hops[1].url;
+    assert!(url.starts_with(&format!("{}[secret]/", end.url())), "{url}");
+    assert!(!url.contains("s3cret") && url.len() <= 200, "{url}");
 }
 
 #[tokio::test]

@@ -384,6 +384,12 @@ async fn http_that_leads_to_https_is_followed_to_its_certificate() {
     let observation = seen(&spec).await;
     assert_eq!(line(&observation), "up 200", "{observation:?}");
     assert!(observation.certificate_not_after.is_some());
+    // Each hop has its own certificate, or none.
+    let shown = observation.hops.iter().map(|hop| hop.certificate_not_after);
+    let expected = [None, observation.certificate_not_after];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+    assert!(observation.hops[0].phases.tls.is_zero());
+    assert_eq!(observation.hops[1].phases.tls, observation.phases.tls);
     let asked = secure.seen(1).await.remove(0);
     assert!(asked.starts_with("GET /a?b=c HTTP/1.1|200|"), "{asked}");
 }
