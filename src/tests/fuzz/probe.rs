@@ -115,7 +115,19 @@ impl Ground {
             let spec = spec(&script, &site);
             let id = CheckId(uuid::Uuid::from_u128(7));
             let secrets = SecretUse::of(&"shop".into(), true, Some("shop"));
-            let probed = probe(&self.context, &spec, id, clock::now(), &secrets);
+            let gone = CheckSpec::new(format!("http://{HOST}:1/").parse().unwrap());
+            let once = async |spec| probe(&self.context, spec, id, clock::now(), &secrets).await;
+            let probed = async {
+                let first = once(&spec).await;
+                if !spec.reuse_connection {
+                    return first;
+                }
+                laws(&first);
+                let second = once(&spec).await;
+                // Lets go of what is kept.
+                once(&gone).await;
+                second
+            };
             site.serving(script, &self.keys, probed).await
         })
     }
@@ -235,6 +247,10 @@ fn spec(script: &Script, site: &Site) -> CheckSpec {
         });
     }
     spec.redirects.followed = !asks("stay");
+    if asks("keep") {
+        spec.every = Every::from_seconds(30).unwrap();
+        spec.reuse_connection = true;
+    }
     if asks("rst") {
         spec.close = Close::Reset;
     }

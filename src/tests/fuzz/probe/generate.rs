@@ -21,6 +21,7 @@ const ASKS: &[&str] = &[
     "stay",
     "rst",
     "h1",
+    "keep",
 ];
 
 /// What a site may do to one that asks.
@@ -64,6 +65,10 @@ pub(super) fn script(chance: &mut Chance) -> String {
             frames(chance, leads_on, &mut out);
         } else {
             answer(chance, leads_on, &mut out);
+        }
+        if !h2 && chance.below(4) == 0 {
+            out.push_str("read\n");
+            answer(chance, false, &mut out);
         }
         out.push_str(match chance.below(40) {
             0 => "hang\n",
