@@ -62,7 +62,11 @@ impl Way<'_> {
         trace.reused = true;
         let asked = self.speak(idle.open, hop, true, reading, trace, deadline);
         let exchanged = asked.await;
-        if exchanged.stale {
+        // Some say that they have waited long enough just when they are asked (RFC 9110, section
+        // 15.5.9).
+        let late = matches!(&exchanged.result, Ok(answer) if answer.status == 408);
+        if exchanged.stale || late {
+            trace.status = 0;
             // The new connection has phases and certificates of its own.
             trace.phases = phases;
             trace.not_after = not_after;

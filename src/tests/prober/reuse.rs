@@ -162,8 +162,9 @@ async fn a_check_that_is_not_well_begins_anew() {
 #[tokio::test]
 async fn a_connection_that_the_site_has_ended_is_no_failure() {
     // How each of its connections ends: while nobody asks; once it is asked, in order or by a
-    // reset; with words that nobody has asked for; never.
-    const ENDS: [&str; 5] = ["idle", "asked", "reset", "words", "never"];
+    // reset, or with the words that it has waited for long enough; with words that nobody has asked
+    // for; never.
+    const ENDS: [&str; 6] = ["idle", "asked", "reset", "late", "words", "never"];
     let number = Arc::new(Mutex::new(0));
     let site = Site::start(move |mut stream: TcpStream| {
         let end = ENDS[*number.lock().unwrap()];
@@ -181,6 +182,10 @@ async fn a_connection_that_the_site_has_ended_is_no_failure() {
             request(&mut stream).await;
             match end {
                 "reset" => stream.set_zero_linger().unwrap(),
+                "late" => {
+                    let late = "HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n";
+                    stream.write_all(late.as_bytes()).await.unwrap();
+                }
                 "never" => {
                     stream.write_all(MORE.as_bytes()).await.unwrap();
                     request(&mut stream).await;
@@ -200,7 +205,7 @@ async fn a_connection_that_the_site_has_ended_is_no_failure() {
         assert_eq!(seen.phases.connect.is_zero(), seen.reused, "{seen:?}");
         reused.push(seen.reused);
     }
-    assert_eq!(reused, [false, false, false, false, false, true]);
+    assert_eq!(reused, [false, false, false, false, false, false, true]);
 }
 
 #[tokio::test]
