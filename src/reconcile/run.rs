@@ -184,6 +184,10 @@ impl Reconciler {
         let interval = self.settings.interval;
         let mut watch = self.settings.source.watch(interval);
         let mut asked = self.bus.reconcile_subscribe().await.ok();
+        if let Some(watch) = &mut watch {
+            // It watches from then on: what happens before the first look needs no second one.
+            watch.dirty().await;
+        }
         loop {
             let again = match timeout(LONGEST, self.round()).await {
                 Ok(again) => again,
