@@ -24,6 +24,12 @@ impl SecretName {
         let name = self.as_str().to_ascii_uppercase().replace('-', "_");
         format!("LOKAHI_SECRET_{name}")
     }
+
+    /// The first one that a text for people names.
+    pub fn named_in(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once("secret(\"")?;
+        rest.split_once('"')?.0.parse().ok()
+    }
 }
 
 impl FromStr for SecretName {

@@ -3,7 +3,7 @@
 //!
 //! One lock, held for moments only and never across an await.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use super::due::DueQueue;
-use super::entry::{Entry, LastSeen, Voices};
+use super::entry::{Entry, LastSeen};
 use super::gaps::{Gaps, Missed};
 use super::ledger::Pending;
 use super::maintained::{Maintained, Meant};
 use super::sent::{Outgoing, Place, Sent, Silence, Way};
 use super::tally::Tally;
+use super::voices::{Heard, Voices};
 use super::withheld::Withheld;
 use crate::cadence::{self, Micros};
 use crate::history::window::hour_of;
@@ -84,6 +85,8 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Inner {
     held: BTreeMap<ShardNo, i64>,
+    /// Those of them whose checks are not all here yet.
+    loading: BTreeSet<ShardNo>,
     checks: HashMap<CheckNo, Entry>,
     numbers: HashMap<CheckId, CheckNo>,
     due: DueQueue,
@@ -115,17 +118,31 @@ impl Board {
         self.lock().held.get(&shard).copied()
     }
 
-    /// Makes shards ours; their checks come with `put`.
+    /// Makes shards ours; their checks come with `put`, until they are `loaded`.
     pub(super) fn hold(&self, shards: &[HeldShard]) {
-        self.lock()
-            .held
-            .extend(shards.iter().map(|held| (held.shard, held.epoch)));
+        let mut inner = self.lock();
+        let held = shards.iter().map(|held| (held.shard, held.epoch));
+        inner.held.extend(held);
+        inner.loading.extend(shards.iter().map(|held| held.shard));
+    }
+
+    /// All checks of these shards are here.
+    pub(super) fn loaded(&self, shards: &[ShardNo]) {
+        self.lock().loading.retain(|it| !shards.contains(it));
+    }
+
+    /// The shards that are ours with all their checks.
+    pub(super) fn whole(&self) -> Vec<ShardNo> {
+        let inner = self.lock();
+        let shards = inner.held.keys().copied();
+        shards.filter(|it| !inner.loading.contains(it)).collect()
     }
 
     /// Forgets shards and their checks.
     pub(super) fn drop_shards(&self, shards: &[ShardNo]) {
         let mut inner = self.lock();
         inner.held.retain(|shard, _| !shards.contains(shard));
+        inner.loading.retain(|shard| !shards.contains(shard));
         inner
             .checks
             .retain(|_, entry| !shards.contains(&entry.check.id.shard()));
@@ -191,7 +208,8 @@ impl Board {
             .iter()
             .map(|name| Some(name.as_str().into()))
             .collect();
-        let mut heard = vec![None; locations.len()];
+        let mut heard = vec![Heard::default(); locations.len().max(1)];
+        let secrets: BTreeSet<_> = spec.secrets().cloned().collect();
         let now_at = now;
         let now = micros(now);
         let due = match old {
@@ -224,6 +242,7 @@ impl Board {
         let entry = Entry {
             locations,
             heard,
+            secrets: secrets.into_iter().collect(),
             turn: turn.unwrap_or(usize::try_from(first).unwrap_or(0)),
             spec: bytes,
             url: spec.url,
@@ -409,17 +428,7 @@ impl Board {
         if entry.check.spec_id != pending.last.spec {
             entry.check.health.end_streaks();
         }
-        let (at, location) = (
-            pending.last.observation.scheduled_at,
-            &pending.last.location,
-        );
-        let place = entry
-            .locations
-            .iter()
-            .position(|place| place.as_ref() == Some(location));
-        if let Some(heard) = place.and_then(|place| entry.heard.get_mut(place)) {
-            *heard = (*heard).max(Some(at));
-        }
+        entry.hear(&pending.last.observation, &pending.last.location);
         let failed = pending
             .again
             .filter(|_| pending.last.observation.outcome != Outcome::Up);
@@ -446,19 +455,22 @@ impl Board {
         (inner.checks.len(), inner.held.len(), inner.sent.waiting())
     }
 
-    /// How it stands with probes, by project, location and shard.
+    /// How it stands with probes, by project, location and shard; of shards whose checks are all
+    /// here.
     pub(super) fn voices(
         &self,
         now: OffsetDateTime,
     ) -> HashMap<(Arc<str>, Place, ShardNo), Voices> {
+        let inner = self.lock();
         let mut all: HashMap<_, Voices> = HashMap::new();
-        for entry in self.lock().checks.values() {
-            for (place, voices) in entry.voices(now) {
-                let project = Arc::clone(&entry.check.project);
-                let key = (project, place, entry.check.id.shard());
-                let sum = all.entry(key).or_default();
-                sum.stale += voices.stale;
-                sum.heard |= voices.heard;
+        for entry in inner.checks.values() {
+            let shard = entry.check.id.shard();
+            if inner.loading.contains(&shard) {
+                continue;
+            }
+            for (place, heard) in entry.places() {
+                let key = (Arc::clone(&entry.check.project), place, shard);
+                all.entry(key).or_default().add(entry, heard, now);
             }
         }
         all

@@ -6,10 +6,12 @@ use time::OffsetDateTime;
 
 use super::maintained::Meant;
 use super::sent::Place;
+use super::voices::Heard;
 use super::withheld::Present;
 use crate::cadence::{self, Micros};
 use crate::model::check::{Confirm, Every, Timeout, WhileFlapping};
 use crate::model::observation::Observation;
+use crate::model::secret::SecretName;
 use crate::model::value::HttpUrl;
 use crate::store::shard::ShardCheck;
 
@@ -25,8 +27,10 @@ pub(super) struct Entry {
     pub(super) flapping: WhileFlapping,
     /// Where it is probed from; empty: where everything is that says nothing.
     pub(super) locations: Arc<[Place]>,
-    /// When it was last heard of from each of them.
-    pub(super) heard: Vec<Option<OffsetDateTime>>,
+    /// What was heard from each of them; with none of them, from there.
+    pub(super) heard: Vec<Heard>,
+    /// What its probes need.
+    pub(super) secrets: Box<[SecretName]>,
     /// How often it was sent: the next one is that one's turn.
     pub(super) turn: usize,
     pub(super) last: Option<LastSeen>,
@@ -59,22 +63,25 @@ impl Entry {
         (is_there && present.has_another(location, &worker)).then_some(worker)
     }
 
-    /// How it stands with each place where it should be probed from.
-    pub(super) fn voices(&self, now: OffsetDateTime) -> impl Iterator<Item = (Place, Voices)> {
-        let last = self.check.health.last_at;
-        let single = self.locations.is_empty().then_some((None, last));
-        let places = self.locations.iter().cloned();
-        let each = places.zip(self.heard.iter().copied()).chain(single);
-        let turns = u32::try_from(self.locations.len().max(1)).unwrap_or(u32::MAX);
-        each.map(move |(place, heard)| {
-            let since = heard.map_or(self.taken, |heard| heard.max(self.taken));
-            let stale = cadence::is_stale(since, self.every, turns, self.timeout, now);
-            let voices = Voices {
-                stale: u32::from(stale),
-                heard: heard.is_some_and(|heard| heard > self.taken),
-            };
-            (place, voices)
-        })
+    /// What was heard from each place where it should be probed from.
+    pub(super) fn places(&self) -> impl Iterator<Item = (Place, &Heard)> {
+        let single = self.locations.is_empty().then_some(None);
+        let places = self.locations.iter().cloned().chain(single);
+        places.zip(&self.heard)
+    }
+
+    /// Takes in what a probe saw from a location.
+    pub(super) fn hear(&mut self, seen: &Observation, location: &Arc<str>) {
+        let place = match self.locations.is_empty() {
+            true => Some(0),
+            false => {
+                let mut places = self.locations.iter();
+                places.position(|place| place.as_ref() == Some(location))
+            }
+        };
+        if let Some(heard) = place.and_then(|place| self.heard.get_mut(place)) {
+            heard.hear(seen);
+        }
     }
 
     /// Whether its probes have stopped coming. What its owner before us did
@@ -92,13 +99,4 @@ impl Entry {
 pub struct LastSeen {
     pub observation: Observation,
     pub location: Arc<str>,
-}
-
-/// How probes of some checks come from a place.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Voices {
-    /// Of how many they have stopped coming.
-    pub(super) stale: u32,
-    /// Of some they came since they are ours.
-    pub(super) heard: bool,
 }

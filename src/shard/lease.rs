@@ -141,6 +141,7 @@ impl Lease {
             self.board.drop_shards(&shards);
             return Err(error);
         }
+        self.board.loaded(&shards);
         info!(shards = shards.len(), checks, "shards taken over");
         self.end(ended).await;
         self.loaded.notify_one();

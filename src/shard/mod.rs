@@ -11,6 +11,7 @@
 pub mod tally;
 mod board;
 mod entry;
+mod voices;
 mod due;
 mod paused;
 mod maintained;

@@ -1,6 +1,6 @@
-//! Tells the operators of projects where probes have stopped coming from, and when they come
-//! again. That is the checker's own fault, never a site's: a check's receivers are told only if
-//! their `events` name it.
+//! Tells the operators of projects of which checks nothing is known, and when it is again: no probes
+//! come from a location, or they come and could not look. That is the checker's own fault, never
+//! a site's: a check's receivers are told only if their `events` name it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,21 +13,28 @@ use tracing::{info, warn};
 
 use super::board::Board;
 use super::tell::{OfProject, hint};
+use super::voices::{Blind, Cause, Voices};
 use crate::bus::Bus;
 use crate::clock;
 use crate::model::check::CheckSpec;
-use crate::model::id::EventId;
+use crate::model::id::{EventId, ShardNo};
+use crate::model::observation::ErrorClass;
+use crate::model::secret::SecretName;
 use crate::proto::lokahi::ProjectEvent;
 use crate::store::error::StoreError;
 use crate::store::project::project_settings;
 use crate::store::shard::{LeaseOwner, shard_fence};
 use crate::store::stale::{
-    StaleChange, StaleShard, stale_list, stale_receivers, stale_set, stale_tell, stale_told,
+    StaleChange, StaleKey, StaleShard, stale_list, stale_receivers, stale_set, stale_tell,
+    stale_told,
 };
 use crate::store::{Connection, Store, bounded};
 
 const EVERY: Duration = Duration::from_secs(5);
 const KIND: &str = "check.stale";
+
+/// What is stale in which shards, and of what is blind what is said of it.
+type Extent = (BTreeSet<StaleShard>, Option<(Cause, Blind)>);
 
 pub(super) struct Stale {
     pub(super) store: Store,
@@ -54,63 +61,55 @@ impl Stale {
     async fn look(&self) -> Result<Vec<EventId>, StoreError> {
         let now = clock::now();
         let held = self.board.held();
-        let ours: Vec<_> = held.iter().map(|held| held.shard).collect();
-        let mut now_so: BTreeMap<_, BTreeSet<StaleShard>> = BTreeMap::new();
-        let by = |row: &StaleShard| (row.project.clone(), row.location.clone());
-        let mut unheard = BTreeSet::new();
-        for ((project, place, shard), voices) in self.board.voices(now) {
-            let row = StaleShard {
-                project: project.to_string(),
-                location: place.map_or_else(|| self.location.clone(), |place| place.to_string()),
-                shard,
-                checks: i32::try_from(voices.stale).unwrap_or(i32::MAX),
-            };
-            if voices.stale > 0 {
-                now_so.entry(by(&row)).or_default().insert(row);
-            } else if !voices.heard {
-                unheard.insert((by(&row), shard));
-            }
-        }
+        let ours = self.board.whole();
         let mut conn = self.store.acquire().await?;
-        let mut before: BTreeMap<_, BTreeSet<StaleShard>> = BTreeMap::new();
-        for row in stale_list(&mut conn, &ours).await? {
-            // What is ours since a moment is not well because nothing is missed yet.
-            if unheard.contains(&(by(&row), row.shard)) {
-                now_so.entry(by(&row)).or_default().insert(row.clone());
-            }
-            before.entry(by(&row)).or_default().insert(row);
+        let mut before: BTreeMap<StaleKey, BTreeSet<StaleShard>> = BTreeMap::new();
+        for (key, row) in stale_list(&mut conn, &ours).await? {
+            before.entry(key).or_default().insert(row);
         }
         drop(conn);
-        let all: BTreeSet<_> = now_so.keys().chain(before.keys()).cloned().collect();
+        let mut now_so: BTreeMap<StaleKey, Extent> = BTreeMap::new();
+        for ((project, place, shard), voices) in self.board.voices(now) {
+            let key = |cause: String| StaleKey {
+                project: project.to_string(),
+                location: place
+                    .as_deref()
+                    .map_or_else(|| self.location.clone(), str::to_owned),
+                cause,
+            };
+            sum(&mut now_so, &before, key, shard, voices);
+        }
+        let all: BTreeSet<StaleKey> = now_so.keys().chain(before.keys()).cloned().collect();
         let mut events = Vec::new();
-        for key in all
-            .into_iter()
-            .filter(|key| now_so.get(key) != before.get(key))
-        {
-            let rows: Vec<StaleShard> = now_so.get(&key).into_iter().flatten().cloned().collect();
+        for key in all {
+            let (rows, blind) = now_so.remove(&key).unwrap_or_default();
+            if rows == before.remove(&key).unwrap_or_default() {
+                continue;
+            }
+            let rows: Vec<StaleShard> = rows.into_iter().collect();
             let mut tx = self.store.begin().await?;
             shard_fence(&mut tx, &self.owner, &held).await?;
-            let (project, location) = &key;
-            let change = stale_set(&mut tx, project, location, (&ours, &rows), now).await?;
-            if let Some(change) = &change {
-                events.extend(self.tell(&mut tx, change, now).await?);
+            let change = stale_set(&mut tx, &key, (&ours, &rows), now).await?;
+            let words = change.as_ref().map(|change| words(change, blind.as_ref()));
+            if let (Some(change), Some(words)) = (&change, &words) {
+                events.extend(self.tell(&mut tx, change, words, now).await?);
             }
             tx.commit().await.map_err(|source| StoreError::Query {
                 doing: "commit what is stale",
                 source,
             })?;
-            if let Some(change) = change {
-                match change.over {
-                    true => info!(project, "{}", words(&change)),
-                    false => warn!(project, "{}", words(&change)),
-                }
+            let project = key.project;
+            match (change, words) {
+                (Some(change), Some(words)) if change.over => info!(project, "{words}"),
+                (_, Some(words)) => warn!(project, "{words}"),
+                _ => {}
             }
         }
         Ok(events)
     }
 
     /// Who hears of it: the operators, receivers that name it of checks that are probed from
-    /// there, and of its end whoever heard of it.
+    /// there, with the secret that it is about, and of its end whoever heard of it.
     async fn concerned(
         &self,
         conn: &mut Connection,
@@ -118,13 +117,19 @@ impl Stale {
     ) -> Result<Vec<String>, StoreError> {
         let operators = project_settings(conn, change.project).await?.operators;
         let mut all: Vec<String> = operators.iter().map(ToString::to_string).collect();
-        let is_there = |spec: &CheckSpec| match spec.locations.as_slice() {
-            [] => change.location == self.location,
-            named => named.iter().any(|name| name.as_str() == change.location),
+        let location = &change.key.location;
+        let secret = change.key.cause.split_once('/').map(|(_, secret)| secret);
+        let is_so = |spec: &CheckSpec| {
+            let is_there = match spec.locations.as_slice() {
+                [] => *location == self.location,
+                named => named.iter().any(|name| name.as_str() == location),
+            };
+            let mut secrets = spec.secrets().map(SecretName::as_str);
+            is_there && secret.is_none_or(|secret| secrets.any(|it| it == secret))
         };
         all.extend(match change.event {
             Some(event) => stale_told(conn, event).await?,
-            None => stale_receivers(conn, change.project, is_there).await?,
+            None => stale_receivers(conn, change.project, is_so).await?,
         });
         Ok(all)
     }
@@ -133,13 +138,14 @@ impl Stale {
         &self,
         conn: &mut Connection,
         change: &StaleChange,
+        words: &str,
         now: OffsetDateTime,
     ) -> Result<Option<EventId>, StoreError> {
         let concerned = self.concerned(conn, change).await?;
         if concerned.is_empty() {
             return Ok(None);
         }
-        let event = tell(conn, change, &concerned, now).await?;
+        let event = tell(conn, change, words, &concerned, now).await?;
         if let Some(event) = event
             && !change.over
         {
@@ -149,15 +155,84 @@ impl Stale {
     }
 }
 
+/// Adds what is stale in a shard. What was told of one that is ours since a moment goes on until its
+/// checks were heard of: nothing is missed of them yet.
+fn sum(
+    all: &mut BTreeMap<StaleKey, Extent>,
+    before: &BTreeMap<StaleKey, BTreeSet<StaleShard>>,
+    key: impl Fn(String) -> StaleKey,
+    shard: ShardNo,
+    voices: Voices,
+) {
+    let told = |key: &StaleKey| {
+        let rows = before.get(key)?;
+        rows.iter().find(|row| row.shard == shard).cloned()
+    };
+    let checks = |many| i32::try_from(many).unwrap_or(i32::MAX);
+    let silence = key(String::new());
+    let row = match voices.stale {
+        0 => told(&silence).filter(|_| !voices.heard),
+        many => Some(StaleShard {
+            shard,
+            checks: checks(many),
+        }),
+    };
+    if let Some(row) = row {
+        all.entry(silence.clone()).or_default().0.insert(row);
+    }
+    let same = |it: &&StaleKey| it.project == silence.project && it.location == silence.location;
+    for known in before.keys().filter(same) {
+        if !known.cause.is_empty()
+            && voices.waits_for(&known.cause)
+            && !voices.blind.keys().any(|it| it.to_string() == known.cause)
+            && let Some(row) = told(known)
+        {
+            all.entry(known.clone()).or_default().0.insert(row);
+        }
+    }
+    for (cause, blind) in voices.blind {
+        let key = key(cause.to_string());
+        let is_told = told(&key).is_some();
+        let (rows, of) = all.entry(key).or_default();
+        if blind.lasts || is_told {
+            let checks = checks(blind.checks);
+            rows.insert(StaleShard { shard, checks });
+        }
+        match of {
+            Some((_, sum)) => sum.merge(blind),
+            None => *of = Some((cause, blind)),
+        }
+    }
+}
+
 /// What people read of it.
-fn words(change: &StaleChange) -> String {
-    let StaleChange {
-        location, checks, ..
-    } = change;
+fn words(change: &StaleChange, blind: Option<&(Cause, Blind)>) -> String {
+    let location = &change.key.location;
+    match (change.key.cause.split_once('/'), blind) {
+        (None, _) if change.key.cause.is_empty() => silence(change),
+        (secret, _) if change.over => {
+            let (class, of) = secret.unwrap_or((&change.key.cause, ""));
+            let of = match of {
+                "" => String::new(),
+                secret => format!(" of secret({secret:?})"),
+            };
+            format!(
+                "the location {location} knows its checks again: for {class}{of} none of them is \
+                 unknown any more"
+            )
+        }
+        (_, Some((cause, blind))) => blindness(change, cause, blind),
+        // What another one saw goes on here.
+        (_, None) => format!("checks are unknown from the location {location}"),
+    }
+}
+
+fn silence(change: &StaleChange) -> String {
+    let location = &change.key.location;
     if change.over {
         return format!("probes come from the location {location} again");
     }
-    let what = match checks {
+    let what = match change.checks {
         1 => "1 check gets".to_owned(),
         n => format!("{n} checks get"),
     };
@@ -167,21 +242,73 @@ fn words(change: &StaleChange) -> String {
     )
 }
 
+/// What keeps probes from looking, and where that is mended.
+fn blindness(change: &StaleChange, cause: &Cause, blind: &Blind) -> String {
+    let StaleKey {
+        project, location, ..
+    } = &change.key;
+    let named: Vec<&str> = blind.names.iter().map(String::as_str).collect();
+    let many = usize::try_from(blind.checks).unwrap_or(usize::MAX);
+    let more = match many.saturating_sub(named.len()) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let (of, are) = match many {
+        1 => ("check", "is"),
+        _ => ("checks", "are"),
+    };
+    let named = named.join(", ");
+    let detail = blind.detail.trim_end_matches('.');
+    let todo = match (cause.class, &cause.secret) {
+        (ErrorClass::SecretUnbound, Some(secret)) => {
+            let name = secret.as_str();
+            let hosts: Vec<String> = blind.hosts.iter().map(|it| format!("{it:?}")).collect();
+            let hosts = hosts.join(", ");
+            format!(
+                ". The file SECRETS_BINDING of the health workers there needs a block \
+                 secret {name:?} with hosts = [{hosts}] and projects = [{project:?}]"
+            )
+        }
+        (ErrorClass::SecretMissing, Some(secret)) if !detail.contains(&secret.variable()) => {
+            let (variable, file) = (secret.variable(), secret.as_str());
+            format!(
+                ". Give the health workers there a value for it: {variable}, or a file {file:?} in \
+                 SECRETS_DIR"
+            )
+        }
+        (ErrorClass::SecretMissing, Some(_)) => String::new(),
+        _ => ". The log of the health workers there says more".to_owned(),
+    };
+    format!(
+        "the {of} {named}{more} {are} unknown from the location {location}, and nobody is told if \
+         the site fails: {detail}{todo}"
+    )
+}
+
 async fn tell(
     conn: &mut Connection,
     change: &StaleChange,
+    words: &str,
     receivers: &[String],
     now: OffsetDateTime,
 ) -> Result<Option<EventId>, StoreError> {
     let since = change.since.format(&Rfc3339).unwrap_or_default();
+    let StaleKey {
+        project,
+        location,
+        cause,
+    } = &change.key;
     let told = OfProject {
         kind: KIND,
         generation: 0,
         resolved: change.over,
         event: ProjectEvent {
-            project: change.name.clone(),
-            reason: change.location.clone(),
-            message: format!("{} (since {since})", words(change)),
+            project: project.clone(),
+            reason: match cause.as_str() {
+                "" => location.clone(),
+                cause => format!("{location}/{cause}"),
+            },
+            message: format!("{words} (since {since})"),
             ..ProjectEvent::default()
         },
     };

@@ -16,6 +16,7 @@ use crate::model::health::{Health, State};
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::observation::{ErrorClass, Observation, Outcome, Phases};
 use crate::model::probe::Report;
+use crate::model::secret::{Piece, Text};
 use crate::spec::encode_check;
 use crate::store::shard::{HeldShard, ShardCheck};
 
@@ -56,6 +57,7 @@ fn board(check: ShardCheck) -> Board {
     let shard = check.id.shard();
     board.hold(&[HeldShard { shard, epoch: 1 }]);
     board.put(check, Arrival::Loaded, START);
+    board.loaded(&[shard]);
     board
 }
 
@@ -293,4 +295,81 @@ fn what_was_seen_of_a_check_is_written_whole_when_the_check_goes() {
     // The state that is stored names the incident that the transition opens.
     assert_eq!(pending.health.incident, draft.transition.incident);
     assert_eq!(pending.id, draft.check.id);
+}
+
+/// What is blind after a probe that was due then: the cause, and whether it lasts.
+fn blind(board: &Board, seconds: u64) -> Vec<(String, bool)> {
+    let voices = board.voices(after(seconds));
+    let all = voices.into_values().flat_map(|voices| voices.blind);
+    all.map(|(cause, blind)| (cause.to_string(), blind.lasts))
+        .collect()
+}
+
+#[test]
+fn a_worker_that_cannot_look_beside_one_that_can_is_one_spell() {
+    let every = Every::from_seconds(30).unwrap();
+    let secret = "secret(\"db-token\") is not known to this worker";
+    let board = board(check(1, |spec| {
+        spec.every = every;
+        spec.timeout = every.default_timeout();
+    }));
+    let mut ledger = Ledger::default();
+    let mut see = |probe: u64, class: Option<ErrorClass>| {
+        let mut witness = witness(1, 30 * probe);
+        witness.observation.outcome = match class {
+            Some(_) => Outcome::Unknown,
+            None => Outcome::Up,
+        };
+        (witness.observation.class, witness.observation.detail) = (class, secret.to_owned());
+        ledger.add(&board, witness);
+        commit(&mut ledger, &board);
+        blind(&board, 30 * probe + 1)
+    };
+    let missing = Some(ErrorClass::SecretMissing);
+    let is_blind = |lasts| vec![("secret_missing/db-token".to_owned(), lasts)];
+    assert_eq!(see(1, None), []);
+    for probe in 2..4 {
+        assert_eq!(see(probe, missing), is_blind(false));
+    }
+    for probe in 4..8 {
+        assert_eq!(see(probe, missing), is_blind(true));
+    }
+    // Nine that could look end nothing while one follows that could not; ten do.
+    for probe in 8..17 {
+        assert_eq!(see(probe, None), is_blind(false));
+    }
+    assert_eq!(see(17, missing), is_blind(false));
+    for probe in 18..27 {
+        assert_eq!(see(probe, None), is_blind(false));
+    }
+    assert_eq!(see(27, None), []);
+    // Of this one `prober.impaired` tells.
+    for probe in 28..40 {
+        assert_eq!(see(probe, Some(ErrorClass::ProberImpaired)), []);
+    }
+}
+
+#[test]
+fn what_is_ours_since_a_moment_may_still_be_blind_for_what_it_needs() {
+    let board = board(check(1, |spec| {
+        let token = Piece::Secret("db-token".parse().unwrap());
+        spec.headers = vec![("authorization".into(), Text::new([token]))];
+    }));
+    let waits = |seconds| {
+        let voices = board.voices(after(seconds)).into_values().next().unwrap();
+        ["internal", "secret_missing/db-token", "secret_missing/form"]
+            .map(|cause| voices.waits_for(cause))
+    };
+    assert_eq!(waits(1), [true, true, false]);
+    let mut ledger = Ledger::default();
+    ledger.add(&board, witness(1, 2));
+    commit(&mut ledger, &board);
+    assert_eq!(waits(3), [false, false, false]);
+    // Nothing is said of a shard before all of its checks are here.
+    let held = board.held();
+    board.hold(&held);
+    assert!(board.voices(after(3)).is_empty() && board.whole().is_empty());
+    board.loaded(&[held[0].shard]);
+    assert_eq!(board.voices(after(3)).len(), 1);
+    assert_eq!(board.whole().len(), 1);
 }

@@ -1,4 +1,5 @@
-//! Where probes have stopped coming from, by project: what operators are told of, once.
+//! Of which checks nothing is known, by project, location and cause: what operators are told of,
+//! once. Without a cause no probes come from there; else they come and could not look.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -9,21 +10,28 @@ use crate::model::check::CheckSpec;
 use crate::model::id::{EventId, ShardNo};
 use crate::spec::decode_check;
 
-/// Checks of a project in one shard that get no probes from a location.
+/// What is stale: a project's name, a location, and why.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct StaleShard {
+pub struct StaleKey {
     pub project: String,
     pub location: String,
+    /// Empty: no probes come from there. Else the class of the error with which they could not
+    /// look, and after a slash the name of the secret that it is about, if it is about one.
+    pub cause: String,
+}
+
+/// Checks of a project in one shard of which nothing is known from a location.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct StaleShard {
     pub shard: ShardNo,
     pub checks: i32,
 }
 
-/// A location that fell silent for a project, or is heard of again.
+/// Something became stale for a project, or is so no more.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StaleChange {
     pub project: ProjectId,
-    pub name: String,
-    pub location: String,
+    pub key: StaleKey,
     /// In these shards; 0 when it is over.
     pub checks: i32,
     pub since: OffsetDateTime,
@@ -36,23 +44,29 @@ pub struct StaleChange {
 pub async fn stale_list(
     conn: &mut PgConnection,
     shards: &[ShardNo],
-) -> Result<Vec<StaleShard>, StoreError> {
+) -> Result<Vec<(StaleKey, StaleShard)>, StoreError> {
     let shards: Vec<i16> = shards.iter().map(|shard| shard.0).collect();
     let rows = sqlx::query!(
-        "select p.name, s.location, s.shard_no, s.checks from stale_shards s
+        "select p.name, s.location, s.cause, s.shard_no, s.checks from staleness_shards s
          join projects p on p.id = s.project_id where s.shard_no = any($1)",
         &shards,
     )
     .fetch_all(conn)
     .await
     .doing("read what is stale")?;
-    let row = rows.into_iter().map(|row| StaleShard {
-        project: row.name,
-        location: row.location,
-        shard: ShardNo(row.shard_no),
-        checks: row.checks,
+    let rows = rows.into_iter().map(|row| {
+        let key = StaleKey {
+            project: row.name,
+            location: row.location,
+            cause: row.cause,
+        };
+        let shard = StaleShard {
+            shard: ShardNo(row.shard_no),
+            checks: row.checks,
+        };
+        (key, shard)
     });
-    Ok(row.collect())
+    Ok(rows.collect())
 }
 
 /// From which of these locations nothing comes for a project.
@@ -62,8 +76,8 @@ pub async fn stale_locations(
     locations: &[String],
 ) -> Result<Vec<String>, StoreError> {
     sqlx::query_scalar!(
-        "select s.location from stale s join projects p on p.id = s.project_id
-         where p.name = $1 and s.location = any($2) order by s.location",
+        "select s.location from staleness s join projects p on p.id = s.project_id
+         where p.name = $1 and s.location = any($2) and s.cause = '' order by s.location",
         project,
         locations,
     )
@@ -72,35 +86,35 @@ pub async fn stale_locations(
     .doing("find locations that are silent")
 }
 
-/// Says what is stale in shards that are ours, one project and location after the other;
-/// returns whether that began or ended with it. Two owners of shards of one project wait for
-/// each other.
+/// Says what is stale in shards that are ours, one key after the other; returns whether that
+/// began or ended with it. Two owners of shards of one project wait for each other.
 pub async fn stale_set(
     conn: &mut PgConnection,
-    project: &str,
-    location: &str,
+    key: &StaleKey,
     (ours, stale): (&[ShardNo], &[StaleShard]),
     now: OffsetDateTime,
 ) -> Result<Option<StaleChange>, StoreError> {
     let spell = sqlx::query!(
-        r#"insert into stale as s (project_id, location, since)
-           select p.id, $2, $3 from projects p where p.name = $1
-           on conflict (project_id, location) do update set since = s.since
+        r#"insert into staleness as s (project_id, location, cause, since)
+           select p.id, $2, $3, $4 from projects p where p.name = $1
+           on conflict (project_id, location, cause) do update set since = s.since
            returning s.project_id, s.since, s.xmax = 0 as "began!""#,
-        project,
-        location,
+        key.project,
+        key.location,
+        key.cause,
         now,
     )
     .fetch_optional(&mut *conn)
     .await
-    .doing("say where probes stopped coming from")?;
+    .doing("say what is stale")?;
     let Some(spell) = spell else { return Ok(None) };
     let ours: Vec<i16> = ours.iter().map(|shard| shard.0).collect();
     sqlx::query!(
-        "delete from stale_shards
-         where project_id = $1 and location = $2 and shard_no = any($3)",
+        "delete from staleness_shards
+         where project_id = $1 and location = $2 and cause = $3 and shard_no = any($4)",
         spell.project_id,
-        location,
+        key.location,
+        key.cause,
         &ours,
     )
     .execute(&mut *conn)
@@ -109,10 +123,11 @@ pub async fn stale_set(
     let shards: Vec<i16> = stale.iter().map(|row| row.shard.0).collect();
     let checks: Vec<i32> = stale.iter().map(|row| row.checks).collect();
     sqlx::query!(
-        "insert into stale_shards (project_id, location, shard_no, checks)
-         select $1, $2, * from unnest($3::smallint[], $4::integer[])",
+        "insert into staleness_shards (project_id, location, cause, shard_no, checks)
+         select $1, $2, $3, * from unnest($4::smallint[], $5::integer[])",
         spell.project_id,
-        location,
+        key.location,
+        key.cause,
         &shards,
         &checks,
     )
@@ -120,12 +135,14 @@ pub async fn stale_set(
     .await
     .doing("store what is stale")?;
     let gone = sqlx::query!(
-        "delete from stale s where s.project_id = $1 and s.location = $2
-             and not exists (select from stale_shards h
-                 where h.project_id = s.project_id and h.location = s.location)
+        "delete from staleness s where s.project_id = $1 and s.location = $2 and s.cause = $3
+             and not exists (select from staleness_shards h
+                 where h.project_id = s.project_id and h.location = s.location
+                     and h.cause = s.cause)
          returning s.event_id",
         spell.project_id,
-        location,
+        key.location,
+        key.cause,
     )
     .fetch_optional(conn)
     .await
@@ -136,8 +153,7 @@ pub async fn stale_set(
     }
     Ok(Some(StaleChange {
         project: ProjectId(spell.project_id),
-        name: project.to_owned(),
-        location: location.to_owned(),
+        key: key.clone(),
         checks: checks.iter().sum(),
         since: spell.since,
         over: ended,
@@ -152,23 +168,25 @@ pub async fn stale_tell(
     event: EventId,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update stale set event_id = $3 where project_id = $1 and location = $2",
+        "update staleness set event_id = $4
+         where project_id = $1 and location = $2 and cause = $3",
         change.project.0,
-        change.location,
+        change.key.location,
+        change.key.cause,
         event.0,
     )
     .execute(conn)
     .await
-    .doing("remember what told of a silent location")?;
+    .doing("remember what told of what is stale")?;
     Ok(())
 }
 
-/// The receivers that want to hear of stale checks, and of which one is probed from there: by
-/// `is_there`, as its spec says.
+/// The receivers that want to hear of stale checks, and of which one is concerned: by `is_so`,
+/// as its spec says.
 pub async fn stale_receivers(
     conn: &mut PgConnection,
     project: ProjectId,
-    is_there: impl Fn(&CheckSpec) -> bool,
+    is_so: impl Fn(&CheckSpec) -> bool,
 ) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query!(
         r#"select r.address as "address!", s.bytes
@@ -184,11 +202,11 @@ pub async fn stale_receivers(
     .fetch_all(conn)
     .await
     .doing("find who wants to hear of stale checks")?;
-    let there = rows.into_iter().filter(|row| {
+    let concerned = rows.into_iter().filter(|row| {
         // What a newer version has stored says nothing here.
-        decode_check(&row.bytes).is_ok_and(|spec| is_there(&spec))
+        decode_check(&row.bytes).is_ok_and(|spec| is_so(&spec))
     });
-    let mut addresses: Vec<String> = there.map(|row| row.address).collect();
+    let mut addresses: Vec<String> = concerned.map(|row| row.address).collect();
     addresses.dedup();
     Ok(addresses)
 }
@@ -206,5 +224,5 @@ pub async fn stale_told(
     )
     .fetch_all(conn)
     .await
-    .doing("find who was told of a silent location")
+    .doing("find who was told of what was stale")
 }

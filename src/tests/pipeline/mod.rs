@@ -24,5 +24,6 @@ mod flapping;
 mod suppression;
 mod suspect;
 mod tokens;
+mod unknown;
 mod waiting;
 mod workflows;

@@ -37,7 +37,11 @@ pub(super) struct Stored {
 
 impl Shop {
     pub(super) async fn open() -> Self {
-        let fleet = Fleet::start(&[]).await;
+        Self::over(Fleet::start(&[]).await).await
+    }
+
+    /// The same over a fleet with settings of its own.
+    pub(super) async fn over(fleet: Fleet) -> Self {
         let mut conn = fleet.database().await;
         let project = project_lock(&mut conn, "shop").await.unwrap().id;
         Self {
