@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::notices::notices;
 use super::permit::Needs;
 use super::twirp::Methods;
 use super::written::written;
@@ -393,10 +394,14 @@ async fn list(call: Call, opts: ListOpts) -> Result<ChecksPage, ApiError> {
     let stored = check_list(&mut conn, &filter, count, opts.offset.into()).await?;
     let warning = (call.state.trouble)().unwrap_or_default();
     let now = clock::now();
+    let notices = notices(&mut conn, filter.project.as_deref(), now).await?;
     if !opts.include_status {
         let results = stored.iter().map(|check| convert::result(check, now));
-        let results = results.collect();
-        return Ok(ChecksPage { results, warning });
+        return Ok(ChecksPage {
+            results: results.collect(),
+            warning,
+            notices,
+        });
     }
     let numbers: Vec<CheckNo> = stored.iter().map(|check| check.check_no).collect();
     let checks = i64::try_from(numbers.len()).unwrap_or(i64::MAX).max(1);
@@ -407,8 +412,11 @@ async fn list(call: Call, opts: ListOpts) -> Result<ChecksPage, ApiError> {
         let samples = latencies.remove(&check.check_no).unwrap_or_default();
         convert::result_with_status(check, summarise(samples), now)
     };
-    let results = stored.iter().map(&mut result).collect();
-    Ok(ChecksPage { results, warning })
+    Ok(ChecksPage {
+        results: stored.iter().map(&mut result).collect(),
+        warning,
+        notices,
+    })
 }
 
 fn list_filter(opts: &ListOpts) -> Result<ListFilter, TwirpError> {

@@ -7,7 +7,7 @@ use crate::cadence::is_stale;
 use crate::histogram::Summary;
 use crate::model::health::State;
 use crate::model::id::CheckNo;
-use crate::model::observation::ErrorClass;
+use crate::model::observation::{ErrorClass, Outcome};
 use crate::model::overlay::Overlay;
 use crate::model::value::HttpUrl;
 use crate::model::webhook::WebhookFormat;
@@ -65,6 +65,7 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         description: spec.description.clone(),
         degraded: stored.state == State::Up && stored.degraded,
         flapping: stored.flapping,
+        unknown: unknown(stored),
         ..lokahi::Check::default()
     }
     .with_overlay(&stored.overlay)
@@ -95,6 +96,15 @@ pub(super) fn deleted(gone: Deleted) -> lokahi::Check {
         since: None,
         ..check(&stored, at)
     }
+}
+
+/// Why its newest probe says nothing of the site.
+fn unknown(stored: &StoredCheck) -> String {
+    let newest = stored.last.filter(|_| stored.spec.enabled);
+    let newest = newest.filter(|last| last.outcome == Outcome::Unknown.number());
+    let class = newest.map(|last| ErrorClass::from_number(last.class));
+    let class = class.map(|class| class.unwrap_or(ErrorClass::Internal));
+    class.map_or("", ErrorClass::name).to_owned()
 }
 
 /// Why it is not up. Evidence that cannot be read says no less than none.

@@ -13,6 +13,7 @@ mod written;
 mod force;
 mod restore;
 mod history;
+mod notices;
 mod checks;
 mod probe;
 mod overlay;

@@ -285,6 +285,7 @@ pub(super) async fn down(
     if page.results.is_empty() && console.out_is_terminal {
         warn(&page, console)?;
         writeln!(console.words, "Nothing is down.")?;
+        note(&page, console)?;
         return Ok(Exit::Ok);
     }
     show(&page, true, output, console)
@@ -328,9 +329,22 @@ fn show(
         ListOutput::Table => {
             let text = table::checks(&page.results, status, clock::now());
             console.out.write_all(text.as_bytes())?;
+            note(page, console)?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// What holds for several checks at once, and what to do. In a document it stands by itself.
+fn note(page: &ChecksPage, console: &mut Console<'_>) -> Result<(), Failure> {
+    for notice in &page.notices {
+        let text = format!(
+            "{} of {}: {}",
+            notice.r#type, notice.project, notice.message
+        );
+        writeln!(console.words, "{}", table::printable(&text))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn run(

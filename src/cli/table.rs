@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 
+use crate::model::observation::ErrorClass;
 use crate::proto::lokahi::Check;
 use crate::proto::lokahi::check::State;
 use crate::proto::lokahi::checks_page::Result as Row;
@@ -116,12 +117,18 @@ fn state(check: &Check) -> String {
     }
     let name = check.state().as_str_name();
     let is_suppressed = check.suppressed.is_some() && (check.degraded || is_down(check));
+    // What is stale was not looked at since.
+    let is_unknown = !check.unknown.is_empty() && !check.stale;
+    let is_unbelieved = is_unknown && check.unknown == ErrorClass::ProberImpaired.name();
     let aspects = [
         (check.stale, "stale"),
+        (is_unknown && !is_unbelieved, "unknown"),
+        (is_unbelieved, "unbelieved"),
         (check.degraded && !check.stale, "degraded"),
         (check.flapping && !check.stale, "flapping"),
         (check.maintenance.is_some(), "maintenance"),
         (is_suppressed, "suppressed"),
+        (check.suspect.is_some() && is_down(check), "suspect"),
         (check.muted.is_some(), "muted"),
         (check.acknowledged.is_some(), "acknowledged"),
     ];

@@ -51,6 +51,8 @@ pub struct Overlay {
     pub maintenance: Option<Mark>,
     /// A check that is down, and why this one may be: `by` is its address, `since` when it went.
     pub suppressed: Option<Mark>,
+    /// Its generation is suspect, which `by` says: that it failed is told to nobody yet.
+    pub suspect: Option<Mark>,
 }
 
 /// Until when nobody probes a check.

@@ -24,6 +24,7 @@ impl lokahi::Check {
             acknowledged: overlay.acknowledged.as_ref().map(Into::into),
             suppressed: overlay.suppressed.as_ref().map(Into::into),
             maintenance: overlay.maintenance.as_ref().map(Into::into),
+            suspect: overlay.suspect.as_ref().map(Into::into),
             ..self
         }
     }

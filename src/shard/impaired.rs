@@ -27,7 +27,8 @@ use crate::store::shard::{HeldShard, LeaseOwner, shard_fence};
 use crate::store::{Connection, Store, bounded};
 
 const EVERY: Duration = Duration::from_secs(1);
-const KIND: &str = "prober.impaired";
+/// The type of its events.
+pub const KIND: &str = "prober.impaired";
 
 /// A project, and a worker.
 type Key = (Arc<str>, Arc<str>);

@@ -23,14 +23,14 @@ mod unanswered;
 
 mod gaps;
 mod holding;
-mod suspect;
+pub mod suspect;
 mod tell;
 pub mod rollup;
 mod housekeeping;
 mod lease;
 mod recorder;
 mod stale;
-mod impaired;
+pub mod impaired;
 mod scheduler;
 
 #[cfg(test)]

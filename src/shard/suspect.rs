@@ -22,7 +22,8 @@ use crate::store::{Connection, Store, bounded};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(1);
-const KIND: &str = "config.suspect";
+/// The type of its events.
+pub const KIND: &str = "config.suspect";
 /// Its one word for programs.
 const REASON: &str = "ChangedChecksFail";
 
@@ -72,7 +73,7 @@ async fn follow(
             if !trial_suspect(conn, row, until, now).await? {
                 return Ok(None);
             }
-            let text = beginning(row, until);
+            let text = words(row, until);
             let event = tell(conn, row, &text, false, now).await?;
             match event {
                 Some(_) => warn!(project, "{text}"),
@@ -102,7 +103,7 @@ fn called(row: &TrialRow) -> String {
 }
 
 /// What people read of it: what, where, and what to do.
-fn beginning(row: &TrialRow, until: OffsetDateTime) -> String {
+pub fn words(row: &TrialRow, until: OffsetDateTime) -> String {
     let trial = &row.trial;
     let (project, changed, failed) = (&trial.project, trial.changed, trial.failed);
     let before = trial.generation - 1;
@@ -182,7 +183,7 @@ mod tests {
             revision: "3f2c1a9d0e".into(),
             since: None,
         };
-        insta::assert_snapshot!(beginning(&row, datetime!(2026-11-29 10:11 UTC)), @"12 of the 40 checks that generation 7 (3f2c1a9) changed, and that were up before it, fail: front, back and others. What they would tell is held until 2026-11-29 10:11 UTC. If it is the change: lokahictl rollback shop 6. If it is the sites: lokahictl approve shop sends it now");
+        insta::assert_snapshot!(words(&row, datetime!(2026-11-29 10:11 UTC)), @"12 of the 40 checks that generation 7 (3f2c1a9) changed, and that were up before it, fail: front, back and others. What they would tell is held until 2026-11-29 10:11 UTC. If it is the change: lokahictl rollback shop 6. If it is the sites: lokahictl approve shop sends it now");
         insta::assert_snapshot!(ending(&row, "ada approved it"), @"generation 7 (3f2c1a9) is suspect no more: ada approved it; what 3 of its checks have to tell, since they are down still, is sent");
     }
 }

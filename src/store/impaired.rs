@@ -21,6 +21,7 @@ pub struct ImpairedShard {
 /// The same for a whole project.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Impaired {
+    pub project: String,
     pub worker: String,
     pub location: String,
     pub since: OffsetDateTime,
@@ -78,20 +79,21 @@ pub async fn impaired_list(
     Ok(row.collect())
 }
 
-/// The workers of a project that are impaired now.
+/// The workers that are impaired now, of one project or of all.
 pub async fn impaired_of(
     conn: &mut PgConnection,
-    project: ProjectId,
+    project: Option<&str>,
 ) -> Result<Vec<Impaired>, StoreError> {
     sqlx::query_as!(
         Impaired,
-        "select worker, location, since, message from impaired
-         where project_id = $1 order by since, worker limit 100",
-        project.0,
+        "select p.name as project, i.worker, i.location, i.since, i.message
+         from impaired i join projects p on p.id = i.project_id
+         where $1::text is null or p.name = $1 order by i.since, i.worker, p.name limit 100",
+        project,
     )
     .fetch_all(conn)
     .await
-    .doing("read the impaired workers of a project")
+    .doing("read which workers are impaired")
 }
 
 /// Says in which of our shards something is withheld of a project's checks. Two owners of shards

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use super::maintenance::maintenance_find;
+use super::trial::suspect_find;
 use crate::model::id::CheckId;
 use crate::model::overlay::{Mark, Overlay, OverlayKind};
 
@@ -73,6 +74,9 @@ pub async fn overlay_find(
     }
     for (check, mark) in maintenance_find(conn, checks, now).await? {
         found.entry(check).or_default().maintenance = Some(mark);
+    }
+    for (check, mark) in suspect_find(conn, checks, now).await? {
+        found.entry(check).or_default().suspect = Some(mark);
     }
     Ok(found)
 }

@@ -12,6 +12,7 @@ use super::hold::hold_wake;
 use super::project::ProjectId;
 use crate::hold::{Trial, TrialState};
 use crate::model::id::CheckId;
+use crate::model::overlay::Mark;
 
 /// How many names of failing checks are told.
 const NAMED: i64 = 5;
@@ -161,6 +162,38 @@ pub(super) async fn trial_of(
             },
         };
         (CheckId(row.check_id), trial)
+    });
+    Ok(found.collect())
+}
+
+/// Those of these checks whose failure is held, since their generation is suspect, with what
+/// says so.
+pub(super) async fn suspect_find(
+    conn: &mut PgConnection,
+    checks: &[CheckId],
+    now: OffsetDateTime,
+) -> Result<Vec<(CheckId, Mark)>, StoreError> {
+    let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"select c.check_id, t.generation, t.suspect_at as "since!", t.held_until
+           from trial_checks c
+           join trials t on t.project_id = c.project_id and t.generation = c.generation
+           where c.check_id = any($1) and c.failed_at is not null and t.suspect_at is not null
+               and t.over_at is null and t.released_by = '' and t.held_until > $2"#,
+        &ids,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find which checks are of a suspect generation")?;
+    let found = rows.into_iter().map(|row| {
+        let mark = Mark {
+            since: row.since,
+            until: row.held_until,
+            by: format!("generation {}", row.generation),
+            reason: String::new(),
+        };
+        (CheckId(row.check_id), mark)
     });
     Ok(found.collect())
 }

@@ -99,7 +99,8 @@ async fn standing(
         (None, false) => it,
     });
     let mut conditions: Vec<_> = conditions.map(condition).collect();
-    conditions.extend(impaired(&impaired_of(conn, project.id).await?));
+    let workers = impaired_of(conn, Some(&project.name)).await?;
+    conditions.extend(impaired(&workers));
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(ProjectStatus {
         operators: settings.operators.iter().map(ToString::to_string).collect(),

@@ -399,6 +399,14 @@ pub struct Check {
     /// say is the default.
     #[prost(string, tag = "44")]
     pub hcl: ::prost::alloc::string::String,
+    /// Its generation is suspect, and with it that it failed: what it would tell of that is held. `by`
+    /// says which generation. Absent: it is not.
+    #[prost(message, optional, tag = "45")]
+    pub suspect: ::core::option::Option<Overlay>,
+    /// Its newest probe says nothing of the site, by the class of its error: secret_unbound, or
+    /// prober_impaired where what it saw is not believed. Empty: it does.
+    #[prost(string, tag = "46")]
+    pub unknown: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Check`.
 pub mod check {
@@ -720,6 +728,9 @@ pub struct ChecksPage {
     /// Why the states may be old, for people: no probe is answered.
     #[prost(string, tag = "16")]
     pub warning: ::prost::alloc::string::String,
+    /// What keeps checks of the projects that were asked for from telling, or from being believed.
+    #[prost(message, repeated, tag = "17")]
+    pub notices: ::prost::alloc::vec::Vec<Notice>,
 }
 /// Nested message and enum types in `ChecksPage`.
 pub mod checks_page {
@@ -756,6 +767,28 @@ impl ::prost::Name for ChecksPage {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.ChecksPage".into()
+    }
+}
+/// Notice is something that holds for several checks of a project.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Notice {
+    /// The event that tells of it: config.suspect, prober.impaired.
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// For people: what, and what to do.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Notice {
+    const NAME: &'static str = "Notice";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Notice".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Notice".into()
     }
 }
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]

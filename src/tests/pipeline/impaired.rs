@@ -199,6 +199,15 @@ async fn while_its_sentinels_fail_too_a_worker_is_not_believed() {
     }
     let status = crate::support::programs::lokahictl(&shop.fleet.base(), &["status", "shop"]).await;
     assert!(status.out.contains("Impaired"), "{}", status.out);
+    let list = ["list", "--output", "table"];
+    let listed = crate::support::programs::lokahictl(&shop.fleet.base(), &list).await;
+    assert!(listed.out.contains("INIT (unbelieved)"), "{}", listed.out);
+    let footer = "prober.impaired of shop: the health worker ";
+    assert!(listed.words.contains(footer), "{}", listed.words);
+    // Nothing is down, and that is not all there is to say.
+    let down = ["down", "--output", "table"];
+    let down = crate::support::programs::lokahictl(&shop.fleet.base(), &down).await;
+    assert!(down.words.contains(footer), "{}", down.words);
     let explain = ["explain", &checks[0].id.to_string()];
     let explained = crate::support::programs::lokahictl(&shop.fleet.base(), &explain).await;
     assert!(

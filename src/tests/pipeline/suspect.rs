@@ -164,6 +164,26 @@ async fn what_a_bad_apply_breaks_is_held_until_somebody_approves_though_lokahid_
         "{}",
         status.out
     );
+    // So do those who ask for what is down, in words and as a document.
+    for list in [["down", "--output", "table"], ["list", "--output", "table"]] {
+        let listed = story.ctl(&list).await;
+        let row = listed.out.lines().find(|row| row.contains("page[\"a\"]"));
+        assert!(row.unwrap().contains("DOWN (suspect)"), "{}", listed.out);
+        let footer = "config.suspect of shop: ";
+        let (_, todo) = listed.words.split_once(footer).unwrap();
+        assert!(todo.contains("lokahictl rollback shop 2"), "{todo}");
+        assert!(todo.contains("lokahictl approve shop"), "{todo}");
+    }
+    let listed = story.ctl(&["down", "--output", "json"]).await;
+    assert!(!listed.words.contains("suspect"), "{}", listed.words);
+    let listed: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    assert_eq!(listed["notices"][0]["type"], "config.suspect");
+    let suspect = &listed["results"][0]["check"]["suspect"];
+    assert_eq!(suspect["by"], "generation 3", "{listed}");
+    let elsewhere = story
+        .ctl(&["down", "--project", "api", "--output", "table"])
+        .await;
+    assert!(!elsewhere.words.contains("suspect"), "{}", elsewhere.words);
     let explained = story.ctl(&["explain", "page[\"a\"]"]).await;
     let words = "oncall not told yet: generation 3 is suspect, ";
     assert!(explained.out.contains(words), "{}", explained.out);
@@ -185,6 +205,8 @@ async fn what_a_bad_apply_breaks_is_held_until_somebody_approves_though_lokahid_
             .all(|it| it.starts_with("check.down page["))
     );
     assert_eq!(story.status().await.suspect, None);
+    let down = story.ctl(&["down", "--output", "table"]).await;
+    assert!(!format!("{}{}", down.out, down.words).contains("suspect"));
     let again = story.ctl(&["approve", "shop"]).await;
     assert_eq!(again.code, 1, "{}", again.words);
 }

@@ -8,6 +8,7 @@ use lokahi::store::project::project_lock;
 use super::fleet::Fleet;
 use super::peers::{Receiver, Site};
 use super::shop::{Shop, until_told};
+use crate::support::programs::lokahictl;
 use crate::support::until;
 
 /// `REASON ENDED MESSAGE` of what a receiver took of the project itself, without times.
@@ -76,6 +77,15 @@ async fn a_secret_that_is_unbound_is_told_once_and_that_it_is_bound_though_lokah
     );
     insta::assert_snapshot!(message.replace(&place, "eu-1"), @r#"the check login is unknown from the location eu-1, and nobody is told if the site fails: secret("db-token") may not be used: only what is declared has secrets, on a server with one declared project, unless SECRETS_BINDING binds it. The file SECRETS_BINDING of the health workers there needs a block secret "db-token" with hosts = ["127.0.0.1"] and projects = ["shop"]"#);
     assert_eq!(heard(&picky)[0].2, message);
+
+    let listed = lokahictl(&shop.fleet.base(), &["list", "--output", "json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    let rows = listed["results"].as_array().unwrap().iter();
+    let mut unknown: Vec<&str> = rows
+        .map(|row| row["check"]["unknown"].as_str().unwrap_or("-"))
+        .collect();
+    unknown.sort_unstable();
+    assert_eq!(unknown, ["-", "secret_unbound"]);
 
     let unbound = "select count(*) from observations where class = 21 and outcome = 4";
     let before = shop.count(unbound).await;
