@@ -124,6 +124,40 @@ impl Cause {
     }
 }
 
+/// The words of causes as they read when it no longer matters until when these hold.
+pub fn past(words: &str) -> String {
+    const UNTIL: &str = " until ";
+    let mut text = String::new();
+    let mut rest = words;
+    while let Some((before, after)) = rest.split_once(UNTIL) {
+        let Some(after) = after_moment(after) else {
+            text.push_str(before);
+            text.push_str(UNTIL);
+            rest = after;
+            continue;
+        };
+        text.push_str(before.strip_suffix(':').unwrap_or(before));
+        rest = match after.strip_prefix(" or lokahictl approve ") {
+            Some(project) => project
+                .find(';')
+                .map_or("", |end| project.get(end..).unwrap_or("")),
+            None => after,
+        };
+    }
+    text + rest
+}
+
+/// What follows a moment, if a text begins with one.
+fn after_moment(text: &str) -> Option<&str> {
+    const SHAPE: &str = "0000-00-00 00:00 UTC";
+    let (at, rest) = text.split_at_checked(SHAPE.len())?;
+    let same = |(c, shape): (char, char)| match shape {
+        '0' => c.is_ascii_digit(),
+        shape => c == shape,
+    };
+    at.chars().zip(SHAPE.chars()).all(same).then_some(rest)
+}
+
 /// A generation whose changed checks are watched for two of their periods: do many of those fail
 /// that were up before it, then what it changed is suspect, and not so many sites.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -320,7 +354,7 @@ pub fn decide(facts: Facts, causes: &[Cause], now: OffsetDateTime) -> Decision {
         },
         (Role::Ends, Earlier::Nothing) if causes.is_empty() => Decision::Send,
         (Role::Ends, Earlier::Nothing) => Decision::End {
-            reason: format!("what it ends was never told; {}", words()),
+            reason: format!("what it ends was never told; {}", past(&words())),
         },
         (Role::Tells, _) if facts.is_over => Decision::End {
             reason: "it was over before it could be told".to_owned(),
@@ -354,6 +388,27 @@ mod tests {
             reason: "we know".into(),
             until,
         }
+    }
+
+    #[test]
+    fn what_is_past_says_nothing_of_its_end() {
+        let until = Some(datetime!(2026-11-29 12:00 UTC));
+        let maintenance = Cause::Maintenance {
+            by: "maintenance.night".into(),
+            reason: "not until noon; we sleep".into(),
+            until,
+        };
+        let suspect = Cause::Suspect {
+            project: "shop".into(),
+            generation: 7,
+            changed: 40,
+            failed: 12,
+            until: NOW,
+        };
+        let all = [muted(until), suspect, maintenance, muted(None)];
+        let all: Vec<String> = all.iter().map(Cause::words).collect();
+        insta::assert_snapshot!(past(&all.join("; ")), @"muted by ada: we know; generation 7 is suspect, 12 of the 40 checks that it changed failed; in maintenance, by maintenance.night: not until noon; we sleep; muted by ada: we know");
+        assert_eq!(past("waits for it until "), "waits for it until ");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::overlay::overlay_find;
 use super::transition::NewTransition;
 use super::trial::{trial_fail, trial_of};
 use crate::cadence;
-use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, Trial, decide};
+use crate::hold::{Cause, Child, Decision, Earlier, Facts, Parent, Role, Trial, decide, past};
 use crate::model::health::{Flap, Flapping, State, Told};
 use crate::model::id::{CheckId, EventId};
 use crate::model::overlay::{Mark, Overlay};
@@ -524,17 +524,30 @@ async fn end_held(
     if ends.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "update deliveries o set state = 'superseded', finished_at = $2,
-             reason = 'it was over while it was held: ' || o.reason
+    let rows = sqlx::query!(
+        "select distinct o.id, o.reason
          from deliveries d join transitions t on t.id = d.event_id
              join transitions r on r.check_id = t.check_id and r.seq < t.seq
                  and (r.incident_id = t.incident_id
                      or r.type in ('check.degraded', 'check.flapping')
                          and t.type in (r.type, 'check.deleted') and not r.resolved)
-         where d.id = any($1) and o.event_id = r.id and o.receiver_id = d.receiver_id
-             and o.state = 'held'",
+             join deliveries o on o.event_id = r.id and o.receiver_id = d.receiver_id
+         where d.id = any($1) and o.state = 'held'",
         ends,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("find what was held of what is over")?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let reasons = rows.iter().map(|row| past(&row.reason));
+    let reasons: Vec<String> = reasons.collect();
+    sqlx::query!(
+        "update deliveries o set state = 'superseded', finished_at = $3,
+             reason = 'it was over while it was held: ' || n.reason
+         from unnest($1::uuid[], $2::text[]) as n (id, reason)
+         where o.id = n.id and o.state = 'held'",
+        &ids,
+        &reasons,
         now,
     )
     .execute(conn)

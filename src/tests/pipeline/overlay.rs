@@ -123,15 +123,18 @@ async fn a_pause_outlasts_a_restart_and_ends_when_somebody_ends_it() {
 async fn what_begins_and_ends_while_a_check_is_muted_is_told_to_nobody() {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let (shop, check) = shop(&site, &receiver).await;
-    ctl(&shop, &["mute", "front", "--reason", "we know"]).await;
+    let mute = ["mute", "front", "--for", "2h", "--reason", "we know"];
+    ctl(&shop, &mute).await;
     site.set(false);
     shop.until(check.id, State::Down).await;
-    assert_eq!(newest(&shop).await, "held: muted by anonymous: we know");
+    let held = newest(&shop).await;
+    let until = held.strip_prefix("held: muted by anonymous until ");
+    let until = until.and_then(|it| it.strip_suffix(": we know")).unwrap();
     let explained = ctl(&shop, &["explain", "front"]).await;
     assert!(
-        explained
-            .out
-            .contains("oncall not told yet: muted by anonymous: we know"),
+        explained.out.contains(&format!(
+            "oncall not told yet: muted by anonymous until {until}: we know"
+        )),
         "{}",
         explained.out
     );
