@@ -174,7 +174,8 @@ fn place(change: &Change, root: &str) -> String {
     let at = Some(&change.source).filter(|at| !at.file.is_empty());
     let at = at.map(|at| match change.action.keeps() {
         true => line(at),
-        false => format!("(was {})", line(at)),
+        // In the files as they were then, wherever that was.
+        false => format!("(was {}:{})", at.file, at.line),
     });
     let block = change.block.as_ref().map(line);
     let both: Vec<String> = block.into_iter().chain(at).collect();

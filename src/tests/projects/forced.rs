@@ -152,7 +152,7 @@ async fn what_was_deleted_past_the_files_and_then_dropped_from_them_is_over() {
     let first: Vec<&str> = planned.out.lines().take(1).collect();
     assert_eq!(
         first,
-        ["  - check.mail is not declared any more        (was FOLDER/shop.hcl:16)"]
+        ["  - check.mail is not declared any more        (was shop.hcl:16)"]
     );
     assert_eq!(
         drift(&planned.out),

@@ -89,7 +89,7 @@ async fn the_line_of_a_removed_block_and_of_the_project_is_cited() {
     let heads: Vec<&str> = heads.collect();
     insta::assert_snapshot!(heads.join("\n"), @r"
     # project.shop will be updated in place        FOLDER/shop.hcl:2
-    - check.c1 will be deleted                     FOLDER/gone.hcl:1 (was FOLDER/shop.hcl:10)
+    - check.c1 will be deleted                     FOLDER/gone.hcl:1 (was shop.hcl:10)
     ");
     let document = shop.document(&[]).await;
     let places = document["changes"].as_array().unwrap().iter();

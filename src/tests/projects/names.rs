@@ -313,7 +313,7 @@ async fn what_is_released_lives_on_with_the_api() {
         .write(&(hook + &check("dns", NOTIFY) + &release));
     let planned = shop.plan(&[]).await;
     insta::assert_snapshot!(planned.out, @r"
-      . check.web will belong to the API        FOLDER/shop.hcl:16 (was FOLDER/shop.hcl:9)
+      . check.web will belong to the API        FOLDER/shop.hcl:16 (was shop.hcl:9)
     Plan: 0 to add, 0 to change, 0 to delete, 1 to release.   generation 1 -> 2
     ");
     shop.apply().await;

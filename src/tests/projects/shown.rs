@@ -50,8 +50,8 @@ async fn a_tired_person_sees_it_at_a_glance() {
       # check.web will be updated in place        FOLDER/shop.hcl:5
       ~ every           : "60s" -> "30s"
       ~ notify.webhooks : [webhook.oncall] -> null
-      - check.mail will be deleted                (was FOLDER/shop.hcl:16)
-      - webhook.oncall will be deleted            (was FOLDER/shop.hcl:5)
+      - check.mail will be deleted                (was shop.hcl:16)
+      - webhook.oncall will be deleted            (was shop.hcl:5)
     Deleted: 1 check and 1 webhook; their probing stops, their history stays; they can be brought back until THEN
     Who will be told of what differently:
       nobody hears of 2 checks: dns, web
