@@ -41,7 +41,10 @@ fn read(text: &str) -> Result<(Name, CheckSpec), TwirpError> {
         ..Inputs::default()
     };
     let compiled = compile(&files, &inputs, Keep::Specs);
-    let compiled = compiled.map_err(|problems| refused(&problems.to_string()))?;
+    let compiled = compiled.map_err(|problems| match problems.hint() {
+        Some(hint) => refused(&format!("{problems}; hint: {hint}")),
+        None => refused(&problems.to_string()),
+    })?;
     let desired = compiled.desired;
     let desired = desired.ok_or_else(|| refused("not everything in it is known"))?;
     if !desired.webhooks.is_empty() || !desired.moves.is_empty() {

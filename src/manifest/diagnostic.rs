@@ -309,17 +309,28 @@ impl Diagnostics {
     }
 }
 
-impl fmt::Display for Diagnostics {
-    /// The first error, and the number of the other ones; without any the first problem, and
-    /// so on: beside an error nobody looks for warnings.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Diagnostics {
+    /// The first error, and how many there are; without any the first problem, and so on: beside
+    /// an error nobody looks for warnings.
+    fn first(&self) -> (Option<&Diagnostic>, usize) {
         let errors = self.0.iter();
         let mut errors = errors.filter(|problem| problem.severity == Severity::Error);
-        let (first, count) = match errors.next() {
+        match errors.next() {
             Some(first) => (Some(first), 1 + errors.count()),
             None => (self.0.first(), self.0.len()),
-        };
-        match (first, count) {
+        }
+    }
+
+    /// How the problem is mended that is shown, as far as that is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.first().0?.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    /// The first problem, and the number of the other ones.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.first() {
             (None, _) => f.write_str("no problems"),
             (Some(first), 1) => first.fmt(f),
             (Some(first), count) => write!(f, "{first} (and {} more)", count - 1),

@@ -85,7 +85,7 @@ async fn what_cannot_be_is_refused_with_its_line() {
     all.push(refused("Checks/Create", json!({"hcl": long})).await);
     insta::assert_snapshot!(all.join("\n"), @r"
     hcl: check.hcl:3:11: error[LK0402]: `every`: 0 seconds must be between 1 s and 30 d (2592000 s)
-    hcl: check.hcl:3:3: error[LK0304]: unknown attribute `evry` in `check`
+    hcl: check.hcl:3:3: error[LK0304]: unknown attribute `evry` in `check`; hint: did you mean `every`?
     hcl: uses a secret, which only what check files declare may: apply a file instead
     hcl: check.hcl:4:17: error[LK0407]: no webhook is called `oncall`
     hcl: must declare one check without for_each or a key
