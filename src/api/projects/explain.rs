@@ -28,14 +28,18 @@ const TRANSITIONS: i64 = 10;
 /// All that is known of one check.
 pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explanation, ApiError> {
     let mut conn = call.state.store.acquire().await?;
+    let mut namesake = None;
     let id = match wanted.id.parse::<CheckId>() {
         Ok(id) if check_get(&mut conn, id).await?.is_some() => id,
-        _ => {
+        // What was deleted has its id for ever; a name may have gone on to what lives.
+        Ok(_) => return gone(&mut conn, &wanted.id).await,
+        Err(_) => {
             let (project, name) = parts(&wanted.id);
-            let was_deleted = deleted_find(&mut conn, name, project).await?.is_some();
+            let deleted = deleted_find(&mut conn, name, project).await?;
+            namesake = deleted.map(|deleted| deleted.id.to_string());
             match explain_former(&mut conn, name, project).await? {
-                Some(id) if !was_deleted => id,
-                _ => return gone(&mut conn, &wanted.id).await,
+                Some(id) => id,
+                None => return gone(&mut conn, &wanted.id).await,
             }
         }
     };
@@ -52,6 +56,7 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
     let mut explanation = Explanation {
         status: Some(status),
         told: told.into_iter().map(wire_told).collect(),
+        deleted_namesake: namesake.unwrap_or_default(),
         ..Explanation::default()
     };
     if let Some(stored) = check_get(&mut conn, id).await? {

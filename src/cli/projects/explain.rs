@@ -64,6 +64,12 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     if asked != check.id && asked != check.name {
         say(format!("  was called {asked} before"));
     }
+    let namesake = &found.deleted_namesake;
+    if !namesake.is_empty() {
+        say(format!(
+            "  another check was called {asked} and is deleted: lokahictl explain {namesake}"
+        ));
+    }
     let reason = match check.reason.as_str() {
         "" => String::new(),
         reason => format!(": {reason}"),

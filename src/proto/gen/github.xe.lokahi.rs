@@ -2183,6 +2183,10 @@ pub struct Explanation {
     pub silent_locations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(int32, tag = "9")]
     pub distinct: i32,
+    /// Asked for by a name that it does not have any more: the id of the check that had that name
+    /// last, and was deleted.
+    #[prost(string, tag = "10")]
+    pub deleted_namesake: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Explanation {
     const NAME: &'static str = "Explanation";

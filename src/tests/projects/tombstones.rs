@@ -189,3 +189,31 @@ async fn what_the_api_made_and_lost_comes_back_as_itself() {
     assert_eq!(lives.code, 1, "{}", lives.out);
     insta::assert_snapshot!(lives.words.replace(&before.id, "ID"), @r#"error: already_exists: "old" was not deleted: the check ID is live"#);
 }
+
+#[tokio::test]
+async fn what_lives_is_explained_before_a_deleted_check_of_its_former_name() {
+    let shop = Shop::with(&(check("web", "") + &check("mail", ""))).await;
+    let id = shop.id("web").await;
+    let renamed = check("web", "").replace("\"web\"", "\"site\"") + &check("mail", "");
+    let moved = "moved {\n  from = check.web\n  to   = check.site\n}\n";
+    shop.folder.write(&(renamed.clone() + moved));
+    shop.apply().await;
+    shop.folder.write(&(renamed.clone() + &check("web", "")));
+    shop.apply().await;
+    let other = shop.id("web").await;
+    shop.folder.write(&renamed);
+    shop.apply().await;
+    for asked in ["web", "shop/web"] {
+        let told = shop.good(&["explain", asked]).await;
+        let told: Vec<&str> = told.lines().collect();
+        assert!(told[0].starts_with("shop/site "), "{told:?}");
+        assert_eq!(told[1], "  was called web before");
+        let namesake =
+            format!("  another check was called web and is deleted: lokahictl explain {other}");
+        assert_eq!(told[2], namesake);
+    }
+    let told = shop.good(&["explain", &other]).await;
+    assert!(told.contains("  was deleted at "), "{told}");
+    let told = shop.good(&["explain", &id]).await;
+    assert!(!told.contains("deleted"), "{told}");
+}
