@@ -207,6 +207,8 @@ impl Root {
                 wanted: None,
             },
         );
+        // Of 50,000 changes it is tens of megabytes, and nobody is shown more.
+        let words = cut(&words);
         let wait = self.must_wait(&proposal, ground.whole);
         let passes = |guard: &Guard| approved && guard.can_be_approved();
         let held = !proposal.guards.iter().all(passes);
