@@ -360,11 +360,16 @@ impl Recorder {
         if !late.is_empty() {
             rollup::late_note(conn, &late).await?;
         }
+        let causes = self.ledger.drafts.iter().filter_map(|draft| {
+            let cause = draft.witnesses.last()?;
+            Some((cause.check, cause.observation.scheduled_at))
+        });
+        let causes: HashSet<_> = causes.collect();
         let evidence: Vec<_> = self
             .ledger
             .reports
             .iter()
-            .filter(|witness| self.is_evident(witness))
+            .filter(|witness| self.is_evident(witness, &causes))
             .map(|w| {
                 (
                     w.check,
@@ -394,14 +399,16 @@ impl Recorder {
         observation::state_update(conn, &mut states).await
     }
 
-    /// Whether the full record of a probe is kept. What degrades a check can last for weeks: it
-    /// is kept when something changes, and once an hour.
-    fn is_evident(&self, witness: &Witness) -> bool {
+    /// Whether the full record of a probe is kept: of what is not up, and of what a change of
+    /// state came with. What degrades a check can last for weeks: it is kept when something
+    /// changes, and once an hour.
+    fn is_evident(&self, witness: &Witness, causes: &HashSet<(CheckNo, OffsetDateTime)>) -> bool {
         let seen = &witness.observation;
         let pending = self.ledger.pending.get(&witness.check);
         let stored = pending
             .is_some_and(|it| it.stores && it.last.observation.scheduled_at == seen.scheduled_at);
-        seen.outcome != Outcome::Up || (seen.degraded && stored)
+        let cause = causes.contains(&(witness.check, seen.scheduled_at));
+        seen.outcome != Outcome::Up || cause || (seen.degraded && stored)
     }
 
     async fn write_transitions(

@@ -109,18 +109,17 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
              comes. Does a healthworker run with LOCATION={first}, and reach NATS?"
         ));
     }
-    if let Some(evidence) = status.evidence.last() {
-        match check.state() == check::State::Up && evidence.outcome != "up" {
-            // What is kept of a check that is up is how it failed last.
-            true => {
-                let last = age(check.last_probe, now);
-                say(format!(
-                    "  probed {last} ago; the last failure was seen {}",
-                    seen(evidence, now)
-                ));
-            }
-            false => say(format!("  seen {}", seen(evidence, now))),
+    let evidence = status.evidence.iter().rev();
+    if check.state() == check::State::Up && !check.degraded {
+        // What is of use of a check that is up is how it failed last.
+        if let Some(failure) = evidence.clone().find(|seen| seen.outcome != "up") {
+            let (last, failure) = (age(check.last_probe, now), seen(failure, now));
+            say(format!(
+                "  probed {last} ago; the last failure was seen {failure}"
+            ));
         }
+    } else if let Some(newest) = evidence.clone().next() {
+        say(format!("  seen {}", seen(newest, now)));
     }
     if !found.file.is_empty() {
         let made = found.generation.as_ref();

@@ -47,6 +47,11 @@ async fn an_owner_hears_of_the_outage_and_of_its_end() {
     assert_eq!(told[0].header("accept"), "application/protobuf");
     assert!(told[0].header("user-agent").starts_with("lokahi/"));
     assert_eq!(told[0].id, down.event_id);
+    // Of its recovery the full record is kept, too.
+    let status = fleet.status(&shown.id).await;
+    let outcomes: Vec<&str> = status.evidence.iter().map(|seen| &*seen.outcome).collect();
+    assert!(outcomes.ends_with(&["down", "up"]), "{outcomes:?}");
+    assert_eq!(status.evidence.last().unwrap().status_code, 200);
     for program in fleet.all() {
         assert_eq!(program.stop().await, Some(0));
     }
