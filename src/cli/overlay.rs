@@ -92,12 +92,13 @@ async fn run(
     };
     let ids = ids(client, chosen, states).await?;
     if ids.is_empty() {
-        let words = match what {
-            What::Ack => "Nothing is down among these checks.",
-            What::Pause | What::Mute => "There is no such check.",
-        };
-        writeln!(console.words, "{words}")?;
-        return Ok(Exit::Ok);
+        if matches!(what, What::Ack) {
+            writeln!(console.words, "Nothing is down among these checks.")?;
+            return Ok(Exit::Ok);
+        }
+        // A script that is wrong about a name must not believe that something is muted.
+        let message = "there is no such check; lokahictl list shows what there is";
+        return Err(Failure::new(Exit::Refused, message.to_owned()));
     }
     let bar = progress(ids.len() as u64);
     let mut all = OverlayResult::default();

@@ -333,7 +333,10 @@ impl Database {
     /// The URL, or what to do without one.
     pub fn url(&self) -> anyhow::Result<&str> {
         given(self.database_url.as_deref()).ok_or_else(|| {
-            anyhow::anyhow!("DATABASE_URL is not set\nhint: DATABASE_URL={DATABASE_EXAMPLE}")
+            anyhow::anyhow!(
+                "DATABASE_URL is not set\nhint: DATABASE_URL={DATABASE_EXAMPLE}, or \
+                 lokahid --all-in-one, which brings servers of its own"
+            )
         })
     }
 }

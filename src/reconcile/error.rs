@@ -100,6 +100,12 @@ pub enum ApplyError {
         one: String,
         other: String,
     },
+    /// It is the project's already, under another name.
+    #[error(
+        "the check {id} is check.{at} of this project already. To call it {to} and keep its \
+         history, declare: moved {{ from = check.{at}, to = check.{to} }}, each on a line of its own"
+    )]
+    AdoptedHere { id: String, to: String, at: String },
     /// The API has nothing of that kind.
     #[error("{from} cannot be released: {why}")]
     CannotRelease {

@@ -371,7 +371,13 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
         match &block.spec {
             Move::Import { id, to } => {
                 let to = to.strip_prefix("check.").unwrap_or(to);
-                if lives_here(live, id) {
+                if let Some(at) = lives_here(live, id) {
+                    let new = wish.wanted.checks.contains_key(to) && !live.checks.contains_key(to);
+                    // A block may be older than the name; who adopts by a command means it now.
+                    if new && block.source.file.is_empty() {
+                        let (id, to, at) = (id.clone(), to.to_owned(), at.to_owned());
+                        return Err(ApplyError::AdoptedHere { id, to, at });
+                    }
                     continue;
                 }
                 if !wish.wanted.checks.contains_key(to) {
@@ -412,9 +418,10 @@ fn adoptable(wish: &Wish, live: &Live) -> Result<(), ApplyError> {
 
 /// Whether the block was applied before, and what it brought in lives, whatever it is called by
 /// now.
-fn lives_here(live: &Live, id: &str) -> bool {
-    let mut living = live.checks.values();
-    Uuid::try_parse(id).is_ok_and(|id| living.any(|object| object.id == id))
+fn lives_here<'a>(live: &'a Live, id: &str) -> Option<&'a str> {
+    let id = Uuid::try_parse(id).ok()?;
+    let mut living = live.checks.iter();
+    living.find_map(|(at, object)| (object.id == id).then_some(at.as_str()))
 }
 
 /// Whether the block was applied before, and what it brought in was deleted since.

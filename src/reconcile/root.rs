@@ -112,7 +112,7 @@ impl Root {
                 self.suspected = None;
                 let words = report::human(&problems.0, &seen.shown, report::Style::default());
                 self.said.say(&words);
-                let words = format!("{}\n{problems}", found_in(&seen.shown, &revision.sha));
+                let words = format!("{}\n{problems}", found_in(&seen.shown, &revision));
                 self.withdraw(ground).await;
                 return self
                     .fail_quietly("InvalidFiles", &words, &revision.sha, ground)
@@ -138,7 +138,7 @@ impl Root {
                 self.failed()
             }
             Err(error) => {
-                let place = found_in(&seen.shown, &revision.sha);
+                let place = found_in(&seen.shown, &revision);
                 let line = error.place().map(|it| format!("{}:{}: ", it.file, it.line));
                 let words = format!("{place}\n{}{}", line.unwrap_or_default(), chain(&error));
                 self.fail("ApplyFailed", &words, &revision.sha, ground)
@@ -535,11 +535,17 @@ impl Root {
 }
 
 /// Which files cannot be applied: "checks.d at 3f2c1a9b0d cannot be applied:".
-fn found_in(shown: &str, sha: &str) -> String {
-    let short: String = sha.chars().take(10).collect();
-    match short.as_str() {
-        "" => format!("{shown} cannot be applied:"),
-        short => format!("{shown} at {short} cannot be applied:"),
+fn found_in(shown: &str, revision: &Revision) -> String {
+    let short: String = revision.sha.chars().take(10).collect();
+    match (short.as_str(), revision.dirty) {
+        ("", _) => format!("{shown} cannot be applied:"),
+        (short, false) => format!("{shown} at {short} cannot be applied:"),
+        // The commit may be a good one.
+        (short, true) => {
+            format!(
+                "{shown}, with changes since {short} that are not committed, cannot be applied:"
+            )
+        }
     }
 }
 

@@ -107,13 +107,16 @@ pub fn words(row: &TrialRow, until: OffsetDateTime) -> String {
     let trial = &row.trial;
     let (project, changed, failed) = (&trial.project, trial.changed, trial.failed);
     let before = trial.generation - 1;
-    let mut names = row.names.join(", ");
-    if row.down > row.names.len() as i64 {
+    let mut names = match row.names.is_empty() {
+        true => String::new(),
+        false => format!(": {}", row.names.join(", ")),
+    };
+    if row.down > row.names.len() as i64 && !names.is_empty() {
         names.push_str(" and others");
     }
     format!(
-        "{failed} of the {changed} checks that {} changed, and that were up before it, fail: \
-         {names}. What they would tell is held until {}. If it is the change: lokahictl rollback \
+        "{failed} of the {changed} checks that {} changed, and that were up before it, \
+         fail{names}. What they would tell is held until {}. If it is the change: lokahictl rollback \
          {project} {before}. If it is the sites: lokahictl approve {project} sends it now",
         called(row),
         moment(until)

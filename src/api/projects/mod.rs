@@ -130,6 +130,7 @@ fn refused(error: ApplyError) -> ApiError {
         | ApplyError::SecretsCollide(..)
         | ApplyError::NothingToAdopt { .. }
         | ApplyError::AdoptedTwice { .. }
+        | ApplyError::AdoptedHere { .. }
         | ApplyError::AdoptedUndeclared { .. }
         | ApplyError::CannotRelease { .. } => of_files().into(),
         ApplyError::OfTheApi => TwirpError::new(Code::PermissionDenied, text).into(),

@@ -70,8 +70,11 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
             "  another check was called {asked} and is deleted: lokahictl explain {namesake}"
         ));
     }
+    let up = check.state() == check::State::Up && !check.degraded;
     let reason = match check.reason.as_str() {
         "" => String::new(),
+        // It takes more than one to believe it.
+        reason if up => format!("; its newest probe: {reason}"),
         reason => format!(": {reason}"),
     };
     let since = age(check.since, now);
@@ -110,8 +113,8 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
         ));
     }
     let evidence = status.evidence.iter().rev();
-    if check.state() == check::State::Up && !check.degraded {
-        // What is of use of a check that is up is how it failed last.
+    if up || check.disabled || check.paused.is_some() {
+        // What is of use of a check that is up, or that nobody probes, is how it failed last.
         if let Some(failure) = evidence.clone().find(|seen| seen.outcome != "up") {
             let (last, failure) = (age(check.last_probe, now), seen(failure, now));
             say(format!(

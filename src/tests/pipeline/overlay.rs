@@ -125,6 +125,13 @@ async fn what_begins_and_ends_while_a_check_is_muted_is_told_to_nobody() {
     let (shop, check) = shop(&site, &receiver).await;
     let mute = ["mute", "front", "--for", "2h", "--reason", "we know"];
     ctl(&shop, &mute).await;
+    let nobody = lokahictl(&shop.fleet.base(), &["mute", "nosuch*"]).await;
+    assert_eq!(nobody.code, 1);
+    assert!(
+        nobody.words.contains("there is no such check"),
+        "{}",
+        nobody.words
+    );
     site.set(false);
     shop.until(check.id, State::Down).await;
     let held = newest(&shop).await;

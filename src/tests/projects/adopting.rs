@@ -116,6 +116,15 @@ async fn what_cannot_be_adopted_is_named() {
     insta::assert_snapshot!(undeclared.words, @"error: invalid_argument: check.news is to adopt a check of the API, and no block in the files declares it: write that first; lokahictl export --owner api prints one that changes nothing");
     let usage = shop.try_apply(&["--adopt", "blog"]).await;
     assert_eq!(usage.code, 64);
+
+    shop.apply().await;
+    let id = shop.id("blog").await;
+    let sale = check("sale", "");
+    shop.folder.write(&(check("blog", "") + &sale));
+    let here = shop.try_apply(&["--adopt", &format!("sale={id}")]).await;
+    assert_eq!(here.code, 1);
+    let words = here.words.replace(&id.to_string(), "ID");
+    insta::assert_snapshot!(words, @"error: invalid_argument: the check ID is check.blog of this project already. To call it sale and keep its history, declare: moved { from = check.blog, to = check.sale }, each on a line of its own");
 }
 
 #[tokio::test]
