@@ -213,12 +213,24 @@ impl Hop {
         self.url == other.url && self.method == other.method
     }
 
+    /// Its URL for people, without what may be good for one use and for whoever has it.
+    pub(super) fn shown(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        // What http leads to has a host, so that both can be taken away.
+        url.set_username("").ok();
+        url.set_password(None).ok();
+        url.into()
+    }
+
     /// The request to which a redirect leads. On another origin nothing goes along that
     /// could carry a secret, and what was dropped stays dropped.
     pub(super) fn redirected(&self, status: u16, location: &[u8]) -> Result<Self, Failure> {
         let broken = || {
             // Cut at its end only after secrets in it were covered.
             let location = String::from_utf8_lossy(location);
+            let location = plain(&location);
             let detail = format!("status {status} leads to what is no http URL: {location:?}");
             Failure::new(ErrorClass::Protocol, detail)
         };
@@ -368,6 +380,11 @@ fn host(url: &Url) -> Option<HeaderValue> {
 
 fn target(url: &Url) -> Option<Uri> {
     Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]).ok()
+}
+
+/// A URL without its query and its fragment, whatever else it is.
+fn plain(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 #[cfg(test)]

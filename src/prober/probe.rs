@@ -122,17 +122,11 @@ impl Trace {
     }
 
     /// It has ended, with an answer or without one.
-    fn arrive(&mut self, before: Before, url: &Url) {
+    fn arrive(&mut self, before: Before, url: String) {
         let mut own = self.phases;
         own.total = clock::monotonic().duration_since(before.at);
-        let mut url = url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        // What http leads to has a host, so that both can be taken away.
-        url.set_username("").ok();
-        url.set_password(None).ok();
         self.hops.push(observation::Hop {
-            url: url.into(),
+            url,
             status: self.status,
             address: shown(self.address),
             phases: own,
@@ -361,7 +355,7 @@ impl Way<'_> {
             let hop = hops.last().unwrap_or(&first);
             let before = trace.set_out();
             let answer = self.ask(hop, reading, trace, deadline.as_mut()).await;
-            trace.arrive(before, &hop.url);
+            trace.arrive(before, hop.shown());
             let answer = answer?;
             if let (401, Some(grant)) = (answer.status, &self.ready.grant) {
                 let place = self.context.grants.place(grant);
@@ -381,7 +375,7 @@ impl Way<'_> {
                 hops.push(next);
                 continue;
             };
-            let detail = format!("{why} {}", next.url);
+            let detail = format!("{why} {}", next.shown());
             return Err(Failure::new(ErrorClass::TooManyRedirects, detail));
         }
     }

@@ -202,10 +202,13 @@ impl Reconciler {
                     None => tokio::time::sleep(interval).await,
                 }
             };
-            tokio::select! {
-                () = changed => {}
-                () = bus::woken(&mut asked) => {}
-                () = sleep_if(again) => {}
+            let told = tokio::select! {
+                () = changed => true,
+                () = bus::woken(&mut asked) => false,
+                () = sleep_if(again) => false,
+            };
+            if let (false, Some(watch)) = (told, &mut watch) {
+                watch.rewatch().await;
             }
         }
     }

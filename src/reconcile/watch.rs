@@ -81,6 +81,12 @@ impl Watch {
         self.seen = false;
     }
 
+    /// Sets the watches anew before the caller reads although nothing was told: the ways may
+    /// lead elsewhere by now.
+    pub async fn rewatch(&mut self) {
+        self.watcher = self.arm().await;
+    }
+
     /// Waits until it is quiet.
     async fn settle(&mut self) {
         let most = sleep(self.pace.most);

@@ -29,9 +29,7 @@ impl Folders {
     /// Looks for them. Blocks.
     pub(super) fn of(root: &Path) -> Self {
         let mut found = Self::default();
-        for way in root.ancestors() {
-            found.add_links(way);
-        }
+        found.add_links(root);
         // The nearest one that exists, in which the next part of the way is made or goes.
         let mut ways = root.ancestors().zip(root.ancestors().skip(1));
         if let Some((way, _)) = ways.find(|(_, above)| above.is_dir()) {
@@ -95,16 +93,22 @@ impl Folders {
         }
     }
 
-    /// Follows a path through its links; adds each, and their end, in their folders.
+    /// Follows a path through the links on its way; adds each, and its end, in their folders.
     fn add_links(&mut self, path: &Path) {
         let mut path = path.to_owned();
         for _link in 0..MAX_LINKS {
-            let (Ok(target), Some(folder)) = (fs::read_link(&path), path.parent()) else {
-                return;
-            };
             self.add_name(&path);
-            path = folder.join(target);
-            self.add_name(&path);
+            let ways: Vec<&Path> = path.ancestors().collect();
+            let mut links = ways.into_iter().rev();
+            let first = links.find_map(|way| Some((way, fs::read_link(way).ok()?)));
+            let Some((link, target)) = first else { return };
+            self.add_name(link);
+            let mut next = link.parent().map(Path::to_owned).unwrap_or_default();
+            next.push(target);
+            // Not an empty rest: that would be a slash.
+            let rest = path.strip_prefix(link).into_iter();
+            next.extend(rest.filter(|rest| !rest.as_os_str().is_empty()));
+            path = next;
         }
     }
 }

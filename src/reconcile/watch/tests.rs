@@ -139,6 +139,24 @@ async fn git_sync_swaps_the_link_above_the_root() {
 }
 
 #[tokio::test]
+async fn a_link_on_the_way_of_a_link_is_swapped() {
+    let place = Place::new("release");
+    for (version, url) in [("rel1", "http://one/"), ("rel2", "http://two/")] {
+        place.write(&format!("app/{version}/checks/lokahi.hcl"), ROOT);
+        place.write(&format!("app/{version}/checks/web.hcl"), &check(url));
+    }
+    place.link("rel1", "app/current");
+    place.link("app/current/checks", "etc");
+    let mut watch = place.watch("etc");
+    until(&mut watch, "http://one/").await;
+    place.link("rel2", "app/next");
+    place.rename("app/next", "app/current");
+    until(&mut watch, "http://two/").await;
+    place.write("app/rel2/checks/web.hcl", &check("http://three/"));
+    until(&mut watch, "http://three/").await;
+}
+
+#[tokio::test]
 async fn without_any_event_the_timer_tells() {
     let place = Place::new("timer");
     let mut watch = place.watch("");

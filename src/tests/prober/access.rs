@@ -214,6 +214,35 @@ async fn a_token_is_sent_as_bearer_and_said_back_to_nobody() {
     assert_eq!(observation.detail, words);
 }
 
+#[tokio::test]
+async fn what_a_redirect_says_once_is_said_again_to_nobody() {
+    for (location, words) in [
+        (
+            "/q?token=once#part",
+            "redirects lead in a circle, back to SITE/q",
+        ),
+        (
+            "myapp://cb?code=once",
+            "status 302 leads to what is no http URL: \"myapp://cb\"",
+        ),
+    ] {
+        let site = Site::start(async move |mut stream: TcpStream| {
+            request(&mut stream).await;
+            let answer = redirect(302, location);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        })
+        .await;
+        let observation = observe(&context(), &check(&site.url())).await;
+        let url = site.url();
+        assert_eq!(
+            observation.detail,
+            words.replace("SITE", url.trim_end_matches('/'))
+        );
+        let said = format!("{observation:?}");
+        assert!(!said.contains("once"), "{said}");
+    }
+}
+
 /// Gives tokens `t1`, `t2`, ... that are good for an hour, to whoever knows the secret; what
 /// it was asked is kept.
 async fn login() -> (Site, Arc<Mutex<Vec<String>>>) {
