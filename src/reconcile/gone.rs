@@ -41,7 +41,8 @@ impl Root {
         let source = ground.settings.source.shown();
         let end = format!(
             "lokahictl apply FOLDER --allow-empty --accept-source-change, where all that FOLDER has \
-             is a file with lokahi {{ project = \"{name}\" }}"
+             is a file with lokahi {{ project = \"{name}\" }} (of what has prevent_destroy apply that \
+             as false first: lokahictl export --owner {name} prints it)"
         );
         let or_end = format!("Bring its `lokahi` block back, or end it: {end}");
         let next = match &self.became {

@@ -105,7 +105,7 @@ pub(super) fn next(proposal: &Proposal) -> String {
         Some(guard) if guard.name == "empty" => format!(
             "Nobody can approve that. If it is meant: lokahictl suspend {name} --reason WHY, \
              lokahictl apply FOLDER --allow-empty --accept-source-change with those files in \
-             FOLDER, lokahictl resume {name}"
+             FOLDER, lokahictl resume {name}. If it is not meant: mend the files"
         ),
         Some(guard) => format!(
             "Nobody can approve that. It passes with {}",

@@ -335,7 +335,14 @@ pub(in crate::api) async fn approve(
     }
     let digest = held.and_then(|condition| condition.digest);
     let Some(digest) = digest else {
-        let text = format!("nothing of {} is held", project.name);
+        let name = &project.name;
+        let text = match project.suspended {
+            None => format!("nothing of {name} is held"),
+            Some(_) => format!(
+                "{name} is suspended, and nothing of it is held meanwhile; after lokahictl resume \
+                 {name} its files are looked at again"
+            ),
+        };
         return Err(TwirpError::new(Code::FailedPrecondition, text).into());
     };
     if !asked.digest.is_empty() && asked.digest.to_lowercase() != hex(&digest) {

@@ -293,6 +293,10 @@ async fn nobody_can_approve_that_nothing_is_left() {
     assert!(words.contains("lokahictl suspend shop"), "{words}");
     let meant = "lokahictl apply FOLDER --allow-empty --accept-source-change";
     assert!(words.contains(meant), "{words}");
+    assert!(
+        words.contains("If it is not meant: mend the files"),
+        "{words}"
+    );
     let refused = story.ctl(&["approve", "shop"]).await;
     assert_eq!(refused.code, 1, "{}", refused.words);
     assert!(
@@ -306,7 +310,12 @@ async fn nobody_can_approve_that_nothing_is_left() {
     let flags = ["--allow-empty", "--accept-source-change", "--auto-approve"];
     let apply = [&["apply", folder.as_str()], &flags[..]].concat();
     let suspend = ["suspend", "shop", "--reason", "it ends"];
-    for command in [&suspend[..], &apply, &["resume", "shop"]] {
+    story.ctl(&suspend).await;
+    let approve = story.ctl(&["approve", "shop"]).await;
+    let words =
+        "shop is suspended, and nothing of it is held meanwhile; after lokahictl resume shop";
+    assert!(approve.words.contains(words), "{}", approve.words);
+    for command in [&apply[..], &["resume", "shop"]] {
         let done = story.ctl(command).await;
         assert_eq!(done.code, 0, "{command:?}: {}{}", done.out, done.words);
     }
