@@ -12,9 +12,9 @@ use crate::clock;
 use crate::history::window::{Bucket, History, Outage, Window, downtime};
 use crate::model::id::CheckNo;
 use crate::model::observation::ErrorClass;
+use crate::proto::evidence::phases_of;
 use crate::proto::lokahi::{
     CheckHistory, CheckHistoryOpts, Evidence, HistoryBucket, HistoryIncident, HistoryTransition,
-    Phases,
 };
 use crate::proto::moment::{time_of, timestamp};
 use crate::proto::twirp::TwirpError;
@@ -246,23 +246,12 @@ fn transition(of: &TransitionRow) -> HistoryTransition {
 }
 
 fn observation(of: &Kept) -> Evidence {
-    let nanoseconds =
-        |time: std::time::Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-    let phases = of.phases;
     Evidence {
         scheduled_at: Some(timestamp(of.at)),
         outcome: of.outcome.name().to_owned(),
         error_class: of.class.map_or("", ErrorClass::name).to_owned(),
         status_code: of.status.into(),
-        phases: Some(Phases {
-            dns_nanoseconds: nanoseconds(phases.dns),
-            connect_nanoseconds: nanoseconds(phases.connect),
-            tls_nanoseconds: nanoseconds(phases.tls),
-            write_nanoseconds: nanoseconds(phases.write),
-            first_byte_nanoseconds: nanoseconds(phases.first_byte),
-            transfer_nanoseconds: nanoseconds(phases.transfer),
-            total_nanoseconds: nanoseconds(phases.total),
-        }),
+        phases: Some(phases_of(&of.phases)),
         ..Evidence::default()
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::manifest::source::{Files, MAX_FILE, Unreadable, ignored};
@@ -26,6 +26,8 @@ pub struct Folder {
     /// The same with every link followed, once: what lies below it is the folder's own, whatever
     /// the links to the folder itself lead to by now.
     home: OnceLock<Result<PathBuf, String>>,
+    /// The libraries that were asked for, whether they are there or not.
+    libraries: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// What a walk found.
@@ -43,11 +45,21 @@ struct Walk {
 impl Folder {
     /// The folder at this path.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        let (mut root, home) = (root.into(), OnceLock::new());
+        let mut root = root.into();
         if root.as_os_str().is_empty() {
             root.push(".");
         }
-        Self { root, home }
+        Self {
+            root,
+            home: OnceLock::new(),
+            libraries: Mutex::default(),
+        }
+    }
+
+    /// The folders beside the root that were asked for until now, whether they are there or not.
+    pub fn libraries(&self) -> BTreeSet<PathBuf> {
+        let libraries = self.libraries.lock();
+        libraries.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -91,6 +103,11 @@ impl Files for Folder {
     }
 
     fn library(&self, folder: &str) -> Result<(Vec<String>, Vec<Unreadable>), String> {
+        let place = self.home()?.join(folder);
+        let libraries = self.libraries.lock();
+        libraries
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(place);
         let full = self.inside_tree(folder)?;
         if !full.is_dir() {
             return Err("there is no such folder".to_owned());

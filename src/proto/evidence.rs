@@ -40,7 +40,8 @@ fn hop_of(hop: &Hop) -> WireHop {
     }
 }
 
-fn phases_of(phases: &Phases) -> WirePhases {
+/// Phases as they are told, in nanoseconds.
+pub fn phases_of(phases: &Phases) -> WirePhases {
     WirePhases {
         dns_nanoseconds: nanoseconds(phases.dns),
         connect_nanoseconds: nanoseconds(phases.connect),

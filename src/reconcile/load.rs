@@ -1,7 +1,7 @@
 //! From a folder to its desired state. It reads everything each time: what the
 //! watcher says is only a hint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::files::folder::Folder;
@@ -31,6 +31,8 @@ pub struct Tree {
     pub roots: Vec<(PathBuf, Result<Wanted, Diagnostics>)>,
     /// Values that are given for variables that no root has, if all of them could be read.
     pub strangers: Vec<Diagnostic>,
+    /// The folders beside them whose files are theirs, too.
+    pub libraries: BTreeSet<PathBuf>,
 }
 
 /// What a root declares, complete: every variable has a value. Blocks on the disk.
@@ -41,8 +43,8 @@ pub fn wanted(root: &Path, inputs: &Inputs) -> Result<Wanted<CheckSpec>, Diagnos
 }
 
 /// The same with checks as bytes, and the names of its variables.
-fn encoded(root: &Path, inputs: &Inputs) -> Result<(Wanted, Vec<String>), Diagnostics> {
-    let compiled = load(root, &whole_inputs(inputs), Keep::Encoded)?;
+fn encoded(folder: &Folder, inputs: &Inputs) -> Result<(Wanted, Vec<String>), Diagnostics> {
+    let compiled = compile(folder, &whole_inputs(inputs), Keep::Encoded)?;
     let desired = compiled.encoded.ok_or_else(not_all_known)?;
     Ok(((desired, compiled.warnings), compiled.variables))
 }
@@ -136,13 +138,16 @@ pub fn whole(path: &Path, inputs: &Inputs) -> (Tree, Vec<Diagnostic>) {
 fn loaded(roots: Vec<PathBuf>, inputs: &Inputs) -> Tree {
     let inputs = for_roots(inputs, roots.len());
     let mut variables = Vec::with_capacity(roots.len());
+    let mut libraries = BTreeSet::new();
     let mut loaded: Vec<_> = roots
         .into_iter()
         .map(|root| {
-            let wanted = encoded(&root, &inputs).map(|(wanted, names)| {
+            let folder = Folder::new(&root);
+            let wanted = encoded(&folder, &inputs).map(|(wanted, names)| {
                 variables.push(names);
                 wanted
             });
+            libraries.extend(folder.libraries());
             (root, wanted)
         })
         .collect();
@@ -169,6 +174,7 @@ fn loaded(roots: Vec<PathBuf>, inputs: &Inputs) -> Tree {
     Tree {
         roots: loaded,
         strangers,
+        libraries,
     }
 }
 

@@ -2,7 +2,7 @@
 //! in the source is brought by itself: what is wrong with one stops only that one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -130,6 +130,8 @@ pub struct Reconciler {
     missing: Option<Instant>,
     /// What was said of files that belong to no root.
     last_strays: String,
+    /// The folders beside the source that were read with it last.
+    libraries: BTreeSet<PathBuf>,
     /// Why the source cannot be read.
     last_words: String,
 }
@@ -151,6 +153,7 @@ impl Reconciler {
             remembered: false,
             missing: None,
             last_strays: String::new(),
+            libraries: BTreeSet::new(),
             last_words: String::new(),
         }
     }
@@ -196,6 +199,9 @@ impl Reconciler {
                     Some(BACK_OFF)
                 }
             };
+            if let Some(watch) = &mut watch {
+                watch.include(&self.libraries).await;
+            }
             let changed = async {
                 match &mut watch {
                     Some(watch) => watch.dirty().await,
@@ -246,6 +252,7 @@ impl Reconciler {
                     warn!("{}", scan.strays.trim_end());
                 }
                 self.last_strays.clone_from(&scan.strays);
+                self.libraries.clone_from(&scan.libraries);
                 ground.whole = scan.whole;
                 let (roots, orphans) = (&mut self.roots, &mut self.orphans);
                 let waits = missing(&scan, roots, &mut self.missing);
@@ -422,6 +429,7 @@ mod tests {
             roots: roots.iter().map(seen).collect(),
             whole: false,
             strays: String::new(),
+            libraries: BTreeSet::new(),
         }
     }
 

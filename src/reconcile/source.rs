@@ -1,6 +1,7 @@
 //! Where check files come from: a folder, which changes under our hands, or a repository,
 //! whose trees are whole and have a name.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,8 @@ pub(super) struct Scan {
     pub(super) strays: String,
     /// Nothing can be half written: what it lacks was taken away.
     pub(super) whole: bool,
+    /// The folders beside the roots that were read with them.
+    pub(super) libraries: BTreeSet<PathBuf>,
 }
 
 /// Why a source cannot be read at all.
@@ -96,12 +99,7 @@ impl Source {
         match self {
             Self::Folder(folder) => {
                 fs::read_dir(folder).map_err(SourceError::Folder)?;
-                let (roots, strays) = settled(folder, inputs)?;
-                Ok(Scan {
-                    roots,
-                    strays: told(&strays, &self.shown()),
-                    whole: false,
-                })
+                settled(folder, inputs)
             }
             Self::Git(place, copies) => {
                 let tree = Mirror::new(place.clone(), copies.clone()).fetch()?;
@@ -138,6 +136,7 @@ impl Source {
                     roots: roots.collect(),
                     strays: told(&strays, &self.shown()),
                     whole: true,
+                    libraries: loaded.libraries,
                 })
             }
         }
@@ -154,12 +153,8 @@ impl Source {
     }
 }
 
-/// The roots of a folder between two moments in which git did not write to it, and warnings of
-/// what belongs to none.
-fn settled(
-    folder: &Path,
-    inputs: &Arc<Inputs>,
-) -> Result<(Vec<Seen>, Vec<Diagnostic>), SourceError> {
+/// A folder between two moments in which git did not write to it.
+fn settled(folder: &Path, inputs: &Arc<Inputs>) -> Result<Scan, SourceError> {
     for _again in 0..ATTEMPTS {
         unlocked(folder)?;
         let before = git::standing(folder);
@@ -174,9 +169,14 @@ fn settled(
                 wanted,
             }
         });
-        let roots = roots.collect();
+        let scan = Scan {
+            roots: roots.collect(),
+            strays: told(&strays, &folder.display().to_string()),
+            whole: false,
+            libraries: loaded.libraries,
+        };
         if git::index_lock(folder).is_none() && git::standing(folder) == before {
-            return Ok((roots, strays));
+            return Ok(scan);
         }
     }
     Err(SourceError::Restless)
@@ -225,6 +225,6 @@ fn files(desired: &Desired<Encoded>) -> usize {
         .webhooks
         .values()
         .map(|webhook| &webhook.source.file);
-    let all: std::collections::BTreeSet<&String> = checks.chain(webhooks).collect();
+    let all: BTreeSet<&String> = checks.chain(webhooks).collect();
     all.len()
 }

@@ -2,6 +2,7 @@
 //! event, error or overflow, and the timer, mean "look again". Which file it was
 //! does not matter: a link swap names none of them, a full queue names nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,8 @@ impl Pace {
 /// whoever awaits `dirty` drives it.
 pub struct Watch {
     root: PathBuf,
+    /// The folders beside it that are read with it.
+    libraries: BTreeSet<PathBuf>,
     pace: Pace,
     hints: Receiver<()>,
     hint: Sender<()>,
@@ -55,6 +58,7 @@ impl Watch {
         let root = root.into();
         Self {
             root: std::path::absolute(&root).unwrap_or(root),
+            libraries: BTreeSet::new(),
             pace,
             hints,
             hint,
@@ -87,6 +91,16 @@ impl Watch {
         self.watcher = self.arm().await;
     }
 
+    /// Watches these folders, too, which were found by reading. What happened to a new one
+    /// since it was read nobody has told: it is read once more.
+    pub async fn include(&mut self, libraries: &BTreeSet<PathBuf>) {
+        if self.libraries != *libraries {
+            self.seen |= !libraries.is_subset(&self.libraries);
+            self.libraries.clone_from(libraries);
+            self.rewatch().await;
+        }
+    }
+
     /// Waits until it is quiet.
     async fn settle(&mut self) {
         let most = sleep(self.pace.most);
@@ -106,8 +120,9 @@ impl Watch {
     /// Sets all watches anew: one on a folder that was removed and made again is
     /// dead, and nothing says so. The old ones end after the new ones begin.
     async fn arm(&self) -> Option<RecommendedWatcher> {
-        let (root, hint) = (self.root.clone(), self.hint.clone());
-        let armed = tokio::task::spawn_blocking(move || watch(&root, hint)).await;
+        let (root, libraries) = (self.root.clone(), self.libraries.clone());
+        let hint = self.hint.clone();
+        let armed = tokio::task::spawn_blocking(move || watch(&root, &libraries, hint)).await;
         match armed {
             Ok(Ok(watcher)) => Some(watcher),
             Ok(Err(error)) => {
@@ -123,8 +138,12 @@ impl Watch {
     }
 }
 
-fn watch(root: &Path, hint: Sender<()>) -> notify::Result<RecommendedWatcher> {
-    let folders = Arc::new(Folders::of(root));
+fn watch(
+    root: &Path,
+    libraries: &BTreeSet<PathBuf>,
+    hint: Sender<()>,
+) -> notify::Result<RecommendedWatcher> {
+    let folders = Arc::new(Folders::of(root, libraries));
     let known = Arc::clone(&folders);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         let matters = event.map_or(true, |event| matters(&event, &known));

@@ -43,7 +43,10 @@ pub(super) fn roots(
     console: &mut Console<'_>,
 ) -> Result<Vec<Root>, Failure> {
     let inputs = inputs.read()?;
-    let (load::Tree { roots, strangers }, strays) = load::whole(path, &inputs);
+    let (tree, strays) = load::whole(path, &inputs);
+    let load::Tree {
+        roots, strangers, ..
+    } = tree;
     let words = report::human(&strays, &path.display().to_string(), style(console));
     console.words.write_all(words.as_bytes())?;
     if !strangers.is_empty() {

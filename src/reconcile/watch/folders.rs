@@ -19,7 +19,7 @@ enum Concern {
     Names(BTreeSet<OsString>),
 }
 
-/// A root and all folders in it, those of the links that lead to it and of what links in it lead
+/// A root with its libraries and all folders in them, those of the links that lead to it and of what links in it lead
 /// to, and the one above it, or the nearest that exists. By their real paths: the system has one
 /// watch for a folder, whatever the ways to it are called.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(super) struct Folders(BTreeMap<PathBuf, Concern>);
 
 impl Folders {
     /// Looks for them. Blocks.
-    pub(super) fn of(root: &Path) -> Self {
+    pub(super) fn of(root: &Path, libraries: &BTreeSet<PathBuf>) -> Self {
         let mut found = Self::default();
         found.add_links(root);
         // The nearest one that exists, in which the next part of the way is made or goes.
@@ -35,7 +35,11 @@ impl Folders {
         if let Some((way, _)) = ways.find(|(_, above)| above.is_dir()) {
             found.add_name(way);
         }
-        let mut open = vec![root.to_owned()];
+        for library in libraries {
+            found.add_links(library);
+        }
+        let mut open: Vec<PathBuf> = libraries.iter().cloned().collect();
+        open.push(root.to_owned());
         let mut seen = BTreeSet::new();
         while let Some(folder) = open.pop() {
             let Ok(real) = folder.canonicalize() else {

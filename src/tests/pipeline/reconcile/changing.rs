@@ -59,7 +59,6 @@ async fn a_change_that_is_lost_in_a_full_queue_is_seen() {
     use nix::sys::signal::{Signal, kill};
     let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events");
     let limit: usize = limit.unwrap().trim().parse().unwrap();
-    // In a folder of its own: what happens beside a root is a hint, too.
     let quiet = Folder::new();
     quiet.write("checks/lokahi.hcl", "lokahi {\n  project = \"shop\"\n}\n");
     quiet.write("checks/web.hcl", &check("a", "60s"));
@@ -73,11 +72,6 @@ async fn a_change_that_is_lost_in_a_full_queue_is_seen() {
         })
         .await;
     };
-    // It looks twice at first: before it watches, and then. Now it is told of each change.
-    until("it watches", async || {
-        story.fleet.metric("lokahi_reconcile_rounds_total").await >= 2.0
-    })
-    .await;
     quiet.write("checks/web.hcl", &check("a", "45s"));
     until_generation(2).await;
     let lokahid = story.fleet.lokahid.pid();
@@ -247,6 +241,38 @@ async fn a_saved_file_is_soon_in_force() {
         })
         .await;
         eprintln!("saved and in force after {:?}", saved.elapsed());
+    }
+    assert_eq!(story.status().await.generation, 4);
+}
+
+#[tokio::test]
+async fn a_library_beside_the_folder_is_watched_too() {
+    let tree = Folder::new();
+    let template = |every: &str| format!("template \"site\" {{\n  every = \"{every}\"\n}}\n");
+    tree.write("shared/lib.hcl", &template("60s"));
+    tree.write(
+        "checks/lokahi.hcl",
+        "lokahi {\n  project = \"shop\"\n  include = [\"../shared\"]\n}\n",
+    );
+    tree.write(
+        "checks/web.hcl",
+        "check \"a\" {\n  use = [template.site]\n  url = \"http://127.0.0.1:9/\"\n}\n",
+    );
+    let root = tree.text("checks");
+    let settings = [("CHECKS_DIR", &*root), ("RECONCILE_INTERVAL", "1h")];
+    let story = Story::start(&[], &settings).await;
+    // Saved anew, and taken away and brought back.
+    for every in ["30s", "20s", "10s"] {
+        let generation = story.status().await.generation;
+        if every == "10s" {
+            std::fs::remove_dir_all(tree.path().join("shared")).unwrap();
+            story.until_condition("Ready", false, "InvalidFiles").await;
+        }
+        tree.write("shared/lib.hcl", &template(every));
+        until("it is in force", async || {
+            story.status().await.generation > generation
+        })
+        .await;
     }
     assert_eq!(story.status().await.generation, 4);
 }
