@@ -10,9 +10,10 @@ use lokahi::files::private as files;
 
 use crate::support::server::Server;
 
-/// What must not be said.
-const SECRET: &str = "canary-of-a-secret-5f1c";
-const SENSITIVE: &str = "canary-of-a-variable-9e77";
+/// What must not be said. Their last words are looked for alone, and have letters that no id
+/// and no digest has: what is random may not sing.
+const SECRET: &str = "canary-of-a-secret-quizzwyrm";
+const SENSITIVE: &str = "canary-of-a-variable-frowzyvamp";
 
 const ROOT: &str = "lokahi {\n  project = \"shop\"\n}\n";
 
