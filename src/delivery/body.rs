@@ -5,24 +5,85 @@ use prost::Message as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::error;
-use url::Url;
 
-use crate::model::webhook::WebhookFormat;
+use crate::model::value::HttpUrl;
+use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 use crate::proto::json::{self, JsonStyle};
-use crate::proto::lokahi;
+use crate::proto::lokahi::{Check, CheckStatus};
 use crate::store::delivery::Claimed;
 
-/// The body of a delivery. Frozen at the first attempt.
-pub(super) fn body(claimed: &Claimed) -> Vec<u8> {
-    match claimed.format {
-        WebhookFormat::Protobuf => claimed.payload.clone(),
-        WebhookFormat::Json => json_body(claimed),
+/// How much of earlier events a body tells in full, in bytes: the newest of them.
+const TOLD_IN_FULL: usize = 256 * 1024;
+
+/// The body of a delivery, frozen at its first attempt: what it was, or is made now. `None` of a
+/// receiver that this program cannot read.
+pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
+    let webhook = claimed.webhook.as_ref().ok()?;
+    if let Some(frozen) = &claimed.body {
+        return Some(frozen.clone());
+    }
+    let body = match webhook.format {
+        WebhookFormat::Protobuf if claimed.superseded.is_empty() && !claimed.unheard => {
+            claimed.payload.clone()
+        }
+        WebhookFormat::Protobuf => event(claimed).encode_to_vec(),
+        WebhookFormat::Json => json_body(claimed, &webhook.url),
+    };
+    Some(body)
+}
+
+/// The event, with what only this receiver has to know.
+fn event(claimed: &Claimed) -> CheckStatus {
+    let mut told = 0;
+    let newest_first = claimed.superseded.iter().rev().map(|bytes| {
+        told += bytes.len();
+        let event = decoded(bytes);
+        match told <= TOLD_IN_FULL {
+            true => event,
+            false => shortened(event),
+        }
+    });
+    let mut superseded: Vec<CheckStatus> = newest_first.collect();
+    superseded.reverse();
+    CheckStatus {
+        superseded,
+        unheard: claimed.unheard,
+        ..decoded(&claimed.payload)
     }
 }
 
-fn json_body(claimed: &Claimed) -> Vec<u8> {
-    let event = lokahi::CheckStatus::decode(claimed.payload.as_slice()).unwrap_or_default();
-    let message = json::to_json(&event, JsonStyle::Wire).unwrap_or_else(|fault| {
+fn decoded(payload: &[u8]) -> CheckStatus {
+    CheckStatus::decode(payload).unwrap_or_else(|fault| {
+        // A defect of ours; the rest must still be told.
+        error!(
+            error = &fault as &dyn std::error::Error,
+            "a stored event cannot be read"
+        );
+        CheckStatus::default()
+    })
+}
+
+/// What tells one event from another, and no more.
+fn shortened(event: CheckStatus) -> CheckStatus {
+    CheckStatus {
+        check: event.check.map(|check| Check {
+            id: check.id,
+            state: check.state,
+            ..Check::default()
+        }),
+        r#type: event.r#type,
+        event_id: event.event_id,
+        sequence: event.sequence,
+        previous_state: event.previous_state,
+        at: event.at,
+        incident: event.incident,
+        resolved: event.resolved,
+        ..CheckStatus::default()
+    }
+}
+
+fn json_body(claimed: &Claimed, url: &ReceiverUrl) -> Vec<u8> {
+    let message = json::to_json(&event(claimed), JsonStyle::Wire).unwrap_or_else(|fault| {
         // A defect of ours; the event itself must still be told.
         error!(
             error = &fault as &dyn std::error::Error,
@@ -30,7 +91,7 @@ fn json_body(claimed: &Claimed) -> Vec<u8> {
         );
         "{}".to_owned()
     });
-    if is_twirp(&claimed.url) {
+    if url.as_url().is_some_and(is_twirp) {
         return message.into_bytes();
     }
     // The Standard Webhooks envelope.
@@ -43,14 +104,18 @@ fn json_body(claimed: &Claimed) -> Vec<u8> {
 }
 
 /// A Twirp service takes the bare message.
-fn is_twirp(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| url.path().starts_with("/twirp/"))
+fn is_twirp(url: &HttpUrl) -> bool {
+    url.parse().path().starts_with("/twirp/")
 }
 
 /// The headers of one attempt: `webhook-id` is the same in every attempt,
 /// `webhook-timestamp` is this attempt's.
-pub(super) fn headers(claimed: &Claimed, now: OffsetDateTime) -> Vec<(&'static str, String)> {
-    let kind = match claimed.format {
+pub(super) fn headers(
+    claimed: &Claimed,
+    webhook: &WebhookSpec,
+    now: OffsetDateTime,
+) -> Vec<(&'static str, String)> {
+    let kind = match webhook.format {
         WebhookFormat::Protobuf => "application/protobuf",
         WebhookFormat::Json => "application/json",
     };
@@ -72,12 +137,23 @@ mod tests {
     use crate::model::id::{DeliveryId, EventId, ReceiverId};
     use crate::model::secret::SecretUse;
 
+    fn encoded(sequence: i64) -> Vec<u8> {
+        let event = CheckStatus {
+            r#type: "check.down".into(),
+            sequence,
+            last_response_time_nanoseconds: 5,
+            revision: "x".repeat(100_000),
+            ..CheckStatus::default()
+        };
+        event.encode_to_vec()
+    }
+
     fn claimed(url: &str, format: WebhookFormat) -> Claimed {
-        let event = lokahi::CheckStatus {
+        let event = CheckStatus {
             r#type: "check.down".into(),
             sequence: 7,
             last_response_time_nanoseconds: 5,
-            ..lokahi::CheckStatus::default()
+            ..CheckStatus::default()
         };
         Claimed {
             id: DeliveryId(Uuid::nil()),
@@ -86,13 +162,14 @@ mod tests {
             check: None,
             kind: "check.down".into(),
             at: datetime!(2026-01-01 00:00 UTC),
-            url: url.into(),
+            webhook: Ok(WebhookSpec::new(url.parse().unwrap(), format)),
             secrets: SecretUse::bound(""),
             subject: "api/x".into(),
             receiver_name: "h".into(),
-            format,
             attempt: 2,
             first_attempt_at: datetime!(2026-01-01 00:00 UTC),
+            superseded: Vec::new(),
+            unheard: false,
             payload: event.encode_to_vec(),
             body: None,
         }
@@ -100,7 +177,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        let text = |url, format| String::from_utf8(body(&claimed(url, format))).unwrap();
+        let text = |url, format| String::from_utf8(body(&claimed(url, format)).unwrap()).unwrap();
         assert_eq!(
             text("https://hooks.example.com/x", WebhookFormat::Json),
             r#"{"type":"check.down","timestamp":"2026-01-01T00:00:00Z","data":{"last_response_time_nanoseconds":"5","type":"check.down","sequence":"7"}}"#
@@ -113,13 +190,36 @@ mod tests {
             r#"{"last_response_time_nanoseconds":"5","type":"check.down","sequence":"7"}"#
         );
         let plain = claimed("http://h/", WebhookFormat::Protobuf);
-        assert_eq!(body(&plain), plain.payload);
+        assert_eq!(body(&plain), Some(plain.payload));
+    }
+
+    #[test]
+    fn what_was_sent_is_sent_again() {
+        let mut again = claimed("http://h/", WebhookFormat::Json);
+        again.body = Some(b"frozen".to_vec());
+        again.unheard = true;
+        assert_eq!(body(&again).unwrap(), b"frozen");
+        again.webhook = Err("from a newer program".into());
+        assert_eq!(body(&again), None);
+    }
+
+    #[test]
+    fn earlier_events_are_told_the_newest_in_full() {
+        let mut newest = claimed("http://h/", WebhookFormat::Protobuf);
+        newest.superseded = (1..=4).map(encoded).collect();
+        newest.unheard = true;
+        let event = CheckStatus::decode(body(&newest).unwrap().as_slice()).unwrap();
+        assert_eq!((event.sequence, event.unheard), (7, true));
+        let told = event.superseded.iter();
+        let told: Vec<(i64, usize)> = told.map(|it| (it.sequence, it.revision.len())).collect();
+        assert_eq!(told, [(1, 0), (2, 0), (3, 100_000), (4, 100_000)]);
     }
 
     #[test]
     fn every_attempt_has_the_same_id() {
         let now = datetime!(2026-01-01 00:01 UTC);
-        let headers = headers(&claimed("http://h/", WebhookFormat::Json), now);
+        let claimed = claimed("http://h/", WebhookFormat::Json);
+        let headers = headers(&claimed, claimed.webhook.as_ref().unwrap(), now);
         let value = |name| headers.iter().find(|h| h.0 == name).map(|h| h.1.as_str());
         assert_eq!(
             value("webhook-id"),

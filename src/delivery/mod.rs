@@ -7,7 +7,9 @@
 mod body;
 mod verdict;
 
+mod overdue;
 mod sender;
+mod window;
 mod worker;
 
 use crate::bus::Bus;
@@ -35,5 +37,7 @@ pub fn start(
         tally.clone(),
     );
     tasks.spawn("delivery", worker.run(tasks.token()));
+    let overdue = overdue::run(store.clone(), bus.clone(), tally.clone(), tasks.token());
+    tasks.spawn("overdue deliveries", overdue);
     tally
 }

@@ -1,11 +1,9 @@
-//! One attempt: posts, judges, and writes down how it went.
+//! One attempt: posts, and judges.
 
-use tracing::{debug, info, warn};
-use uuid::Uuid;
+use tracing::{info, warn};
 
 use super::body;
-use super::verdict::{Ended, judge};
-use crate::backoff;
+use super::verdict::{Ended, judge, slowed_until};
 use crate::clock;
 use crate::egress::cut;
 use crate::egress::veil::Veil;
@@ -13,13 +11,7 @@ use crate::egress::webhook::{Posted, WebhookClient};
 use crate::files::secrets::Secrets;
 use crate::model::webhook::ReceiverUrl;
 use crate::runtime::chain::chain;
-use crate::store::delivery::{Attempted, Claimed, Verdict, delivery_finish};
-use crate::store::error::StoreError;
-use crate::store::{Connection, Store, bounded};
-
-/// How long the end of an attempt is tried to be written down. After that the
-/// lease runs out and the delivery is repeated, under the same id.
-const WRITE_TRIES: u32 = 8;
+use crate::store::delivery::{Attempted, Claimed, Verdict};
 
 /// What goes out, and what it needs for that.
 #[derive(Clone, Debug)]
@@ -30,20 +22,22 @@ pub(super) struct Outbound {
 
 impl Outbound {
     /// One attempt. Of a URL that is a secret nothing comes back.
-    async fn post(&self, claimed: &Claimed, sent: Vec<u8>) -> Posted {
-        let headers = body::headers(claimed, clock::now());
-        match claimed.url.parse::<ReceiverUrl>() {
-            Ok(ReceiverUrl::Url(url)) => self.client.post(&url, &headers, sent).await,
-            Ok(ReceiverUrl::Secret(name)) => {
-                match self.secrets.resolve_url(&name, &claimed.secrets) {
-                    Ok(url) => {
-                        let posted = self.client.post(&url, &headers, sent).await;
-                        covered(posted, &Veil::over_url(&url.parse()))
-                    }
-                    Err(error) => unusable(chain(&error)),
+    async fn post(&self, claimed: &Claimed, sent: Option<Vec<u8>>) -> Posted {
+        let (webhook, sent) = match (&claimed.webhook, sent) {
+            (Ok(webhook), Some(sent)) => (webhook, sent),
+            (Err(error), _) => return unusable(format!("the receiver's spec: {error}")),
+            (Ok(_), None) => return unusable("there is nothing to send".to_owned()),
+        };
+        let headers = body::headers(claimed, webhook, clock::now());
+        match &webhook.url {
+            ReceiverUrl::Url(url) => self.client.post(url, &headers, sent).await,
+            ReceiverUrl::Secret(name) => match self.secrets.resolve_url(name, &claimed.secrets) {
+                Ok(url) => {
+                    let posted = self.client.post(&url, &headers, sent).await;
+                    covered(posted, &Veil::over_url(&url.parse()))
                 }
-            }
-            Err(error) => unusable(error.to_string()),
+                Err(error) => unusable(chain(&error)),
+            },
         }
     }
 }
@@ -65,63 +59,32 @@ fn unusable(error: String) -> Posted {
     }
 }
 
-/// Sends one claimed delivery; returns what became of it.
-pub(super) async fn send(
-    store: &Store,
-    out: &Outbound,
-    worker: Uuid,
-    claimed: &Claimed,
-    sent: Vec<u8>,
-) -> Verdict {
+/// Makes one attempt, and judges it.
+pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>>) -> Attempted {
     let posted = out.post(claimed, sent).await;
-    let retry_after = posted.retry_after;
+    let now = clock::now();
+    let ended = Ended {
+        status: posted.status,
+        retry_after: posted.retry_after,
+        attempt: claimed.attempt.unsigned_abs(),
+        first_at: claimed.first_attempt_at,
+        now,
+    };
     let attempted = Attempted {
+        delivery: claimed.id,
+        receiver: claimed.receiver,
+        check: claimed.check,
+        n: claimed.attempt,
         status: posted.status,
         error: posted.error,
         excerpt: posted.excerpt,
         took: posted.took,
+        ended_at: now,
+        slowed_until: slowed_until(&ended),
+        verdict: judge(&ended, jitter(claimed)),
     };
-    let ended = Ended {
-        status: attempted.status,
-        retry_after,
-        attempt: claimed.attempt.unsigned_abs(),
-        first_at: claimed.first_attempt_at,
-        now: clock::now(),
-    };
-    let verdict = judge(&ended, jitter(claimed));
-    tell(claimed, &attempted, &verdict);
-    let mut failure = String::new();
-    for n in 0..WRITE_TRIES {
-        match bounded(finish(store, worker, claimed, &attempted, &verdict)).await {
-            Ok(()) => return verdict,
-            Err(error) => {
-                failure = chain(&error);
-                debug!("an attempt is not written down yet: {failure}");
-                tokio::time::sleep(backoff::reconnect(n, 0.5)).await;
-            }
-        }
-    }
-    warn!(
-        delivery = %claimed.id,
-        "an attempt could not be written down and will be repeated: {failure}"
-    );
-    verdict
-}
-
-async fn finish(
-    store: &Store,
-    worker: Uuid,
-    claimed: &Claimed,
-    attempted: &Attempted,
-    verdict: &Verdict,
-) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
-    let conn: &mut Connection = &mut tx;
-    delivery_finish(conn, worker, claimed, attempted, verdict, clock::now()).await?;
-    tx.commit().await.map_err(|source| StoreError::Query {
-        doing: "commit an attempt",
-        source,
-    })
+    tell(claimed, &attempted);
+    attempted
 }
 
 /// Spread by the delivery's own id: nothing else has to be random about it.
@@ -130,7 +93,7 @@ fn jitter(claimed: &Claimed) -> f64 {
     f64::from(bits) / f64::from(u32::MAX)
 }
 
-fn tell(claimed: &Claimed, attempted: &Attempted, verdict: &Verdict) {
+fn tell(claimed: &Claimed, attempted: &Attempted) {
     let answer = match (&attempted.error, attempted.status) {
         (Some(error), _) => error.clone(),
         (None, Some(status)) => format!("it answered {status}"),
@@ -142,8 +105,12 @@ fn tell(claimed: &Claimed, attempted: &Attempted, verdict: &Verdict) {
         "" => String::new(),
         subject => format!(" of {subject}"),
     };
-    let what = format!("{}{of} to {}", claimed.kind, claimed.receiver_name);
-    match verdict {
+    let with = match claimed.superseded.len() {
+        0 => String::new(),
+        many => format!(" and {many} earlier"),
+    };
+    let what = format!("{}{of}{with} to {}", claimed.kind, claimed.receiver_name);
+    match &attempted.verdict {
         Verdict::Delivered => info!(%event, attempt, took = ?attempted.took, "delivered {what}"),
         Verdict::RetryAt(at) => {
             let seconds = (*at - clock::now()).whole_seconds().max(0);

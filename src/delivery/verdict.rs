@@ -57,6 +57,13 @@ pub(super) fn judge(ended: &Ended, jitter: f64) -> Verdict {
     Verdict::RetryAt(planned.max(soonest).max(wished.unwrap_or(soonest)))
 }
 
+/// Until when nothing at all is to go to the receiver: it says that there is too much, or that it
+/// cannot now, and when to come again.
+pub(super) fn slowed_until(ended: &Ended) -> Option<OffsetDateTime> {
+    let wish = ended.retry_after?;
+    matches!(ended.status, Some(429 | 503)).then(|| ended.now + wish.min(RETRY_AFTER_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -113,7 +120,13 @@ mod tests {
             now: FIRST,
         };
         assert_eq!(judge(&ended, 0.0), retry(120));
+        assert_eq!(slowed_until(&ended), Some(FIRST + Duration::from_secs(120)));
         ended.retry_after = Some(Duration::from_secs(86_400));
         assert_eq!(judge(&ended, 0.0), retry(600));
+        assert_eq!(slowed_until(&ended), Some(FIRST + Duration::from_secs(600)));
+        // Of another answer it says when this one may come again, and no more.
+        ended.status = Some(500);
+        assert_eq!(judge(&ended, 0.0), retry(600));
+        assert_eq!(slowed_until(&ended), None);
     }
 }

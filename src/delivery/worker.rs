@@ -1,29 +1,33 @@
-//! Claims deliveries and keeps their leases while they are being sent.
+//! Claims deliveries, keeps their leases while they are being sent, and writes down how that
+//! ended, all that has ended at a time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::body;
 use super::sender::{Outbound, send};
+use super::window::Windows;
 use crate::bus::{self, Bus};
 use crate::clock;
-use crate::model::id::{DeliveryId, ReceiverId};
+use crate::model::id::DeliveryId;
 use crate::runtime::counter::Counter;
 use crate::store::delivery::{
-    Claimed, Verdict, delivery_begin, delivery_claim, delivery_release, delivery_renew,
+    Attempted, Claimed, Verdict, delivery_begin, delivery_claim, delivery_due, delivery_finish,
+    delivery_release, delivery_renew,
 };
 use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
 
-/// The most that are sent at once, altogether and to one receiver.
-const IN_FLIGHT: usize = 256;
-const PER_RECEIVER: usize = 64;
+/// The most that is sent at once, and that waits for its end to be written down.
+const IN_FLIGHT: usize = 512;
+/// The most that is claimed in one transaction.
+const LOT: usize = 128;
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
 /// How often leases are renewed; they last three times as long.
@@ -35,6 +39,16 @@ pub struct DeliveryTally {
     pub delivered: Counter,
     pub retried: Counter,
     pub dead: Counter,
+    /// Events that went out within a newer one.
+    pub superseded: Counter,
+    /// Events that went to a fallback, too.
+    pub fell_back: Counter,
+}
+
+/// A claim of ours: where it goes.
+struct Claim {
+    delivery: DeliveryId,
+    host: String,
 }
 
 pub(super) struct Worker {
@@ -43,9 +57,13 @@ pub(super) struct Worker {
     bus: Bus,
     out: Outbound,
     tally: Arc<DeliveryTally>,
-    sending: JoinSet<Verdict>,
-    /// What each task sends.
-    claims: HashMap<Id, (DeliveryId, ReceiverId)>,
+    sending: JoinSet<Attempted>,
+    claims: HashMap<Id, Claim>,
+    windows: Windows,
+    /// Places that were taken for what is being claimed.
+    reserved: HashMap<DeliveryId, String>,
+    /// What ended and is not written down yet. Its claims are ours until it is.
+    ended: Vec<Attempted>,
     away: bool,
 }
 
@@ -59,6 +77,9 @@ impl Worker {
             tally,
             sending: JoinSet::new(),
             claims: HashMap::new(),
+            windows: Windows::default(),
+            reserved: HashMap::new(),
+            ended: Vec::new(),
             away: false,
         }
     }
@@ -74,7 +95,7 @@ impl Worker {
             tokio::select! {
                 () = token.cancelled() => break,
                 // Without a claim nothing is asked of Postgres, and nothing known of it.
-                _ = renew.tick(), if !self.claims.is_empty() => {
+                _ = renew.tick(), if self.holds() => {
                     let renewed = bounded(self.renew()).await;
                     self.noticed(renewed);
                     continue;
@@ -88,102 +109,138 @@ impl Worker {
                 _ = poll.tick() => {}
                 () = bus::woken(&mut hints) => {}
             }
-            let claimed = bounded(self.claim()).await;
-            self.noticed(claimed);
+            let round = bounded(self.round()).await;
+            self.noticed(round);
         }
         self.finish().await;
+    }
+
+    /// Whether there is a claim of ours.
+    fn holds(&self) -> bool {
+        !self.claims.is_empty() || !self.ended.is_empty()
+    }
+
+    /// Writes down what has ended, and claims anew.
+    async fn round(&mut self) -> Result<(), StoreError> {
+        self.write().await?;
+        self.claim().await
+    }
+
+    /// Writes down what has ended; what cannot be written stays.
+    async fn write(&mut self) -> Result<(), StoreError> {
+        if self.ended.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        delivery_finish(&mut tx, self.id, &self.ended).await?;
+        tx.commit().await.map_err(|source| StoreError::Query {
+            doing: "commit the ends of attempts",
+            source,
+        })?;
+        self.ended.clear();
+        Ok(())
     }
 
     /// Claims until nothing is due or our hands are full.
     async fn claim(&mut self) -> Result<(), StoreError> {
         loop {
-            let room = IN_FLIGHT.saturating_sub(self.sending.len());
-            if room == 0 {
-                return Ok(());
-            }
-            let asked = room.min(PER_RECEIVER);
-            let now = clock::now();
-            let mut tx = self.store.begin().await?;
-            let busy = self.busy();
-            let claimed = delivery_claim(&mut tx, self.id, &busy, asked as i64, now).await?;
-            if claimed.is_empty() {
-                return Ok(());
-            }
-            let bodies: Vec<Vec<u8>> = claimed
-                .iter()
-                .map(|claim| claim.body.clone().unwrap_or_else(|| body::body(claim)))
-                .collect();
-            let begun: Vec<_> = claimed
-                .iter()
-                .zip(&bodies)
-                .map(|(claim, body)| (claim.id, claim.attempt, body.as_slice()))
-                .collect();
-            delivery_begin(&mut tx, &begun, now).await?;
-            tx.commit().await.map_err(|source| StoreError::Query {
-                doing: "commit a claim",
-                source,
-            })?;
-            let full = claimed.len() == asked;
-            for (claim, body) in claimed.into_iter().zip(bodies) {
-                self.spawn(claim, body);
-            }
-            if !full {
+            // Of a claim that failed, or that took too long.
+            self.give_back();
+            let room = IN_FLIGHT.saturating_sub(self.sending.len() + self.ended.len());
+            let asked = room.min(LOT);
+            if asked == 0 || !self.claim_lot(asked).await? {
                 return Ok(());
             }
         }
     }
 
-    fn spawn(&mut self, claim: Claimed, body: Vec<u8>) {
-        let key = (claim.id, claim.receiver);
-        let (store, out, worker) = (self.store.clone(), self.out.clone(), self.id);
+    /// Claims at most so many and begins to send them; returns whether there may be more.
+    async fn claim_lot(&mut self, asked: usize) -> Result<bool, StoreError> {
+        let now = clock::now();
+        let mut tx = self.store.begin().await?;
+        let due = delivery_due(&mut tx, &self.windows.full(), asked as i64, now).await?;
+        let full = due.len() == asked;
+        for it in due {
+            if self.windows.take(&it.host) {
+                self.reserved.insert(it.id, it.host);
+            }
+        }
+        if self.reserved.is_empty() {
+            return Ok(full);
+        }
+        let ids: Vec<DeliveryId> = self.reserved.keys().copied().collect();
+        let claimed = delivery_claim(&mut tx, self.id, &ids, now).await?;
+        let bodies: Vec<Option<Vec<u8>>> = claimed.iter().map(body::body).collect();
+        let begun: Vec<_> = claimed
+            .iter()
+            .zip(&bodies)
+            .map(|(claim, body)| (claim.id, claim.attempt, body.as_deref()))
+            .collect();
+        delivery_begin(&mut tx, &begun, now).await?;
+        tx.commit().await.map_err(|source| StoreError::Query {
+            doing: "commit a claim",
+            source,
+        })?;
+        for (claim, body) in claimed.into_iter().zip(bodies) {
+            self.spawn(claim, body);
+        }
+        // What is left, somebody else was quicker to claim.
+        self.give_back();
+        Ok(full)
+    }
+
+    fn give_back(&mut self) {
+        for (_, host) in self.reserved.drain() {
+            self.windows.give_back(&host);
+        }
+    }
+
+    fn spawn(&mut self, claim: Claimed, body: Option<Vec<u8>>) {
+        let delivery = claim.id;
+        let host = self.reserved.remove(&delivery).unwrap_or_default();
+        self.tally.superseded.add(claim.superseded.len() as u64);
+        let out = self.out.clone();
         let task = self
             .sending
-            .spawn(async move { send(&store, &out, worker, &claim, body).await });
-        self.claims.insert(task.id(), key);
-    }
-
-    /// Receivers that have as much under way as one may have.
-    fn busy(&self) -> Vec<ReceiverId> {
-        let mut counts: HashMap<ReceiverId, usize> = HashMap::new();
-        for (_, receiver) in self.claims.values() {
-            *counts.entry(*receiver).or_default() += 1;
-        }
-        counts
-            .into_iter()
-            .filter(|(_, n)| *n >= PER_RECEIVER)
-            .map(|(id, _)| id)
-            .collect()
+            .spawn(async move { send(&out, &claim, body).await });
+        self.claims.insert(task.id(), Claim { delivery, host });
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
-        if self.claims.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<DeliveryId> = self.claims.values().map(|claim| claim.0).collect();
+        let sending = self.claims.values().map(|claim| claim.delivery);
+        let ended = self.ended.iter().map(|it| it.delivery);
+        let ids: Vec<DeliveryId> = sending.chain(ended).collect();
         let mut conn = self.store.acquire().await?;
         delivery_renew(&mut conn, self.id, &ids, clock::now()).await
     }
 
-    fn ended(&mut self, ended: Result<(Id, Verdict), tokio::task::JoinError>) {
-        let id = match &ended {
-            Ok((id, verdict)) => {
-                match verdict {
-                    Verdict::Delivered => self.tally.delivered.add(1),
-                    Verdict::RetryAt(_) => self.tally.retried.add(1),
-                    Verdict::Dead(_) => self.tally.dead.add(1),
-                }
-                *id
-            }
+    fn ended(&mut self, ended: Result<(Id, Attempted), JoinError>) {
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, Some(ended)),
             Err(error) => {
                 // Its lease runs out and it is tried again.
+                let id = error.id();
                 error!(
-                    error = error as &dyn std::error::Error,
+                    error = &error as &dyn std::error::Error,
                     "a delivery panicked"
                 );
-                error.id()
+                (id, None)
             }
         };
-        self.claims.remove(&id);
+        let host = self.claims.remove(&id).map(|claim| claim.host);
+        let host = host.unwrap_or_default();
+        let Some(ended) = ended else {
+            self.windows.give_back(&host);
+            return;
+        };
+        self.windows
+            .ended(&host, ended.status.is_some(), ended.took);
+        match ended.verdict {
+            Verdict::Delivered => self.tally.delivered.add(1),
+            Verdict::RetryAt(_) => self.tally.retried.add(1),
+            Verdict::Dead(_) => self.tally.dead.add(1),
+        }
+        self.ended.push(ended);
     }
 
     fn noticed(&mut self, result: Result<(), StoreError>) {
@@ -195,7 +252,7 @@ impl Worker {
             Err(error) if !self.away => {
                 warn!(
                     error = &error as &dyn std::error::Error,
-                    "deliveries cannot be claimed; trying again"
+                    "deliveries can be neither claimed nor written down; trying again"
                 );
                 self.away = true;
             }
@@ -209,6 +266,8 @@ impl Worker {
         while let Some(ended) = self.sending.join_next_with_id().await {
             self.ended(ended);
         }
+        let written = bounded(self.write()).await;
+        self.noticed(written);
         if let Ok(mut conn) = self.store.acquire().await
             && let Err(error) = delivery_release(&mut conn, self.id, clock::now()).await
         {

@@ -107,19 +107,21 @@ pub struct EventType(&'static str);
 
 impl EventType {
     /// Every type that a receiver may ask for.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self("check.up"),
         Self("check.down"),
         Self("check.error"),
         Self("check.degraded"),
         Self("check.flapping"),
         Self("check.stale"),
+        Self("check.reminder"),
         Self("check.deleted"),
         Self("config.suspect"),
         Self("prober.impaired"),
         Self("project.failed"),
         Self("project.held"),
         Self("project.drifted"),
+        Self("receiver.failing"),
     ];
 }
 

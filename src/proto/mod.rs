@@ -3,6 +3,10 @@
 //! Only conversions at the edges use these; logic works on `model`.
 
 /// The public API, `github.xe.lokahi`.
+#[allow(
+    clippy::use_self,
+    reason = "generated: a message may hold others of its kind"
+)]
 pub mod lokahi {
     include!("gen/github.xe.lokahi.rs");
 }

@@ -75,6 +75,7 @@ pub(super) async fn say(
                 message,
                 digest: hex(new.digest.filter(|_| !resolved).unwrap_or_default()),
                 revision: revision.to_owned(),
+                receiver: String::new(),
             }),
             ..CheckStatus::default()
         };

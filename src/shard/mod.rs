@@ -4,9 +4,8 @@
 //! Seven loops share one board: `lease` keeps the shards and loads their
 //! checks, `scheduler` sends out what is due, `recorder` writes what came back,
 //! `gaps` what did not, `stale` tells of it, `impaired` of what came and is not believed, and
-//! `housekeeping` makes room for it; `rollup`, `holding` and `suspect` need no board. Memory
-//! advances only after a commit, so that Postgres is the truth at
-//! every moment.
+//! `housekeeping` makes room for it; `rollup`, `holding`, `suspect` and `failing` need no board.
+//! Memory advances only after a commit, so that Postgres is the truth at every moment.
 
 pub mod tally;
 mod board;
@@ -21,6 +20,7 @@ mod sent;
 pub mod withheld;
 mod unanswered;
 
+mod failing;
 mod gaps;
 mod holding;
 pub mod suspect;
@@ -119,6 +119,10 @@ pub fn start(tasks: &Tasks, store: &Store, bus: &Bus, settings: ShardSettings) -
     tasks.spawn(
         "suspect",
         suspect::run(store.clone(), bus.clone(), tasks.token()),
+    );
+    tasks.spawn(
+        "failing",
+        failing::run(store.clone(), bus.clone(), tasks.token()),
     );
     tasks.spawn("rollup", rollup::run(store.clone(), tasks.token()));
     tasks.spawn(

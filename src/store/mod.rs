@@ -15,6 +15,7 @@ pub mod tombstone;
 pub mod object;
 pub mod twin;
 pub mod explain;
+pub mod failing;
 pub mod deleted;
 pub mod spec;
 pub mod receiver;

@@ -19,17 +19,6 @@ pub(super) fn format_number(format: WebhookFormat) -> i16 {
     }
 }
 
-pub(super) fn format_from(number: i16) -> Result<WebhookFormat, StoreError> {
-    match number {
-        0 => Ok(WebhookFormat::Protobuf),
-        1 => Ok(WebhookFormat::Json),
-        number => Err(StoreError::Number {
-            what: "webhook format",
-            number,
-        }),
-    }
-}
-
 /// A declared receiver to be written.
 #[derive(Clone, Debug)]
 pub struct NewReceiver {

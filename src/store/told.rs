@@ -59,7 +59,7 @@ pub(super) async fn delivery_insert(
 
 /// A receiver of the original form knows up, down and error only.
 fn is_new_to_the_original(t: &NewTransition) -> bool {
-    t.kind == "check.deleted" || ASPECTS.contains(&t.kind)
+    matches!(t.kind, "check.deleted" | "check.reminder") || ASPECTS.contains(&t.kind)
 }
 
 /// Adds whoever got an earlier event of the same incident, or that the check is degraded, or

@@ -16,7 +16,8 @@ use crate::model::id::{CheckId, EventId, SpecId};
 pub struct NewTransition {
     pub id: EventId,
     pub check: CheckId,
-    /// check.up, check.down, check.error, check.degraded, check.flapping or check.deleted.
+    /// check.up, check.down, check.error, check.degraded, check.flapping, check.reminder or
+    /// check.deleted.
     pub kind: &'static str,
     pub transition: Transition,
     pub spec_id: SpecId,
@@ -127,7 +128,8 @@ pub async fn event_insert(
     .doing("store an event")?;
     let done = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at)
-         select gen_random_uuid(), $1, r.id, 0, $4, $4 from receivers r
+         select gen_random_uuid(), $1, r.id, e.seq, $4, $4
+         from receivers r, (select nextval('event_numbers') as seq) e
          where r.project_id = $2 and r.address = any($3) and r.deleted_at is null
              and r.format <> 0
              and (r.events = '' or $5 = any(string_to_array(r.events, ' ')))",

@@ -496,12 +496,20 @@ pub struct CheckStatus {
     #[prost(string, tag = "24")]
     pub revision: ::prost::alloc::string::String,
     /// Of an event about a project: project.held, project.failed, project.drifted,
-    /// config.suspect, check.stale.
+    /// config.suspect, check.stale, prober.impaired, receiver.failing.
     #[prost(message, optional, tag = "25")]
     pub project: ::core::option::Option<ProjectEvent>,
     /// The end of what an event of this type began.
     #[prost(bool, tag = "26")]
     pub resolved: bool,
+    /// Earlier events of the check for which this one goes out, too, in their order: none of them
+    /// has arrived at this receiver. Of very many the older ones have only type, id, sequence, states
+    /// and time.
+    #[prost(message, repeated, tag = "27")]
+    pub superseded: ::prost::alloc::vec::Vec<CheckStatus>,
+    /// It ends an incident of which this receiver has got nothing yet.
+    #[prost(bool, tag = "28")]
+    pub unheard: bool,
 }
 impl ::prost::Name for CheckStatus {
     const NAME: &'static str = "CheckStatus";
@@ -530,6 +538,9 @@ pub struct ProjectEvent {
     /// Of what is held: what Approve takes, in hexadecimal digits.
     #[prost(string, tag = "6")]
     pub digest: ::prost::alloc::string::String,
+    /// The receiver that fails: its name in the project; without one, its host.
+    #[prost(string, tag = "7")]
+    pub receiver: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ProjectEvent {
     const NAME: &'static str = "ProjectEvent";

@@ -3,7 +3,6 @@
 use lokahi::proto::lokahi::check::State;
 use lokahi::proto::lokahi::{Check, CreateOpts, WebhookFormat};
 use lokahi::store::delivery::delivery_counts;
-use sqlx::Row as _;
 
 use super::fleet::Fleet;
 use super::peers::{Receiver, Site};
@@ -84,56 +83,6 @@ async fn json_comes_in_an_envelope() {
     assert_eq!(body["data"]["check"]["state"], "DOWN");
     assert_eq!(body["data"]["event_id"], told.id.as_str());
     assert!(body["timestamp"].as_str().unwrap().ends_with('Z'));
-}
-
-#[tokio::test]
-async fn a_receiver_that_is_away_gets_everything_in_order_when_it_is_back() {
-    let (site, receiver) = (Site::start().await, Receiver::start().await);
-    let fleet = Fleet::start(&[]).await;
-    let check = fleet.create(&site.url, &receiver.url).await;
-    receiver.answer(503);
-    for up in [true, false, true, false] {
-        site.set(up);
-        let state = if up { State::Up } else { State::Down };
-        fleet.until_state(&check.id, state).await;
-    }
-    until("it was tried", async || receiver.received().len() >= 2).await;
-    receiver.answer(200);
-    until("all was told", async || receiver.taken().len() == 3).await;
-    let sequences: Vec<i64> = receiver
-        .taken()
-        .iter()
-        .map(|r| r.event().sequence)
-        .collect();
-    assert_eq!(sequences, [2, 3, 4]);
-    // Every attempt has a row, an end and the receiver's answer.
-    until("the attempts are written down", async || {
-        let row = sqlx::query(
-            "select count(*) filter (where finished_at is null) as open,
-                 count(*) filter (where status = 503) as refused,
-                 count(*) filter (where status = 200) as taken from attempts",
-        )
-        .fetch_one(&mut fleet.database().await)
-        .await
-        .unwrap();
-        let count = |name: &str| row.get::<i64, _>(name);
-        (count("open"), count("taken")) == (0, 3) && count("refused") >= 1
-    })
-    .await;
-    let first: Vec<_> = receiver
-        .received()
-        .into_iter()
-        .filter(|r| r.event().sequence == 2)
-        .collect();
-    assert!(
-        first
-            .iter()
-            .all(|r| r.id == first[0].id && r.body == first[0].body)
-    );
-    assert_eq!(
-        first.last().unwrap().header("lokahi-attempt"),
-        first.len().to_string()
-    );
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod reuse;
 mod shop;
 mod reconcile;
 mod maintenance;
+mod newest;
 mod overlay;
 mod schedule;
 mod secrets;

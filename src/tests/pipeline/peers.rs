@@ -93,12 +93,17 @@ struct Memory {
 
 impl Receiver {
     pub(super) async fn start() -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// One that takes what is sent there.
+    pub(super) fn at(listener: TcpListener) -> Self {
         let memory = Memory {
             received: Arc::default(),
             status: Arc::new(AtomicU16::new(200)),
         };
         let router = Router::new().fallback(remember).with_state(memory.clone());
-        let (url, server) = serve(router).await;
+        let (url, server) = serve_at(listener, router);
         Self {
             url,
             received: memory.received,
@@ -149,12 +154,15 @@ async fn remember(
     (StatusCode::from_u16(answered).unwrap(), "taken\0")
 }
 
+pub(super) async fn serve(router: Router) -> (String, JoinHandle<()>) {
+    serve_at(TcpListener::bind("127.0.0.1:0").await.unwrap(), router)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the story's own servers end with it"
 )]
-pub(super) async fn serve(router: Router) -> (String, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+fn serve_at(listener: TcpListener, router: Router) -> (String, JoinHandle<()>) {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     (url, server)

@@ -1,0 +1,301 @@
+//! Claims: which deliveries are to be attempted now, and by whom.
+//!
+//! One claim at a time is made of what waits for one receiver of one check (its lane): whoever
+//! claims locks the lane first, and then looks again at what is in it. A statement that had
+//! looked before it got the lock would not see what another worker has claimed meanwhile.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Claimed, LEASE};
+use crate::model::desired::API_PROJECT;
+use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
+use crate::model::secret::SecretUse;
+use crate::runtime::chain::chain;
+use crate::spec;
+use crate::store::error::{Doing as _, StoreError};
+use crate::store::project::project_sole;
+
+/// What may be said of a delivery that another one tells.
+const SUPERSEDED: &str = "a newer event that lists it went out instead";
+
+/// A delivery that could be attempted now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    pub id: DeliveryId,
+    /// The host of its receiver, with its port; of a secret URL, the secret.
+    pub host: String,
+}
+
+/// Finds deliveries that are due, oldest first, but for receivers on these hosts and those that
+/// asked for time, and locks their lanes until the transaction ends.
+///
+/// Of a lane only one can be claimed at a time: the first in order, or where the newest wins, the
+/// newest of those that were never attempted, since the bodies of others are frozen.
+pub async fn delivery_due(
+    conn: &mut PgConnection,
+    busy: &[String],
+    limit: i64,
+    now: OffsetDateTime,
+) -> Result<Vec<Candidate>, StoreError> {
+    let rows = sqlx::query!(
+        r#"with due as materialized (
+               select d.id, d.receiver_id, coalesce(d.check_id, d.receiver_id) as lane, d.replay_no,
+                   split_part(regexp_replace(r.url, '^[a-z]+://', ''), '/', 1) as host
+               from deliveries d
+               join receivers r on r.id = d.receiver_id
+               left join receiver_status s on s.receiver_id = d.receiver_id
+               where d.state = 'pending' and d.next_at <= $1
+                   and split_part(regexp_replace(r.url, '^[a-z]+://', ''), '/', 1) <> all($2)
+                   and (s.slowed_until is null or s.slowed_until <= $1)
+                   and (d.replay_no <> 0 or not exists (select from deliveries e
+                       where e.receiver_id = d.receiver_id and e.state = 'pending'
+                           and coalesce(e.check_id, e.receiver_id)
+                               = coalesce(d.check_id, d.receiver_id)
+                           and e.replay_no = 0 and e.id <> d.id
+                           and (e.lease is not null and e.next_at > $1
+                               or e.seq < d.seq and (d.check_id is null or not r.collapse
+                                   or d.body is not null)
+                               or e.seq > d.seq and d.check_id is not null and r.collapse
+                                   and e.body is null and e.next_at <= $1)))
+               order by d.next_at limit $3)
+           select id, host as "host!" from due
+           where replay_no <> 0 or pg_try_advisory_xact_lock(
+               uuid_hash_extended(receiver_id, 0) # uuid_hash_extended(lane, 1))"#,
+        now,
+        busy,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find deliveries that are due")?;
+    let found = rows.into_iter().map(|row| Candidate {
+        id: DeliveryId(row.id),
+        host: row.host,
+    });
+    Ok(found.collect())
+}
+
+/// Claims those of these deliveries that still can be, for `worker`; their lanes are locked. What
+/// they beat is superseded in the same transaction.
+pub async fn delivery_claim(
+    conn: &mut PgConnection,
+    worker: Uuid,
+    candidates: &[DeliveryId],
+    now: OffsetDateTime,
+) -> Result<Vec<Claimed>, StoreError> {
+    let ids: Vec<Uuid> = candidates.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"with claimed as (
+               update deliveries d set lease = $1, next_at = $2 + make_interval(secs => $4),
+                   attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
+               from receivers r
+               where d.id = any($3) and r.id = d.receiver_id
+                   and d.state = 'pending' and d.next_at <= $2
+                   and (d.replay_no <> 0 or not exists (select from deliveries e
+                       where e.receiver_id = d.receiver_id and e.state = 'pending'
+                           and coalesce(e.check_id, e.receiver_id)
+                               = coalesce(d.check_id, d.receiver_id)
+                           and e.replay_no = 0 and e.id <> d.id
+                           and (e.lease is not null and e.next_at > $2
+                               or e.seq < d.seq and (d.check_id is null or not r.collapse
+                                   or d.body is not null)
+                               or e.seq > d.seq and d.check_id is not null and r.collapse
+                                   and e.body is null and e.next_at <= $2)))
+               returning d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins),
+           beaten as (
+               update deliveries o set state = 'superseded', superseded_by = c.id, lease = null,
+                   finished_at = $2, reason = $5
+               from claimed c
+               where c.wins and c.body is null and o.receiver_id = c.receiver_id
+                   and coalesce(o.check_id, o.receiver_id) = c.check_id
+                   and o.state = 'pending' and o.replay_no = 0 and o.seq < c.seq
+               returning c.id)
+           select c.id, c.event_id, c.receiver_id, c.check_id, c.attempts, c.body,
+               c.first_attempt_at as "first_attempt_at!", t.type as kind, t.at, t.payload,
+               r.url, r.address as receiver_name, s.bytes as spec,
+               o.name as receiver_project,
+               coalesce(p.name || '/' || k.address, '') as "subject!",
+               exists (select from beaten b where b.id = c.id) as "wins!",
+               c.body is null and t.incident_id is not null and t.next in (0, 1)
+                   and not exists (select from transitions b join deliveries n
+                       on n.event_id = b.id and n.receiver_id = c.receiver_id
+                       where b.incident_id = t.incident_id and b.seq < t.seq
+                           and n.state = 'delivered') as "unheard!"
+           from claimed c
+           join transitions t on t.id = c.event_id
+           join receivers r on r.id = c.receiver_id
+           join specs s on s.id = r.spec_id
+           join projects o on o.id = r.project_id
+           left join checks k on k.id = c.check_id
+           left join projects p on p.id = k.project_id"#,
+        worker,
+        now,
+        &ids,
+        LEASE.as_secs_f64(),
+        SUPERSEDED,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("claim deliveries")?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let winners: Vec<Uuid> = rows.iter().filter(|r| r.wins).map(|r| r.id).collect();
+    let mut beaten = match winners.is_empty() {
+        true => Vec::new(),
+        false => superseded(conn, &winners).await?,
+    };
+    let sole = project_sole(conn).await?;
+    let claimed = rows.into_iter().map(|row| {
+        let declared = row.receiver_project != API_PROJECT;
+        let project = row.receiver_project.as_str().into();
+        let webhook = spec::decode_webhook(&row.spec).map_err(|error| chain(&error));
+        let told = beaten.extract_if(.., |it| it.by == row.id);
+        Claimed {
+            id: DeliveryId(row.id),
+            event: EventId(row.event_id),
+            receiver: ReceiverId(row.receiver_id),
+            check: row.check_id.map(CheckId),
+            kind: row.kind,
+            at: row.at,
+            subject: row.subject,
+            receiver_name: row.receiver_name.unwrap_or_else(|| host(&row.url)),
+            secrets: SecretUse::of(&project, declared, sole.as_deref()),
+            webhook,
+            attempt: row.attempts,
+            first_attempt_at: row.first_attempt_at,
+            superseded: told.map(|it| it.payload).collect(),
+            unheard: row.unheard,
+            payload: row.payload,
+            body: row.body,
+        }
+    });
+    Ok(claimed.collect())
+}
+
+/// An event that another delivery tells.
+struct Beaten {
+    by: Uuid,
+    payload: Vec<u8>,
+}
+
+/// What these deliveries supersede, in its order: also what those had superseded that they beat,
+/// whose receivers have waited as long.
+async fn superseded(conn: &mut PgConnection, winners: &[Uuid]) -> Result<Vec<Beaten>, StoreError> {
+    sqlx::query!(
+        "update deliveries o set superseded_by = b.superseded_by
+         from deliveries b where o.superseded_by = b.id and b.superseded_by = any($1)",
+        winners,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("follow what is superseded")?;
+    sqlx::query!(
+        "update deliveries d set waits_since = b.since
+         from (select superseded_by as id,
+                   min(coalesce(waits_since, first_attempt_at, created_at)) as since
+               from deliveries where superseded_by = any($1) group by superseded_by) b
+         where d.id = b.id",
+        winners,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("note how long a receiver has waited")?;
+    let rows = sqlx::query!(
+        r#"select d.superseded_by as "by!", t.payload from deliveries d
+           join transitions t on t.id = d.event_id
+           where d.superseded_by = any($1) order by d.seq"#,
+        winners,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read what is superseded")?;
+    let beaten = rows.into_iter().map(|row| Beaten {
+        by: row.by,
+        payload: row.payload,
+    });
+    Ok(beaten.collect())
+}
+
+/// The part of a URL that may be shown: the rest may be a secret.
+fn host(url: &str) -> String {
+    let after = url.split_once("://").map_or(url, |(_, rest)| rest);
+    after
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Freezes bodies and writes the attempts before anything is sent: what then
+/// has no end is known to have been begun. Without a body nothing can be sent.
+pub async fn delivery_begin(
+    conn: &mut PgConnection,
+    claimed: &[(DeliveryId, i32, Option<&[u8]>)],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = claimed.iter().map(|c| c.0.0).collect();
+    let numbers: Vec<i32> = claimed.iter().map(|c| c.1).collect();
+    let bodies: Vec<Option<Vec<u8>>> = claimed.iter().map(|c| c.2.map(<[u8]>::to_vec)).collect();
+    sqlx::query!(
+        "update deliveries d set body = n.body from unnest($1::uuid[], $2::bytea[]) as n (id, body)
+         where d.id = n.id and d.body is null and n.body is not null",
+        &ids,
+        &bodies as &[Option<Vec<u8>>],
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("freeze the bodies of deliveries")?;
+    sqlx::query!(
+        "insert into attempts (delivery_id, n, started_at)
+         select delivery_id, n, $3 from unnest($1::uuid[], $2::integer[]) as a (delivery_id, n)",
+        &ids,
+        &numbers,
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("begin attempts")?;
+    Ok(())
+}
+
+/// Keeps the claims of what is still being sent.
+pub async fn delivery_renew(
+    conn: &mut PgConnection,
+    worker: Uuid,
+    deliveries: &[DeliveryId],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = deliveries.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "update deliveries set next_at = $3::timestamptz + make_interval(secs => $4)
+         where id = any($2) and lease = $1 and state = 'pending'",
+        worker,
+        &ids,
+        now,
+        LEASE.as_secs_f64(),
+    )
+    .execute(conn)
+    .await
+    .doing("renew the leases of deliveries")?;
+    Ok(())
+}
+
+/// Gives claims back at an orderly end.
+pub async fn delivery_release(
+    conn: &mut PgConnection,
+    worker: Uuid,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update deliveries set lease = null, next_at = $2 where lease = $1 and state = 'pending'",
+        worker,
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("release deliveries")?;
+    Ok(())
+}
