@@ -55,6 +55,7 @@ pub(super) fn flap(
         incident: None,
         told: Told::Yes,
         flap: Some(flap),
+        reminds: false,
     })
 }
 

@@ -165,6 +165,7 @@ fn degrade(health: &mut Health, probe: Seen, confirm: Confirm, moved: bool) -> O
         incident: None,
         told: Told::Yes,
         flap: None,
+        reminds: false,
     })
 }
 
@@ -190,6 +191,11 @@ fn enter(
     health.recent.clear();
     health.seq += 1;
     health.retold = previous.is_outage() && state.is_outage();
+    health.told_at = match (state.is_outage(), told) {
+        (true, Told::Yes) => Some(at),
+        (true, Told::No) => health.told_at,
+        (false, _) => None,
+    };
     let of = if state.is_outage() {
         *health.incident.get_or_insert(incident)
     } else {
@@ -202,6 +208,7 @@ fn enter(
             incident: health.incident.take(),
             told,
             flap: None,
+            reminds: false,
         };
     };
     Transition {
@@ -213,6 +220,7 @@ fn enter(
         incident: Some(of),
         told,
         flap: None,
+        reminds: false,
     }
 }
 

@@ -5,8 +5,10 @@ mod flapping;
 mod fold;
 mod hosts;
 pub mod impaired;
+mod reminder;
 #[cfg(test)]
 mod slow;
 
 pub use fold::{Seen, Step, fold};
 pub use hosts::Kin;
+pub use reminder::remind;

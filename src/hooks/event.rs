@@ -58,6 +58,7 @@ impl<'a> Told<'a> {
                 ("check.degraded", true) => "NO LONGER DEGRADED".to_owned(),
                 ("check.flapping", false) => format!("FLAPPING, {state} NOW"),
                 ("check.flapping", true) => format!("NO LONGER FLAPPING, {state}"),
+                ("check.reminder", _) => format!("STILL {state}"),
                 _ => state.to_owned(),
             },
             latency: go_duration(event.last_response_time_nanoseconds),

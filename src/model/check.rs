@@ -324,6 +324,32 @@ impl FromStr for WhileFlapping {
     }
 }
 
+/// Which events of several checks are told in one message.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Grouping {
+    /// Labels, sorted, each once: checks that have the same values of them are told of together.
+    pub by: Vec<String>,
+    /// How long the first waits for others; whole seconds.
+    pub wait: Duration,
+}
+
+impl Grouping {
+    /// The most labels.
+    pub const MAX_BY: usize = 8;
+    /// The shortest and the longest wait.
+    pub const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
+}
+
+/// Every check of a project that says the same, after half a minute.
+impl Default for Grouping {
+    fn default() -> Self {
+        Self {
+            by: Vec::new(),
+            wait: Duration::from_secs(30),
+        }
+    }
+}
+
 /// A check, as declared, with every default written out.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CheckSpec {
@@ -368,6 +394,11 @@ pub struct CheckSpec {
     /// of this one.
     pub suppressed_by: Vec<Address>,
     pub flapping: WhileFlapping,
+    /// After this time its receivers are told again of an outage that goes on, again and again;
+    /// whole seconds.
+    pub repeat: Option<Duration>,
+    /// How its events wait for those of others, to be told together.
+    pub grouping: Option<Grouping>,
     /// Whether anybody probes it.
     pub enabled: bool,
     /// Whether a plan that deletes it is refused.
@@ -387,6 +418,9 @@ impl CheckSpec {
     pub const MAX_LOCATIONS: usize = 16;
     /// The most labels.
     pub const MAX_LABELS: usize = 64;
+    /// The shortest and the longest time after which receivers are told again.
+    pub const REPEAT: (Duration, Duration) =
+        (Duration::from_secs(60), Duration::from_secs(7 * 86_400));
     /// The most receivers.
     pub const MAX_RECEIVERS: usize = 32;
     /// The most checks that suppress one.
@@ -426,6 +460,8 @@ impl CheckSpec {
             receivers: Vec::new(),
             suppressed_by: Vec::new(),
             flapping: WhileFlapping::default(),
+            repeat: None,
+            grouping: None,
             enabled: true,
             prevent_destroy: false,
         }

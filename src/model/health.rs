@@ -90,6 +90,8 @@ pub struct Health {
     /// Which of the last probes changed the result.
     pub flips: Flips,
     pub flapping: Flapping,
+    /// When its receivers were told last of the incident that goes on.
+    pub told_at: Option<OffsetDateTime>,
 }
 
 /// Whether a check goes up and down too often.
@@ -213,6 +215,7 @@ impl Health {
             recent: Vec::new(),
             flips: Flips::default(),
             flapping: Flapping::No,
+            told_at: None,
         }
     }
 
@@ -240,7 +243,7 @@ impl Health {
 }
 
 /// A change of state, or of being degraded: then it is up before and after; or that it begins to
-/// flap, or ends to, in the state that it has.
+/// flap, or ends to, in the state that it has; or that it is down still.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
     pub previous: State,
@@ -254,6 +257,8 @@ pub struct Transition {
     pub incident: Option<IncidentId>,
     pub told: Told,
     pub flap: Option<Flap>,
+    /// It says again what was told, and that it is so still.
+    pub reminds: bool,
 }
 
 /// What a transition says of flapping.
@@ -271,7 +276,7 @@ impl Transition {
 
     /// Whether it degrades the check, or ends that.
     pub fn is_of_degradation(&self) -> bool {
-        self.previous == self.next && self.flap.is_none()
+        self.previous == self.next && self.flap.is_none() && !self.reminds
     }
 
     /// Whether it degrades the check.

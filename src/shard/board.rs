@@ -250,6 +250,7 @@ impl Board {
             timeout: spec.timeout,
             confirm: spec.confirm,
             flapping: spec.flapping,
+            repeat: spec.repeat,
             last,
             stored: None,
             taken,

@@ -1,6 +1,7 @@
 //! A check on the board: what it is, where it is probed from, and what was heard of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
@@ -25,6 +26,8 @@ pub(super) struct Entry {
     pub(super) timeout: Timeout,
     pub(super) confirm: Confirm,
     pub(super) flapping: WhileFlapping,
+    /// When an outage is told again.
+    pub(super) repeat: Option<Duration>,
     /// Where it is probed from; empty: where everything is that says nothing.
     pub(super) locations: Arc<[Place]>,
     /// What was heard from each of them; with none of them, from there.

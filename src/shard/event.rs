@@ -21,6 +21,7 @@ use crate::store::transition::NewTransition;
 pub(super) fn kind(transition: &Transition) -> &'static str {
     match transition.next {
         _ if transition.flap.is_some() => "check.flapping",
+        _ if transition.reminds => "check.reminder",
         _ if transition.is_of_degradation() => "check.degraded",
         State::Up => "check.up",
         State::Down => "check.down",

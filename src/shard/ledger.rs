@@ -155,14 +155,14 @@ impl Ledger {
             (
                 entry.check.id,
                 entry.check.health.clone(),
-                (entry.confirm, entry.every, entry.flapping),
+                (entry.confirm, entry.every, entry.flapping, entry.repeat),
                 entry.check.spec_id == witness.spec,
                 entry.stored,
             )
         }) else {
             return;
         };
-        let (confirm, every, flapping) = policy;
+        let (confirm, every, flapping, repeat) = policy;
         let before = self.pending.get(&number);
         let mut health = before.map_or_else(|| committed.clone(), |pending| pending.health.clone());
         // A question that is no longer asked, or an answer that came out of
@@ -181,7 +181,13 @@ impl Ledger {
             _ => Uuid::now_v7(),
         });
         let seen = Seen::of(&witness.observation, &witness.location);
-        let step = health::fold(&health, seen, confirm, flapping, incident);
+        let mut step = health::fold(&health, seen, confirm, flapping, incident);
+        let failed = matches!(seen.outcome, Outcome::Down | Outcome::Error);
+        let is_news = step.transition.is_some() || step.flap.is_some();
+        let reminder = match failed && !is_news {
+            true => health::remind(&mut step.health, at, repeat),
+            false => None,
+        };
         if step.transition.is_none() && !step.suspect {
             // Nothing is under way: what was suspected did not come true.
             self.suspicions.remove(&number);
@@ -192,7 +198,7 @@ impl Ledger {
             suspicions.drain(..suspicions.len().saturating_sub(streak));
             suspicions.push(witness.clone());
         }
-        for transition in step.transition.into_iter().chain(step.flap) {
+        for transition in step.transition.into_iter().chain(step.flap).chain(reminder) {
             let read = |entry: &Entry| (entry.check.clone(), Arc::clone(&entry.spec));
             let subject = board.with(number, read);
             let Some((check, spec)) = subject.filter(|(check, _)| check.spec_id == witness.spec)
@@ -202,7 +208,7 @@ impl Ledger {
             };
             // What opens is shown with the probes that led to it, its end with
             // the success.
-            let witnesses = if transition.flap.is_some() {
+            let witnesses = if transition.flap.is_some() || transition.reminds {
                 vec![witness.clone()]
             } else {
                 let suspicions = self.suspicions.remove(&number).unwrap_or_default();

@@ -428,16 +428,22 @@ impl Recorder {
         let mut flushed = Flushed::default();
         let mut rows = Vec::with_capacity(drafts.len());
         for draft in drafts {
+            let overlay = overlays.get(&draft.check.id).cloned();
+            let mut transition = draft.transition.clone();
+            if transition.reminds && overlay.as_ref().is_some_and(|it| it.acknowledged.is_some()) {
+                // Somebody works on it.
+                transition.told = Told::No;
+            }
             let latency = latencies
                 .remove(&draft.check.check_no)
                 .and_then(histogram::summarise);
             let new = NewEvent {
                 check: &draft.check,
                 spec: &draft.spec,
-                transition: &draft.transition,
+                transition: &transition,
                 witnesses: &draft.witnesses,
                 latency,
-                overlay: overlays.get(&draft.check.id).cloned(),
+                overlay,
             };
             let Some(row) = new_transition(new) else {
                 continue;
@@ -445,7 +451,7 @@ impl Recorder {
             if row.transition.told == Told::Yes {
                 flushed.events.push(row.id);
             }
-            if row.transition.next == State::Error && row.transition.flap.is_none() {
+            if row.kind == "check.error" {
                 flushed.errors.push(row.payload.clone());
             }
             rows.push(row);
@@ -489,6 +495,7 @@ impl Recorder {
                         false => Told::Yes,
                     },
                     flap: None,
+                    reminds: false,
                 };
                 new_transition(NewEvent {
                     check,

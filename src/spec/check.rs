@@ -6,7 +6,7 @@ use prost::Message as _;
 
 use super::webhook::{format_from, format_number};
 use super::{InField as _, SpecError, VERSION, access, assert, check_header, confirm, text};
-use crate::model::check::{Assert, CheckSpec, Every, Method, Timeout, WhileFlapping};
+use crate::model::check::{Assert, CheckSpec, Every, Grouping, Method, Timeout, WhileFlapping};
 use crate::model::dial::{Close, ConnectTo, IpFamily, Priority, Proxy, Redirects};
 use crate::model::name::{InvalidAddress, Name};
 use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
@@ -62,6 +62,11 @@ pub fn encode(spec: &CheckSpec) -> Vec<u8> {
         receivers: spec.receivers.iter().map(ToString::to_string).collect(),
         suppressed_by: spec.suppressed_by.iter().map(ToString::to_string).collect(),
         hold_flapping: spec.flapping == WhileFlapping::Hold,
+        repeat_seconds: spec.repeat.map_or(0, seconds),
+        grouping: spec.grouping.as_ref().map(|grouping| internal::Grouping {
+            by: grouping.by.clone(),
+            wait_seconds: seconds(grouping.wait),
+        }),
         disabled: !spec.enabled,
         prevent_destroy: spec.prevent_destroy,
         keep_redirects: !spec.redirects.followed,
@@ -188,6 +193,11 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
             true => WhileFlapping::Hold,
             false => WhileFlapping::Tell,
         },
+        repeat: match wire.repeat_seconds {
+            0 => None,
+            repeat => Some(between(repeat, CheckSpec::REPEAT).in_field("notify.repeat")?),
+        },
+        grouping: wire.grouping.map(decode_grouping).transpose()?,
         enabled: !wire.disabled,
         prevent_destroy: wire.prevent_destroy,
         receivers: list(wire.receivers, |name| named(&name)).in_field("notify")?,
@@ -232,6 +242,33 @@ pub(super) fn limit(length: usize, max: usize) -> Result<(), InvalidValue> {
     } else {
         Ok(())
     }
+}
+
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn between(seconds: u32, (least, most): (Duration, Duration)) -> Result<Duration, InvalidValue> {
+    let time = Duration::from_secs(seconds.into());
+    if (least..=most).contains(&time) {
+        return Ok(time);
+    }
+    Err(InvalidValue::Range {
+        what: format!("{seconds} s"),
+        min: format!("{} s", least.as_secs()),
+        max: format!("{} s", most.as_secs()),
+    })
+}
+
+fn decode_grouping(wire: internal::Grouping) -> Result<Grouping, SpecError> {
+    limit(wire.by.len(), Grouping::MAX_BY).in_field("notify.group_by")?;
+    for name in &wire.by {
+        valid_label(name, "").in_field("notify.group_by")?;
+    }
+    Ok(Grouping {
+        by: wire.by,
+        wait: between(wire.wait_seconds, Grouping::WAIT).in_field("notify.group_wait")?,
+    })
 }
 
 #[cfg(test)]
@@ -315,6 +352,11 @@ mod tests {
             reuse_connection: true,
             suppressed_by: vec!["edge[\"eu\"]".parse().unwrap()],
             flapping: WhileFlapping::Hold,
+            repeat: Some(Duration::from_secs(4 * 3600)),
+            grouping: Some(Grouping {
+                by: vec!["site".into(), "team".into()],
+                wait: Duration::from_secs(30),
+            }),
             ..full()
         };
         for spec in [full(), warned, CheckSpec::new("http://a/".parse().unwrap())] {

@@ -108,6 +108,7 @@ pub async fn state_update(
     let degraded: Vec<bool> = states.iter().map(|s| s.health.degraded).collect();
     let flapping: Vec<i16> = states.iter().map(|s| s.health.flapping.number()).collect();
     let flips: Vec<i32> = states.iter().map(|s| s.health.flips.number()).collect();
+    let told_at: Vec<Option<OffsetDateTime>> = states.iter().map(|s| s.health.told_at).collect();
     let warned: Vec<i16> = states.iter().map(|s| s.health.warned.into()).collect();
     let recents: Vec<Option<Vec<u8>>> = states
         .iter()
@@ -131,15 +132,15 @@ pub async fn state_update(
              incident_id = n.incident_id, last_at = n.last_at, last_outcome = n.outcome,
              last_class = n.class, last_status = n.status, last_total_us = n.total_us,
              quiet = n.quiet, spec_id = n.spec_id, degraded = n.degraded, warned = n.warned,
-             recent = n.recent, flapping = n.flapping, flips = n.flips
+             recent = n.recent, flapping = n.flapping, flips = n.flips, told_at = n.told_at
          from unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::smallint[],
              $5::smallint[], $6::boolean[], $7::bigint[], $8::uuid[], $9::timestamptz[],
              $10::smallint[], $11::smallint[], $12::smallint[], $13::integer[], $14::boolean[],
              $15::bigint[], $16::boolean[], $17::smallint[], $18::bytea[],
-             $19::smallint[], $20::integer[])
+             $19::smallint[], $20::integer[], $21::timestamptz[])
              as n (check_id, state, since, failures, successes, retold, seq, incident_id, last_at,
                  outcome, class, status, total_us, quiet, spec_id, degraded, warned, recent,
-                 flapping, flips)
+                 flapping, flips, told_at)
          where t.check_id = n.check_id",
         &ids,
         &numbers,
@@ -161,6 +162,7 @@ pub async fn state_update(
         &recents as &[Option<Vec<u8>>],
         &flapping,
         &flips,
+        &told_at as &[Option<OffsetDateTime>],
     )
     .execute(conn)
     .await
@@ -181,7 +183,7 @@ pub async fn state_reset(
         "update check_states set state = 0, since = $2, failures = 0, successes = 0,
              retold = false,
              seq = seq + case when incident_id is null and not degraded and flapping < 2
-                 then 0 else 1 end, flapping = 0, flips = 0,
+                 then 0 else 1 end, flapping = 0, flips = 0, told_at = null,
              incident_id = null, degraded = false, warned = 0, recent = null, last_at = null,
              last_outcome = 0, last_class = 0, last_status = 0, last_total_us = 0
          where check_id = any($1)",

@@ -213,6 +213,7 @@ struct Row {
     incident_id: Option<Uuid>,
     flapping: i16,
     flips: i32,
+    told_at: Option<OffsetDateTime>,
     quiet_probes: i64,
     last_at: Option<OffsetDateTime>,
     quiet: bool,
@@ -262,6 +263,7 @@ impl TryFrom<Row> for ShardCheck {
                 warned: count(row.warned),
                 last_at: row.last_at,
                 quiet: row.quiet,
+                told_at: row.told_at,
                 flapping: Flapping::from_number(row.flapping),
                 flips: match row.state_spec {
                     Some(spec) if spec != row.spec_id => Flips::default(),
@@ -296,7 +298,7 @@ pub async fn shard_checks(
                c.disabled, v.check_id is not null as "is_paused!", v.until as "paused_until?",
                t.quiet, t.spec_id as state_spec,
                t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
-               t.recent, t.seq, t.flapping, t.flips,
+               t.recent, t.seq, t.flapping, t.flips, t.told_at,
                t.incident_id,
                -- With 20 of them all is forgotten that changed.
                case when t.flips & 1048575 = 0 then 0 else (select count(*) from (
@@ -337,7 +339,7 @@ pub async fn shard_check_find(
                c.disabled, v.check_id is not null as "is_paused!", v.until as "paused_until?",
                t.quiet, t.spec_id as state_spec,
                t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
-               t.recent, t.seq, t.flapping, t.flips,
+               t.recent, t.seq, t.flapping, t.flips, t.told_at,
                t.incident_id,
                -- With 20 of them all is forgotten that changed.
                case when t.flips & 1048575 = 0 then 0 else (select count(*) from (

@@ -388,6 +388,7 @@ async fn incidents_are_those_that_touch_the_window() {
                 incident,
                 told: Told::No,
                 flap: None,
+                reminds: false,
             },
             spec_id: SpecId(1),
             generation: 0,

@@ -158,6 +158,7 @@ fn transition(check: &NewCheck, seq: i64) -> NewTransition {
             incident: None,
             told: Told::No,
             flap: None,
+            reminds: false,
         },
         spec_id: check.spec_id,
         generation: 1,

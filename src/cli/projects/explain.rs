@@ -261,6 +261,7 @@ fn transition(told: &Told) -> String {
         ("check.deleted", _) => format!("{} -> deleted", name(told.previous())),
         ("check.flapping", false) => format!("FLAPPING, {} now", name(told.next())),
         ("check.flapping", true) => format!("no longer FLAPPING, {}", name(told.next())),
+        ("check.reminder", _) => format!("still {}", name(told.next())),
         _ => format!("{} -> {}", name(told.previous()), name(told.next())),
     };
     format!(

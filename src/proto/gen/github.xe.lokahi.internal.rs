@@ -89,6 +89,12 @@ pub struct CheckSpec {
     /// Connections stay open for the next probes.
     #[prost(bool, tag = "32")]
     pub reuse_connection: bool,
+    /// After so long its receivers are told again of an outage; 0: never.
+    #[prost(uint32, tag = "33")]
+    pub repeat_seconds: u32,
+    /// Absent: each event is told by itself.
+    #[prost(message, optional, tag = "34")]
+    pub grouping: ::core::option::Option<Grouping>,
 }
 impl ::prost::Name for CheckSpec {
     const NAME: &'static str = "CheckSpec";
@@ -98,6 +104,25 @@ impl ::prost::Name for CheckSpec {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/github.xe.lokahi.internal.CheckSpec".into()
+    }
+}
+/// Grouping says which events of several checks are told in one message.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Grouping {
+    /// Names of labels.
+    #[prost(string, repeated, tag = "1")]
+    pub by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint32, tag = "2")]
+    pub wait_seconds: u32,
+}
+impl ::prost::Name for Grouping {
+    const NAME: &'static str = "Grouping";
+    const PACKAGE: &'static str = "github.xe.lokahi.internal";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.internal.Grouping".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.internal.Grouping".into()
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
