@@ -15,6 +15,7 @@ pub mod histogram;
 pub mod history;
 pub mod hold;
 pub mod backoff;
+pub mod signature;
 
 pub mod clock;
 pub mod files;

@@ -28,6 +28,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "hold",
             "backoff",
             "signature",
+            "signature",
         ],
         left: true,
     },
