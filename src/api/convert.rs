@@ -171,6 +171,7 @@ fn webhook_format(format: WebhookFormat) -> lokahi::WebhookFormat {
     match format {
         WebhookFormat::Protobuf => lokahi::WebhookFormat::Protobuf,
         WebhookFormat::Json => lokahi::WebhookFormat::Json,
+        WebhookFormat::Alertmanager => lokahi::WebhookFormat::Alertmanager,
     }
 }
 
@@ -179,6 +180,7 @@ pub(super) fn webhook_format_from(number: i32) -> Option<WebhookFormat> {
     match lokahi::WebhookFormat::try_from(number).ok()? {
         lokahi::WebhookFormat::Protobuf => Some(WebhookFormat::Protobuf),
         lokahi::WebhookFormat::Json => Some(WebhookFormat::Json),
+        lokahi::WebhookFormat::Alertmanager => Some(WebhookFormat::Alertmanager),
     }
 }
 

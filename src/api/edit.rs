@@ -139,7 +139,7 @@ fn set_every(spec: &mut CheckSpec, seconds: i32) -> Result<(), TwirpError> {
 
 fn format(number: i32) -> Result<WebhookFormat, TwirpError> {
     webhook_format_from(number).ok_or_else(|| {
-        let why = format!("{number} is no format: 0 is protobuf, 1 is json");
+        let why = format!("{number} is no format: 0 is protobuf, 1 is json, 2 is alertmanager");
         TwirpError::argument("webhook_format", why)
     })
 }

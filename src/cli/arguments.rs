@@ -316,6 +316,7 @@ Examples:
 pub(super) enum Format {
     Protobuf,
     Json,
+    Alertmanager,
 }
 
 /// What a check has.

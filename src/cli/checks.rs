@@ -32,6 +32,7 @@ pub(super) fn format_number(format: Option<Format>) -> i32 {
     match format {
         None | Some(Format::Protobuf) => WebhookFormat::Protobuf.into(),
         Some(Format::Json) => WebhookFormat::Json.into(),
+        Some(Format::Alertmanager) => WebhookFormat::Alertmanager.into(),
     }
 }
 

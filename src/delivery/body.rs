@@ -27,7 +27,7 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
             claimed.payload.clone()
         }
         WebhookFormat::Protobuf => event(claimed).encode_to_vec(),
-        WebhookFormat::Json => json_body(claimed, &webhook.url),
+        WebhookFormat::Json | WebhookFormat::Alertmanager => json_body(claimed, &webhook.url),
     };
     Some(body)
 }
@@ -117,7 +117,7 @@ pub(super) fn headers(
 ) -> Vec<(&'static str, String)> {
     let kind = match webhook.format {
         WebhookFormat::Protobuf => "application/protobuf",
-        WebhookFormat::Json => "application/json",
+        WebhookFormat::Json | WebhookFormat::Alertmanager => "application/json",
     };
     vec![
         ("content-type", kind.to_owned()),

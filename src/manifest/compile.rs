@@ -1,6 +1,7 @@
 //! The whole way: read, declare, evaluate, expand, check. One error in a root means no
 //! desired state for it; all problems of all files are told in one pass.
 
+mod fallback;
 mod include;
 mod maintenance;
 mod project;
@@ -434,22 +435,27 @@ impl<'a> Compiling<'a> {
     ) -> (BTreeMap<String, Declared<WebhookSpec>>, bool) {
         let mut webhooks = BTreeMap::new();
         let mut all_known = true;
+        let mut fallbacks = BTreeMap::new();
         for (name, block) in &self.declared.webhooks {
             let layer = self.layer(block, &WEBHOOK, names);
             let filling = Filling::new(self.gaps, &mut self.problems);
             match filling.draft(&WEBHOOK, &layer, block.span) {
                 Filled::Good(draft) => {
-                    let format = draft.webhook_format;
                     let Some(url) = draft.webhook_url else {
                         continue;
                     };
                     lint::webhook(&layer, &mut self.problems);
-                    let events = draft.webhook_events;
                     let spec = WebhookSpec {
                         url,
-                        format,
-                        events,
+                        format: draft.webhook_format,
+                        ..draft.webhook
                     };
+                    if let Some(fallback) = &spec.fallback {
+                        let row = WEBHOOK.attribute("fallback").map(|(row, _)| row);
+                        let node = row.and_then(|row| layer.get(row));
+                        let span = node.map_or(block.span, |node| node.span);
+                        fallbacks.insert(name.clone(), (fallback.clone(), span));
+                    }
                     let source = self.line(block.span);
                     webhooks.insert(name.to_string(), Declared { spec, source });
                 }
@@ -457,6 +463,7 @@ impl<'a> Compiling<'a> {
                 Filled::Bad => {}
             }
         }
+        self.fallbacks(&fallbacks);
         (webhooks, all_known)
     }
 

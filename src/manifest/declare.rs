@@ -8,7 +8,7 @@ use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::maintenance::MAINTENANCE;
 use crate::manifest::attributes::root::{IMPORT, LOCALS, LOKAHI, MOVED, REMOVED, VARIABLE};
 use crate::manifest::attributes::webhook::WEBHOOK;
-use crate::manifest::attributes::{DEFAULTS, FILE, LATER, TEMPLATE};
+use crate::manifest::attributes::{DEFAULTS, FILE, TEMPLATE};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::parse::{Lost, Part, parse};
 use crate::manifest::read::Outlined;
@@ -365,10 +365,6 @@ fn unknown(name: &str, schema: &'static table::Block) -> Option<String> {
     };
     if let Some((_, here)) = habits.iter().find(|(habit, _)| *habit == name) {
         return Some((*here).to_owned());
-    }
-    let mut later = LATER.iter().filter(|(block, _)| *block == place);
-    if later.any(|(_, names)| names.contains(&name)) {
-        return Some(format!("this version of lokahi does not have `{name}` yet"));
     }
     did_you_mean(name, schema.names()).or_else(|| {
         let has = |block: &&table::Block| block.attribute(name).is_some();

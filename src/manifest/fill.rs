@@ -66,11 +66,10 @@ impl<'a> Filling<'a> {
         self.dialled(layer, &draft);
         self.asserts(layer, &mut draft);
         draft.check.warns = self.expectations(&WARN, layer, &mut draft);
-        let implicit = draft.webhook_url.take().map(|url| WebhookSpec {
-            url,
-            format: draft.webhook_format,
-            events: Vec::new(),
-        });
+        let implicit = draft
+            .webhook_url
+            .take()
+            .map(|url| WebhookSpec::new(url, draft.webhook_format));
         let row = |name: &str| CHECK.attribute(name).map_or(usize::MAX, |(row, _)| row);
         let format = own.get(row("webhook_format"));
         let said = format.filter(|node| !matches!(node.value, Value::Null));

@@ -187,7 +187,7 @@ impl Layering<'_> {
             };
         }
         let before = self.problems.len();
-        if known.kind == "list of receivers" {
+        if matches!(known.kind, "receiver" | "list of receivers") {
             self.bare_receivers(&attribute.value);
             if self.problems.len() > before {
                 return invalid;

@@ -67,6 +67,12 @@ impl Literal {
         }
     }
 
+    /// Headers, with references where secrets stand in their values.
+    pub fn headers(headers: &[(String, Text)]) -> Self {
+        let entry = |(name, value): &(String, Text)| (name.clone(), Self::template(value));
+        Self::Object(headers.iter().map(entry).collect())
+    }
+
     /// References to receivers.
     pub fn receivers(names: &[Name]) -> Self {
         Self::items(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::manifest::attributes::{FILE, LATER};
+use crate::manifest::attributes::FILE;
 use crate::manifest::cores::shares;
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Diagnostic, Problem, Severity};
@@ -85,13 +85,7 @@ impl<'f> Reading<'f> {
     }
 
     fn outlined(&mut self, mut paths: Vec<String>, unreadable: Vec<Unreadable>) -> Vec<Outlined> {
-        let later = LATER.iter().filter(|(place, _)| place.is_empty());
-        let block_types: Vec<&str> = FILE
-            .blocks
-            .iter()
-            .map(|block| block.name)
-            .chain(later.flat_map(|(_, names)| names.iter().copied()))
-            .collect();
+        let block_types: Vec<&str> = FILE.blocks.iter().map(|block| block.name).collect();
         for error in unreadable {
             self.gaps.blind = true;
             let message = format!("cannot be read: {}", error.why);

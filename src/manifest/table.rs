@@ -11,7 +11,8 @@ use crate::model::check::{Assert, CheckSpec, Every};
 use crate::model::desired::ProjectSpec;
 use crate::model::maintenance::Maintenance;
 use crate::model::name::Name;
-use crate::model::webhook::{EventType, ReceiverUrl, WebhookFormat, WebhookSpec};
+use crate::model::value::HttpUrl;
+use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 
 /// What the rows fill in: one object while it is built.
 pub struct Draft {
@@ -20,7 +21,8 @@ pub struct Draft {
     /// A receiver's URL; in a check that of its implicit one.
     pub webhook_url: Option<ReceiverUrl>,
     pub webhook_format: WebhookFormat,
-    pub webhook_events: Vec<EventType>,
+    /// What else a receiver has; its URL and format are not looked at.
+    pub webhook: WebhookSpec,
     /// The check; of no use before its `url` was set.
     pub check: CheckSpec,
     /// What `auth` says, which is one of several things.
@@ -161,13 +163,13 @@ impl Draft {
     /// Every default.
     #[expect(clippy::expect_used, reason = "the text is a constant")]
     pub fn new() -> Self {
-        let url = "http://localhost/".parse().expect("a URL");
+        let url: HttpUrl = "http://localhost/".parse().expect("a URL");
         Self {
             project: None,
             project_spec: ProjectSpec::default(),
             webhook_url: None,
             webhook_format: WebhookFormat::default(),
-            webhook_events: Vec::new(),
+            webhook: WebhookSpec::new(url.clone().into(), WebhookFormat::default()),
             check: CheckSpec {
                 asserts: Vec::new(),
                 ..CheckSpec::new(url)

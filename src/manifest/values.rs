@@ -13,10 +13,10 @@ use crate::manifest::eval::value::{Key, Node, Piece, Value, secret_text};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
-use crate::model::name::{Address, Name};
+use crate::model::name::{Address, InvalidName, Name};
 use crate::model::quoted::Quoted;
-use crate::model::secret::Text;
-use crate::model::value::{HttpUrl, InvalidValue, valid_header_text, valid_label};
+use crate::model::secret::{SecretName, Text};
+use crate::model::value::{HttpUrl, InvalidValue, valid_label};
 use crate::model::webhook::{ReceiverUrl, WebhookFormat};
 
 /// A value, or what is wrong with it.
@@ -31,7 +31,7 @@ fn wrong_type(node: &Node, wanted: &str) -> Problem {
         let problem = Problem::new(Code::SecretMisplaced, node.span, message);
         return problem.hint(
             "secrets can stand in header values, in `body`, in what `auth` has, in `key` of \
-                   `tls`, in `webhook_url` and in a webhook's `url`",
+                   `tls`, in `webhook_url`, and in a webhook's `url` and `secrets`",
         );
     }
     let message = format!("wanted {wanted}, found {}", node.value.kind());
@@ -202,22 +202,58 @@ pub fn texts(node: &Node, most: usize) -> Read<Vec<(&Key, &Node, Option<Text>)>>
     read.collect()
 }
 
+/// A secret as a whole; `None` if the value is something else.
+fn secret(node: &Node) -> Option<Read<SecretName>> {
+    match &node.value {
+        Value::Secret(pieces) => match &**pieces {
+            [Piece::Secret(name)] => Some(name.parse().map_err(|error: InvalidName| {
+                Problem::new(Code::InvalidName, node.span, error.to_string())
+            })),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// References to at most `most` secrets, each once, in their order.
+pub fn secrets(node: &Node, most: usize) -> Read<Vec<SecretName>> {
+    let hint = "write secret(\"name\"): the worker looks its value up";
+    if let Value::Secret(_) = node.value {
+        let problem = Problem::new(Code::WrongType, node.span, "wanted a list, found a secret");
+        return Err(problem.hint("put it into brackets: `[secret(\"name\")]`"));
+    }
+    let mut names = Vec::new();
+    for item in list(node, most)? {
+        let name = match (secret(item), &item.value) {
+            (Some(name), _) => name?,
+            (None, Value::Secret(_)) => {
+                let message = "this is a secret as a whole, and nothing around it";
+                let problem = Problem::new(Code::SecretMisplaced, item.span, message);
+                return Err(problem.hint(hint));
+            }
+            (None, Value::String(_)) => {
+                let message =
+                    "a secret is not written out: everyone who reads the files would see it";
+                let problem = Problem::new(Code::WrongType, item.span, message);
+                return Err(problem.hint(hint));
+            }
+            (None, _) => return Err(wrong_type(item, "a secret").hint(hint)),
+        };
+        if names.contains(&name) {
+            let message = format!("{name} stands there twice");
+            return Err(Problem::new(Code::InvalidValue, item.span, message));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
 /// Where events are sent: a URL, or a secret that is one.
 pub fn receiver_url(node: &Node) -> Read<ReceiverUrl> {
     match &node.value {
-        Value::Secret(pieces) => match &**pieces {
-            [Piece::Secret(name)] => match name.parse() {
-                Ok(name) => Ok(ReceiverUrl::Secret(name)),
-                Err(error) => {
-                    let error: crate::model::name::InvalidName = error;
-                    Err(Problem::new(
-                        Code::InvalidName,
-                        node.span,
-                        error.to_string(),
-                    ))
-                }
-            },
-            _ => {
+        Value::Secret(_) => match secret(node) {
+            Some(name) => name.map(ReceiverUrl::Secret),
+            None => {
                 let message = "the URL of a receiver is a secret as a whole, or none";
                 let problem = Problem::new(Code::SecretMisplaced, node.span, message);
                 Err(problem.hint("put the whole URL into the secret: secret(\"hook-url\")"))
@@ -454,9 +490,30 @@ pub fn label(key: &Key, node: &Node, value: &str) -> Read<()> {
     valid_label(&key.text, value).map_err(refused(node.span, Code::OutOfBounds))
 }
 
-/// A header that may be sent.
-pub fn header(key: &Key, node: &Node, value: &Text) -> Read<()> {
-    valid_header_text(&key.text, value).map_err(|error| {
+/// At most `most` headers that may be sent: sorted, each once.
+pub fn headers(
+    node: &Node,
+    most: usize,
+    valid: fn(&str, &Text) -> Result<(), InvalidValue>,
+) -> Read<Vec<(String, Text)>> {
+    let mut headers = Vec::new();
+    for (key, value, text) in texts(node, most)? {
+        let Some(text) = text else { continue };
+        header(key, value, valid(&key.text, &text))?;
+        // Nobody sees a difference between upper and lower case (RFC 9110, 5.1).
+        let same = |(name, _): &(String, Text)| name.eq_ignore_ascii_case(&key.text);
+        if headers.iter().any(same) {
+            let message = format!("`{}` stands there twice", key.text);
+            return Err(Problem::new(Code::InvalidValue, key.span, message));
+        }
+        headers.push((key.text.to_string(), text));
+    }
+    headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    Ok(headers)
+}
+
+fn header(key: &Key, node: &Node, valid: Result<(), InvalidValue>) -> Read<()> {
+    valid.map_err(|error| {
         let about_value =
             error.to_string().contains("value") || matches!(error, InvalidValue::TooLong { .. });
         let span = if about_value { node.span } else { key.span };

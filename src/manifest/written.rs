@@ -251,13 +251,15 @@ pub fn webhook_text(name: &str, spec: &WebhookSpec) -> String {
         .attributes
         .iter()
         .filter_map(|attribute| match attribute.show {
-            Show::Webhook(show) => Some(Line {
-                name: attribute.name.to_owned(),
-                value: show(spec).to_string(),
-                note: String::new(),
-            }),
+            Show::Webhook(show) => Some((attribute.name, show(spec))),
             _ => None,
         });
+    let said = shown.filter(|(_, value)| !matches!(value, Literal::Null) && !is_empty(value));
+    let shown = said.map(|(name, value)| Line {
+        name: name.to_owned(),
+        value: value.to_string(),
+        note: String::new(),
+    });
     let mut out = format!("webhook {} {{\n", Literal::text(name));
     lines(&mut out, "  ", &shown.collect::<Vec<_>>());
     out.push_str("}\n");

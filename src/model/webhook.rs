@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use crate::model::secret::SecretName;
-use crate::model::value::{HttpUrl, InvalidValue};
+use crate::model::name::Name;
+use crate::model::quoted::Quoted;
+use crate::model::secret::{SecretName, Text};
+use crate::model::value::{HttpUrl, InvalidValue, valid_header_text};
 
 /// How a receiver wants its events written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -14,11 +17,17 @@ pub enum WebhookFormat {
     Protobuf,
     /// A Standard Webhooks envelope; on a Twirp path the bare message.
     Json,
+    /// What Alertmanager's `/api/v2/alerts` takes.
+    Alertmanager,
 }
 
 impl WebhookFormat {
     /// Every format, with the name that files and flags use.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::Protobuf, "protobuf"), (Self::Json, "json")];
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Protobuf, "protobuf"),
+        (Self::Json, "json"),
+        (Self::Alertmanager, "alertmanager"),
+    ];
 
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -33,6 +42,7 @@ impl WebhookFormat {
         match self {
             Self::Protobuf => "protobuf",
             Self::Json => "json",
+            Self::Alertmanager => "alertmanager",
         }
     }
 }
@@ -143,6 +153,74 @@ impl FromStr for EventType {
     }
 }
 
+/// How long one attempt to send may take, in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AttemptTimeout(u32);
+
+impl AttemptTimeout {
+    /// The shortest and the longest, in milliseconds.
+    pub const MIN: i64 = 1_000;
+    pub const MAX: i64 = 60_000;
+
+    /// The timeout of so many milliseconds, if it is between a second and a minute.
+    pub fn from_milliseconds(milliseconds: i64) -> Result<Self, InvalidValue> {
+        match u32::try_from(milliseconds) {
+            Ok(short) if (Self::MIN..=Self::MAX).contains(&milliseconds) => Ok(Self(short)),
+            _ => Err(InvalidValue::Other(format!(
+                "{milliseconds} ms must be between {} and {} ms",
+                Self::MIN,
+                Self::MAX
+            ))),
+        }
+    }
+
+    /// The same number.
+    pub fn milliseconds(self) -> u32 {
+        self.0
+    }
+
+    /// The same as a duration.
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(self.0.into())
+    }
+}
+
+impl Default for AttemptTimeout {
+    fn default() -> Self {
+        Self(15_000)
+    }
+}
+
+/// Checks a header that a receiver is to be sent, as far as its value is known: no header that
+/// lokahi sets itself, of which nobody could say whose counts.
+pub fn valid_event_header(name: &str, value: &Text) -> Result<(), InvalidValue> {
+    const OURS: [&str; 13] = [
+        "accept",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    ];
+    let lower = name.to_ascii_lowercase();
+    let family = ["webhook-", "lokahi-"];
+    let ours = OURS.contains(&lower.as_str()) || family.iter().any(|it| lower.starts_with(it));
+    if ours {
+        return Err(InvalidValue::Other(format!(
+            "the header {} is set by lokahi itself",
+            Quoted(name)
+        )));
+    }
+    valid_header_text(name, value)
+}
+
 /// A receiver.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct WebhookSpec {
@@ -152,22 +230,88 @@ pub struct WebhookSpec {
     pub format: WebhookFormat,
     /// Which it gets, sorted, each once; empty: all that its format knows, but for `check.stale`.
     pub events: Vec<EventType>,
+    /// What its events are signed with, each once; empty: they are not signed.
+    pub secrets: Vec<SecretName>,
+    /// What is sent besides lokahi's own headers, sorted by name.
+    pub headers: Vec<(String, Text)>,
+    /// How long an attempt may take.
+    pub timeout: AttemptTimeout,
+    /// The receiver of the same project that also gets what does not arrive here.
+    pub fallback: Option<Name>,
+    /// Of what waits for it only the newest of a check goes out.
+    pub collapse: bool,
 }
 
 impl WebhookSpec {
-    /// One that gets what its format knows.
+    /// The most secrets that sign one event.
+    pub const MAX_SECRETS: usize = 4;
+    /// The most headers.
+    pub const MAX_HEADERS: usize = 32;
+    /// The longest value of a header, in bytes.
+    pub const MAX_HEADER: usize = 8 * 1024;
+
+    /// One with every default.
     pub fn new(url: ReceiverUrl, format: WebhookFormat) -> Self {
         Self {
             url,
             format,
             events: Vec::new(),
+            secrets: Vec::new(),
+            headers: Vec::new(),
+            timeout: AttemptTimeout::default(),
+            fallback: None,
+            collapse: true,
         }
+    }
+
+    /// Every secret that is needed to send to it.
+    pub fn references(&self) -> impl Iterator<Item = &SecretName> {
+        let headers = self.headers.iter();
+        let headers = headers.flat_map(|(_, value)| value.references());
+        self.url
+            .as_secret()
+            .into_iter()
+            .chain(&self.secrets)
+            .chain(headers)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_header_is_taken_that_lokahi_sets() {
+        let plain = Text::plain("x");
+        for ours in [
+            "Content-Type",
+            "webhook-id",
+            "Webhook-Foo",
+            "LOKAHI-ATTEMPT",
+            "host",
+        ] {
+            let error = valid_event_header(ours, &plain).unwrap_err().to_string();
+            let expect = format!("the header \"{ours}\" is set by lokahi itself");
+            assert_eq!(error, expect);
+        }
+        for theirs in ["authorization", "x-webhook-id", "hostess"] {
+            assert!(valid_event_header(theirs, &plain).is_ok(), "{theirs}");
+        }
+        assert!(valid_event_header("a b", &plain).is_err());
+        assert!(valid_event_header("a", &Text::plain("b\n")).is_err());
+    }
+
+    #[test]
+    fn an_attempt_takes_a_second_to_a_minute() {
+        assert_eq!(
+            AttemptTimeout::default().duration(),
+            Duration::from_secs(15)
+        );
+        for (milliseconds, good) in [(999, false), (1_000, true), (60_000, true), (60_001, false)] {
+            let timeout = AttemptTimeout::from_milliseconds(milliseconds);
+            assert_eq!(timeout.is_ok(), good, "{milliseconds}");
+        }
+    }
 
     #[test]
     fn a_url_or_a_secret() {

@@ -15,7 +15,8 @@ pub struct Clinging {
     pub webhook: String,
     /// Its name from now on, unless it is deleted.
     pub becomes: Option<String>,
-    /// Checks, and the project itself where it is one of its operators.
+    /// Checks, receivers whose fallback it is, and the project itself where it is one of its
+    /// operators.
     pub named_by: Names,
 }
 
@@ -70,6 +71,17 @@ pub(super) fn clinging(
             && !touched.contains(address.as_str())
         {
             note(&spec.receivers, &format!("check.{address}"));
+        }
+    }
+    let touched: BTreeSet<&str> = of(Kind::Webhook)
+        .flat_map(|step| [Some(step.address), step.from.as_deref()])
+        .flatten()
+        .collect();
+    for (address, object) in &live.webhooks {
+        if let Some(spec) = specs.webhooks.get(&object.live)
+            && !touched.contains(address.as_str())
+        {
+            note(spec.fallback.as_slice(), &format!("webhook.{address}"));
         }
     }
     let (webhook, named_by) = named.into_iter().next()?;

@@ -311,12 +311,27 @@ pub(super) fn narrow<'a>(steps: Vec<Step<'a>>, options: &Options, specs: &Specs)
             told.extend(spec.receivers.iter().map(|name| name.as_str().to_owned()));
         }
     }
+    // And where those send what does not arrive, and so on.
+    let comes = |step: &Step<'_>| !matches!(step.action, Action::Update | Action::Delete);
+    loop {
+        let before = told.len();
+        for step in steps.iter().filter(|step| step.kind == Kind::Webhook) {
+            let named = options.names_webhook(step.address);
+            if named || comes(step) && told.contains(step.address) {
+                let spec = step.after.and_then(|digest| specs.webhooks.get(&digest));
+                let fallback = spec.and_then(|spec| spec.fallback.as_ref());
+                told.extend(fallback.map(|name| name.as_str().to_owned()));
+            }
+        }
+        if told.len() == before {
+            break;
+        }
+    }
     let needed = |step: &Step<'_>| match step.kind {
         Kind::Check => true,
         Kind::Project => false,
         Kind::Webhook => {
-            let comes = !matches!(step.action, Action::Update | Action::Delete);
-            options.names_webhook(step.address) || comes && told.contains(step.address)
+            options.names_webhook(step.address) || comes(step) && told.contains(step.address)
         }
     };
     steps.into_iter().filter(needed).collect()

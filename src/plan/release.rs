@@ -49,6 +49,14 @@ pub fn released<'a>(
              it with another receiver, or none, and apply, then release it"
         ));
     }
+    if let Some((name, webhook)) = told.first()
+        && let Some(more) = more_than_the_api(webhook)
+    {
+        return Err(format!(
+            "{name} has {more}, and a receiver of the API has a URL and a format alone: declare \
+             it with another receiver, or none, and apply, then release it"
+        ));
+    }
     Ok(CheckSpec {
         receivers: Vec::new(),
         // Those are not of its project any more.
@@ -56,6 +64,21 @@ pub fn released<'a>(
         webhook: distinct.into_iter().next().cloned(),
         ..spec.clone()
     })
+}
+
+/// What a receiver has that would be lost.
+fn more_than_the_api(webhook: &WebhookSpec) -> Option<&'static str> {
+    let plain = WebhookSpec::new(webhook.url.clone(), webhook.format);
+    [
+        ("`secrets`", webhook.secrets != plain.secrets),
+        ("`headers`", webhook.headers != plain.headers),
+        ("a `fallback`", webhook.fallback != plain.fallback),
+        ("a `timeout`", webhook.timeout != plain.timeout),
+        ("`events`", webhook.events != plain.events),
+        ("`collapse`", webhook.collapse != plain.collapse),
+    ]
+    .into_iter()
+    .find_map(|(what, differs)| differs.then_some(what))
 }
 
 #[cfg(test)]

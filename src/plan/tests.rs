@@ -19,6 +19,7 @@ use crate::model::webhook::{WebhookFormat, WebhookSpec};
 use crate::spec::{decode_check, decode_project, decode_webhook};
 
 mod holding;
+mod receivers;
 
 use self::holding::{many, with, without};
 
@@ -67,11 +68,11 @@ fn spec() -> impl Strategy<Value = CheckSpec> {
 
 fn state() -> impl Strategy<Value = State> {
     let checks = prop::collection::btree_map("[a-f]", spec(), 0..6);
-    let webhook =
-        prop_oneof![Just(WebhookFormat::Json), Just(WebhookFormat::Protobuf)].prop_map(|format| {
-            let url = "http://hooks/".parse().unwrap();
-            WebhookSpec::new(url, format)
-        });
+    let format = prop_oneof![Just(WebhookFormat::Json), Just(WebhookFormat::Protobuf)];
+    let webhook = (format, any::<bool>()).prop_map(|(format, collapse)| WebhookSpec {
+        collapse,
+        ..WebhookSpec::new("http://hooks/".parse().unwrap(), format)
+    });
     let webhooks = prop::collection::btree_map("[a-c]", webhook, 0..3);
     (checks, webhooks).prop_map(|(checks, webhooks)| State {
         checks,
@@ -400,11 +401,7 @@ fn a_rename_without_a_block_is_suggested_and_not_guessed() {
 
 #[test]
 fn a_receiver_that_was_renamed_without_a_word_is_told() {
-    let webhook = WebhookSpec {
-        url: "http://hooks/".parse().unwrap(),
-        format: WebhookFormat::Json,
-        events: Vec::new(),
-    };
+    let webhook = WebhookSpec::new("http://hooks/".parse().unwrap(), WebhookFormat::Json);
     let named = |name: &str| State {
         webhooks: [(name.to_owned(), webhook.clone())].into(),
         ..State::default()

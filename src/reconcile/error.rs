@@ -55,6 +55,9 @@ pub enum ApplyError {
     /// Nobody would ever be told of one of them.
     #[error("checks suppress each other in a circle: {0}")]
     Circle(String),
+    /// What does not arrive would go round for ever.
+    #[error("fallbacks go in a circle: {0}")]
+    FallbackCircle(String),
     /// What the plan leaves as it is names a receiver that the plan takes away.
     #[error("{}", still_told(.0))]
     StillTold(Clinging),

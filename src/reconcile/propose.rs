@@ -16,6 +16,7 @@ use crate::model::desired::{API_PROJECT, Ancestry, Move, Removal, Revision};
 use crate::model::name::Name;
 use crate::model::ownership::Owner;
 use crate::model::secret::{SecretName, colliding};
+use crate::model::webhook::WebhookSpec;
 use crate::plan::guard::{self, Allow, Guard, Origin};
 use crate::plan::places::{self, Place};
 use crate::plan::state::{Live, LiveObject, Options, Specs, Tombstone, Wanted};
@@ -105,6 +106,7 @@ pub async fn propose(
     if draft.ends_webhooks() {
         needed.extend(declared(&wish.wanted));
         needed.extend(live.checks.values().map(|object| object.live));
+        needed.extend(live.webhooks.values().map(|object| object.live));
     }
     if draft.releases() {
         needed.extend(live.webhooks.values().map(|object| object.live));
@@ -114,23 +116,27 @@ pub async fn propose(
         needed.extend(declared(&wish.wanted));
         specs = load(conn, &wish.wanted, &live, &needed).await?;
     }
-    if specs
-        .checks
-        .values()
+    let probed = specs.checks.values();
+    let mut told = specs.webhooks.values();
+    if probed
+        .into_iter()
         .any(|spec| spec.secrets().next().is_some())
+        || told.any(|spec| spec.references().next().is_some())
     {
         // One variable cannot stand for two secrets, be they in what changes or not.
         needed.extend(declared(&wish.wanted));
         specs = load(conn, &wish.wanted, &live, &needed).await?;
     }
     let suppresses = |spec: &Arc<CheckSpec>| !spec.suppressed_by.is_empty();
-    if specs.checks.values().any(suppresses) {
+    let falls_back = |spec: &WebhookSpec| spec.fallback.is_some();
+    if specs.checks.values().any(suppresses) || specs.webhooks.values().any(falls_back) {
         // A circle may go through what does not change.
         needed.extend(declared(&wish.wanted));
         specs = load(conn, &wish.wanted, &live, &needed).await?;
     }
     check_parents(&wish.wanted, &specs)?;
     check_receivers(&wish.wanted, &specs)?;
+    check_fallbacks(&wish.wanted, &specs)?;
     check_secrets(&wish.wanted, &specs)?;
     let mut plan = draft.plan(&specs, now);
     if let Some(clinging) = plan.clinging {
@@ -542,6 +548,33 @@ fn check_receivers(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
     }
 }
 
+/// Every fallback must be declared, and lead back to nobody.
+fn check_fallbacks(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
+    let webhooks = wanted.webhooks.iter();
+    let fallbacks = webhooks.filter_map(|(address, declared)| {
+        let spec = specs.webhooks.get(&declared.spec)?;
+        Some((address.as_str(), spec.fallback.as_ref()?.as_str()))
+    });
+    let mut edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (address, fallback) in fallbacks {
+        if !wanted.webhooks.contains_key(fallback) {
+            return Err(ApplyError::UnknownReceiver {
+                what: format!("webhook.{address}, by its fallback,"),
+                receiver: fallback.to_owned(),
+            });
+        }
+        edges.insert(address, vec![fallback]);
+    }
+    match circle(&edges) {
+        None => Ok(()),
+        Some(found) => {
+            let found = found.iter().map(|it| format!("webhook.{it}"));
+            let way = found.collect::<Vec<_>>().join(" -> ");
+            Err(ApplyError::FallbackCircle(way))
+        }
+    }
+}
+
 /// Checks must not suppress each other in a circle: nobody would ever be told of one of them.
 fn check_parents(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
     let checks = wanted.checks.iter();
@@ -579,8 +612,8 @@ fn check_secrets(wanted: &Wanted, specs: &Specs) -> Result<(), ApplyError> {
     let implicit = checks.iter().filter_map(|spec| spec.webhook.as_ref());
     let webhooks = wanted.webhooks.values();
     let webhooks = webhooks.filter_map(|declared| specs.webhooks.get(&declared.spec));
-    let urls = implicit.chain(webhooks).filter_map(|w| w.url.as_secret());
-    let all: Vec<&SecretName> = sent.chain(urls).collect();
+    let told = implicit.chain(webhooks).flat_map(WebhookSpec::references);
+    let all: Vec<&SecretName> = sent.chain(told).collect();
     match colliding(all) {
         Some((one, other)) => Err(ApplyError::SecretsCollide(one.clone(), other.clone())),
         None => Ok(()),

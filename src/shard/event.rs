@@ -123,6 +123,7 @@ fn check(story: &Story<'_>) -> lokahi::Check {
         webhook_format: match format {
             WebhookFormat::Protobuf => lokahi::WebhookFormat::Protobuf.into(),
             WebhookFormat::Json => lokahi::WebhookFormat::Json.into(),
+            WebhookFormat::Alertmanager => lokahi::WebhookFormat::Alertmanager.into(),
         },
         description: spec.description.clone(),
         every: i32::try_from(spec.every.seconds()).unwrap_or(i32::MAX),

@@ -118,11 +118,9 @@ pub fn decode(bytes: &[u8]) -> Result<CheckSpec, SpecError> {
     let webhook = if wire.webhook_url.is_empty() {
         None
     } else {
-        Some(WebhookSpec {
-            url: wire.webhook_url.parse().in_field("webhook_url")?,
-            format: format_from(wire.webhook_format).in_field("webhook_format")?,
-            events: Vec::new(),
-        })
+        let url = wire.webhook_url.parse().in_field("webhook_url")?;
+        let format = format_from(wire.webhook_format).in_field("webhook_format")?;
+        Some(WebhookSpec::new(url, format))
     };
     let locations = list(wire.locations, |name| named(&name)).in_field("locations")?;
     let mut asserts = list(wire.asserts, assert::decode)?;
@@ -220,7 +218,7 @@ pub(super) fn list<T, U, E>(from: Vec<T>, decode: impl Fn(T) -> Result<U, E>) ->
     Ok(all)
 }
 
-fn named(name: &str) -> Result<Name, InvalidValue> {
+pub(super) fn named(name: &str) -> Result<Name, InvalidValue> {
     name.parse()
         .map_err(|fault| InvalidValue::Other(format!("{fault}")))
 }
@@ -319,11 +317,10 @@ mod tests {
             confirm: Confirm::in_a_row(3, 2, Duration::from_secs(1)),
             labels: [("team".to_owned(), "web".to_owned())].into(),
             playbook_url: Some("https://wiki.example.com/x".parse().unwrap()),
-            webhook: Some(WebhookSpec {
-                url: "http://hook.example.com/".parse().unwrap(),
-                format: crate::model::webhook::WebhookFormat::Json,
-                events: Vec::new(),
-            }),
+            webhook: Some(WebhookSpec::new(
+                "http://hook.example.com/".parse().unwrap(),
+                crate::model::webhook::WebhookFormat::Json,
+            )),
             enabled: false,
             prevent_destroy: true,
             receivers: vec!["oncall".parse().unwrap()],

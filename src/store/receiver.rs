@@ -16,6 +16,7 @@ pub(super) fn format_number(format: WebhookFormat) -> i16 {
     match format {
         WebhookFormat::Protobuf => 0,
         WebhookFormat::Json => 1,
+        WebhookFormat::Alertmanager => 2,
     }
 }
 

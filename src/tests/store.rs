@@ -94,11 +94,7 @@ impl Shelf {
     }
 
     async fn receiver(&mut self, address: &str, url: &str) -> NewReceiver {
-        let spec = WebhookSpec {
-            url: url.parse().unwrap(),
-            format: WebhookFormat::Json,
-            events: Vec::new(),
-        };
+        let spec = WebhookSpec::new(url.parse().unwrap(), WebhookFormat::Json);
         let new = NewReceiver {
             id: ReceiverId(Uuid::now_v7()),
             address: address.to_owned(),

@@ -126,6 +126,7 @@ fn refused(error: ApplyError) -> ApiError {
             of_files().with("receiver", receiver).into()
         }
         ApplyError::Circle(_)
+        | ApplyError::FallbackCircle(_)
         | ApplyError::StillTold(_)
         | ApplyError::SecretsCollide(..)
         | ApplyError::NothingToAdopt { .. }

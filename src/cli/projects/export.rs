@@ -179,7 +179,13 @@ fn block(
     };
     match object.kind.as_str() {
         "webhook" => {
-            let spec = accept_webhook(&object.spec).map_err(|error| unreadable(&error))?;
+            let mut spec = accept_webhook(&object.spec).map_err(|error| unreadable(&error))?;
+            if let Some(fallback) = &mut spec.fallback {
+                let called = webhooks.get(&(object.project.as_str(), fallback.as_str()));
+                if let Some(other) = called.and_then(|called| called.parse().ok()) {
+                    *fallback = other;
+                }
+            }
             Ok(webhook_text(name, &spec))
         }
         _ => {

@@ -12,8 +12,7 @@ use crate::manifest::values::{self, Read};
 use crate::model::check::{CheckSpec, Confirm, Every, Timeout};
 use crate::model::dial::{IpFamily, Priority, Redirects};
 use crate::model::name::Name;
-use crate::model::secret::Text;
-use crate::model::value::InvalidValue;
+use crate::model::value::{InvalidValue, valid_header_text};
 
 pub const CHECK: Block = Block {
     name: "check",
@@ -79,11 +78,12 @@ pub const CHECK: Block = Block {
             about: "Headers of the request.",
             example: "{ accept = \"application/json\" }",
             merge: Merge::Headers,
-            set: set_headers,
-            show: Show::Check(|spec| {
-                let entry = |(k, v): &(String, Text)| (k.clone(), Literal::template(v));
-                Literal::Object(spec.headers.iter().map(entry).collect())
-            }),
+            set: |draft, node| {
+                let most = CheckSpec::MAX_HEADERS;
+                draft.check.headers = values::headers(node, most, valid_header_text)?;
+                Ok(())
+            },
+            show: Show::Check(|spec| Literal::headers(&spec.headers)),
         },
         Attribute {
             name: "body",
@@ -349,7 +349,7 @@ pub const CHECK: Block = Block {
             name: "webhook_format",
             kind: "string",
             default: "\"protobuf\"",
-            bounds: "\"protobuf\", \"json\"",
+            bounds: "\"protobuf\", \"json\", \"alertmanager\"",
             about: "How events are written to `webhook_url`.",
             example: "\"json\"",
             merge: Merge::Replace,
@@ -527,24 +527,6 @@ fn set_timeout(draft: &mut Draft, node: &Node) -> Read<()> {
         }
         other => values::placed(node, other)?,
     };
-    Ok(())
-}
-
-fn set_headers(draft: &mut Draft, node: &Node) -> Read<()> {
-    let mut headers = Vec::new();
-    for (key, value, text) in values::texts(node, CheckSpec::MAX_HEADERS)? {
-        let Some(text) = text else { continue };
-        values::header(key, value, &text)?;
-        // A site sees no difference between upper and lower case (RFC 9110, 5.1).
-        let same = |(name, _): &(String, Text)| name.eq_ignore_ascii_case(&key.text);
-        if headers.iter().any(same) {
-            let message = format!("`{}` stands there twice", key.text);
-            return Err(Problem::new(Code::InvalidValue, key.span, message));
-        }
-        headers.push((key.text.to_string(), text));
-    }
-    headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
-    draft.check.headers = headers;
     Ok(())
 }
 

@@ -57,10 +57,3 @@ pub const TEMPLATE: Block = Block {
     meta: &[],
     blocks: CHECK.blocks,
 };
-
-/// What the language is to have and this version does not: for a hint that says
-/// so, by the block it would stand in; empty for a file.
-pub static LATER: &[(&str, &[&str])] = &[(
-    "webhook",
-    &["secrets", "headers", "timeout", "fallback", "collapse"],
-)];

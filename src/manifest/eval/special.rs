@@ -51,7 +51,7 @@ pub static SPECIAL: &[Special] = &[
     Special {
         name: "secret",
         form: "secret(name)",
-        about: "A reference to a secret: the worker that needs it looks it up, in LOKAHI_SECRET_NAME or a file of SECRETS_DIR. It can stand in header values, the body, `auth`, `key` of `tls`, `webhook_url` and a receiver's URL.",
+        about: "A reference to a secret: the worker that needs it looks it up, in LOKAHI_SECRET_NAME or a file of SECRETS_DIR. It can stand in header values, the body, `auth`, `key` of `tls`, `webhook_url`, and `url`, `headers` and `secrets` of a receiver.",
         example: "\"Bearer ${secret(\"shop-token\")}\"",
     },
     Special {

@@ -131,8 +131,10 @@ fn in_query(node: &Node) -> bool {
 /// What is to be said of a receiver.
 pub(super) fn webhook(layer: &Layer, problems: &mut Vec<Problem>) {
     for (name, node) in layer.rows(&WEBHOOK) {
-        if name == "url" {
-            channel(node, problems);
+        match name {
+            "url" => channel(node, problems),
+            "headers" => headers(node, problems),
+            _ => {}
         }
     }
 }

@@ -12,6 +12,7 @@ mod lints;
 mod meaning;
 mod meant;
 mod rendered;
+mod receivers;
 mod expressions;
 mod notation;
 mod limits;

@@ -50,7 +50,7 @@ fn rendered(desired: &Desired) -> String {
     text
 }
 
-fn read_back(desired: Desired) {
+pub(super) fn read_back(desired: Desired) {
     let text = rendered(&desired);
     let files = BTreeMap::from([("all.hcl".to_owned(), text.clone().into_bytes())]);
     let again = compile(&files, &Inputs::default(), Keep::Specs)

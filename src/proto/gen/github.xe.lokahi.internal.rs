@@ -439,7 +439,7 @@ impl ::prost::Name for RecentProbe {
     }
 }
 /// WebhookSpec is the same for a receiver.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WebhookSpec {
     #[prost(uint32, tag = "1")]
     pub spec_version: u32,
@@ -451,6 +451,20 @@ pub struct WebhookSpec {
     /// Types; empty: what the format knows, but for check.stale.
     #[prost(string, repeated, tag = "4")]
     pub events: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Names of secrets that events are signed with.
+    #[prost(string, repeated, tag = "5")]
+    pub secrets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "6")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
+    /// How long an attempt may take; 0: 15 seconds.
+    #[prost(uint32, tag = "7")]
+    pub timeout_milliseconds: u32,
+    /// The name of a receiver.
+    #[prost(string, tag = "8")]
+    pub fallback: ::prost::alloc::string::String,
+    /// Not only the newest event of a check goes out.
+    #[prost(bool, tag = "9")]
+    pub send_each: bool,
 }
 impl ::prost::Name for WebhookSpec {
     const NAME: &'static str = "WebhookSpec";

@@ -2519,6 +2519,8 @@ pub enum WebhookFormat {
     Protobuf = 0,
     /// A Standard Webhooks envelope {type, timestamp, data}.
     Json = 1,
+    /// What Alertmanager's /api/v2/alerts takes.
+    Alertmanager = 2,
 }
 impl WebhookFormat {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2529,6 +2531,7 @@ impl WebhookFormat {
         match self {
             Self::Protobuf => "PROTOBUF",
             Self::Json => "JSON",
+            Self::Alertmanager => "ALERTMANAGER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2536,6 +2539,7 @@ impl WebhookFormat {
         match value {
             "PROTOBUF" => Some(Self::Protobuf),
             "JSON" => Some(Self::Json),
+            "ALERTMANAGER" => Some(Self::Alertmanager),
             _ => None,
         }
     }

@@ -21,11 +21,10 @@ fn check(url: &str) -> CheckSpec {
 }
 
 fn webhook() -> WebhookSpec {
-    WebhookSpec {
-        url: "http://hook.example.com/".parse().unwrap(),
-        format: WebhookFormat::Json,
-        events: Vec::new(),
-    }
+    WebhookSpec::new(
+        "http://hook.example.com/".parse().unwrap(),
+        WebhookFormat::Json,
+    )
 }
 
 fn shop() -> Declaring {

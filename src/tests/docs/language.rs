@@ -3,7 +3,7 @@
 
 use lokahi::files::folder;
 use lokahi::manifest::attributes::check::CHECK;
-use lokahi::manifest::attributes::{DEFAULTS, FILE, LATER, TEMPLATE};
+use lokahi::manifest::attributes::{DEFAULTS, FILE, TEMPLATE};
 use lokahi::manifest::compile::MAX_KEY;
 use lokahi::manifest::diagnostic::Diagnostics;
 use lokahi::manifest::eval::functions::{FUNCTIONS, Group};
@@ -221,19 +221,6 @@ fn limits() -> String {
     out
 }
 
-fn later() -> String {
-    let mut out = String::from("| in | |\n| --- | --- |\n");
-    for (place, names) in LATER {
-        let place = match *place {
-            "" => "a file".to_owned(),
-            block => code(block),
-        };
-        let names: Vec<_> = names.iter().map(|name| code(name)).collect();
-        out.push_str(&format!("| {place} | {} |\n", names.join(", ")));
-    }
-    out
-}
-
 #[test]
 fn the_page_of_the_language_is_fresh() {
     let mut fresh = read("docs/language.md");
@@ -241,7 +228,6 @@ fn the_page_of_the_language_is_fresh() {
         ("blocks", blocks()),
         ("functions", functions()),
         ("limits", limits()),
-        ("later", later()),
     ] {
         fresh = with_part(&fresh, name, &part);
     }

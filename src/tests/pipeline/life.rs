@@ -273,11 +273,7 @@ async fn the_end_of_a_released_check_is_told_once() {
     let mut shop = Shop::open().await;
     let check = outage(&mut shop, &site, &receiver).await;
     let api = project_find(&mut shop.conn, "api").await.unwrap().unwrap();
-    let tells = WebhookSpec {
-        url: receiver.url.parse().unwrap(),
-        format: WebhookFormat::Json,
-        events: Vec::new(),
-    };
+    let tells = WebhookSpec::new(receiver.url.parse().unwrap(), WebhookFormat::Json);
     let mut released = shop
         .wish("shop", &site.url, |spec| spec.webhook = Some(tells))
         .await;

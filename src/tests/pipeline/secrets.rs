@@ -107,11 +107,10 @@ fn asking(url: &str) -> CheckSpec {
 }
 
 fn receiver(name: &str) -> WebhookSpec {
-    WebhookSpec {
-        url: ReceiverUrl::Secret(name.parse().unwrap()),
-        format: WebhookFormat::Protobuf,
-        events: Vec::new(),
-    }
+    WebhookSpec::new(
+        ReceiverUrl::Secret(name.parse().unwrap()),
+        WebhookFormat::Protobuf,
+    )
 }
 
 async fn checks(fleet: &Fleet) -> Vec<Check> {

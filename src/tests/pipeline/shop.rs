@@ -109,9 +109,8 @@ impl Shop {
         events: &[&str],
     ) -> ReceiverId {
         let spec = WebhookSpec {
-            url: at.url.parse().unwrap(),
-            format: WebhookFormat::Json,
             events: events.iter().map(|event| event.parse().unwrap()).collect(),
+            ..WebhookSpec::new(at.url.parse().unwrap(), WebhookFormat::Json)
         };
         let bytes = encode_webhook(&spec);
         let digest = Digest::of(&bytes);
