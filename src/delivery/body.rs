@@ -1,13 +1,11 @@
-//! What is sent: the frozen event in the form that the receiver wants, and the
-//! headers that go with it.
+//! What is sent: the frozen event in the form that the receiver wants.
 
 use prost::Message as _;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::error;
 
 use crate::model::value::HttpUrl;
-use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
+use crate::model::webhook::{ReceiverUrl, WebhookFormat};
 use crate::proto::json::{self, JsonStyle};
 use crate::proto::lokahi::{Check, CheckStatus};
 use crate::store::delivery::Claimed;
@@ -108,34 +106,15 @@ fn is_twirp(url: &HttpUrl) -> bool {
     url.parse().path().starts_with("/twirp/")
 }
 
-/// The headers of one attempt: `webhook-id` is the same in every attempt,
-/// `webhook-timestamp` is this attempt's.
-pub(super) fn headers(
-    claimed: &Claimed,
-    webhook: &WebhookSpec,
-    now: OffsetDateTime,
-) -> Vec<(&'static str, String)> {
-    let kind = match webhook.format {
-        WebhookFormat::Protobuf => "application/protobuf",
-        WebhookFormat::Json | WebhookFormat::Alertmanager => "application/json",
-    };
-    vec![
-        ("content-type", kind.to_owned()),
-        ("accept", kind.to_owned()),
-        ("webhook-id", claimed.event.to_string()),
-        ("webhook-timestamp", now.unix_timestamp().to_string()),
-        ("lokahi-attempt", claimed.attempt.to_string()),
-    ]
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use time::macros::datetime;
     use uuid::Uuid;
 
     use super::*;
     use crate::model::id::{DeliveryId, EventId, ReceiverId};
     use crate::model::secret::SecretUse;
+    use crate::model::webhook::WebhookSpec;
 
     fn encoded(sequence: i64) -> Vec<u8> {
         let event = CheckStatus {
@@ -148,7 +127,7 @@ mod tests {
         event.encode_to_vec()
     }
 
-    fn claimed(url: &str, format: WebhookFormat) -> Claimed {
+    pub(crate) fn claimed(url: &str, format: WebhookFormat) -> Claimed {
         let event = CheckStatus {
             r#type: "check.down".into(),
             sequence: 7,
@@ -213,19 +192,5 @@ mod tests {
         let told = event.superseded.iter();
         let told: Vec<(i64, usize)> = told.map(|it| (it.sequence, it.revision.len())).collect();
         assert_eq!(told, [(1, 0), (2, 0), (3, 100_000), (4, 100_000)]);
-    }
-
-    #[test]
-    fn every_attempt_has_the_same_id() {
-        let now = datetime!(2026-01-01 00:01 UTC);
-        let claimed = claimed("http://h/", WebhookFormat::Json);
-        let headers = headers(&claimed, claimed.webhook.as_ref().unwrap(), now);
-        let value = |name| headers.iter().find(|h| h.0 == name).map(|h| h.1.as_str());
-        assert_eq!(
-            value("webhook-id"),
-            Some("00000000-0000-0000-0000-000000000000")
-        );
-        assert_eq!(value("webhook-timestamp"), Some("1767225660"));
-        assert_eq!(value("lokahi-attempt"), Some("2"));
     }
 }

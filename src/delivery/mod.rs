@@ -5,6 +5,7 @@
 //! look, and a worker that dies leaves a lease that runs out.
 
 mod body;
+mod request;
 mod verdict;
 
 mod overdue;

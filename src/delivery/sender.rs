@@ -2,14 +2,13 @@
 
 use tracing::{info, warn};
 
-use super::body;
+use super::request::Outgoing;
 use super::verdict::{Ended, judge, slowed_until};
 use crate::clock;
 use crate::egress::cut;
 use crate::egress::veil::Veil;
 use crate::egress::webhook::{Posted, WebhookClient};
 use crate::files::secrets::Secrets;
-use crate::model::webhook::ReceiverUrl;
 use crate::runtime::chain::chain;
 use crate::store::delivery::{Attempted, Claimed, Verdict};
 
@@ -21,23 +20,20 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    /// One attempt. Of a URL that is a secret nothing comes back.
+    /// One attempt. Of secrets that go out nothing comes back.
     async fn post(&self, claimed: &Claimed, sent: Option<Vec<u8>>) -> Posted {
         let (webhook, sent) = match (&claimed.webhook, sent) {
             (Ok(webhook), Some(sent)) => (webhook, sent),
             (Err(error), _) => return unusable(format!("the receiver's spec: {error}")),
             (Ok(_), None) => return unusable("there is nothing to send".to_owned()),
         };
-        let headers = body::headers(claimed, webhook, clock::now());
-        match &webhook.url {
-            ReceiverUrl::Url(url) => self.client.post(url, &headers, sent).await,
-            ReceiverUrl::Secret(name) => match self.secrets.resolve_url(name, &claimed.secrets) {
-                Ok(url) => {
-                    let posted = self.client.post(&url, &headers, sent).await;
-                    covered(posted, &Veil::over_url(&url.parse()))
-                }
-                Err(error) => unusable(chain(&error)),
-            },
+        match Outgoing::of(claimed, webhook, &sent, &self.secrets, clock::now()) {
+            Ok(Outgoing { url, headers, veil }) => {
+                let timeout = webhook.timeout.duration();
+                let posted = self.client.post(&url, &headers, sent, timeout).await;
+                covered(posted, &veil)
+            }
+            Err(error) => unusable(chain(&error)),
         }
     }
 }

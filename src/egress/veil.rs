@@ -45,6 +45,13 @@ impl Veil {
         Self::over(whole.chain(path).chain(query))
     }
 
+    /// Over the words of both.
+    pub fn and(self, other: Self) -> Self {
+        let both = self.words.into_iter().chain(other.words);
+        let both: Vec<String> = both.collect();
+        Self::over(both.iter().map(String::as_str))
+    }
+
     /// The text without them. Where one stands in a form that cannot be cut out nothing of
     /// the text is shown.
     pub fn cover(&self, mut text: String) -> String {

@@ -21,8 +21,6 @@ use crate::clock;
 use crate::model::value::HttpUrl;
 use crate::runtime::chain::chain;
 
-/// One whole attempt.
-pub const TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The receiver may be restarted between two deliveries: an older connection is not tried.
 const IDLE: Duration = Duration::from_secs(10);
@@ -86,7 +84,6 @@ impl WebhookClient {
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
-            .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE)
             .user_agent(USER_AGENT)
@@ -95,15 +92,17 @@ impl WebhookClient {
         Ok(Self { client, policy })
     }
 
-    /// One attempt. A header that cannot be sent is an attempt that failed.
+    /// One attempt, which takes `timeout` at most. A header that cannot be sent is an attempt
+    /// that failed.
     pub async fn post<N: AsRef<str>>(
         &self,
         url: &HttpUrl,
         headers: &[(N, String)],
         body: Vec<u8>,
+        timeout: Duration,
     ) -> Posted {
         let begun = clock::monotonic();
-        let posted = match self.try_post(url, headers, body).await {
+        let posted = match self.try_post(url, headers, body, timeout).await {
             Ok(posted) => posted,
             Err(error) => Posted {
                 error: Some(error),
@@ -121,6 +120,7 @@ impl WebhookClient {
         url: &HttpUrl,
         headers: &[(N, String)],
         body: Vec<u8>,
+        timeout: Duration,
     ) -> Result<Posted, String> {
         let url = url.parse();
         // Literal addresses never reach the resolver.
@@ -137,6 +137,7 @@ impl WebhookClient {
         let request = self
             .client
             .post(url)
+            .timeout(timeout)
             .headers(header_map(headers)?)
             .body(body);
         let response = request

@@ -2,6 +2,7 @@
 //! does not take one the sender is told so, and delivers it again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -16,6 +17,9 @@ use crate::egress::tls::Trust;
 use crate::egress::webhook::WebhookClient;
 use crate::model::value::{HttpUrl, InvalidValue};
 use crate::proto::lokahi::CheckStatus;
+
+/// How long a chat may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Posts each event that it receives to a chat
 #[derive(Debug, Parser)]
@@ -58,7 +62,9 @@ pub(super) async fn run(service: Service) -> anyhow::Result<()> {
                 return Ok(());
             };
             let headers = [("content-type", "application/json".to_owned())];
-            let posted = client.post(&url, &headers, json.into_bytes()).await;
+            let posted = client
+                .post(&url, &headers, json.into_bytes(), TIMEOUT)
+                .await;
             match (posted.status, posted.error) {
                 (Some(200..=299), _) => Ok(()),
                 (Some(status), _) => Err(format!("{service:?} answered with status {status}")),

@@ -10,6 +10,8 @@ use lokahi::egress::webhook::{Posted, WebhookClient};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+const LONGEST: Duration = Duration::from_secs(15);
+
 fn client(deny: &[&str]) -> WebhookClient {
     let resolver = Arc::new(Resolver::with_servers(&[], "127.0.0.1 hook.test\n"));
     let policy = AddressPolicy::parse(&[], deny, false).unwrap();
@@ -19,7 +21,7 @@ fn client(deny: &[&str]) -> WebhookClient {
 async fn post(client: &WebhookClient, url: &str) -> Posted {
     let headers = [("webhook-id", "7".to_owned())];
     client
-        .post(&url.parse().unwrap(), &headers, b"ping".to_vec())
+        .post(&url.parse().unwrap(), &headers, b"ping".to_vec(), LONGEST)
         .await
 }
 
