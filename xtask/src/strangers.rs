@@ -235,6 +235,26 @@ fn unpack(stranger: &Stranger, scratch: &Path, cache: &Path, apt: &Apt) -> Resul
     Ok(())
 }
 
+/// A package without those that it needs, unpacked.
+pub(crate) fn unpacked(package: &str, scratch: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(scratch)?;
+    let download = |apt: &Apt| {
+        let mut download = apt.get();
+        download.args(["download", "-q", package]);
+        workspace::output(download.current_dir(scratch))
+    };
+    if download(&Apt::default()).is_err() {
+        download(&Apt::updated(&scratch.join("apt"))?)?;
+    }
+    let tree = scratch.join("tree");
+    for deb in fs::read_dir(scratch)?.flatten() {
+        if deb.path().extension().is_some_and(|end| end == "deb") {
+            workspace::output(Command::new("dpkg").arg("-x").arg(deb.path()).arg(&tree))?;
+        }
+    }
+    Ok(tree)
+}
+
 /// A script that becomes the program, with the libraries beside it.
 fn starter(program: &Path, libraries: &[PathBuf]) -> String {
     let libraries: Vec<_> = libraries

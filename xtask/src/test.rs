@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::{peers, strangers, watched, workspace};
+use crate::{peers, strangers, watched, wheels, workspace};
 
 /// What the property tests start from.
 const SEED: &str = "1";
@@ -24,6 +24,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     peers::ensure()?;
     strangers::ensure(&[])?;
+    wheels::ensure()?;
     let seed = std::env::var("PROPTEST_RNG_SEED").unwrap_or_else(|_| SEED.to_owned());
     let mut command = workspace::cargo();
     command

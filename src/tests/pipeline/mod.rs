@@ -13,6 +13,7 @@ mod impaired;
 mod probing;
 mod reuse;
 mod shop;
+mod signed;
 mod reconcile;
 mod maintenance;
 mod newest;

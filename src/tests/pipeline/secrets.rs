@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use base64::Engine as _;
 use futures_util::StreamExt as _;
 use lokahi::files::private::random_hex;
 use lokahi::model::check::{Assert, CheckSpec, Every, Method};
@@ -155,9 +156,11 @@ async fn a_secret_is_told_to_its_site_and_to_nobody_else() {
         Parrot::start(StatusCode::INTERNAL_SERVER_ERROR).await,
         Parrot::start(StatusCode::OK).await,
     );
-    // In the environment, in a folder, and as a part of a URL.
+    // In the environment, in a folder, as a part of a URL, in a receiver's header, and to sign.
     let canary = |name: &str| format!("canary-{name}-{}", random_hex(8).unwrap());
-    let canaries = [canary("env"), canary("file"), canary("path")];
+    let signing = base64::engine::general_purpose::STANDARD.encode(random_hex(16).unwrap());
+    let (env, file, path) = (canary("env"), canary("file"), canary("path"));
+    let canaries = [env, file, path, canary("header"), signing];
     let folder = std::env::temp_dir().join(format!("lokahi-secrets-{}", random_hex(6).unwrap()));
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("form"), &canaries[1]).unwrap();
@@ -165,6 +168,8 @@ async fn a_secret_is_told_to_its_site_and_to_nobody_else() {
     let fleet = Fleet::start(&[
         ("LOKAHI_SECRET_DB_TOKEN", &canaries[0]),
         ("LOKAHI_SECRET_HOOK", &url),
+        ("LOKAHI_SECRET_HOOK_TOKEN", &canaries[3]),
+        ("LOKAHI_SECRET_SIGNING", &canaries[4]),
         ("SECRETS_DIR", folder.to_str().unwrap()),
         ("LOG", "trace"),
     ])
@@ -178,10 +183,20 @@ async fn a_secret_is_told_to_its_site_and_to_nobody_else() {
             },
         )]
         .into(),
-        webhooks: [("oncall", receiver("hook"))].into(),
+        webhooks: [(
+            "oncall",
+            WebhookSpec {
+                secrets: vec!["signing".parse().unwrap()],
+                headers: vec![("authorization".into(), secret("Bearer ", "hook-token"))],
+                ..receiver("hook")
+            },
+        )]
+        .into(),
     };
     shop.apply(&fleet, "shop").await.unwrap();
     until("the receiver was told", async || !hook.heard().is_empty()).await;
+    let bearer = format!(" Bearer {} ", canaries[3]);
+    assert!(hook.heard()[0].contains(&bearer), "{}", hook.heard()[0]);
 
     let told = site.heard()[0].clone();
     assert_eq!(
@@ -213,7 +228,7 @@ async fn a_secret_is_told_to_its_site_and_to_nobody_else() {
         ("the log of the webhook worker", logs[2].clone()),
         (
             "an event",
-            hook.heard()[0].split_once(' ').unwrap().1.to_owned(),
+            hook.heard()[0].split_once(&bearer).unwrap().1.to_owned(),
         ),
     ];
     for canary in &canaries {

@@ -7,6 +7,7 @@ pub(crate) mod programs;
 pub(crate) mod declaring;
 pub(crate) mod checkout;
 pub(crate) mod peer;
+pub(crate) mod standard;
 
 use std::time::Duration;
 
