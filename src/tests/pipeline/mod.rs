@@ -18,6 +18,7 @@ mod reconcile;
 mod maintenance;
 mod newest;
 mod overlay;
+mod original;
 mod schedule;
 mod secrets;
 mod settled;

@@ -112,6 +112,11 @@ impl Shop {
             events: events.iter().map(|event| event.parse().unwrap()).collect(),
             ..WebhookSpec::new(at.url.parse().unwrap(), WebhookFormat::Json)
         };
+        self.receiver_with(address, spec).await
+    }
+
+    /// Makes a receiver.
+    pub(super) async fn receiver_with(&mut self, address: &str, spec: WebhookSpec) -> ReceiverId {
         let bytes = encode_webhook(&spec);
         let digest = Digest::of(&bytes);
         let spec_id = spec_put(&mut self.conn, &[bytes]).await.unwrap()[&digest];
