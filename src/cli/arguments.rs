@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use super::probing::probe::Probe;
 use super::probing::test::Test;
 use super::token::{Audit, TokenCommand};
+use super::webhook::WebhookCommand;
 
 pub(super) mod files;
 pub(super) mod overlay;
@@ -298,6 +299,9 @@ Examples:
     /// Make, list and revoke tokens: who may call, and what
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Receive events on this machine, and verify signatures
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// List who did what, and who was denied it: a table on a terminal, else JSON
     #[command(after_help = "\
 Examples:

@@ -20,6 +20,7 @@ mod fmt;
 mod probing;
 mod projects;
 mod token;
+mod webhook;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -31,6 +32,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use self::arguments::{Arguments, Command};
 use self::exit::{Exit, Failure};
 use self::output::Console;
+use self::webhook::WebhookCommand;
 use crate::runtime::arguments::command as command_line;
 use crate::runtime::signals;
 
@@ -111,6 +113,12 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Render(what) => return render::render(&what, console),
         Command::Fmt(what) => return fmt::fmt(&what, console).await,
         Command::Test(what) => return probing::test::test(&what, console).await,
+        Command::Webhook(WebhookCommand::Listen(what)) => {
+            return webhook::listen::listen(&what, console).await;
+        }
+        Command::Webhook(WebhookCommand::Verify(what)) => {
+            return webhook::verify::verify(&what, console);
+        }
         Command::Probe(what) if what.location.is_none() => {
             return probing::probe::probe(None, &what, console).await;
         }
@@ -154,6 +162,7 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         | Command::Validate(_)
         | Command::Render(_)
         | Command::Fmt(_)
-        | Command::Test(_) => Ok(Exit::Ok),
+        | Command::Test(_)
+        | Command::Webhook(_) => Ok(Exit::Ok),
     }
 }

@@ -5,6 +5,7 @@ mod probing;
 mod canary;
 mod token;
 mod validate;
+mod webhook;
 
 use std::fs;
 

@@ -57,7 +57,17 @@ pub(crate) struct Listening {
 
 impl Listening {
     pub(crate) async fn start(program: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(program, &[], settings).await
+    }
+
+    /// The same with arguments.
+    pub(crate) async fn start_with(
+        program: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(program)
+            .args(arguments)
             .env("LISTEN", "127.0.0.1:0")
             .env_remove("LOG")
             .envs(settings.iter().copied())
@@ -76,7 +86,8 @@ impl Listening {
                 .unwrap()
                 .unwrap();
             if let Some((_, address)) = line.split_once("listening on ") {
-                break address.trim().to_owned();
+                let address = address.trim();
+                break address.trim_start_matches("http://").to_owned();
             }
         };
         Self {
