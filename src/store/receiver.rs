@@ -36,6 +36,9 @@ struct Places {
     formats: Vec<i16>,
     /// Which events they get, with spaces between; empty: what the format knows.
     events: Vec<String>,
+    collapses: Vec<bool>,
+    /// Names of receivers of the same project; '': none.
+    fallbacks: Vec<String>,
 }
 
 impl Places {
@@ -46,6 +49,9 @@ impl Places {
             all.formats.push(format_number(webhook.format));
             let events: Vec<String> = webhook.events.iter().map(ToString::to_string).collect();
             all.events.push(events.join(" "));
+            all.collapses.push(webhook.collapse);
+            let fallback = webhook.fallback.as_ref().map(ToString::to_string);
+            all.fallbacks.push(fallback.unwrap_or_default());
         }
         all
     }
@@ -159,10 +165,12 @@ pub async fn receiver_create(
 ) -> Result<(), StoreError> {
     let columns = Columns::of(receivers);
     sqlx::query!(
-        "insert into receivers (id, project_id, address, spec_id, url, format, events, created_at)
-         select id, $1, address, spec_id, url, format, events, $2
-         from unnest($3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::text[])
-             as r (id, address, spec_id, url, format, events)",
+        "insert into receivers (id, project_id, address, spec_id, url, format, events, collapse,
+             fallback, created_at)
+         select id, $1, address, spec_id, url, format, events, collapse, fallback, $2
+         from unnest($3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::text[],
+             $9::boolean[], $10::text[])
+             as r (id, address, spec_id, url, format, events, collapse, fallback)",
         project.0,
         now,
         &columns.ids,
@@ -171,6 +179,8 @@ pub async fn receiver_create(
         &columns.places.urls,
         &columns.places.formats,
         &columns.places.events,
+        &columns.places.collapses,
+        &columns.places.fallbacks,
     )
     .execute(conn)
     .await
@@ -186,15 +196,18 @@ pub async fn receiver_update(
     let columns = Columns::of(receivers);
     sqlx::query!(
         "update receivers r set spec_id = n.spec_id, url = n.url, format = n.format,
-             events = n.events
-         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::smallint[], $5::text[])
-             as n (id, spec_id, url, format, events)
+             events = n.events, collapse = n.collapse, fallback = n.fallback
+         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::smallint[], $5::text[],
+             $6::boolean[], $7::text[])
+             as n (id, spec_id, url, format, events, collapse, fallback)
          where r.id = n.id",
         &columns.ids,
         &columns.spec_ids,
         &columns.places.urls,
         &columns.places.formats,
         &columns.places.events,
+        &columns.places.collapses,
+        &columns.places.fallbacks,
     )
     .execute(conn)
     .await
@@ -250,9 +263,11 @@ pub async fn receiver_revive(
     let columns = Columns::of(receivers);
     sqlx::query!(
         "update receivers r set deleted_at = null, address = n.address, spec_id = n.spec_id,
-             url = n.url, format = n.format, events = n.events
-         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::smallint[], $6::text[])
-             as n (id, address, spec_id, url, format, events)
+             url = n.url, format = n.format, events = n.events, collapse = n.collapse,
+             fallback = n.fallback
+         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::smallint[], $6::text[],
+             $7::boolean[], $8::text[])
+             as n (id, address, spec_id, url, format, events, collapse, fallback)
          where r.id = n.id and r.address is not null and r.deleted_at is not null",
         &columns.ids,
         &columns.addresses,
@@ -260,6 +275,8 @@ pub async fn receiver_revive(
         &columns.places.urls,
         &columns.places.formats,
         &columns.places.events,
+        &columns.places.collapses,
+        &columns.places.fallbacks,
     )
     .execute(conn)
     .await
