@@ -43,10 +43,15 @@ fn event(claimed: &Claimed) -> CheckStatus {
     });
     let mut superseded: Vec<CheckStatus> = newest_first.collect();
     superseded.reverse();
+    let event = decoded(&claimed.payload);
+    if event.r#type == "group" {
+        let events = superseded;
+        return CheckStatus { events, ..event };
+    }
     CheckStatus {
         superseded,
         unheard: claimed.unheard,
-        ..decoded(&claimed.payload)
+        ..event
     }
 }
 

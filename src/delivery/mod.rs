@@ -6,6 +6,7 @@
 
 mod body;
 mod request;
+mod group;
 mod verdict;
 
 mod overdue;

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::body;
+use super::group::gather;
 use super::sender::{Outbound, send};
 use super::window::Windows;
 use crate::bus::{self, Bus};
@@ -120,9 +121,10 @@ impl Worker {
         !self.claims.is_empty() || !self.ended.is_empty()
     }
 
-    /// Writes down what has ended, and claims anew.
+    /// Writes down what has ended, gathers what is told together, and claims anew.
     async fn round(&mut self) -> Result<(), StoreError> {
         self.write().await?;
+        gather(&self.store).await?;
         self.claim().await
     }
 

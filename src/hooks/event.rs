@@ -4,13 +4,19 @@ use crate::proto::lokahi::{Check, CheckStatus, ProjectEvent};
 
 /// The longest message of a project that stands in a line, in characters.
 const LONGEST: usize = 500;
+/// The longest message of a group, in characters: Discord takes 2000.
+const LONGEST_GROUP: usize = 1800;
 
-/// The line of an event, if it is about something that people know.
+/// The line of an event, if it is about something that people know; of a group the lines of what
+/// it tells.
 pub(super) fn line(event: &CheckStatus) -> Option<String> {
     match (&event.check, &event.project) {
         (Some(check), _) => Some(Told::new(event, check).line()),
         (None, Some(project)) => Some(of_project(event, project)),
-        (None, None) => None,
+        (None, None) => {
+            let lines: Vec<String> = event.events.iter().filter_map(line).collect();
+            (!lines.is_empty()).then(|| lines.join("\n"))
+        }
     }
 }
 
@@ -19,8 +25,36 @@ pub(super) fn message(event: &CheckStatus) -> Option<String> {
     match (&event.check, &event.project) {
         (Some(check), _) => Some(Told::new(event, check).message()),
         (None, Some(project)) => Some(of_project(event, project)),
-        (None, None) => None,
+        (None, None) => of_group(event),
     }
+}
+
+/// A line that says how many there are, and a line for each, as far as a chat takes them.
+fn of_group(event: &CheckStatus) -> Option<String> {
+    let lines: Vec<String> = event.events.iter().filter_map(message).collect();
+    let mut labels: Vec<String> = event
+        .group
+        .iter()
+        .map(|(k, v)| format!("{k}={v}"))
+        .collect();
+    labels.sort();
+    let of = match labels.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", printable(&labels.join(", "))),
+    };
+    let mut text = match lines.len() {
+        0 => return None,
+        many => format!("{many} events{of}"),
+    };
+    for (at, line) in lines.iter().enumerate() {
+        if text.chars().count() + line.chars().count() > LONGEST_GROUP {
+            text.push_str(&format!("\nand {} more", lines.len() - at));
+            break;
+        }
+        text.push('\n');
+        text.push_str(line);
+    }
+    Some(text)
 }
 
 /// `project.held shop: deletes: 40 of 50 checks would be deleted`.
@@ -46,6 +80,8 @@ struct Told<'a> {
     status: i32,
     /// Why it is not up; empty when it is.
     reason: String,
+    /// What went before it and did not arrive, in words; empty when there was nothing.
+    earlier: String,
 }
 
 impl<'a> Told<'a> {
@@ -68,6 +104,7 @@ impl<'a> Told<'a> {
                 .last()
                 .map(|seen| printable(&seen.reason()))
                 .unwrap_or_default(),
+            earlier: earlier(event),
         }
     }
 
@@ -88,6 +125,10 @@ impl<'a> Told<'a> {
         if !self.reason.is_empty() {
             line.push_str(", reason: ");
             line.push_str(&self.reason);
+        }
+        if !self.earlier.is_empty() {
+            line.push_str(", earlier: ");
+            line.push_str(&self.earlier);
         }
         line
     }
@@ -110,6 +151,9 @@ impl<'a> Told<'a> {
                 text.push_str(&part);
             }
         }
+        if !self.earlier.is_empty() {
+            text.push_str(&format!(" (before, and not received: {})", self.earlier));
+        }
         text
     }
 
@@ -121,6 +165,19 @@ impl<'a> Told<'a> {
         } else {
             format!("{} ({})", printable(name), printable(project))
         }
+    }
+}
+
+/// `DOWN, UP`: the events that this one goes out for, too. Of an end whose beginning did not
+/// arrive either: that.
+fn earlier(event: &CheckStatus) -> String {
+    let states = event.superseded.iter().filter_map(|it| {
+        let check = it.check.as_ref()?;
+        Some(Told::new(it, check).state)
+    });
+    match states.collect::<Vec<_>>() {
+        none if none.is_empty() && event.unheard => "the beginning of it".to_owned(),
+        states => states.join(", "),
     }
 }
 
@@ -200,6 +257,55 @@ mod tests {
                 .starts_with("project.held (resolved) shop")
         );
         assert_eq!(line(&CheckStatus::default()), None);
+    }
+
+    fn of_state(state: crate::proto::lokahi::check::State) -> CheckStatus {
+        CheckStatus {
+            check: Some(Check {
+                name: "front".into(),
+                url: "http://a/".into(),
+                state: state.into(),
+                ..Check::default()
+            }),
+            ..CheckStatus::default()
+        }
+    }
+
+    #[test]
+    fn what_did_not_arrive_before_is_told() {
+        use crate::proto::lokahi::check::State::{Down, Up};
+        let mut event = of_state(Up);
+        event.unheard = true;
+        assert!(
+            line(&event)
+                .unwrap()
+                .ends_with(", earlier: the beginning of it")
+        );
+        event.superseded = vec![of_state(Down), of_state(Up), of_state(Down)];
+        assert!(line(&event).unwrap().ends_with(", earlier: DOWN, UP, DOWN"));
+        insta::assert_snapshot!(message(&event).unwrap(), @"UP front – http://a/ (before, and not received: DOWN, UP, DOWN)");
+    }
+
+    #[test]
+    fn a_group_is_a_line_for_each_as_far_as_a_chat_takes_them() {
+        use crate::proto::lokahi::check::State::{Down, Up};
+        let mut event = CheckStatus {
+            events: vec![of_state(Down), of_state(Up)],
+            group: [("team".to_owned(), "web".to_owned())].into(),
+            ..CheckStatus::default()
+        };
+        assert_eq!(line(&event).unwrap().lines().count(), 2);
+        insta::assert_snapshot!(message(&event).unwrap(), @r"
+        2 events (team=web)
+        DOWN front – http://a/
+        UP front – http://a/
+        ");
+        event.events = vec![of_state(Down); 100];
+        let text = message(&event).unwrap();
+        assert!(
+            text.chars().count() < 2000 && text.ends_with(" more"),
+            "{text}"
+        );
     }
 
     #[test]

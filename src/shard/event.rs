@@ -1,12 +1,14 @@
 //! Events as receivers get them: frozen with the transition, so that every
 //! attempt and every later version tells the same.
 
+use std::collections::BTreeMap;
+
 use prost::Message as _;
 use uuid::Uuid;
 
 use super::ledger::Witness;
 use crate::histogram::Summary;
-use crate::model::check::CheckSpec;
+use crate::model::check::{CheckSpec, Grouping};
 use crate::model::health::{Flap, Flapping, State, Transition};
 use crate::model::id::EventId;
 use crate::model::overlay::Overlay;
@@ -16,6 +18,9 @@ use crate::proto::{evidence, lokahi};
 use crate::spec;
 use crate::store::shard::ShardCheck;
 use crate::store::transition::NewTransition;
+
+/// What all checks have in common that are grouped by no label.
+const EVERYTHING: &str = "*";
 
 /// The type of the event of a transition.
 pub(super) fn kind(transition: &Transition) -> &'static str {
@@ -76,7 +81,24 @@ pub(super) fn new_transition(new: NewEvent<'_>) -> Option<NewTransition> {
         spec_id: check.spec_id,
         generation: check.generation,
         revision: check.revision.clone(),
+        group: spec
+            .grouping
+            .as_ref()
+            .map(|it| (group(it, &spec.labels), it.wait)),
     })
+}
+
+/// What a check has in common with others that are told together: a label and its value a line,
+/// which has no other control characters.
+fn group(grouping: &Grouping, labels: &BTreeMap<String, String>) -> String {
+    let pair = |name: &String| {
+        let value = labels.get(name).map_or("", String::as_str);
+        format!("{name}={value}")
+    };
+    match grouping.by.as_slice() {
+        [] => EVERYTHING.to_owned(),
+        by => by.iter().map(pair).collect::<Vec<_>>().join("\n"),
+    }
 }
 
 /// The encoded event.

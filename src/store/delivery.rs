@@ -8,12 +8,14 @@ use time::OffsetDateTime;
 mod claim;
 mod fallback;
 mod finish;
+mod group;
 
 pub use self::claim::{
     Candidate, delivery_begin, delivery_claim, delivery_due, delivery_release, delivery_renew,
 };
 pub use self::fallback::fallback_insert;
 pub use self::finish::delivery_finish;
+pub use self::group::{Gathering, NewGroup, group_due, group_insert, group_single};
 use super::error::{Doing as _, StoreError};
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
@@ -21,6 +23,9 @@ use crate::model::webhook::WebhookSpec;
 
 /// How long a claim lasts unless it is renewed.
 pub const LEASE: Duration = Duration::from_secs(6);
+
+/// The type of an event that tells others.
+const GROUP: &str = "group";
 
 /// A delivery that is ours to attempt now.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ pub struct Claimed {
     pub attempt: i32,
     pub first_attempt_at: OffsetDateTime,
     /// The encoded events that this one goes out for, too, in their order: none of them was
-    /// sent with success.
+    /// sent with success. Of a group, all that it tells.
     pub superseded: Vec<Vec<u8>>,
     /// It ends an incident of which the receiver has got nothing.
     pub unheard: bool,

@@ -404,8 +404,9 @@ async fn decisions(
                            and (e.type = 'check.deleted' or e.type = t.type and e.resolved))
                    else coalesce((select i.closed_seq is not null from incidents i
                        where i.id = t.incident_id), false) end as "is_over!",
-               -- What was attempted may have been received.
+               -- What was attempted may have been received, and what another one tells.
                (select max(case when o.state in ('pending', 'delivered')
+                           or o.superseded_by is not null
                            or o.state = 'held' and o.attempts > 0 then 2
                        when o.state = 'held' then 1 else 0 end)
                 from transitions r join deliveries o

@@ -34,11 +34,16 @@ pub(super) async fn delivery_insert(
     let seqs: Vec<i64> = told.iter().map(|t| t.transition.seq).collect();
     let news: Vec<bool> = told.iter().map(|t| is_new_to_the_original(t)).collect();
     let kinds: Vec<String> = told.iter().map(|t| t.kind.to_owned()).collect();
+    let keys: Vec<String> = told.iter().map(|t| group_key(t)).collect();
+    let waits: Vec<f64> = told.iter().map(|t| group_wait(t)).collect();
     let today = sqlx::query!(
-        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
-         select gen_random_uuid(), t.id, v.id, t.check_id, t.seq, $5, $5
-         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $6::text[])
-             as t (id, check_id, seq, is_new, type)
+        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
+             group_key)
+         select gen_random_uuid(), t.id, v.id, t.check_id, t.seq,
+             $5::timestamptz + make_interval(secs => case v.format when 0 then 0 else t.wait end),
+             $5, case v.format when 0 then '' else t.key end
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $6::text[], $7::text[],
+             $8::double precision[]) as t (id, check_id, seq, is_new, type, key, wait)
          join check_receivers l on l.check_id = t.check_id
          join receivers v on v.id = l.receiver_id and v.deleted_at is null
              and case v.events when '' then v.format <> 0 or not t.is_new
@@ -49,12 +54,23 @@ pub(super) async fn delivery_insert(
         &news,
         now,
         &kinds,
+        &keys,
+        &waits,
     )
     .execute(&mut *conn)
     .await
     .doing("store deliveries")?;
     let earlier = earlier_insert(conn, &told, now).await?;
     Ok(today.rows_affected() + earlier)
+}
+
+fn group_key(t: &NewTransition) -> String {
+    t.group.as_ref().map(|it| it.0.clone()).unwrap_or_default()
+}
+
+/// In seconds.
+fn group_wait(t: &NewTransition) -> f64 {
+    t.group.as_ref().map_or(0.0, |it| it.1.as_secs_f64())
 }
 
 /// A receiver of the original form knows up, down and error only.
@@ -105,11 +121,17 @@ async fn earlier_insert(
     let news: Vec<bool> = of().map(|(t, _)| is_new_to_the_original(t)).collect();
     let kinds: Vec<String> = of().map(|(t, _)| t.kind.to_owned()).collect();
     let receivers: Vec<Uuid> = of().map(|(_, to)| to).collect();
+    let keys: Vec<String> = of().map(|(t, _)| group_key(t)).collect();
+    let waits: Vec<f64> = of().map(|(t, _)| group_wait(t)).collect();
     let done = sqlx::query!(
-        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
-         select gen_random_uuid(), t.id, e.id, t.check_id, t.seq, $7, $7
+        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
+             group_key)
+         select gen_random_uuid(), t.id, e.id, t.check_id, t.seq,
+             $7::timestamptz + make_interval(secs => case e.format when 0 then 0 else t.wait end),
+             $7, case e.format when 0 then '' else t.key end
          from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::boolean[],
-             $6::uuid[], $8::text[]) as t (id, check_id, seq, ends, is_new, receiver_id, type)
+                 $6::uuid[], $8::text[], $9::text[], $10::double precision[])
+             as t (id, check_id, seq, ends, is_new, receiver_id, type, key, wait)
          join receivers e on e.id = t.receiver_id
              and (e.deleted_at is null or t.ends)
              and (e.format <> 0 or not t.is_new or t.type = any(string_to_array(e.events, ' ')))
@@ -127,6 +149,8 @@ async fn earlier_insert(
         &receivers,
         now,
         &kinds,
+        &keys,
+        &waits,
     )
     .execute(conn)
     .await

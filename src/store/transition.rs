@@ -1,6 +1,8 @@
 //! Transitions, the incidents they open and close, and the deliveries that
 //! each one owes: written together with the state, or not at all.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -25,6 +27,8 @@ pub struct NewTransition {
     pub revision: String,
     /// The encoded event.
     pub payload: Vec<u8>,
+    /// What it has in common with others that are told with it, and how long it waits for them.
+    pub group: Option<(String, Duration)>,
 }
 
 /// Stores transitions with their incidents and one delivery for each receiver;

@@ -393,6 +393,7 @@ async fn incidents_are_those_that_touch_the_window() {
             spec_id: SpecId(1),
             generation: 0,
             revision: String::new(),
+            group: None,
         }
     });
     let rows: Vec<_> = rows.collect();

@@ -160,6 +160,7 @@ fn transition(check: &NewCheck, seq: i64) -> NewTransition {
         generation: 1,
         revision: String::new(),
         payload: Vec::new(),
+        group: None,
     }
 }
 

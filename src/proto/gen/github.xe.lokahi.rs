@@ -510,6 +510,15 @@ pub struct CheckStatus {
     /// It ends an incident of which this receiver has got nothing yet.
     #[prost(bool, tag = "28")]
     pub unheard: bool,
+    /// Of a group: the events that it tells together, in the order in which they happened. `group` are
+    /// the labels that their checks have in common.
+    #[prost(message, repeated, tag = "29")]
+    pub events: ::prost::alloc::vec::Vec<CheckStatus>,
+    #[prost(btree_map = "string, string", tag = "30")]
+    pub group: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 impl ::prost::Name for CheckStatus {
     const NAME: &'static str = "CheckStatus";

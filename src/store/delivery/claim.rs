@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Claimed, LEASE};
+use super::{Claimed, GROUP, LEASE};
 use crate::model::desired::API_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
@@ -49,6 +49,7 @@ pub async fn delivery_due(
                where d.state = 'pending' and d.next_at <= $1
                    and split_part(regexp_replace(r.url, '^[a-z]+://', ''), '/', 1) <> all($2)
                    and (s.slowed_until is null or s.slowed_until <= $1)
+                   and (d.group_key = '' or d.gathered)
                    and (d.replay_no <> 0 or not exists (select from deliveries e
                        where e.receiver_id = d.receiver_id and e.state = 'pending'
                            and coalesce(e.check_id, e.receiver_id)
@@ -93,6 +94,7 @@ pub async fn delivery_claim(
                from receivers r
                where d.id = any($3) and r.id = d.receiver_id
                    and d.state = 'pending' and d.next_at <= $2
+                   and (d.group_key = '' or d.gathered)
                    and (d.replay_no <> 0 or not exists (select from deliveries e
                        where e.receiver_id = d.receiver_id and e.state = 'pending'
                            and coalesce(e.check_id, e.receiver_id)
@@ -121,8 +123,9 @@ pub async fn delivery_claim(
                c.body is null and t.incident_id is not null and t.next in (0, 1)
                    and not exists (select from transitions b join deliveries n
                        on n.event_id = b.id and n.receiver_id = c.receiver_id
+                       left join deliveries g on g.id = n.superseded_by
                        where b.incident_id = t.incident_id and b.seq < t.seq
-                           and n.state = 'delivered') as "unheard!"
+                           and 'delivered' in (n.state, g.state)) as "unheard!"
            from claimed c
            join transitions t on t.id = c.event_id
            join receivers r on r.id = c.receiver_id
@@ -147,12 +150,20 @@ pub async fn delivery_claim(
         true => Vec::new(),
         false => superseded(conn, &winners).await?,
     };
+    let groups = rows.iter().filter(|r| r.kind == GROUP && r.body.is_none());
+    let groups: Vec<Uuid> = groups.map(|r| r.event_id).collect();
+    if !groups.is_empty() {
+        beaten.extend(members(conn, &groups).await?);
+    }
     let sole = project_sole(conn).await?;
     let claimed = rows.into_iter().map(|row| {
         let declared = row.receiver_project != API_PROJECT;
         let project = row.receiver_project.as_str().into();
         let webhook = spec::decode_webhook(&row.spec).map_err(|error| chain(&error));
-        let told = beaten.extract_if(.., |it| it.by == row.id);
+        let told = beaten
+            .iter()
+            .filter(|it| [row.id, row.event_id].contains(&it.by));
+        let superseded = told.map(|it| it.payload.clone()).collect();
         Claimed {
             id: DeliveryId(row.id),
             event: EventId(row.event_id),
@@ -166,7 +177,7 @@ pub async fn delivery_claim(
             webhook,
             attempt: row.attempts,
             first_attempt_at: row.first_attempt_at,
-            superseded: told.map(|it| it.payload).collect(),
+            superseded,
             unheard: row.unheard,
             payload: row.payload,
             body: row.body,
@@ -175,8 +186,9 @@ pub async fn delivery_claim(
     Ok(claimed.collect())
 }
 
-/// An event that another delivery tells.
+/// An event that another delivery tells, or a group.
 struct Beaten {
+    /// The delivery, or the group's event.
     by: Uuid,
     payload: Vec<u8>,
 }
@@ -217,6 +229,25 @@ async fn superseded(conn: &mut PgConnection, winners: &[Uuid]) -> Result<Vec<Bea
         payload: row.payload,
     });
     Ok(beaten.collect())
+}
+
+/// What these groups tell, in its order: whoever gets a group gets all of it.
+async fn members(conn: &mut PgConnection, groups: &[Uuid]) -> Result<Vec<Beaten>, StoreError> {
+    let rows = sqlx::query!(
+        "select g.event_id as by, t.payload from deliveries g
+         join deliveries m on m.superseded_by = g.id
+         join transitions t on t.id = m.event_id
+         where g.event_id = any($1) order by t.at, t.id",
+        groups,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read what groups tell")?;
+    let told = rows.into_iter().map(|row| Beaten {
+        by: row.by,
+        payload: row.payload,
+    });
+    Ok(told.collect())
 }
 
 /// The part of a URL that may be shown: the rest may be a secret.

@@ -110,6 +110,8 @@ impl Shop {
     ) -> ReceiverId {
         let spec = WebhookSpec {
             events: events.iter().map(|event| event.parse().unwrap()).collect(),
+            // Each event by itself, however quickly they come.
+            collapse: false,
             ..WebhookSpec::new(at.url.parse().unwrap(), WebhookFormat::Json)
         };
         self.receiver_with(address, spec).await

@@ -1,0 +1,81 @@
+//! Makes one message of a burst: the events that wait for one receiver under one key.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::model::id::EventId;
+use crate::proto::lokahi::CheckStatus;
+use crate::proto::moment::timestamp;
+use crate::store::Store;
+use crate::store::delivery::{NewGroup, group_due, group_insert, group_single};
+use crate::store::error::StoreError;
+
+/// How many events one message tells at most; what is left goes with the next.
+const MOST: i64 = 500;
+
+/// Gathers what has waited long enough.
+pub(super) async fn gather(store: &Store) -> Result<(), StoreError> {
+    let now = clock::now();
+    let mut tx = store.begin().await?;
+    let due = group_due(&mut tx, MOST, now).await?;
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut alone = Vec::new();
+    for gathering in &due {
+        if let [only] = gathering.members.as_slice() {
+            alone.push(*only);
+            continue;
+        }
+        let id = EventId(Uuid::now_v7());
+        let event = CheckStatus {
+            r#type: "group".to_owned(),
+            event_id: id.to_string(),
+            at: Some(timestamp(now)),
+            group: labels(&gathering.key),
+            ..CheckStatus::default()
+        };
+        let new = NewGroup {
+            id,
+            gathering,
+            payload: &event.encode_to_vec(),
+        };
+        group_insert(&mut tx, &new, now).await?;
+    }
+    group_single(&mut tx, &alone).await?;
+    tx.commit().await.map_err(|source| StoreError::Query {
+        doing: "commit what is told together",
+        source,
+    })
+}
+
+/// The labels of a key.
+fn labels(key: &str) -> BTreeMap<String, String> {
+    let pairs = key.lines().filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labels_of_a_key() {
+        let of = |key| {
+            let mut all: Vec<(String, String)> = labels(key).into_iter().collect();
+            all.sort();
+            all
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(of("*"), []);
+        assert_eq!(
+            of("site=fra\nteam=a,b=c"),
+            [pair("site", "fra"), pair("team", "a,b=c")]
+        );
+    }
+}

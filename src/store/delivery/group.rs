@@ -1,0 +1,141 @@
+//! Events that are told together: what waits for one receiver under one key, when the first of it
+//! has waited long enough.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::GROUP;
+use crate::model::id::{DeliveryId, EventId, ReceiverId};
+use crate::store::error::{Doing as _, StoreError};
+
+/// What of it may be told now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gathering {
+    pub receiver: ReceiverId,
+    /// What the checks have in common: a label a line, `NAME=VALUE`; `*`: that they are grouped.
+    pub key: String,
+    /// In the order in which the events happened.
+    pub members: Vec<DeliveryId>,
+}
+
+/// An event that tells those of its members.
+#[derive(Clone, Debug)]
+pub struct NewGroup<'a> {
+    pub id: EventId,
+    pub gathering: &'a Gathering,
+    /// The encoded event, without those that it tells.
+    pub payload: &'a [u8],
+}
+
+/// Finds what is to be told together now, at most `most` of each, and locks it until the
+/// transaction ends. While something of a key is on its way, what comes after it waits for the
+/// next time: it would overtake it.
+pub async fn group_due(
+    conn: &mut PgConnection,
+    most: i64,
+    now: OffsetDateTime,
+) -> Result<Vec<Gathering>, StoreError> {
+    let keys = sqlx::query!(
+        "select receiver_id, group_key from (
+             select distinct receiver_id, group_key from deliveries
+             where state = 'pending' and group_key <> '' and not gathered and next_at <= $1) d
+         where pg_try_advisory_xact_lock(
+             uuid_hash_extended(receiver_id, 2) # hashtextextended(group_key, 3))",
+        now,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("find what is told together")?;
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        // Read after the lock: another worker may have gathered it meanwhile.
+        let members = sqlx::query_scalar!(
+            "select d.id from deliveries d join transitions t on t.id = d.event_id
+             where d.state = 'pending' and d.receiver_id = $1 and d.group_key = $2
+                 and not d.gathered and not exists (select from deliveries g
+                     where g.state = 'pending' and g.receiver_id = $1 and g.group_key = $2
+                         and g.gathered)
+             order by t.at, t.id limit $3 for update of d skip locked",
+            key.receiver_id,
+            key.group_key,
+            most,
+        )
+        .fetch_all(&mut *conn)
+        .await
+        .doing("read what is told together")?;
+        if !members.is_empty() {
+            found.push(Gathering {
+                receiver: ReceiverId(key.receiver_id),
+                key: key.group_key,
+                members: members.into_iter().map(DeliveryId).collect(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// What waited alone goes out as it is.
+pub async fn group_single(
+    conn: &mut PgConnection,
+    deliveries: &[DeliveryId],
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = deliveries.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "update deliveries set gathered = true where id = any($1)",
+        &ids
+    )
+    .execute(conn)
+    .await
+    .doing("let go what waited alone")?;
+    Ok(())
+}
+
+/// Stores a group's event and the delivery that goes out instead of those of its members.
+pub async fn group_insert(
+    conn: &mut PgConnection,
+    new: &NewGroup<'_>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into transitions (id, type, seq, previous, next, at, told, payload)
+         values ($1, $2, 0, 0, 0, $3, true, $4)",
+        new.id.0,
+        GROUP,
+        now,
+        new.payload,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("store a group")?;
+    let delivery = Uuid::now_v7();
+    let members: Vec<Uuid> = new.gathering.members.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at, group_key,
+             gathered, waits_since)
+         select $1, $2, $3, nextval('event_numbers'), $4, $4, $5, true,
+             (select min(coalesce(waits_since, first_attempt_at, created_at)) from deliveries
+              where id = any($6))",
+        delivery,
+        new.id.0,
+        new.gathering.receiver.0,
+        now,
+        new.gathering.key,
+        &members,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("store the delivery of a group")?;
+    sqlx::query!(
+        "update deliveries set state = 'superseded', superseded_by = $1, lease = null,
+             finished_at = $2, reason = 'told together with others'
+         where id = any($3)",
+        delivery,
+        now,
+        &members,
+    )
+    .execute(conn)
+    .await
+    .doing("note what a group tells")?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! A receiver that fails: its fallback hears of what does not arrive, and the operators of it.
+
+use lokahi::model::health::State;
+use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
+use serde_json::Value;
+
+use super::peers::{Receiver, Site};
+use super::shop::{Shop, told, until_told};
+use crate::support::until;
+
+/// One whose fallback is `second`.
+fn with_fallback(at: &Receiver) -> WebhookSpec {
+    WebhookSpec {
+        fallback: Some("second".parse().unwrap()),
+        ..WebhookSpec::new(at.url.parse().unwrap(), WebhookFormat::Json)
+    }
+}
+
+/// Lets more than two minutes pass for what waits, and for whoever fails.
+async fn two_minutes_pass(shop: &Shop) {
+    let mut database = shop.fleet.database().await;
+    for sql in [
+        "update deliveries set first_attempt_at = first_attempt_at - interval '121 s'
+         where state = 'pending'",
+        "update receiver_status set failing_since = failing_since - interval '121 s'",
+    ] {
+        sqlx::query(sql).execute(&mut database).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn its_fallback_and_the_operators_hear_of_it_and_of_its_end() {
+    let site = Site::start().await;
+    let [primary, second, third] = [
+        Receiver::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    ];
+    let mut shop = Shop::open().await;
+    shop.operators(&third).await;
+    shop.receiver("second", &second).await;
+    let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
+    let check = shop.wish("front", &site.url, |_| ()).await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, State::Up).await;
+    primary.answer(503);
+    site.set(false);
+    until("the end of an attempt is written down", async || {
+        shop.count("select count(*) from receiver_status where failing_since is not null")
+            .await
+            == 1
+    })
+    .await;
+    assert!(second.received().is_empty());
+    two_minutes_pass(&shop).await;
+    assert_eq!(until_told(&second, 1).await, ["check.down front 2"]);
+    assert_eq!(second.taken()[0].id, primary.received()[0].id);
+    until("the operators hear of it", async || {
+        third.taken().len() == 1
+    })
+    .await;
+    let heard: Value = serde_json::from_slice(&third.taken()[0].body).unwrap();
+    assert_eq!(heard["type"], "receiver.failing");
+    let of = &heard["data"]["project"];
+    assert_eq!(of["receiver"], "oncall");
+    assert_eq!(of["reason"], "NotDelivered");
+    let words = of["message"].as_str().unwrap();
+    assert!(
+        words.contains("it answered 503") && words.contains("1 event waits for it"),
+        "{words}"
+    );
+
+    // Both hear of the end; and it is told that it takes events again.
+    primary.answer(200);
+    site.set(true);
+    assert_eq!(until_told(&second, 2).await[1], "check.up front 3");
+    until("the receiver hears of the end", async || {
+        told(&primary)
+            .last()
+            .is_some_and(|it| it == "check.up front 3")
+    })
+    .await;
+    until("the operators hear that it is over", async || {
+        third.taken().len() == 2
+    })
+    .await;
+    let over: Value = serde_json::from_slice(&third.taken()[1].body).unwrap();
+    assert_eq!(over["data"]["resolved"], true);
+    assert_eq!(
+        over["data"]["project"]["message"],
+        "the receiver oncall gets its events again"
+    );
+}
+
+#[tokio::test]
+async fn what_is_given_up_goes_to_the_fallback_at_once() {
+    let (site, primary, second) = (
+        Site::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
+    let mut shop = Shop::open().await;
+    // One of the original form, which knows no reminders and groups.
+    let old = WebhookSpec::new(second.url.parse().unwrap(), WebhookFormat::Protobuf);
+    shop.receiver_with("second", old).await;
+    let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
+    let check = shop.wish("front", &site.url, |_| ()).await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, State::Up).await;
+    primary.answer(400);
+    site.set(false);
+    until("it was refused three times", async || {
+        primary.received().len() == 3
+    })
+    .await;
+    until("the fallback has it", async || second.taken().len() == 1).await;
+    assert_eq!(second.taken()[0].event().r#type, "check.down");
+    let dead = "select count(*) from deliveries where state = 'dead' and fell_back
+        and reason = 'the receiver refused it with 400, three times'";
+    assert_eq!(shop.count(dead).await, 1);
+}

@@ -1,0 +1,113 @@
+//! A burst is one message.
+
+use std::time::Duration;
+
+use lokahi::model::check::{CheckSpec, Grouping};
+use lokahi::model::health::State;
+use serde_json::Value;
+
+use super::peers::{Receiver, Site};
+use super::shop::Shop;
+use crate::support::until;
+
+/// One that waits for others with the same team.
+fn of_team(team: &str) -> impl FnOnce(&mut CheckSpec) {
+    let labels = [("team".to_owned(), team.to_owned())].into();
+    |spec| {
+        spec.labels = labels;
+        spec.grouping = Some(Grouping {
+            by: vec!["team".into()],
+            wait: Duration::from_secs(3),
+        });
+    }
+}
+
+fn bodies(receiver: &Receiver) -> Vec<Value> {
+    let taken = receiver.taken();
+    let taken = taken
+        .iter()
+        .map(|it| serde_json::from_slice(&it.body).unwrap());
+    taken.collect()
+}
+
+/// `TYPE NAME`, of each event that a message tells.
+fn members(body: &Value) -> Vec<String> {
+    let events = body["data"]["events"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{body}"))
+        .iter();
+    let mut all: Vec<String> = events
+        .map(|it| {
+            format!(
+                "{} {}",
+                it["type"].as_str().unwrap(),
+                it["check"]["name"].as_str().unwrap()
+            )
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn what_fails_together_is_told_in_one_message() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let oncall = shop.receiver("oncall", &receiver).await;
+    let mut checks = Vec::new();
+    for (name, team) in [("a", "web"), ("b", "web"), ("c", "web"), ("d", "mail")] {
+        let check = shop.wish(name, &site.url, of_team(team)).await;
+        shop.create(&check, &[oncall]).await;
+        checks.push(check);
+    }
+    for check in &checks {
+        shop.until(check.id, State::Up).await;
+    }
+    receiver.answer(503);
+    site.set(false);
+    until("two messages were tried", async || {
+        let received = receiver.received();
+        let mut ids: Vec<&str> = received.iter().map(|it| it.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.len() == 2
+    })
+    .await;
+    // What comes now waits for those: it would overtake them.
+    site.set(true);
+    for check in &checks {
+        shop.until(check.id, State::Up).await;
+    }
+    shop.fleet.webhookworker.kill().await;
+    shop.fleet.webhookworker.start();
+    receiver.answer(200);
+    until("all was told", async || receiver.taken().len() == 4).await;
+
+    let told = bodies(&receiver);
+    let groups: Vec<&Value> = told.iter().filter(|it| it["type"] == "group").collect();
+    assert_eq!(groups.len(), 2, "{told:?}");
+    assert_eq!(
+        members(groups[0]),
+        ["check.down a", "check.down b", "check.down c"]
+    );
+    assert_eq!(
+        members(groups[1]),
+        ["check.up a", "check.up b", "check.up c"]
+    );
+    assert_eq!(groups[0]["data"]["group"]["team"], "web");
+    assert_eq!(groups[0]["data"]["events"][0]["unheard"], Value::Null);
+    // One alone is told as it is.
+    let alone = told.iter().filter(|it| it["type"] != "group");
+    let alone: Vec<(&str, &str)> = alone
+        .map(|it| {
+            let name = it["data"]["check"]["name"].as_str().unwrap();
+            (it["type"].as_str().unwrap(), name)
+        })
+        .collect();
+    assert_eq!(alone, [("check.down", "d"), ("check.up", "d")]);
+    // Every event has its outcome.
+    let open = "select count(*) from deliveries where state not in ('delivered', 'superseded')
+        or state = 'superseded' and superseded_by is null";
+    assert_eq!(shop.count(open).await, 0);
+    assert_eq!(shop.count("select count(*) from deliveries").await, 10);
+}
