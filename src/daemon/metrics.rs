@@ -264,9 +264,9 @@ impl Own {
             "Failures that were not believed, since their worker is cut off, most likely",
             self.parts.board.withheld.probes.get(),
         )?;
-        let standing = self.parts.board.withheld.standing().into_iter();
-        let impaired = standing.map(|it| {
-            let (worker, location) = (it.worker.to_string(), it.location.to_string());
+        let impaired = self.parts.board.withheld.impaired().into_iter();
+        let impaired = impaired.map(|(worker, location)| {
+            let (worker, location) = (worker.to_string(), location.to_string());
             (vec![("worker", worker), ("location", location)], 1.0)
         });
         page.family(

@@ -8,7 +8,7 @@ use super::flapping::flap;
 use crate::model::check::{Confirm, WhileFlapping};
 use crate::model::health::{Health, Recent, State, Told, Transition};
 use crate::model::id::IncidentId;
-use crate::model::observation::{Observation, Outcome};
+use crate::model::observation::{ErrorClass, Observation, Outcome};
 use crate::model::probe::LocationKey;
 
 /// The result of one step.
@@ -28,6 +28,8 @@ pub struct Seen {
     pub outcome: Outcome,
     /// It is up, and a `warn` did not hold.
     pub degraded: bool,
+    /// It is unknown because it failed at a worker that is not believed.
+    pub unbelieved: bool,
     /// When the probe was due.
     pub at: OffsetDateTime,
     pub location: LocationKey,
@@ -38,6 +40,7 @@ impl Seen {
         Self {
             outcome: observation.outcome,
             degraded: observation.degraded,
+            unbelieved: observation.class == Some(ErrorClass::ProberImpaired),
             at: observation.scheduled_at,
             location: LocationKey::of(location),
         }
@@ -70,6 +73,9 @@ pub fn fold(
         Outcome::Error => State::Error,
         // Our own fault says nothing of the site, not even that time passed.
         Outcome::Unknown => {
+            if probe.unbelieved && !health.state.is_outage() {
+                next.unbelieved.get_or_insert(at);
+            }
             return Step {
                 suspect: is_suspect(&next),
                 health: next,
@@ -102,6 +108,9 @@ pub fn fold(
     } else if next.state == State::Up {
         let changed = degrade(&mut next, probe, confirm, transition.is_some());
         transition = transition.or(changed);
+    }
+    if seen == State::Up || next.state.is_outage() {
+        next.unbelieved = None;
     }
     let flap = flap(&mut next, seen != State::Up, at, flapping);
     Step {
@@ -240,7 +249,7 @@ mod tests {
         Confirm::in_a_row(failures, successes, Duration::from_secs(1))
     }
 
-    /// A probe as a letter: up, up and degraded (`w`), down, error, or else unknown. One in
+    /// A probe as a letter: up, up and degraded (`w`), down, error, not believed (`x`), or else unknown. One in
     /// upper case is of another location.
     fn seen(letter: char, at: OffsetDateTime) -> Seen {
         let location = LocationKey(letter.is_ascii_uppercase().into());
@@ -254,6 +263,7 @@ mod tests {
         Seen {
             outcome,
             degraded: letter == 'w',
+            unbelieved: letter == 'x',
             at,
             location,
         }
@@ -322,6 +332,39 @@ mod tests {
             ("w", confirm(1, 1), "U?."),
         ] {
             assert_eq!(run(outcomes, policy), expected, "{outcomes}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_believed_is_so_since_its_first_failure_until_it_is_up_or_down() {
+        let mut health = Health::new(START);
+        let mut since = |letter: char, second: i64| {
+            let at = START + Duration::from_secs(second.unsigned_abs());
+            let id = IncidentId(uuid::Uuid::nil());
+            let probe = seen(letter, at);
+            health = fold(&health, probe, confirm(2, 1), WhileFlapping::Tell, id).health;
+            health.unbelieved.map(|at| (at - START).whole_seconds())
+        };
+        // One failure that is believed does not make it anything.
+        for (second, (letter, expected)) in [
+            ('u', None),
+            ('?', None),
+            ('x', Some(2)),
+            ('x', Some(2)),
+            ('?', Some(2)),
+            ('d', Some(2)),
+            ('x', Some(2)),
+            ('u', None),
+            ('x', Some(8)),
+            ('d', Some(8)),
+            ('e', None),
+            ('x', None),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let second = i64::try_from(second).unwrap();
+            assert_eq!(since(letter, second), expected, "{second}: {letter}");
         }
     }
 

@@ -39,6 +39,7 @@ fn seen(letter: char, n: usize) -> Seen {
             _ => Outcome::Unknown,
         },
         degraded: letter == 'w',
+        unbelieved: false,
         at: START + Duration::seconds(n as i64 + 1),
     }
 }

@@ -92,6 +92,8 @@ pub struct Health {
     pub flapping: Flapping,
     /// When its receivers were told last of the incident that goes on.
     pub told_at: Option<OffsetDateTime>,
+    /// Since when its failures are not believed: until it is up or an outage.
+    pub unbelieved: Option<OffsetDateTime>,
 }
 
 /// Whether a check goes up and down too often.
@@ -216,6 +218,7 @@ impl Health {
             flips: Flips::default(),
             flapping: Flapping::No,
             told_at: None,
+            unbelieved: None,
         }
     }
 
@@ -224,6 +227,7 @@ impl Health {
         (self.failures, self.successes, self.warned) = (0, 0, 0);
         self.recent.clear();
         self.flips = Flips::default();
+        self.unbelieved = None;
     }
 
     /// Whether receivers wait for an end of something.

@@ -109,7 +109,7 @@ pub struct Reports {
     pub batch: u64,
     pub location: String,
     pub worker: String,
-    /// `None` where the worker has none, or they were not asked yet.
+    /// `None` where the worker has none; begun in 1970 where they were not asked yet.
     pub sentinels: Option<Sentinels>,
     pub reports: Vec<Report>,
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -35,7 +36,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// What they said last; `None` until they did, and where there are none.
+    /// What they said last, long ago until they did; `None` where there are none.
     pub(super) fn said(&self) -> Option<Sentinels> {
         *self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,6 +65,12 @@ impl Watch {
         urls: &[HttpUrl],
         board: Arc<Board>,
     ) -> Result<Self, Failure> {
+        // That there are some is known before they have said anything.
+        board.say(Sentinels {
+            begun: OffsetDateTime::UNIX_EPOCH,
+            asked: u32::try_from(urls.len()).unwrap_or(u32::MAX),
+            failed: 0,
+        });
         let prepared = |url: &HttpUrl| {
             let mut spec = CheckSpec::new(url.clone());
             let timeout = Timeout::from_milliseconds(TIMEOUT_MILLISECONDS, spec.every);

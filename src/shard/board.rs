@@ -398,8 +398,26 @@ impl Board {
     /// probes are lost with them.
     pub(super) fn sweep(&self, now: OffsetDateTime) -> u64 {
         let mut inner = self.lock();
-        let Inner { sent, gaps, .. } = &mut *inner;
-        let lost = sent.sweep(now, |check, at| gaps.add(hour_of(at), check, LOST));
+        let Inner {
+            sent,
+            gaps,
+            checks,
+            due,
+            ..
+        } = &mut *inner;
+        let lost = sent.sweep(now, |check, at| {
+            gaps.add(hour_of(at), check, LOST);
+            // Whoever was to look again is gone, and nothing is known meanwhile.
+            if let Some(entry) = checks.get_mut(&check)
+                && entry.check.health.unbelieved.is_some()
+            {
+                let again = soon(entry.check.id, entry.every, micros(now));
+                if again < entry.due {
+                    entry.due = again;
+                    due.push(again, check);
+                }
+            }
+        });
         self.tally.lost.add(lost);
         lost
     }
@@ -515,13 +533,22 @@ fn skip(
 }
 
 fn first_due(check: &ShardCheck, arrival: Arrival, every: Every, now: Micros) -> Micros {
-    if arrival == Arrival::Loaded && check.health.state != State::Init {
-        return cadence::next_due(check.id, every, now);
+    let next = cadence::next_due(check.id, every, now);
+    if arrival == Arrival::Loaded && check.health.unbelieved.is_some() {
+        // Its owner before us had meant to ask again soon.
+        return next.min(soon(check.id, every, now));
     }
+    if arrival == Arrival::Loaded && check.health.state != State::Init {
+        return next;
+    }
+    soon(check.id, every, now)
+}
+
+fn soon(check: CheckId, every: Every, now: Micros) -> Micros {
     // Whoever has just declared a check, or enabled it, wants to see it live,
     // not after a month.
     let spread = FIRST_PROBE_SPREAD.min(i64::from(every.seconds()) * 1_000_000);
-    Micros(now.0 + (check.id.hash() % spread.unsigned_abs()) as i64)
+    Micros(now.0 + (check.hash() % spread.unsigned_abs()) as i64)
 }
 
 /// After a pause of the machine everything would be due at once: what is late

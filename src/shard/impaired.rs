@@ -1,5 +1,6 @@
-//! Tells that a health worker is cut off, most likely, and when that is over: the operators of each
-//! project whose checks it concerns, or, where there are none, each receiver of these checks once.
+//! Tells that health workers at a location are cut off, most likely, and when that is over: the
+//! operators of each project whose checks it concerns, or, where there are none, each receiver of these
+//! checks once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::board::Board;
 use super::tell::{OfProject, hint};
 use crate::bus::Bus;
 use crate::clock;
-use crate::health::impaired::{End, Standing, Why};
+use crate::health::impaired::{End, Ended, Standing, What, Why};
 use crate::model::id::{CheckId, EventId, ShardNo};
 use crate::proto::lokahi::ProjectEvent;
 use crate::store::error::StoreError;
@@ -27,10 +28,12 @@ use crate::store::shard::{HeldShard, LeaseOwner, shard_fence};
 use crate::store::{Connection, Store, bounded};
 
 const EVERY: Duration = Duration::from_secs(1);
+/// How many workers are named.
+const NAMED: usize = 3;
 /// The type of its events.
 pub const KIND: &str = "prober.impaired";
 
-/// A project, and a worker.
+/// A project, and a location.
 type Key = (Arc<str>, Arc<str>);
 
 pub(super) struct Impaired {
@@ -47,15 +50,15 @@ pub(super) struct Impaired {
 /// Where something is withheld, and of which checks.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct Extent {
-    location: String,
     shards: BTreeSet<ShardNo>,
     checks: BTreeSet<CheckId>,
+    /// By whom it was seen.
+    workers: BTreeSet<Arc<str>>,
 }
 
 /// What is to be told.
 struct News<'a> {
     key: &'a Key,
-    location: &'a str,
     checks: &'a [CheckId],
     words: &'a str,
 }
@@ -71,7 +74,7 @@ impl Impaired {
             hint(
                 &self.bus,
                 written,
-                "which workers are impaired cannot be told",
+                "which locations are cut off cannot be told",
             )
             .await;
         }
@@ -89,24 +92,27 @@ impl Impaired {
                 if !self.read.contains(&shard) {
                     continue;
                 }
-                let key = (project, Arc::clone(&standing.worker));
+                let key = (project, Arc::clone(&standing.location));
                 let (extent, of) = all.entry(key).or_default();
-                extent.location = standing.location.to_string();
+                if let Some(what) = said(&standing) {
+                    extent.workers.clone_from(&what.workers);
+                }
                 extent.shards.insert(shard);
                 extent.checks.extend(checks);
                 *of = Some(standing.clone());
             }
         }
-        for (key, extent) in &self.stored {
-            let gone = Extent {
-                location: extent.location.clone(),
-                ..Extent::default()
-            };
-            all.entry(key.clone()).or_insert((gone, None));
+        for key in self.stored.keys() {
+            all.entry(key.clone()).or_default();
         }
         let mut events = Vec::new();
         for (key, (extent, standing)) in all {
             if self.stored.get(&key) == Some(&extent) {
+                continue;
+            }
+            let is_said = standing.as_ref().is_none_or(|it| said(it).is_some());
+            if !is_said && !self.stored.contains_key(&key) {
+                // Its workers have not said what it is yet.
                 continue;
             }
             events.extend(self.write(&held, &key, &extent, standing, now).await?);
@@ -126,12 +132,10 @@ impl Impaired {
             let mut conn = self.store.acquire().await?;
             for row in impaired_list(&mut conn, &new).await? {
                 let project: Arc<str> = row.project.into();
-                let (worker, location) = (row.worker.into(), row.location.as_str().into());
+                let location: Arc<str> = row.location.into();
                 let of = (Arc::clone(&project), row.shard);
-                let who = (&worker, &location);
-                self.board.withheld.resume(who, row.since, of, now);
-                let stored = self.stored.entry((project, worker)).or_default();
-                stored.location = row.location;
+                self.board.withheld.resume(&location, row.since, of, now);
+                let stored = self.stored.entry((project, location)).or_default();
                 stored.shards.insert(row.shard);
             }
         }
@@ -155,23 +159,22 @@ impl Impaired {
         let shards: Vec<ShardNo> = extent.shards.iter().copied().collect();
         let checks: Vec<CheckId> = extent.checks.iter().copied().collect();
         let words = match &standing {
-            Some(standing) => begun(standing),
-            None => ended(key, &extent.location, self.board.withheld.ended(&key.1)),
+            Some(standing) => said(standing).map(|what| begun(&key.1, what)),
+            None => Some(ended(&key.1, self.board.withheld.ended(&key.1))),
         };
+        let words = words.as_deref();
         let new = NewImpaired {
             project: &key.0,
-            worker: &key.1,
-            location: &extent.location,
+            location: &key.1,
             since: standing.map_or(now, |standing| standing.since),
-            message: &words,
+            message: words,
             ours: &ours,
             shards: &shards,
         };
         let news = News {
             key,
-            location: &extent.location,
             checks: &checks,
-            words: &words,
+            words: words.unwrap_or("its health workers are cut off, most likely"),
         };
         let mut tx = self.store.begin().await?;
         shard_fence(&mut tx, &self.owner, held).await?;
@@ -181,49 +184,85 @@ impl Impaired {
             None => None,
         };
         tx.commit().await.map_err(|source| StoreError::Query {
-            doing: "commit which workers are impaired",
+            doing: "commit which locations are cut off",
             source,
         })?;
         let project = &*key.0;
         match change {
-            Some(change) if change.began => warn!(project, "{words}"),
-            Some(change) if change.over => info!(project, "{words}"),
+            Some(change) if change.began => warn!(project, "{}", news.words),
+            Some(change) if change.over => info!(project, "{}", news.words),
             _ => {}
         }
         Ok(event)
     }
 }
 
+/// What is said of it, once its workers have said so themselves.
+fn said(standing: &Standing) -> Option<&What> {
+    standing.what.as_ref().filter(|what| what.checks > 0)
+}
+
 /// What people read when it begins.
-fn begun(standing: &Standing) -> String {
-    let Standing {
-        worker,
-        location,
+fn begun(location: &str, what: &What) -> String {
+    let What {
+        workers,
         checks,
         hosts,
-        ..
-    } = standing;
-    let (too, until) = match standing.why {
+        why,
+    } = what;
+    let many = workers.len() > 1;
+    let (too, until) = match why {
+        Why::Sentinels if many => (", and so do their sentinels", "while these fail"),
         Why::Sentinels => (", and so do its sentinels", "while these fail"),
         Why::Another => ("", "until another worker has looked, too"),
     };
     format!(
-        "the health worker {worker} at the location {location} is cut off, most likely: at once \
-         {checks} checks on {hosts} unrelated hosts fail there{too}. What fails there counts as \
-         unknown {until}, for 5 minutes at most: are its network and its name server well?"
+        "{} {} cut off, most likely: at once {checks} checks on {hosts} unrelated hosts fail \
+         there{too}. What fails there counts as unknown {until}, for 5 minutes at most: are the \
+         network and the name server there well?",
+        who(location, workers.iter()),
+        if many { "are" } else { "is" },
     )
 }
 
 /// What people read when it is over.
-fn ended((_, worker): &Key, location: &str, end: Option<End>) -> String {
-    let what = match end {
-        Some(End::Gone) => "is not heard of any more",
-        Some(End::Limit) => {
+fn ended(location: &str, ended: Option<Ended>) -> String {
+    let (end, workers) = match ended {
+        Some(Ended { end, workers }) => (end, workers),
+        None => (End::Well, Vec::new()),
+    };
+    let many = workers.len() != 1;
+    let what = match (end, many) {
+        (End::Gone, false) => "is not heard of any more",
+        (End::Gone, true) => "are not heard of any more",
+        (End::Limit, false) => {
             "has been failing for too long: what it says is believed again, and its checks go down"
         }
-        Some(End::Well) | None => "is believed again: no longer do so many checks fail there alone",
+        (End::Limit, true) => {
+            "have been failing for too long: what they say is believed again, and their checks go \
+             down"
+        }
+        (End::Well, false) => "is believed again: no longer do so many checks fail there alone",
+        (End::Well, true) => "are believed again: no longer do so many checks fail there alone",
     };
-    format!("the health worker {worker} at the location {location} {what}")
+    format!("{} {what}", who(location, workers.iter()))
+}
+
+/// The workers that it is about.
+fn who<'a>(location: &str, workers: impl ExactSizeIterator<Item = &'a Arc<str>>) -> String {
+    let named = workers.len();
+    let names: Vec<&str> = workers.take(NAMED).map(|it| &**it).collect();
+    let of = match named {
+        1 => "the health worker ",
+        _ => "the health workers ",
+    };
+    let more = match named.saturating_sub(names.len()) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let names = names.join(", ");
+    let at = if named > 0 { " at" } else { "at" };
+    format!("{of}{names}{more}{at} the location {location}")
 }
 
 async fn tell(
@@ -249,7 +288,7 @@ async fn tell(
         resolved: change.over,
         event: ProjectEvent {
             project: news.key.0.to_string(),
-            reason: news.location.to_owned(),
+            reason: news.key.1.to_string(),
             message: format!("{} (since {since})", news.words),
             ..ProjectEvent::default()
         },

@@ -168,7 +168,7 @@ impl Recorder {
             location: &location,
             sentinels: reports.sentinels,
         };
-        let pending = |check| self.ledger.pending.get(&check).map(|it| it.health.state);
+        let pending = |check| self.ledger.pending.get(&check).map(|it| &it.health);
         let withheld = &self.board.withheld;
         withheld.sift(&self.board, pending, from, &mut counted, now);
         for report in counted {

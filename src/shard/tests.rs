@@ -255,6 +255,31 @@ fn what_is_not_believed_is_asked_again_soon_and_changes_nothing() {
 }
 
 #[test]
+fn what_is_not_believed_is_asked_again_soon_whoever_was_lost_meanwhile() {
+    let unbelieved = |seconds| {
+        let mut check = check(1, |spec| spec.every = Every::from_seconds(3600).unwrap());
+        check.health.state = State::Up;
+        check.health.unbelieved = Some(after(seconds));
+        check
+    };
+    let is_soon = |board: &Board, seconds| {
+        let next = board.next_due().unwrap();
+        next.0 <= super::board::micros(after(seconds)).0
+    };
+    // A lokahid: it was due with an hour for all that is stored.
+    let board = Board::default();
+    let shard = unbelieved(0).id.shard();
+    board.hold(&[HeldShard { shard, epoch: 1 }]);
+    board.put(unbelieved(0), Arrival::Loaded, START);
+    assert!(is_soon(&board, 10));
+    // A worker: what it was sent does not come back.
+    assert_eq!(sent(&board, after(10)), [None]);
+    assert!(!is_soon(&board, 300));
+    board.sweep(after(120));
+    assert!(is_soon(&board, 130));
+}
+
+#[test]
 fn an_event_shows_only_failures_of_the_question_that_it_is_about() {
     let board = board(check(1, |_| ()));
     let mut ledger = Ledger::default();

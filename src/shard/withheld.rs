@@ -11,8 +11,8 @@ use super::board::Board;
 use super::entry::Entry;
 use crate::egress::cut;
 use crate::health::Kin;
-use crate::health::impaired::{End, Judge, Probed, Sight, Standing, Why};
-use crate::model::health::State;
+use crate::health::impaired::{Ended, Judge, Probed, Sight, Standing, Why};
+use crate::model::health::Health;
 use crate::model::id::{CheckId, CheckNo, ShardNo};
 use crate::model::observation::{ErrorClass, Observation, Outcome};
 use crate::model::probe::{Report, Sentinels};
@@ -56,6 +56,7 @@ pub struct Withheld {
 #[derive(Debug, Default)]
 struct Inner {
     judge: Judge,
+    /// By location.
     concerned: BTreeMap<Arc<str>, Concerned>,
 }
 
@@ -66,11 +67,11 @@ impl Withheld {
     }
 
     /// Makes unknown ones of those failures of a worker that are not to be believed. `pending`
-    /// gives the state of a check that is not committed yet.
-    pub(super) fn sift(
+    /// gives the health of a check that is not committed yet.
+    pub(super) fn sift<'a>(
         &self,
         board: &Board,
-        pending: impl Fn(CheckNo) -> Option<State>,
+        pending: impl Fn(CheckNo) -> Option<&'a Health>,
         from: Reporter<'_>,
         reports: &mut [Report],
         now: OffsetDateTime,
@@ -90,9 +91,15 @@ impl Withheld {
             }
             let of = board.with(report.check_no, |entry| {
                 let key = (Arc::clone(&entry.check.project), entry.check.id.shard());
-                (key, entry.check.id, Arc::clone(&entry.locations))
+                let unbelieved = entry.check.health.unbelieved;
+                (
+                    key,
+                    entry.check.id,
+                    Arc::clone(&entry.locations),
+                    unbelieved,
+                )
             });
-            let Some((key, id, places)) = of else {
+            let Some((key, id, places, unbelieved)) = of else {
                 continue;
             };
             // Checks that name no location are probed where this one came from.
@@ -100,13 +107,19 @@ impl Withheld {
                 true => place == &**from.location,
                 false => places.iter().any(|one| one.as_deref() == Some(place)),
             };
-            let why = inner
-                .judge
-                .withholds(from.worker, report.check_no, is_place, now);
+            let unbelieved = match pending(report.check_no) {
+                Some(health) => health.unbelieved,
+                None => unbelieved,
+            };
+            let of = (report.check_no, unbelieved);
+            let why = inner.judge.withholds(from.worker, of, is_place, now);
             if let Some(why) = why {
                 withhold(&mut report.observation, why);
                 self.probes.add(1);
-                let concerned = inner.concerned.entry(Arc::clone(from.worker)).or_default();
+                let concerned = inner
+                    .concerned
+                    .entry(Arc::clone(from.location))
+                    .or_default();
                 concerned.entry(key).or_default().insert(id);
             }
         }
@@ -118,20 +131,20 @@ impl Withheld {
         let Inner { judge, concerned } = &mut *inner;
         judge.tick(now);
         let standing = judge.standing();
-        concerned.retain(|worker, _| standing.iter().any(|it| it.worker == *worker));
+        concerned.retain(|location, _| standing.iter().any(|it| it.location == *location));
     }
 
-    /// Takes up what was told of a worker before a shard was ours.
+    /// Takes up what was told of a location before a shard was ours.
     pub(super) fn resume(
         &self,
-        (worker, location): (&Arc<str>, &Arc<str>),
+        location: &Arc<str>,
         since: OffsetDateTime,
         of: (Arc<str>, ShardNo),
         now: OffsetDateTime,
     ) {
         let mut inner = self.lock();
-        inner.judge.resume(worker, location, since, now);
-        let concerned = inner.concerned.entry(Arc::clone(worker)).or_default();
+        inner.judge.resume(location, since, now);
+        let concerned = inner.concerned.entry(Arc::clone(location)).or_default();
         concerned.entry(of).or_default();
     }
 
@@ -140,32 +153,36 @@ impl Withheld {
         Present(self.lock().judge.present(now).collect())
     }
 
-    /// The workers of which something is withheld.
-    pub fn standing(&self) -> Vec<Standing> {
-        self.lock().judge.standing()
+    /// The workers of which something is withheld, each with its location.
+    pub fn impaired(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let inner = self.lock();
+        let impaired = inner.judge.impaired();
+        impaired
+            .map(|(worker, location)| (Arc::clone(worker), Arc::clone(location)))
+            .collect()
     }
 
-    /// The same, and whom it concerns.
+    /// The locations of which something is withheld, and whom that concerns.
     pub(super) fn concerned(&self) -> Vec<(Standing, Concerned)> {
         let inner = self.lock();
         let of = |it: Standing| {
-            let concerned = inner.concerned.get(&it.worker).cloned();
+            let concerned = inner.concerned.get(&it.location).cloned();
             (it, concerned.unwrap_or_default())
         };
         inner.judge.standing().into_iter().map(of).collect()
     }
 
-    /// Why nothing of a worker is withheld any more.
-    pub(super) fn ended(&self, worker: &str) -> Option<End> {
-        self.lock().judge.ended(worker)
+    /// Why nothing of a location is withheld any more.
+    pub(super) fn ended(&self, location: &str) -> Option<Ended> {
+        self.lock().judge.ended(location).cloned()
     }
 }
 
 /// What a report says of its worker: nothing if it is about what nobody asks any more, or if the
 /// worker says itself that it could not look.
-fn sight(
+fn sight<'a>(
     board: &Board,
-    pending: impl Fn(CheckNo) -> Option<State>,
+    pending: impl Fn(CheckNo) -> Option<&'a Health>,
     report: &Report,
 ) -> Option<Probed> {
     let seen = &report.observation;
@@ -186,7 +203,8 @@ fn sight(
         current.then(|| (entry.check.health.state, entry.url.clone()))
     };
     let (state, url) = board.with(check, read)??;
-    if pending(check).unwrap_or(state).is_outage() {
+    let state = pending(check).map_or(state, |health| health.state);
+    if state.is_outage() {
         return Some(probed(Kin::default(), Sight::Known));
     }
     let dialled = seen.address.parse::<std::net::SocketAddr>().ok();

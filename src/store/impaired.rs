@@ -1,4 +1,5 @@
-//! Health workers that are cut off, most likely, by project: what operators are told of, once.
+//! Locations whose health workers are cut off, most likely, by project: what operators are told of,
+//! once, whichever of the workers it is.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -8,11 +9,10 @@ use super::error::{Doing as _, StoreError};
 use super::project::ProjectId;
 use crate::model::id::{CheckId, EventId, ShardNo};
 
-/// A worker whose failures are withheld from checks of a project, in one shard.
+/// A location of which failures are withheld from checks of a project, in one shard.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ImpairedShard {
     pub project: String,
-    pub worker: String,
     pub location: String,
     pub shard: ShardNo,
     pub since: OffsetDateTime,
@@ -22,21 +22,20 @@ pub struct ImpairedShard {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Impaired {
     pub project: String,
-    pub worker: String,
     pub location: String,
     pub since: OffsetDateTime,
     /// For people.
     pub message: String,
 }
 
-/// What an owner of shards says of a worker and a project.
+/// What an owner of shards says of a location and a project.
 #[derive(Clone, Debug)]
 pub struct NewImpaired<'a> {
     pub project: &'a str,
-    pub worker: &'a str,
     pub location: &'a str,
     pub since: OffsetDateTime,
-    pub message: &'a str,
+    /// `None`: as it was.
+    pub message: Option<&'a str>,
     /// Its shards, and those of them in which something is withheld.
     pub ours: &'a [ShardNo],
     pub shards: &'a [ShardNo],
@@ -60,18 +59,17 @@ pub async fn impaired_list(
 ) -> Result<Vec<ImpairedShard>, StoreError> {
     let shards: Vec<i16> = shards.iter().map(|shard| shard.0).collect();
     let rows = sqlx::query!(
-        "select p.name, i.worker, i.location, i.since, s.shard_no
-         from impaired_shards s
-         join impaired i on i.project_id = s.project_id and i.worker = s.worker
+        "select p.name, i.location, i.since, s.shard_no
+         from cut_off_shards s
+         join cut_offs i on i.project_id = s.project_id and i.location = s.location
          join projects p on p.id = s.project_id where s.shard_no = any($1)",
         &shards,
     )
     .fetch_all(conn)
     .await
-    .doing("read which workers are impaired")?;
+    .doing("read which locations are cut off")?;
     let row = rows.into_iter().map(|row| ImpairedShard {
         project: row.name,
-        worker: row.worker,
         location: row.location,
         shard: ShardNo(row.shard_no),
         since: row.since,
@@ -79,21 +77,21 @@ pub async fn impaired_list(
     Ok(row.collect())
 }
 
-/// The workers that are impaired now, of one project or of all.
+/// The locations that are cut off now, of one project or of all.
 pub async fn impaired_of(
     conn: &mut PgConnection,
     project: Option<&str>,
 ) -> Result<Vec<Impaired>, StoreError> {
     sqlx::query_as!(
         Impaired,
-        "select p.name as project, i.worker, i.location, i.since, i.message
-         from impaired i join projects p on p.id = i.project_id
-         where $1::text is null or p.name = $1 order by i.since, i.worker, p.name limit 100",
+        "select p.name as project, i.location, i.since, i.message
+         from cut_offs i join projects p on p.id = i.project_id
+         where $1::text is null or p.name = $1 order by i.since, i.location, p.name limit 100",
         project,
     )
     .fetch_all(conn)
     .await
-    .doing("read which workers are impaired")
+    .doing("read which locations are cut off")
 }
 
 /// Says in which of our shards something is withheld of a project's checks. Two owners of shards
@@ -103,52 +101,51 @@ pub async fn impaired_set(
     new: &NewImpaired<'_>,
 ) -> Result<Option<ImpairedChange>, StoreError> {
     let spell = sqlx::query!(
-        r#"insert into impaired as i (project_id, worker, location, since, message)
-           select p.id, $2, $3, $4, $5 from projects p where p.name = $1
-           on conflict (project_id, worker) do update set since = i.since
+        r#"insert into cut_offs as i (project_id, location, since, message)
+           select p.id, $2, $3, coalesce($4, '') from projects p where p.name = $1
+           on conflict (project_id, location) do update set message = coalesce($4, i.message)
            returning i.project_id, i.since, i.event_id, i.xmax = 0 as "began!""#,
         new.project,
-        new.worker,
         new.location,
         new.since,
         new.message,
     )
     .fetch_optional(&mut *conn)
     .await
-    .doing("say that a worker is impaired")?;
+    .doing("say that a location is cut off")?;
     let Some(spell) = spell else { return Ok(None) };
     let ours: Vec<i16> = new.ours.iter().map(|shard| shard.0).collect();
     sqlx::query!(
-        "delete from impaired_shards
-         where project_id = $1 and worker = $2 and shard_no = any($3)",
+        "delete from cut_off_shards
+         where project_id = $1 and location = $2 and shard_no = any($3)",
         spell.project_id,
-        new.worker,
+        new.location,
         &ours,
     )
     .execute(&mut *conn)
     .await
-    .doing("forget where a worker was impaired")?;
+    .doing("forget which shards a location is cut off for")?;
     let shards: Vec<i16> = new.shards.iter().map(|shard| shard.0).collect();
     sqlx::query!(
-        "insert into impaired_shards (project_id, worker, shard_no)
+        "insert into cut_off_shards (project_id, location, shard_no)
          select $1, $2, * from unnest($3::smallint[])",
         spell.project_id,
-        new.worker,
+        new.location,
         &shards,
     )
     .execute(&mut *conn)
     .await
-    .doing("store where a worker is impaired")?;
+    .doing("store which shards a location is cut off for")?;
     let ended = sqlx::query!(
-        "delete from impaired i where i.project_id = $1 and i.worker = $2
-             and not exists (select from impaired_shards s
-                 where s.project_id = i.project_id and s.worker = i.worker)",
+        "delete from cut_offs i where i.project_id = $1 and i.location = $2
+             and not exists (select from cut_off_shards s
+                 where s.project_id = i.project_id and s.location = i.location)",
         spell.project_id,
-        new.worker,
+        new.location,
     )
     .execute(conn)
     .await
-    .doing("end that a worker is impaired")?
+    .doing("end that a location is cut off")?
     .rows_affected()
         > 0;
     Ok(Some(ImpairedChange {
@@ -164,18 +161,18 @@ pub async fn impaired_set(
 pub async fn impaired_told(
     conn: &mut PgConnection,
     project: ProjectId,
-    worker: &str,
+    location: &str,
     event: EventId,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update impaired set event_id = $3 where project_id = $1 and worker = $2",
+        "update cut_offs set event_id = $3 where project_id = $1 and location = $2",
         project.0,
-        worker,
+        location,
         event.0,
     )
     .execute(conn)
     .await
-    .doing("remember what told of an impaired worker")?;
+    .doing("remember what told of a location that is cut off")?;
     Ok(())
 }
 

@@ -109,6 +109,8 @@ pub async fn state_update(
     let flapping: Vec<i16> = states.iter().map(|s| s.health.flapping.number()).collect();
     let flips: Vec<i32> = states.iter().map(|s| s.health.flips.number()).collect();
     let told_at: Vec<Option<OffsetDateTime>> = states.iter().map(|s| s.health.told_at).collect();
+    let unbelieved: Vec<Option<OffsetDateTime>> =
+        states.iter().map(|s| s.health.unbelieved).collect();
     let warned: Vec<i16> = states.iter().map(|s| s.health.warned.into()).collect();
     let recents: Vec<Option<Vec<u8>>> = states
         .iter()
@@ -132,15 +134,17 @@ pub async fn state_update(
              incident_id = n.incident_id, last_at = n.last_at, last_outcome = n.outcome,
              last_class = n.class, last_status = n.status, last_total_us = n.total_us,
              quiet = n.quiet, spec_id = n.spec_id, degraded = n.degraded, warned = n.warned,
-             recent = n.recent, flapping = n.flapping, flips = n.flips, told_at = n.told_at
+             recent = n.recent, flapping = n.flapping, flips = n.flips, told_at = n.told_at,
+             unbelieved_since = n.unbelieved
          from unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::smallint[],
              $5::smallint[], $6::boolean[], $7::bigint[], $8::uuid[], $9::timestamptz[],
              $10::smallint[], $11::smallint[], $12::smallint[], $13::integer[], $14::boolean[],
              $15::bigint[], $16::boolean[], $17::smallint[], $18::bytea[],
-             $19::smallint[], $20::integer[], $21::timestamptz[])
+             $19::smallint[], $20::integer[], $21::timestamptz[],
+             $22::timestamptz[])
              as n (check_id, state, since, failures, successes, retold, seq, incident_id, last_at,
                  outcome, class, status, total_us, quiet, spec_id, degraded, warned, recent,
-                 flapping, flips, told_at)
+                 flapping, flips, told_at, unbelieved)
          where t.check_id = n.check_id",
         &ids,
         &numbers,
@@ -163,6 +167,7 @@ pub async fn state_update(
         &flapping,
         &flips,
         &told_at as &[Option<OffsetDateTime>],
+        &unbelieved as &[Option<OffsetDateTime>],
     )
     .execute(conn)
     .await
@@ -185,6 +190,7 @@ pub async fn state_reset(
              seq = seq + case when incident_id is null and not degraded and flapping < 2
                  then 0 else 1 end, flapping = 0, flips = 0, told_at = null,
              incident_id = null, degraded = false, warned = 0, recent = null, last_at = null,
+             unbelieved_since = null,
              last_outcome = 0, last_class = 0, last_status = 0, last_total_us = 0
          where check_id = any($1)",
         &ids,

@@ -215,6 +215,7 @@ struct Row {
     flips: i32,
     told_at: Option<OffsetDateTime>,
     quiet_probes: i64,
+    unbelieved_since: Option<OffsetDateTime>,
     last_at: Option<OffsetDateTime>,
     quiet: bool,
     state_spec: Option<i64>,
@@ -265,6 +266,10 @@ impl TryFrom<Row> for ShardCheck {
                 quiet: row.quiet,
                 told_at: row.told_at,
                 flapping: Flapping::from_number(row.flapping),
+                unbelieved: match row.state_spec {
+                    Some(spec) if spec != row.spec_id => None,
+                    _ => row.unbelieved_since,
+                },
                 flips: match row.state_spec {
                     Some(spec) if spec != row.spec_id => Flips::default(),
                     _ => Flips::from_number(row.flips)
@@ -298,7 +303,7 @@ pub async fn shard_checks(
                c.disabled, v.check_id is not null as "is_paused!", v.until as "paused_until?",
                t.quiet, t.spec_id as state_spec,
                t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
-               t.recent, t.seq, t.flapping, t.flips, t.told_at,
+               t.recent, t.seq, t.flapping, t.flips, t.told_at, t.unbelieved_since,
                t.incident_id,
                -- With 20 of them all is forgotten that changed.
                case when t.flips & 1048575 = 0 then 0 else (select count(*) from (
@@ -339,7 +344,7 @@ pub async fn shard_check_find(
                c.disabled, v.check_id is not null as "is_paused!", v.until as "paused_until?",
                t.quiet, t.spec_id as state_spec,
                t.state, t.since, t.failures, t.successes, t.retold, t.degraded, t.warned,
-               t.recent, t.seq, t.flapping, t.flips, t.told_at,
+               t.recent, t.seq, t.flapping, t.flips, t.told_at, t.unbelieved_since,
                t.incident_id,
                -- With 20 of them all is forgotten that changed.
                case when t.flips & 1048575 = 0 then 0 else (select count(*) from (

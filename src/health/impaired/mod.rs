@@ -7,9 +7,14 @@
 //! count for nothing. While it is suspected its failures are withheld as long as its sentinels fail,
 //! or as long as another worker is there that is under no suspicion: what that one sees counts. Two
 //! that are suspected are believed where both see the same. Without sentinels and without another
-//! worker nothing is withheld; and never for longer than [`LIMIT`]. While sentinels fail each check
-//! has half a minute before it is believed, so that the first ones wait for the others.
+//! worker nothing is withheld; and of no check for longer than [`LIMIT`] from its first failure on,
+//! whichever workers have seen it: that is kept with the check. While sentinels fail each check has half
+//! a minute before it is believed, so that the first ones wait for the others.
+//!
+//! What people are told is of the location (`place`): a worker that is restarted there is suspected
+//! until it has seen something that is well.
 
+mod place;
 mod window;
 #[cfg(test)]
 mod tests;
@@ -19,6 +24,8 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
+use self::place::Place;
+pub use self::place::{End, Ended, Standing, What};
 use self::window::Window;
 pub use self::window::{Probed, Sight};
 use crate::model::id::CheckNo;
@@ -26,11 +33,9 @@ use crate::model::probe::Sentinels;
 
 /// How long it takes without such a burst until a worker is well again.
 const WELL: Duration = Duration::seconds(30);
-/// How long a worker's failures are withheld, together, until it was well for [`REARM`]. What
-/// is down is told within five minutes: the rest is for waiting for others, and for the probes that
-/// confirm it.
+/// How long the failures of a check are withheld, together, until it is up or down. What is down
+/// is told within five minutes: the rest is for waiting for others, and for the probes that confirm it.
 pub const LIMIT: Duration = Duration::seconds(240);
-const REARM: Duration = Duration::minutes(5);
 /// Who was not heard of for so long is not there to probe again.
 const PRESENT: Duration = Duration::minutes(1);
 /// Who was not heard of for so long is forgotten.
@@ -49,31 +54,6 @@ pub enum Why {
     Another,
 }
 
-/// Why nothing is withheld any more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    /// It fails no more, or others have seen the same.
-    Well,
-    /// It is not heard of.
-    Gone,
-    /// It was long enough.
-    Limit,
-}
-
-/// A worker whose failures are withheld.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Standing {
-    pub worker: Arc<str>,
-    pub location: Arc<str>,
-    /// Since when.
-    pub since: OffsetDateTime,
-    /// What failed at once.
-    pub checks: usize,
-    pub hosts: usize,
-    /// Whether its sentinels do.
-    pub why: Why,
-}
-
 #[derive(Debug)]
 struct Worker {
     location: Arc<str>,
@@ -83,9 +63,6 @@ struct Worker {
     /// When so much failed at once last.
     burst: Option<OffsetDateTime>,
     spell: Option<Spell>,
-    /// How long its failures were withheld already.
-    spent: Duration,
-    ended: Option<End>,
 }
 
 #[derive(Debug)]
@@ -94,8 +71,22 @@ struct Spell {
     began: OffsetDateTime,
     checks: usize,
     hosts: usize,
-    /// Since when something is withheld, and why it was last.
-    acts: Option<(OffsetDateTime, Why)>,
+    /// It is suspected only because its location is, until it sees something that is well.
+    inherited: bool,
+    /// Something is withheld.
+    acts: bool,
+}
+
+impl Spell {
+    fn inherited(now: OffsetDateTime) -> Self {
+        Self {
+            began: now,
+            checks: 0,
+            hosts: 0,
+            inherited: true,
+            acts: false,
+        }
+    }
 }
 
 /// What the sentinels of a worker say of a burst.
@@ -118,18 +109,12 @@ impl Worker {
             window: Window::default(),
             burst: None,
             spell: None,
-            spent: Duration::ZERO,
-            ended: None,
         }
     }
 
-    fn word(&self, began: OffsetDateTime) -> Word {
-        match self.sentinels {
-            None => Word::None,
-            Some(said) if said.fail() => Word::Fail,
-            Some(said) if said.begun >= began => Word::Well,
-            Some(_) => Word::Unsaid,
-        }
+    /// Whether something that it saw is withheld.
+    fn acts(&self) -> bool {
+        self.spell.as_ref().is_some_and(|spell| spell.acts)
     }
 
     fn is_blind(&self) -> bool {
@@ -142,25 +127,19 @@ impl Worker {
 
     /// Ends what is over.
     fn settle(&mut self, now: OffsetDateTime) {
-        let since = self.burst.map(|burst| now - burst);
-        let Some(spell) = &self.spell else {
-            if since.is_none_or(|since| since >= REARM) {
-                self.spent = Duration::ZERO;
-            }
-            return;
-        };
-        let acts = spell.acts.map_or(Duration::ZERO, |(at, _)| now - at);
-        let end = if self.spent + acts >= LIMIT {
-            End::Limit
-        } else if since.is_some_and(|since| since <= WELL) {
-            return;
-        } else if now - self.heard > WELL {
-            End::Gone
-        } else {
-            End::Well
-        };
-        self.spent += acts;
-        (self.spell, self.ended) = (None, Some(end));
+        if self.burst.is_none_or(|burst| now - burst > WELL) {
+            self.spell = None;
+        }
+    }
+}
+
+/// What its sentinels say of what a worker saw since then.
+fn word(said: Option<Sentinels>, began: OffsetDateTime) -> Word {
+    match said {
+        None => Word::None,
+        Some(said) if said.fail() => Word::Fail,
+        Some(said) if said.begun >= began => Word::Well,
+        Some(_) => Word::Unsaid,
     }
 }
 
@@ -168,6 +147,7 @@ impl Worker {
 #[derive(Debug, Default)]
 pub struct Judge {
     workers: BTreeMap<Arc<str>, Worker>,
+    places: BTreeMap<Arc<str>, Place>,
     suspects: HashMap<CheckNo, Suspect>,
 }
 
@@ -188,6 +168,10 @@ impl Judge {
         probed: impl IntoIterator<Item = Probed>,
         now: OffsetDateTime,
     ) {
+        let place = self.places.entry(Arc::clone(location)).or_default();
+        let is_cut_off = place.is_cut_off();
+        place.heard = Some(now);
+        let is_new = !self.workers.contains_key(worker);
         let of = self.worker(worker, location, now);
         of.heard = now;
         // Parts of batches overtake one another.
@@ -197,44 +181,66 @@ impl Judge {
             of.sentinels = Some(said);
         }
         let mut settled = Vec::new();
-        let mut fails = false;
+        let (mut fails, mut well) = (false, false);
         for probed in probed {
             if probed.sight != Sight::Fails {
                 settled.push(probed.check);
             }
             fails |= probed.sight == Sight::Fails;
+            well |= probed.sight == Sight::Well;
             of.window.push(probed, now);
         }
-        if fails && let Some(burst) = of.window.burst(now) {
+        if is_new && is_cut_off {
+            of.spell = Some(Spell::inherited(now));
             of.burst = Some(now);
-            match &mut of.spell {
-                Some(spell) => {
-                    spell.checks = spell.checks.max(burst.checks);
-                    spell.hosts = spell.hosts.max(burst.hosts);
-                }
-                None if of.spent < LIMIT => {
-                    of.spell = Some(Spell {
-                        began: burst.began,
-                        checks: burst.checks,
-                        hosts: burst.hosts,
-                        acts: None,
-                    });
-                }
-                None => {}
-            }
+        }
+        let inherits = of.spell.as_ref().is_some_and(|spell| spell.inherited);
+        match inherits {
+            true if well => of.spell = None,
+            true if fails => of.burst = Some(now),
+            _ => {}
+        }
+        let burst = of.window.burst(now).filter(|_| fails);
+        if let Some(burst) = &burst {
+            of.burst = Some(now);
+            of.spell = Some(match of.spell.take() {
+                Some(spell) => Spell {
+                    checks: spell.checks.max(burst.checks),
+                    hosts: spell.hosts.max(burst.hosts),
+                    inherited: false,
+                    ..spell
+                },
+                None => Spell {
+                    began: burst.began,
+                    checks: burst.checks,
+                    hosts: burst.hosts,
+                    inherited: false,
+                    acts: false,
+                },
+            });
         }
         of.settle(now);
+        let can_see = of.spell.is_none() && !of.is_blind();
+        if let Some(place) = self.places.get_mut(location) {
+            if well && can_see {
+                place.well = Some(now);
+            }
+            if burst.is_some() {
+                place.burst(now);
+            }
+        }
         for check in settled {
             self.suspects.remove(&check);
         }
     }
 
-    /// Whether a failure that was just taken is withheld, and why. `is_probed_from` says of a
-    /// location whether the check is probed from there.
+    /// Whether a failure that was just taken is withheld, and why. `unbelieved`: since when failures
+    /// of this check are, as it is stored. `is_probed_from` says of a location whether the check is
+    /// probed from there.
     pub fn withholds(
         &mut self,
         worker: &Arc<str>,
-        check: CheckNo,
+        (check, unbelieved): (CheckNo, Option<OffsetDateTime>),
         is_probed_from: impl Fn(&str) -> bool,
         now: OffsetDateTime,
     ) -> Option<Why> {
@@ -251,7 +257,7 @@ impl Judge {
         if is_new && !is_blind {
             suspect.seen_by.push(Arc::clone(worker));
         }
-        let since = suspect.since;
+        let since = unbelieved.map_or(suspect.since, |at| at.min(suspect.since));
         let is_other = |(name, other): &(&Arc<str>, &Worker)| {
             *name != worker && other.is_there(now) && is_probed_from(&other.location)
         };
@@ -259,20 +265,28 @@ impl Judge {
         let is_one_there = others().next().is_some();
         let is_one_well = others().any(|(_, other)| other.spell.is_none());
         let of = self.workers.get_mut(worker)?;
-        let Some(spell) = &of.spell else {
+        let place = self.places.entry(Arc::clone(&of.location)).or_default();
+        let Some(spell) = &mut of.spell else {
             // The others that make a burst of it may not have been seen yet.
-            let is_early = is_blind && of.spent < LIMIT && now - since < window::LENGTH;
+            let is_early = is_blind && now - since < window::LENGTH;
             return is_early.then_some(Why::Sentinels);
         };
-        let why = match of.word(spell.began) {
+        let why = match word(of.sentinels, spell.began) {
             Word::Fail | Word::Unsaid => Why::Sentinels,
             Word::Well | Word::None if is_one_well => Why::Another,
             // Nobody is left who would know better.
-            Word::Well | Word::None if others_saw || !is_one_there => return None,
+            Word::Well | Word::None if others_saw || !is_one_there => {
+                place.believe(End::Well);
+                return None;
+            }
             Word::Well | Word::None => Why::Another,
         };
-        let spell = of.spell.as_mut()?;
-        spell.acts = Some((spell.acts.map_or(now, |(since, _)| since), why));
+        if now - since >= LIMIT {
+            place.believe(End::Limit);
+            return None;
+        }
+        spell.acts = true;
+        place.withhold(worker, why, (spell.checks, spell.hosts), now);
         Some(why)
     }
 
@@ -283,42 +297,43 @@ impl Judge {
         }
         self.workers
             .retain(|_, worker| worker.spell.is_some() || now - worker.heard < FORGOTTEN);
-    }
-
-    /// Takes up what was withheld of a worker before we were started.
-    pub fn resume(
-        &mut self,
-        worker: &Arc<str>,
-        location: &Arc<str>,
-        since: OffsetDateTime,
-        now: OffsetDateTime,
-    ) {
-        let of = self.worker(worker, location, now);
-        of.burst = Some(now);
-        of.spell.get_or_insert(Spell {
-            began: since,
-            checks: 0,
-            hosts: 0,
-            acts: Some((since, Why::Another)),
+        for (location, place) in &mut self.places {
+            let there = self
+                .workers
+                .iter()
+                .filter(|(_, it)| it.location == *location);
+            let suspected = there.clone().filter(|(_, it)| it.spell.is_some());
+            let acting = suspected.clone().filter(|(_, it)| it.acts());
+            let heard = there.filter(|(_, it)| now - it.heard <= WELL);
+            place.settle(
+                suspected.count(),
+                acting.map(|(name, _)| name).collect(),
+                heard.map(|(name, _)| name).collect(),
+                now,
+            );
+        }
+        self.places.retain(|_, place| {
+            let heard = place.heard.is_some_and(|heard| now - heard < FORGOTTEN);
+            heard || place.is_cut_off()
         });
-        of.settle(now);
     }
 
-    /// The workers whose failures are withheld.
+    /// Takes up what was withheld of a location before we were started.
+    pub fn resume(&mut self, location: &Arc<str>, since: OffsetDateTime, now: OffsetDateTime) {
+        let place = self.places.entry(Arc::clone(location)).or_default();
+        place.resume(since, now);
+    }
+
+    /// The locations of which failures are withheld.
     pub fn standing(&self) -> Vec<Standing> {
-        let standing = |(name, worker): (&Arc<str>, &Worker)| {
-            let spell = worker.spell.as_ref()?;
-            let (since, why) = spell.acts?;
-            Some(Standing {
-                worker: Arc::clone(name),
-                location: Arc::clone(&worker.location),
-                since,
-                checks: spell.checks,
-                hosts: spell.hosts,
-                why,
-            })
-        };
-        self.workers.iter().filter_map(standing).collect()
+        let standing = |(name, place): (&Arc<str>, &Place)| place.standing(name);
+        self.places.iter().filter_map(standing).collect()
+    }
+
+    /// The workers whose failures are withheld, each with its location.
+    pub fn impaired(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let impaired = self.workers.iter().filter(|(_, it)| it.acts());
+        impaired.map(|(name, it)| (name, &it.location))
     }
 
     /// The workers that can be asked, each with its location: heard of lately, and under no
@@ -331,9 +346,9 @@ impl Judge {
         there.map(|(name, it)| (Arc::clone(&it.location), Arc::clone(name)))
     }
 
-    /// Why a worker's failures were withheld no more, the last time.
-    pub fn ended(&self, worker: &str) -> Option<End> {
-        self.workers.get(worker)?.ended
+    /// Why failures of a location were withheld no more, the last time.
+    pub fn ended(&self, location: &str) -> Option<&Ended> {
+        self.places.get(location)?.ended.as_ref()
     }
 
     fn worker(

@@ -53,9 +53,34 @@ impl Court {
     }
 
     fn withholds(&mut self, worker: &str, check: i64, now: i64) -> Option<Why> {
-        let worker = worker.into();
+        self.withholds_since(worker, check, None, now)
+    }
+
+    /// The same of a check of which something is withheld since then, as it is stored.
+    fn withholds_since(
+        &mut self,
+        worker: &str,
+        check: i64,
+        since: Option<i64>,
+        now: i64,
+    ) -> Option<Why> {
+        let (worker, of) = (worker.into(), (CheckNo(check), since.map(at)));
         self.0
-            .withholds(&worker, CheckNo(check), |place| place == "eu", at(now))
+            .withholds(&worker, of, |place| place == "eu", at(now))
+    }
+
+    /// Since when failures of the location are withheld, and by whom they were seen.
+    fn standing(&mut self, now: i64) -> Option<(i64, Vec<String>)> {
+        self.0.tick(at(now));
+        let standing = self.0.standing().pop()?;
+        let what = standing.what.into_iter();
+        let workers = what.flat_map(|what| what.workers);
+        let since = (standing.since - START).whole_seconds();
+        Some((since, workers.map(|it| it.to_string()).collect()))
+    }
+
+    fn ended(&self) -> Option<End> {
+        self.0.ended("eu").map(|ended| ended.end)
     }
 }
 
@@ -284,7 +309,7 @@ fn it_ends_when_nothing_like_it_happened_for_half_a_minute() {
     court.sees("b", 100..101, Well, 0);
     court.sees("a", 0..20, Fails, 0);
     assert!(court.withholds("a", 0, 0).is_some());
-    assert_eq!(court.0.standing().len(), 1);
+    assert!(court.standing(0).is_some());
     court.sees("a", 0..20, Well, 5);
     court.sees("a", 3..4, Fails, 29);
     court.sees("b", 100..101, Well, 29);
@@ -292,8 +317,8 @@ fn it_ends_when_nothing_like_it_happened_for_half_a_minute() {
     assert!(court.withholds("a", 3, 29).is_some());
     court.sees("a", 4..5, Fails, 31);
     assert_eq!(court.withholds("a", 4, 31), None);
-    assert_eq!(court.0.standing(), []);
-    assert_eq!(court.0.ended("a"), Some(End::Well));
+    assert_eq!(court.standing(31), None);
+    assert_eq!(court.ended(), Some(End::Well));
 }
 
 #[test]
@@ -302,13 +327,39 @@ fn it_ends_when_the_worker_is_gone() {
     court.sees("b", 100..101, Well, 0);
     court.sees("a", 0..20, Fails, 0);
     assert!(court.withholds("a", 0, 0).is_some());
-    court.0.tick(at(30));
-    assert_eq!(court.0.standing().len(), 1);
-    court.0.tick(at(31));
-    assert_eq!(court.0.standing(), []);
-    assert_eq!(court.0.ended("a"), Some(End::Gone));
-    court.0.tick(at(600));
-    assert_eq!(court.0.ended("a"), None);
+    // The other one sees something that is well.
+    court.sees("b", 100..101, Well, 30);
+    assert!(court.standing(30).is_some());
+    assert_eq!(court.standing(31), None);
+    assert_eq!(court.ended(), Some(End::Gone));
+    court.0.tick(at(700));
+    assert_eq!(court.ended(), None);
+}
+
+#[test]
+fn the_word_of_a_dead_worker_stands_until_nobody_of_its_location_is_back() {
+    let mut court = Court::default();
+    court.hear("a", Some((0, 1, 1)), saw(0..20, Fails, 0, own), 0);
+    assert!(court.withholds("a", 0, 0).is_some());
+    let of = |name: &str| Some((0, vec![name.to_owned()]));
+    assert_eq!(court.standing(120), of("a"));
+    assert_eq!(court.standing(121), None);
+    assert_eq!(court.ended(), Some(End::Gone));
+
+    let mut court = Court::default();
+    court.hear("a", Some((0, 1, 1)), saw(0..20, Fails, 0, own), 0);
+    assert!(court.withholds("a", 0, 0).is_some());
+    // Another process of it is suspected at once, and its sentinels were not asked yet.
+    court.hear("a2", Some((-99, 0, 1)), saw(3..4, Fails, 100, own), 100);
+    assert_eq!(court.withholds("a2", 3, 100), Some(Why::Sentinels));
+    assert_eq!(court.standing(100), of("a2"));
+    court.hear("a2", Some((110, 1, 1)), saw(4..5, Fails, 125, own), 125);
+    assert_eq!(court.withholds("a2", 4, 125), Some(Why::Sentinels));
+    assert_eq!(court.standing(150), of("a2"));
+    // It sees something that is well: it is over.
+    court.hear("a2", Some((150, 0, 1)), saw(4..5, Well, 151, own), 151);
+    assert_eq!(court.standing(151), None);
+    assert_eq!(court.ended(), Some(End::Well));
 }
 
 /// At which seconds a failure of a worker is withheld that fails from `when` on, each second.
@@ -336,41 +387,81 @@ fn it_never_lasts_longer_than_the_limit() {
 }
 
 #[test]
-fn what_comes_and_goes_is_withheld_no_longer_than_the_limit_until_it_was_well() {
+fn what_comes_and_goes_is_withheld_no_longer_than_the_limit() {
     // A minute down, a minute up: each time it is well for half a minute before it ends.
     let seen = withheld(|second| second % 120 < 60, 1200);
-    assert!(seen.len() as i64 <= LIMIT.whole_seconds(), "{}", seen.len());
-    assert!(seen.iter().all(|second| *second < 400), "{seen:?}");
-    // Well for five minutes, and it may be withheld again.
-    let seen = withheld(|second| second < 60 || (700..760).contains(&second), 900);
-    assert_eq!(seen, (0..90).chain(700..790).collect::<Vec<_>>());
-    let seen = withheld(|second| second < 600 || (700..760).contains(&second), 900);
-    assert_eq!(seen.last(), Some(&(LIMIT.whole_seconds() - 1)));
-    let seen = withheld(|second| second < 600 || (900..960).contains(&second), 1000);
-    assert_eq!(seen.last(), Some(&989));
+    assert_eq!(seen, (0..90).chain(120..210).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_worker_that_is_restarted_gets_no_more_time() {
+    for each in [7, 50, 100, 239, 300] {
+        let mut court = Court::default();
+        let mut withheld = Vec::new();
+        for second in 0..1000 {
+            let worker = format!("a/{}", second / each);
+            let said = Some((second, 1, 1));
+            court.hear(&worker, said, saw(0..20, Fails, second, own), second);
+            if court.withholds(&worker, 0, second).is_some() {
+                withheld.push(second);
+            }
+            if second < LIMIT.whole_seconds() {
+                assert_eq!(court.standing(second).unwrap().0, 0, "{each}");
+            }
+        }
+        let expected: Vec<_> = (0..LIMIT.whole_seconds()).collect();
+        assert_eq!(withheld, expected, "restarted each {each} s");
+    }
+}
+
+#[test]
+fn what_another_worker_sees_well_is_not_down_however_long_one_is_cut_off() {
+    let mut court = Court::default();
+    for second in 0..3000 {
+        court.sees("b", 0..20, Well, second);
+        court.sees("a", 0..20, Fails, second);
+        assert_eq!(court.withholds("a", 3, second), Some(Why::Another));
+        assert_eq!(court.standing(second).unwrap().0, 0);
+    }
+}
+
+#[test]
+fn when_it_was_long_enough_it_is_over_as_soon_as_all_are_down() {
+    let mut court = Court::default();
+    for second in 0..=LIMIT.whole_seconds() {
+        let said = Some((second, 1, 1));
+        court.hear("a", said, saw(0..20, Fails, second, own), second);
+        court.withholds("a", 0, second);
+    }
+    for second in 241..=270 {
+        assert!(court.standing(second).is_some());
+        court.hear("a", None, saw(0..20, Known, second, own), second);
+    }
+    assert_eq!(court.standing(271), None);
+    assert_eq!(court.ended(), Some(End::Limit));
 }
 
 #[test]
 fn a_restart_goes_on_where_it_was() {
     let mut court = Court::default();
-    let since = at(-100);
-    court.0.resume(&"a".into(), &"eu".into(), since, at(0));
-    assert_eq!(court.0.standing()[0].since, since);
+    court.0.resume(&"eu".into(), at(-100), at(0));
+    assert_eq!(court.standing(0), Some((-100, vec![])));
+    // Who sees something that is well is not suspected, whoever else is.
     court.sees("b", 100..101, Well, 0);
     court.sees("a", 0..1, Fails, 1);
-    assert!(court.withholds("a", 0, 1).is_some());
-    court.sees("a", 0..20, Fails, 2);
-    court.sees("a", 0..20, Fails, 32);
-    court.0.tick(at(40));
-    assert!(court.withholds("a", 0, 40).is_some());
-    // The limit counts from before.
-    for second in (50..180).step_by(10) {
+    assert_eq!(
+        court.withholds_since("a", 0, Some(-100), 1),
+        Some(Why::Another)
+    );
+    assert_eq!(court.standing(1), Some((-100, vec!["a".to_owned()])));
+    for second in (2..180).step_by(10) {
         court.sees("a", 0..20, Fails, second);
         court.sees("b", 100..101, Well, second);
+        // The limit counts from before, for each check.
+        let withheld = court.withholds_since("a", 0, Some(-100), second);
+        assert_eq!(withheld.is_some(), second < 140, "{second}");
+        assert!(court.withholds("a", 1, second).is_some());
     }
-    assert_eq!(court.0.standing(), []);
-    assert_eq!(court.0.ended("a"), Some(End::Limit));
-    assert_eq!(court.withholds("a", 0, 180), None);
 }
 
 proptest! {

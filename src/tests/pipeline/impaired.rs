@@ -87,6 +87,15 @@ impl Shop {
         checks
     }
 
+    /// Since when checks are not believed, in microseconds since 1970, and how many they are.
+    async fn unbelieved_since(&self) -> (i64, i64) {
+        let first =
+            "select coalesce((extract(epoch from min(unbelieved_since)) * 1000000)::bigint, 0)
+                     from check_states";
+        let many = "select count(*) from check_states where unbelieved_since is not null";
+        (self.count(first).await, self.count(many).await)
+    }
+
     /// How many probes were not believed.
     async fn unbelieved(&self) -> i64 {
         self.count("select count(*) from observations where class = 25 and outcome = 4")
@@ -164,7 +173,7 @@ async fn what_a_worker_without_a_name_server_sees_fail_is_asked_of_another() {
         assert_eq!(shop.stored(check.id).await.unwrap().state, State::Up);
     }
     assert_eq!(told(&oncall), ["check.down till 2", "check.up till 3"]);
-    assert_eq!(shop.count("select count(*) from impaired").await, 0);
+    assert_eq!(shop.count("select count(*) from cut_offs").await, 0);
 }
 
 #[tokio::test]
@@ -227,5 +236,76 @@ async fn while_its_sentinels_fail_too_a_worker_is_not_believed() {
         .await;
         assert!(heard(receiver)[1].0);
     }
+    blind.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_is_restarted_the_time_of_not_being_believed_goes_on() {
+    let (site, sentinel) = (Site::start().await, Site::start().await);
+    let (oncall, operators) = (Receiver::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    shop.operators(&operators).await;
+    let eu = place("eu");
+    sentinel.set(false);
+    let blind = Machine::new("");
+    let mut blind = blind.worker(&eu, &[("SENTINELS", &sentinel.url)]);
+    until("the sentinel was asked", async || {
+        blind.has_said("the sentinels fail")
+    })
+    .await;
+    let receiver = shop.receiver("oncall", &oncall).await;
+    let checks = shop.shops(&site, &eu, &[receiver]).await;
+    let all = i64::try_from(CHECKS).unwrap();
+    until("nothing is believed, and the operators know", async || {
+        shop.unbelieved_since().await.1 == all && !heard(&operators).is_empty()
+    })
+    .await;
+    let since = shop.unbelieved_since().await;
+
+    // More than was on its way from those before.
+    let go_on = async |shop: &Shop| {
+        let before = shop.unbelieved().await;
+        until("it sees nothing, again", async || {
+            shop.unbelieved().await >= before + 3 * all
+        })
+        .await;
+    };
+    for _ in 0..2 {
+        blind.kill().await;
+        blind.start();
+        go_on(&shop).await;
+    }
+    shop.fleet.lokahid.kill().await;
+    blind.kill().await;
+    shop.fleet.lokahid.start();
+    blind.start();
+    shop.fleet.lokahid.address().await;
+    go_on(&shop).await;
+    assert_eq!(shop.unbelieved_since().await, since);
+    assert_eq!(heard(&operators).len(), 1, "{:?}", heard(&operators));
+    assert_eq!(shop.count("select count(*) from cut_offs").await, 1);
+    assert_eq!(told(&oncall), [""; 0]);
+
+    // Four minutes later.
+    shop.fleet.lokahid.kill().await;
+    sqlx::query(
+        "update check_states set unbelieved_since = unbelieved_since - interval '4 minutes'",
+    )
+    .execute(&mut shop.fleet.database().await)
+    .await
+    .unwrap();
+    shop.fleet.lokahid.start();
+    shop.fleet.lokahid.address().await;
+    for check in &checks {
+        shop.until(check.id, State::Error).await;
+    }
+    assert_eq!(until_told(&oncall, CHECKS).await.len(), CHECKS);
+    assert_eq!(shop.unbelieved_since().await, (0, 0));
+    until("it is over", async || heard(&operators).len() == 2).await;
+    let ended = &heard(&operators)[1];
+    assert!(
+        ended.0 && ended.1.contains("failing for too long"),
+        "{ended:?}"
+    );
     blind.stop().await;
 }
