@@ -34,3 +34,6 @@ from impaired order by project_id, location, since;
 insert into cut_off_shards (project_id, location, shard_no)
 select distinct i.project_id, i.location, s.shard_no
 from impaired_shards s join impaired i on i.project_id = s.project_id and i.worker = s.worker;
+
+-- Checks whose newest probe says nothing of the site. Few are, and seldom does this change.
+create index check_states_unknown on check_states (check_id) where last_outcome = 4;

@@ -213,4 +213,9 @@ impl Observation {
     pub fn is_to_be_shown(&self) -> bool {
         self.degraded || matches!(self.outcome, Outcome::Down | Outcome::Error)
     }
+
+    /// Why it says nothing of the site, if it does not.
+    pub fn unknown(&self) -> Option<ErrorClass> {
+        (self.outcome == Outcome::Unknown).then_some(self.class.unwrap_or(ErrorClass::Internal))
+    }
 }

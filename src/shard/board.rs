@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use super::due::DueQueue;
-use super::entry::{Entry, LastSeen};
+use super::entry::{Entry, LastSeen, Stored};
 use super::gaps::{Gaps, Missed};
 use super::ledger::Pending;
 use super::maintained::{Maintained, Meant};
@@ -441,7 +441,10 @@ impl Board {
             return;
         };
         if pending.stores {
-            entry.stored = pending.health.last_at;
+            entry.stored = pending.health.last_at.map(|at| Stored {
+                at,
+                unknown: pending.last.observation.unknown(),
+            });
         }
         entry.check.health = pending.health;
         if entry.check.spec_id != pending.last.spec {

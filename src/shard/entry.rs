@@ -11,7 +11,7 @@ use super::voices::Heard;
 use super::withheld::Present;
 use crate::cadence::{self, Micros};
 use crate::model::check::{Confirm, Every, Timeout, WhileFlapping};
-use crate::model::observation::Observation;
+use crate::model::observation::{ErrorClass, Observation};
 use crate::model::secret::SecretName;
 use crate::model::value::HttpUrl;
 use crate::store::shard::ShardCheck;
@@ -39,7 +39,7 @@ pub(super) struct Entry {
     pub(super) last: Option<LastSeen>,
     /// The last probe of the state that we have stored; `None` when we do not know that the
     /// stored state is this one.
-    pub(super) stored: Option<OffsetDateTime>,
+    pub(super) stored: Option<Stored>,
     /// When it became ours.
     pub(super) taken: OffsetDateTime,
     pub(super) due: Micros,
@@ -95,6 +95,14 @@ impl Entry {
         let turns = u32::try_from(self.locations.len().max(1)).unwrap_or(u32::MAX);
         cadence::is_stale(since, self.every, turns, self.timeout, now)
     }
+}
+
+/// A probe as its check's stored state has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Stored {
+    pub(super) at: OffsetDateTime,
+    /// Why it says nothing of the site, if it does not.
+    pub(super) unknown: Option<ErrorClass>,
 }
 
 /// The newest probe of a check, and from where.

@@ -228,7 +228,9 @@ impl Ledger {
             Some(ErrorClass::ProberImpaired) => Some(retry_at(patience(confirm.retry, every))),
             _ => step.suspect.then(|| retry_at(confirm.retry)),
         };
-        let recent = stored.is_some_and(|stored| at - stored < STATE_AGE);
+        // Whoever asks of which checks nothing is known asks the states.
+        let unknown = witness.observation.unknown();
+        let recent = stored.is_some_and(|it| at - it.at < STATE_AGE && it.unknown == unknown);
         let pending = Pending {
             id,
             stores: !recent || !step.health.differs_in_time_only(&committed),

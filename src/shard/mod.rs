@@ -29,6 +29,7 @@ pub mod rollup;
 mod housekeeping;
 mod lease;
 mod recorder;
+pub mod unknown;
 mod stale;
 pub mod impaired;
 mod scheduler;

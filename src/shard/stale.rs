@@ -13,12 +13,12 @@ use tracing::{info, warn};
 
 use super::board::Board;
 use super::tell::{OfProject, hint};
+use super::unknown::Unknown;
 use super::voices::{Blind, Cause, Voices};
 use crate::bus::Bus;
 use crate::clock;
 use crate::model::check::CheckSpec;
 use crate::model::id::{EventId, ShardNo};
-use crate::model::observation::ErrorClass;
 use crate::model::secret::SecretName;
 use crate::proto::lokahi::ProjectEvent;
 use crate::store::error::StoreError;
@@ -242,47 +242,18 @@ fn silence(change: &StaleChange) -> String {
     )
 }
 
-/// What keeps probes from looking, and where that is mended.
 fn blindness(change: &StaleChange, cause: &Cause, blind: &Blind) -> String {
-    let StaleKey {
-        project, location, ..
-    } = &change.key;
-    let named: Vec<&str> = blind.names.iter().map(String::as_str).collect();
-    let many = usize::try_from(blind.checks).unwrap_or(usize::MAX);
-    let more = match many.saturating_sub(named.len()) {
-        0 => String::new(),
-        n => format!(" and {n} more"),
+    let unknown = Unknown {
+        project: &change.key.project,
+        location: &change.key.location,
+        class: cause.class,
+        secret: cause.secret.as_ref(),
+        checks: usize::try_from(blind.checks).unwrap_or(usize::MAX),
+        names: blind.names.iter().map(String::as_str).collect(),
+        hosts: blind.hosts.iter().map(String::as_str).collect(),
+        detail: &blind.detail,
     };
-    let (of, are) = match many {
-        1 => ("check", "is"),
-        _ => ("checks", "are"),
-    };
-    let named = named.join(", ");
-    let detail = blind.detail.trim_end_matches('.');
-    let todo = match (cause.class, &cause.secret) {
-        (ErrorClass::SecretUnbound, Some(secret)) => {
-            let name = secret.as_str();
-            let hosts: Vec<String> = blind.hosts.iter().map(|it| format!("{it:?}")).collect();
-            let hosts = hosts.join(", ");
-            format!(
-                ". The file SECRETS_BINDING of the health workers there needs a block \
-                 secret {name:?} with hosts = [{hosts}] and projects = [{project:?}]"
-            )
-        }
-        (ErrorClass::SecretMissing, Some(secret)) if !detail.contains(&secret.variable()) => {
-            let (variable, file) = (secret.variable(), secret.as_str());
-            format!(
-                ". Give the health workers there a value for it: {variable}, or a file {file:?} in \
-                 SECRETS_DIR"
-            )
-        }
-        (ErrorClass::SecretMissing, Some(_)) => String::new(),
-        _ => ". The log of the health workers there says more".to_owned(),
-    };
-    format!(
-        "the {of} {named}{more} {are} unknown from the location {location}, and nobody is told if \
-         the site fails: {detail}{todo}"
-    )
+    unknown.words()
 }
 
 async fn tell(

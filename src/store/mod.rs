@@ -34,6 +34,7 @@ pub mod rollup;
 pub mod incident;
 pub mod location;
 pub mod stale;
+pub mod unknown;
 pub mod impaired;
 pub mod overlay;
 pub mod maintenance;

@@ -503,6 +503,8 @@ pub struct Counts {
     pub paused: i64,
     /// What would be told of them is held back.
     pub muted: i64,
+    /// Of which the newest probe says nothing.
+    pub unknown: i64,
 }
 
 /// How much a project has now.
@@ -526,7 +528,9 @@ pub async fn project_counts(
                count(*) filter (where t.state = 1 and not c.disabled) as "up!",
                count(*) filter (where t.state in (2, 3) and not c.disabled) as "down!",
                count(*) filter (where v.paused) as "paused!",
-               count(*) filter (where v.muted) as "muted!"
+               count(*) filter (where v.muted) as "muted!",
+               count(*) filter (where t.last_outcome = 4 and not c.disabled
+                   and v.paused is not true) as "unknown!"
            from checks c left join check_states t on t.check_id = c.id
            left join (select o.check_id, bool_or(o.kind = 'paused') as paused,
                bool_or(o.kind = 'muted') as muted from overlays o

@@ -6,6 +6,7 @@ use prost::Message as _;
 use uuid::Uuid;
 
 use super::super::error::ApiError;
+use super::super::notices::unknown_notices;
 use super::super::permit::apply_to;
 use super::super::{Call, edit};
 use super::refused;
@@ -36,6 +37,7 @@ use crate::store::generation::generation_list;
 use crate::store::plan::{NewPlan, StoredPlan, plan_applied, plan_create, plan_find, plan_page};
 use crate::store::project::{Project, project_list};
 use crate::store::shard::generation_progress;
+use crate::store::unknown::{UnknownOf, unknown_list};
 
 /// The most bytes of changes on one page.
 const PAGE: usize = 1024 * 1024;
@@ -285,7 +287,11 @@ pub(in crate::api) async fn progress(
     let mut conn = call.state.store.acquire().await?;
     let found = generation_progress(&mut conn, &asked.project, asked.generation).await?;
     let progress = found.ok_or_else(|| unknown("there is no such generation"))?;
+    let new = UnknownOf::New(&asked.project, asked.generation);
+    let unknown = unknown_list(&mut conn, new).await?;
     Ok(ProgressResult {
+        unknown: i32::try_from(unknown.len()).unwrap_or(i32::MAX),
+        notices: unknown_notices(unknown.into_iter()),
         scheduled: progress.scheduled,
         unprobed: i32::try_from(progress.unprobed).unwrap_or(i32::MAX),
     })

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::super::error::ApiError;
+use super::super::notices::unknown_notices;
 use super::super::{Call, edit};
 use super::short;
 use crate::clock;
 use crate::hold::TrialState;
 use crate::model::name::Name;
+use crate::model::observation::ErrorClass;
 use crate::model::scope::Scope;
 use crate::plan::guard::can_be_approved;
 use crate::plan::wire;
@@ -28,6 +30,7 @@ use crate::store::project::{
     Counts, Project, Suspension, project_counts, project_list, project_settings,
 };
 use crate::store::trial::{TrialRow, trial_list, trial_release};
+use crate::store::unknown::{UnknownCheck, UnknownOf, unknown_list};
 use crate::store::{Connection, Transaction};
 
 /// How many generations one answer has, when nothing is said and at most.
@@ -82,6 +85,7 @@ async fn standing(
         down,
         paused,
         muted,
+        unknown,
     } = match brief {
         true => Counts::default(),
         false => project_counts(conn, project.id).await?,
@@ -101,6 +105,12 @@ async fn standing(
     let mut conditions: Vec<_> = conditions.map(condition).collect();
     let workers = impaired_of(conn, Some(&project.name)).await?;
     conditions.extend(impaired(&workers));
+    if unknown > 0 {
+        let checks = unknown_list(&mut *conn, UnknownOf::Project(&project.name)).await?;
+        let cut_off = |it: &UnknownCheck| it.class == ErrorClass::ProberImpaired;
+        let notices = unknown_notices(checks.into_iter().filter(|it| !cut_off(it)));
+        conditions.extend(of_unknown(&notices));
+    }
     let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
     Ok(ProjectStatus {
         operators: settings.operators.iter().map(ToString::to_string).collect(),
@@ -120,6 +130,7 @@ async fn standing(
         down: count(down),
         paused: count(paused),
         muted: count(muted),
+        unknown: count(unknown),
         revision: newest
             .as_ref()
             .map(|newest| wire::to_revision(&newest.revision)),
@@ -165,6 +176,19 @@ fn impaired(workers: &[Impaired]) -> Option<lokahi::Condition> {
         reason: "WorkerCutOff".to_owned(),
         message: messages.join("\n"),
         since: Some(timestamp(workers.first()?.since)),
+        ..lokahi::Condition::default()
+    })
+}
+
+/// Checks of which nothing is known now.
+fn of_unknown(notices: &[lokahi::Notice]) -> Option<lokahi::Condition> {
+    let messages: Vec<&str> = notices.iter().map(|it| it.message.as_str()).collect();
+    let reasons: Vec<&str> = notices.iter().map(|it| it.reason.as_str()).collect();
+    (!notices.is_empty()).then(|| lokahi::Condition {
+        r#type: "Unknown".to_owned(),
+        status: true,
+        reason: reasons.join(","),
+        message: messages.join("\n"),
         ..lokahi::Condition::default()
     })
 }

@@ -8,6 +8,7 @@ use crate::cli::arguments::TextOutput;
 use crate::cli::arguments::projects::Doing;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
+use crate::cli::table::printable;
 use crate::client::Client;
 use crate::clock;
 use crate::plan::text::counted;
@@ -185,25 +186,51 @@ async fn wait(
     };
     loop {
         let progress = client.progress(&asked).await?;
-        if progress.scheduled && progress.unprobed == 0 {
+        let unknown = usize::try_from(progress.unknown).unwrap_or(0);
+        if progress.scheduled && progress.unprobed == 0 && unknown == 0 {
             writeln!(
                 console.words,
                 "In force: the schedulers have generation {generation}, and new checks were probed."
             )?;
             return Ok(Exit::Ok);
         }
-        if clock::monotonic().saturating_duration_since(started) >= patience {
+        // A secret that is missing or not bound comes by no waiting.
+        let is_lost = progress.scheduled && progress.unprobed == 0 && unknown > 0 && {
+            let mut notices = progress.notices.iter();
+            notices.all(|it| it.reason.contains("/secret_"))
+        };
+        let waited = clock::monotonic().saturating_duration_since(started);
+        if is_lost || waited >= patience {
             let why = match progress.scheduled {
                 true => {
                     let n = usize::try_from(progress.unprobed).unwrap_or(0);
                     let were = if n == 1 { "was" } else { "were" };
-                    format!("{} {were} not probed yet", counted(n, "new check"))
+                    let unprobed = format!("{} {were} not probed yet", counted(n, "new check"));
+                    let nothing = format!(
+                        "nothing is known of {}, whose probes could not look",
+                        counted(unknown, "new check")
+                    );
+                    match (n, unknown) {
+                        (_, 0) => unprobed,
+                        (0, _) => nothing,
+                        _ => format!("{unprobed}, and {nothing}"),
+                    }
                 }
                 false => "not every scheduler has taken it over yet".to_owned(),
             };
-            let message =
-                format!("generation {generation} is applied, and after {patience:?} {why}");
+            let after = match is_lost {
+                true => String::new(),
+                false => format!("after {patience:?} "),
+            };
+            let message = format!("generation {generation} is applied, and {after}{why}");
+            for notice in &progress.notices {
+                let text = format!("{} of {}: {}", notice.r#type, project, notice.message);
+                writeln!(console.words, "{}", printable(&text))?;
+            }
             let hint = match progress.scheduled {
+                true if progress.unprobed == 0 => {
+                    "it is mended where the words above say; lokahictl list -s says what is known"
+                }
                 true => "does a health worker run? lokahictl list -s says which were not probed",
                 false => {
                     "does a lokahid run? lokahictl status and lokahictl list say how it goes on"

@@ -76,10 +76,14 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         new @ 1.. => format!("{new} not probed yet, "),
         _ => String::new(),
     };
+    let unknown = match project.unknown {
+        0 => String::new(),
+        n => format!("; of {n} nothing is known now"),
+    };
     line(
         "declares",
         format!(
-            "{} ({up} up, {down} down, {new}{disabled} disabled), {}",
+            "{} ({up} up, {down} down, {new}{disabled} disabled{unknown}), {}",
             counted(checks, "check"),
             counted(webhooks, "webhook")
         ),
@@ -148,13 +152,13 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
     }
     for condition in &project.conditions {
         if shown(condition) {
-            let ago = age(condition.since, now);
+            let since = match condition.since {
+                None => String::new(),
+                since => format!(", since {}", age(since, now)),
+            };
             let status = if condition.status { "yes" } else { "no" };
             let reason = &condition.reason;
-            line(
-                &condition.r#type,
-                format!("{status}, since {ago}: {reason}"),
-            );
+            line(&condition.r#type, format!("{status}{since}: {reason}"));
             let message = condition.message.trim_end();
             let held = !condition.digest.is_empty();
             if held {

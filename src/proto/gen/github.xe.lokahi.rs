@@ -792,7 +792,8 @@ impl ::prost::Name for ChecksPage {
 /// Notice is something that holds for several checks of a project.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Notice {
-    /// The event that tells of it: config.suspect, prober.impaired.
+    /// The event that tells of it: config.suspect, prober.impaired; or unknown: of checks nothing is
+    /// known now, and check.stale tells of it when that lasts.
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
@@ -800,6 +801,10 @@ pub struct Notice {
     /// For people: what, and what to do.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
+    /// As in the event: the location of prober.impaired, LOCATION/CLASS or LOCATION/CLASS/SECRET of
+    /// unknown.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Notice {
     const NAME: &'static str = "Notice";
@@ -1755,7 +1760,7 @@ impl ::prost::Name for ProgressRequest {
         "/github.xe.lokahi.ProgressRequest".into()
     }
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProgressResult {
     /// Every shard's scheduler has taken the generation over.
     #[prost(bool, tag = "1")]
@@ -1763,6 +1768,12 @@ pub struct ProgressResult {
     /// Checks that the generation made and that were not probed yet.
     #[prost(int32, tag = "2")]
     pub unprobed: i32,
+    /// Those that it made whose probes came and could not look, so that nothing is known of them, 500 at
+    /// most; and why.
+    #[prost(int32, tag = "3")]
+    pub unknown: i32,
+    #[prost(message, repeated, tag = "4")]
+    pub notices: ::prost::alloc::vec::Vec<Notice>,
 }
 impl ::prost::Name for ProgressResult {
     const NAME: &'static str = "ProgressResult";
@@ -1896,6 +1907,9 @@ pub struct ProjectStatus {
     /// A generation of which many changed checks failed; absent: none is suspect.
     #[prost(message, optional, tag = "27")]
     pub suspect: ::core::option::Option<Suspect>,
+    /// Of the checks, those whose newest probe says nothing of the site, whatever is believed of it.
+    #[prost(int32, tag = "28")]
+    pub unknown: i32,
 }
 impl ::prost::Name for ProjectStatus {
     const NAME: &'static str = "ProjectStatus";
@@ -1961,7 +1975,7 @@ impl ::prost::Name for Suspension {
 /// Condition is one aspect of how a project stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Condition {
-    /// Ready, Reconciling, Held, Drifted, Impaired.
+    /// Ready, Reconciling, Held, Drifted, Impaired, Unknown.
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
     #[prost(bool, tag = "2")]

@@ -206,8 +206,14 @@ async fn while_its_sentinels_fail_too_a_worker_is_not_believed() {
     for check in &checks {
         assert_eq!(shop.stored(check.id).await.unwrap().state, State::Init);
     }
-    let status = crate::support::programs::lokahictl(&shop.fleet.base(), &["status", "shop"]).await;
+    let status = crate::support::programs::lokahictl(
+        &shop.fleet.base(),
+        &["status", "shop", "--output", "table"],
+    )
+    .await;
     assert!(status.out.contains("Impaired"), "{}", status.out);
+    let words = format!("; of {CHECKS} nothing is known now");
+    assert!(status.out.contains(&words), "{}", status.out);
     let list = ["list", "--output", "table"];
     let listed = crate::support::programs::lokahictl(&shop.fleet.base(), &list).await;
     assert!(listed.out.contains("INIT (unbelieved)"), "{}", listed.out);

@@ -86,6 +86,20 @@ async fn a_secret_that_is_unbound_is_told_once_and_that_it_is_bound_though_lokah
         .collect();
     unknown.sort_unstable();
     assert_eq!(unknown, ["-", "secret_unbound"]);
+    let notice = &listed["notices"][0];
+    assert_eq!(notice["type"], "unknown");
+    assert_eq!(notice["reason"], format!("{place}/secret_unbound/db-token"));
+    assert_eq!(notice["message"], message);
+    // So say those who look at all, or at what is down.
+    for list in ["list", "down"] {
+        let listed = lokahictl(&shop.fleet.base(), &[list, "--output", "table"]).await;
+        let words = format!("unknown of shop: {message}");
+        assert_eq!(listed.words.matches(&words).count(), 1, "{}", listed.words);
+    }
+    let status = lokahictl(&shop.fleet.base(), &["status", "shop", "--output", "table"]).await;
+    let words = "2 checks (2 up, 0 down, 0 disabled; of 1 nothing is known now)";
+    assert!(status.out.contains(words), "{}", status.out);
+    assert!(status.out.contains(&message), "{}", status.out);
 
     let unbound = "select count(*) from observations where class = 21 and outcome = 4";
     let before = shop.count(unbound).await;
@@ -109,5 +123,11 @@ async fn a_secret_that_is_unbound_is_told_once_and_that_it_is_bound_though_lokah
     // It has no secret.
     assert!(beside.received().is_empty());
     assert_eq!(shop.stored(login.id).await.unwrap().state, State::Up);
+    let status = lokahictl(&shop.fleet.base(), &["status", "shop", "--output", "table"]).await;
+    assert!(
+        status.out.contains("(2 up, 0 down, 0 disabled),"),
+        "{}",
+        status.out
+    );
     std::fs::remove_dir_all(folder).unwrap();
 }
