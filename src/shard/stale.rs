@@ -25,8 +25,8 @@ use crate::store::error::StoreError;
 use crate::store::project::project_settings;
 use crate::store::shard::{LeaseOwner, shard_fence};
 use crate::store::stale::{
-    StaleChange, StaleKey, StaleShard, stale_list, stale_receivers, stale_set, stale_tell,
-    stale_told,
+    StaleChange, StaleKey, StaleShard, stale_can_be, stale_list, stale_receivers, stale_set,
+    stale_tell, stale_told,
 };
 use crate::store::{Connection, Store, bounded};
 
@@ -90,7 +90,15 @@ impl Stale {
             let mut tx = self.store.begin().await?;
             shard_fence(&mut tx, &self.owner, &held).await?;
             let change = stale_set(&mut tx, &key, (&ours, &rows), now).await?;
-            let words = change.as_ref().map(|change| words(change, blind.as_ref()));
+            let words = match &change {
+                Some(change) if change.over => {
+                    let is_so = |spec: &CheckSpec| self.is_of(&change.key, spec);
+                    let is_left = stale_can_be(&mut tx, change.project, is_so).await?;
+                    Some(over(&change.key, is_left))
+                }
+                Some(change) => Some(begun(change, blind.as_ref())),
+                None => None,
+            };
             if let (Some(change), Some(words)) = (&change, &words) {
                 events.extend(self.tell(&mut tx, change, words, now).await?);
             }
@@ -117,21 +125,24 @@ impl Stale {
     ) -> Result<Vec<String>, StoreError> {
         let operators = project_settings(conn, change.project).await?.operators;
         let mut all: Vec<String> = operators.iter().map(ToString::to_string).collect();
-        let location = &change.key.location;
-        let secret = change.key.cause.split_once('/').map(|(_, secret)| secret);
-        let is_so = |spec: &CheckSpec| {
-            let is_there = match spec.locations.as_slice() {
-                [] => *location == self.location,
-                named => named.iter().any(|name| name.as_str() == location),
-            };
-            let mut secrets = spec.secrets().map(SecretName::as_str);
-            is_there && secret.is_none_or(|secret| secrets.any(|it| it == secret))
-        };
+        let is_so = |spec: &CheckSpec| self.is_of(&change.key, spec);
         all.extend(match change.event {
             Some(event) => stale_told(conn, event).await?,
             None => stale_receivers(conn, change.project, is_so).await?,
         });
         Ok(all)
+    }
+
+    /// Whether a check is probed from there, with the secret that it is about.
+    fn is_of(&self, key: &StaleKey, spec: &CheckSpec) -> bool {
+        let location = &key.location;
+        let secret = key.cause.split_once('/').map(|(_, secret)| secret);
+        let is_there = match spec.locations.as_slice() {
+            [] => *location == self.location,
+            named => named.iter().any(|name| name.as_str() == location),
+        };
+        let mut secrets = spec.secrets().map(SecretName::as_str);
+        is_there && secret.is_none_or(|secret| secrets.any(|it| it == secret))
     }
 
     async fn tell(
@@ -205,33 +216,45 @@ fn sum(
     }
 }
 
-/// What people read of it.
-fn words(change: &StaleChange, blind: Option<&(Cause, Blind)>) -> String {
+/// What people read when it begins.
+fn begun(change: &StaleChange, blind: Option<&(Cause, Blind)>) -> String {
     let location = &change.key.location;
-    match (change.key.cause.split_once('/'), blind) {
-        (None, _) if change.key.cause.is_empty() => silence(change),
-        (secret, _) if change.over => {
-            let (class, of) = secret.unwrap_or((&change.key.cause, ""));
-            let of = match of {
-                "" => String::new(),
-                secret => format!(" of secret({secret:?})"),
-            };
-            format!(
-                "the location {location} knows its checks again: for {class}{of} none of them is \
-                 unknown any more"
-            )
-        }
-        (_, Some((cause, blind))) => blindness(change, cause, blind),
+    match blind {
+        _ if change.key.cause.is_empty() => silence(change),
+        Some((cause, blind)) => blindness(change, cause, blind),
         // What another one saw goes on here.
-        (_, None) => format!("checks are unknown from the location {location}"),
+        None => format!("checks are unknown from the location {location}"),
+    }
+}
+
+/// What people read when it is over; `is_left`: checks are left that could be so.
+fn over(key: &StaleKey, is_left: bool) -> String {
+    let StaleKey {
+        location, cause, ..
+    } = key;
+    let (class, secret) = cause.split_once('/').unwrap_or((cause, ""));
+    let of = match secret {
+        "" => String::new(),
+        secret => format!(" of secret({secret:?})"),
+    };
+    match (is_left, class) {
+        (true, "") => format!("probes come from the location {location} again"),
+        (true, class) => format!(
+            "the location {location} knows its checks again: for {class}{of} none of them is unknown \
+             any more"
+        ),
+        (false, _) if secret.is_empty() => format!(
+            "no check is to be probed from the location {location} any more: those that were are \
+             deleted, disabled, paused, or probed from elsewhere"
+        ),
+        (false, _) => format!(
+            "no check with secret({secret:?}) is to be probed from the location {location} any more"
+        ),
     }
 }
 
 fn silence(change: &StaleChange) -> String {
     let location = &change.key.location;
-    if change.over {
-        return format!("probes come from the location {location} again");
-    }
     let what = match change.checks {
         1 => "1 check gets".to_owned(),
         n => format!("{n} checks get"),

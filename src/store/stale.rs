@@ -211,6 +211,27 @@ pub async fn stale_receivers(
     Ok(addresses)
 }
 
+/// Whether there is a check of a project left that is probed, and of which `is_so` says yes.
+pub async fn stale_can_be(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    is_so: impl Fn(&CheckSpec) -> bool,
+) -> Result<bool, StoreError> {
+    let specs = sqlx::query_scalar!(
+        "select distinct on (s.id) s.bytes from checks c join specs s on s.id = c.live_spec_id
+         where c.project_id = $1 and c.deleted_at is null and not c.disabled
+             and not exists (select from overlays v where v.check_id = c.id
+                 and v.kind = 'paused' and (v.until is null or v.until > now()))",
+        project.0,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find whether checks are left that can be stale")?;
+    Ok(specs
+        .iter()
+        .any(|bytes| decode_check(bytes).is_ok_and(|spec| is_so(&spec))))
+}
+
 /// Today's names of the receivers that an event went to.
 pub async fn stale_told(
     conn: &mut PgConnection,

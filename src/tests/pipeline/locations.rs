@@ -179,6 +179,30 @@ async fn a_location_that_nobody_serves_is_told_to_the_operators_once() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_left_to_be_probed_no_probes_come_again() {
+    let (site, operators) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let nowhere = place("nowhere");
+    shop.operators(&operators).await;
+    let check = shop.wish("shop", &site.url, from(&[&nowhere])).await;
+    let beside = shop.wish("beside", &site.url, |_| ()).await;
+    shop.create(&check, &[]).await;
+    shop.create(&beside, &[]).await;
+    until("they hear of it", async || operators.taken().len() == 1).await;
+    shop.edit(&check, |spec| spec.enabled = false).await;
+    until("they hear that it is over", async || {
+        operators.taken().len() == 2
+    })
+    .await;
+    let end: serde_json::Value = serde_json::from_slice(&operators.taken()[1].body).unwrap();
+    let data = &end["data"];
+    assert_eq!(data["resolved"], true);
+    let words = format!("no check is to be probed from the location {nowhere} any more: ");
+    let message = data["project"]["message"].as_str().unwrap();
+    assert!(message.starts_with(&words), "{message}");
+}
+
+#[tokio::test]
 async fn explain_says_that_too_few_locations_are_heard_of_to_believe_an_outage() {
     let (site, operators) = (Site::start().await, Receiver::start().await);
     let mut shop = Shop::open().await;
