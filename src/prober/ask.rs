@@ -63,9 +63,11 @@ impl Way<'_> {
         let asked = self.speak(idle.open, hop, true, reading, trace, deadline);
         let exchanged = asked.await;
         // Some say that they have waited long enough just when they are asked (RFC 9110, section
-        // 15.5.9).
-        let late = matches!(&exchanged.result, Ok(answer) if answer.status == 408);
-        if exchanged.stale || late {
+        // 15.5.9), or that this connection leads to who does not answer for the site (by now: section
+        // 15.5.20). Every other answer, a 400 too, is one to what was asked.
+        let elsewhere =
+            matches!(&exchanged.result, Ok(answer) if matches!(answer.status, 408 | 421));
+        if exchanged.stale || elsewhere {
             trace.status = 0;
             // The new connection has phases and certificates of its own.
             trace.phases = phases;

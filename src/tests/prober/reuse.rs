@@ -11,7 +11,7 @@ use lokahi::model::observation::Observation;
 use lokahi::model::secret::SecretUse;
 use lokahi::prober::probe::{ProbeContext, probe};
 use rcgen::CertificateParams;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -162,9 +162,17 @@ async fn a_check_that_is_not_well_begins_anew() {
 #[tokio::test]
 async fn a_connection_that_the_site_has_ended_is_no_failure() {
     // How each of its connections ends: while nobody asks; once it is asked, in order or by a
-    // reset, or with the words that it has waited for long enough; with words that nobody has asked
-    // for; never.
-    const ENDS: [&str; 6] = ["idle", "asked", "reset", "late", "words", "never"];
+    // reset, or with the words that it has waited for long enough, or is not whom to ask; with
+    // words that nobody has asked for; never.
+    const ENDS: [&str; 7] = [
+        "idle",
+        "asked",
+        "reset",
+        "late",
+        "elsewhere",
+        "words",
+        "never",
+    ];
     let number = Arc::new(Mutex::new(0));
     let site = Site::start(move |mut stream: TcpStream| {
         let end = ENDS[*number.lock().unwrap()];
@@ -186,6 +194,13 @@ async fn a_connection_that_the_site_has_ended_is_no_failure() {
                     let late = "HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n";
                     stream.write_all(late.as_bytes()).await.unwrap();
                 }
+                "elsewhere" => {
+                    let misdirected = "HTTP/1.1 421 Misdirected\r\nContent-Length: 0\r\n\r\n";
+                    stream.write_all(misdirected.as_bytes()).await.unwrap();
+                    // It would take more, and is asked nothing.
+                    let more = stream.read(&mut [0]).await;
+                    assert!(matches!(more, Ok(0) | Err(_)), "{more:?}");
+                }
                 "never" => {
                     stream.write_all(MORE.as_bytes()).await.unwrap();
                     request(&mut stream).await;
@@ -205,7 +220,10 @@ async fn a_connection_that_the_site_has_ended_is_no_failure() {
         assert_eq!(seen.phases.connect.is_zero(), seen.reused, "{seen:?}");
         reused.push(seen.reused);
     }
-    assert_eq!(reused, [false, false, false, false, false, false, true]);
+    assert_eq!(
+        reused,
+        [false, false, false, false, false, false, false, true]
+    );
 }
 
 #[tokio::test]
