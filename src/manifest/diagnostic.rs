@@ -171,6 +171,8 @@ codes! {
     Stray = "LK0910",
     /// A maintenance means no check.
     MeansNoCheck = "LK0911",
+    /// A check keeps a connection that no probe of it can use.
+    NeverReused = "LK0912",
 }
 
 impl Code {

@@ -331,4 +331,9 @@ pub static EXAMPLES: &[Example] = &[
         "check \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n}\n\nmaintenance \"backup\" {\n  cron     = \"0 3 * * *\"\n  duration = \"1h\"\n  timezone = \"Europe/Berlin\"\n\n  match {\n    names = [\"wep\"]\n  }\n}\n",
         "check \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n}\n\nmaintenance \"backup\" {\n  cron     = \"0 3 * * *\"\n  duration = \"1h\"\n  timezone = \"Europe/Berlin\"\n\n  match {\n    names = [\"web\"]\n  }\n}\n",
     ),
+    text(
+        Code::NeverReused,
+        "check \"web\" {\n  url              = \"https://example.com/\"\n  every            = \"10m\"\n  reuse_connection = true\n  webhook_url      = \"https://hooks.example.com/web\"\n}\n",
+        "check \"web\" {\n  url              = \"https://example.com/\"\n  every            = \"1m\"\n  reuse_connection = true\n  webhook_url      = \"https://hooks.example.com/web\"\n}\n",
+    ),
 ];

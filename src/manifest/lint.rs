@@ -15,7 +15,8 @@ use crate::manifest::expand::Expanded;
 use crate::manifest::format::texts;
 use crate::manifest::layer::Layer;
 use crate::manifest::source::{Sources, Span};
-use crate::model::check::CheckSpec;
+use crate::model::check::{CheckSpec, Method};
+use crate::model::dial::OLDEST;
 use url::{Host, Position};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -43,6 +44,9 @@ pub(super) fn check(spec: &CheckSpec, layer: &Layer, span: Span, problems: &mut 
             problem.hint("write `notify { webhooks = [webhook.NAME] }`, here or in `defaults`"),
         );
     }
+    if let Some(reuse) = row("reuse_connection") {
+        never_reused(spec, reuse, problems);
+    }
     secrets::check(layer, problems);
     expectations::check(spec, layer, problems);
 }
@@ -55,6 +59,35 @@ pub(super) fn declared(name: &str, value: &Expression, problems: &mut Vec<Proble
 /// What is to be said of one receiver.
 pub(super) fn webhook(layer: &Layer, problems: &mut Vec<Problem>) {
     secrets::webhook(layer, problems);
+}
+
+/// What keeps a connection in vain.
+fn never_reused(spec: &CheckSpec, reuse: &Node, problems: &mut Vec<Problem>) {
+    if !spec.reuse_connection {
+        return;
+    }
+    let locations = u32::try_from(spec.locations.len().max(1)).unwrap_or(u32::MAX);
+    let round = spec.every.duration().saturating_mul(locations);
+    let why = if matches!(spec.method, Method::Post | Method::Patch) {
+        let method = spec.method.name();
+        format!("a {method} is never asked over a connection that was kept")
+    } else if round >= OLDEST {
+        let from = if locations > 1 {
+            " from one location"
+        } else {
+            ""
+        };
+        let (minutes, oldest) = (round.as_secs() / 60, OLDEST.as_secs() / 60);
+        format!(
+            "a connection is kept for {oldest} minutes at most, and from one probe{from} to the next \
+             it takes {minutes}"
+        )
+    } else {
+        return;
+    };
+    let message = format!("`reuse_connection` does nothing here: {why}");
+    let problem = Problem::new(Code::NeverReused, reuse.span, message);
+    problems.push(problem.hint("leave it out: each probe has a connection of its own then, too"));
 }
 
 fn plain_http(spec: &CheckSpec, url: &Node, problems: &mut Vec<Problem>) {

@@ -3,10 +3,15 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use url::{Host, Url};
 
 use crate::model::value::{InvalidValue, is_host_name};
+
+/// How old a connection becomes: so long it may take until a check with `reuse_connection` sees
+/// where its name leads by now, and which certificate is shown there.
+pub const OLDEST: Duration = Duration::from_secs(600);
 
 /// A version of the internet protocol.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -20,12 +20,9 @@ use super::evidence::Certificate;
 use super::exchange::{Transport, is_silent};
 use super::http2::Over;
 use crate::clock;
-use crate::model::dial::Close;
+use crate::model::dial::{Close, OLDEST};
 use crate::model::id::CheckId;
 
-/// How old a connection becomes: so long it may take until a check with `reuse_connection` sees
-/// where its name leads by now, and which certificate is shown there.
-pub(super) const OLDEST: Duration = Duration::from_secs(600);
 /// The most connections of one check: redirects may lead it to several origins.
 const MOST_OF_CHECK: usize = 4;
 /// The most connections of all checks, where nobody has counted the file descriptors.

@@ -50,6 +50,39 @@ fn header_names_in_capitals_never_hold() {
 }
 
 #[test]
+fn a_connection_that_no_probe_can_use_is_not_to_be_kept() {
+    let kept = |lines: &str| lints(&format!("  reuse_connection = true\n{lines}"));
+    let told = |why: &str| {
+        format!(
+            "LK0912 `reuse_connection` does nothing here: {why} | leave it out: each probe has a \
+             connection of its own then, too"
+        )
+    };
+    let old = |from: &str, minutes: u32| {
+        told(&format!(
+            "a connection is kept for 10 minutes at most, and from one probe{from} to the next it \
+             takes {minutes}"
+        ))
+    };
+    let post = told("a POST is never asked over a connection that was kept");
+    let two = "  every = \"5m\"\n  locations = [\"eu\", \"us\"]";
+    for (lines, expected) in [
+        ("  every = \"599s\"", None),
+        ("  every = \"10m\"", Some(old("", 10))),
+        ("  every = \"24h\"", Some(old("", 1440))),
+        (two, Some(old(" from one location", 10))),
+        ("  method = \"POST\"", Some(post)),
+        ("  method = \"PUT\"", None),
+    ] {
+        assert_eq!(kept(lines), Vec::from_iter(expected), "{lines}");
+    }
+    assert_eq!(
+        lints("  every = \"10m\"\n  reuse_connection = false"),
+        [""; 0]
+    );
+}
+
+#[test]
 fn what_is_followed_is_not_seen() {
     let status = |list: &str| lints(&format!("  assert {{\n    status = {list}\n  }}"));
     for list in ["[301]", "[301, \"307-308\"]", "[\"3xx\"]"] {
