@@ -159,6 +159,10 @@ fn finish(
     let looked =
         compiled.unknown.is_empty() && refused.is_empty() && !problems.iter().any(is_error);
     problems.extend(silence.useless(looked));
+    if !refused.is_empty() || problems.iter().any(is_error) {
+        // What is wrong may be the very check that one means.
+        problems.retain(|problem| problem.code != Code::MeansNoCheck);
+    }
     problems.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
     problems.dedup_by(|a, b| a.span.is_some() && a.span == b.span && a.code == b.code);
     let more = problems.len() > Diagnostics::MAX;

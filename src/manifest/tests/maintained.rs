@@ -123,4 +123,9 @@ fn one_that_means_no_check_is_told_and_stops_nothing() {
     };
     assert_eq!((warned(&team("web")), warned(&team("dba"))), (0, 1));
     assert_eq!(warned(&nightly("\"wep\", \"w*\"")), 0);
+    // One that is wrong is there all the same.
+    let broken = "check \"shop\" {\n  url = \"https://example.com/\"\n  every = \"0s\"\n}\n";
+    let told = problems(&[("a.hcl", broken), ("b.hcl", &nightly("\"shop\""))]);
+    assert!(told.iter().any(|it| it.contains("LK0402")), "{told:?}");
+    assert!(!told.iter().any(|it| it.contains("LK0911")), "{told:?}");
 }
