@@ -149,7 +149,15 @@ fn words(error: &Error, self_signed: bool) -> String {
             // A certificate that vouches for itself is one that may vouch for
             // others, or looks like it.
             Certificate::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
-                "the certificate is self-signed, or a CA's own certificate".to_owned()
+                let what = match self_signed {
+                    true => "self-signed, and may sign others (CA:TRUE)",
+                    false => "one of a CA, and may sign others (CA:TRUE)",
+                };
+                format!(
+                    "the certificate is {what}: no site is believed with such a one, not even where \
+                     it stands in `tls {{ ca }}`. Let it sign one for the site, or make the site's \
+                     own with basicConstraints CA:FALSE"
+                )
             }
             Certificate::UnknownIssuer if self_signed => {
                 "the certificate is self-signed".to_owned()

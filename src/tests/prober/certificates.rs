@@ -65,13 +65,17 @@ pub(super) fn config_of(params: &CertificateParams, authority: Option<&Authority
         Some(authority) => params.signed_by(&key, &authority.issuer).unwrap(),
         None => params.self_signed(&key).unwrap(),
     };
+    showing(certificate.der(), &key)
+}
+
+fn showing(certificate: &CertificateDer<'_>, key: &KeyPair) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(
-            vec![CertificateDer::from(certificate.der().to_vec())],
+            vec![certificate.clone().into_owned()],
             PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         )
         .unwrap()
@@ -169,8 +173,22 @@ async fn an_authority_is_no_site() {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let observation = seen(&ours, &site_of(params, None).await).await;
     assert_eq!(verdict(&observation), "error tls_untrusted");
-    let words = "the certificate is self-signed, or a CA's own certificate";
+    let words = "the certificate is self-signed, and may sign others (CA:TRUE): no site is believed \
+                 with such a one, not even where it stands in `tls { ca }`. Let it sign one for the \
+                 site, or make the site's own with basicConstraints CA:FALSE";
     assert_eq!(observation.detail, words);
+    // As it says: one that may not sign is good where it is trusted itself.
+    let mut own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    own.is_ca = IsCa::ExplicitNoCa;
+    let key = KeyPair::generate().unwrap();
+    let own = own.self_signed(&key).unwrap();
+    let trusting = Authority {
+        pem: own.pem(),
+        ..ours
+    };
+    let site = serving(showing(own.der(), &key)).await;
+    let observation = seen(&trusting, &site).await;
+    assert_eq!(verdict(&observation), "up", "{observation:?}");
 }
 
 #[tokio::test]
