@@ -25,6 +25,14 @@ impl SecretName {
         format!("LOKAHI_SECRET_{name}")
     }
 
+    /// What a file of bindings needs for it, for people.
+    pub fn binding(&self, hosts: &[&str], project: &str) -> String {
+        let name = self.as_str();
+        let hosts: Vec<String> = hosts.iter().map(|it| format!("{it:?}")).collect();
+        let hosts = hosts.join(", ");
+        format!("a block secret {name:?} with hosts = [{hosts}] and projects = [{project:?}]")
+    }
+
     /// The first one that a text for people names.
     pub fn named_in(text: &str) -> Option<Self> {
         let (_, rest) = text.split_once("secret(\"")?;

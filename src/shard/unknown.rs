@@ -44,13 +44,8 @@ impl Unknown<'_> {
     fn todo(&self, detail: &str) -> String {
         match (self.class, self.secret) {
             (ErrorClass::SecretUnbound, Some(secret)) => {
-                let (name, project) = (secret.as_str(), self.project);
-                let hosts: Vec<String> = self.hosts.iter().map(|it| format!("{it:?}")).collect();
-                let hosts = hosts.join(", ");
-                format!(
-                    ". The file SECRETS_BINDING of the health workers there needs a block \
-                     secret {name:?} with hosts = [{hosts}] and projects = [{project:?}]"
-                )
+                let block = secret.binding(&self.hosts, self.project);
+                format!(". The file SECRETS_BINDING of the health workers there needs {block}")
             }
             (ErrorClass::SecretMissing, Some(secret)) if !detail.contains(&secret.variable()) => {
                 let (variable, file) = (secret.variable(), secret.as_str());

@@ -1,5 +1,7 @@
 //! `test`: every declared check once, from here.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -11,7 +13,8 @@ use crate::cli::naming::is_called;
 use crate::cli::output::{Console, progress};
 use crate::model::check::CheckSpec;
 use crate::model::desired;
-use crate::model::observation::{Observation, Outcome};
+use crate::model::observation::{ErrorClass, Observation, Outcome};
+use crate::model::secret::SecretName;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Test {
@@ -34,6 +37,7 @@ pub(in crate::cli) struct Test {
 struct Tested<'a> {
     address: &'a str,
     check: &'a desired::Declared<CheckSpec>,
+    project: &'a str,
     observation: Observation,
 }
 
@@ -74,9 +78,10 @@ pub(in crate::cli) async fn test(what: &Test, console: &mut Console<'_>) -> Resu
     let tested: Vec<Tested<'_>> = checks
         .iter()
         .zip(seen)
-        .map(|((address, check, _), observation)| Tested {
+        .map(|((address, check, project), observation)| Tested {
             address,
             check,
+            project: project.as_str(),
             observation,
         })
         .collect();
@@ -141,5 +146,18 @@ fn human(tested: &[Tested<'_>], console: &mut Console<'_>) -> Result<(), Failure
         words.push_str(&format!(", {unknown} not tested"));
     }
     writeln!(console.words, "{words}")?;
+    let unbound = tested.iter().filter_map(|one| {
+        let seen = &one.observation;
+        let is_so = seen.class == Some(ErrorClass::SecretUnbound);
+        let secret = is_so.then(|| SecretName::named_in(&seen.detail))??;
+        let host = one.check.spec.url.parse().host_str()?.to_owned();
+        Some(secret.binding(&[&host], one.project))
+    });
+    for block in unbound.collect::<BTreeSet<_>>() {
+        writeln!(
+            console.words,
+            "hint: --secrets-binding FILE, or SECRETS_BINDING: the file needs {block}"
+        )?;
+    }
     Ok(())
 }

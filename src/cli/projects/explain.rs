@@ -73,6 +73,8 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     let up = check.state() == check::State::Up && !check.degraded;
     let reason = match check.reason.as_str() {
         "" => String::new(),
+        // What could not look is shown below.
+        _ if up && !check.unknown.is_empty() => String::new(),
         // It takes more than one to believe it.
         reason if up => format!("; its newest probe: {reason}"),
         reason => format!(": {reason}"),
@@ -113,15 +115,27 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
         ));
     }
     let evidence = status.evidence.iter().rev();
-    if up || check.disabled || check.paused.is_some() {
+    let is_rested = check.disabled || check.paused.is_some();
+    let unknown = evidence.clone().find(|seen| seen.outcome == "unknown");
+    if let Some(unknown) = unknown.filter(|_| !check.unknown.is_empty() && !is_rested) {
+        say(format!(
+            "  nothing is known of it now: seen {}",
+            seen(unknown, now)
+        ));
+    }
+    if up || is_rested {
         // What is of use of a check that is up, or that nobody probes, is how it failed last.
-        if let Some(failure) = evidence.clone().find(|seen| seen.outcome != "up") {
+        let is_failure = |seen: &&Evidence| !matches!(seen.outcome.as_str(), "up" | "unknown");
+        if let Some(failure) = evidence.clone().find(is_failure) {
             let (last, failure) = (age(check.last_probe, now), seen(failure, now));
             say(format!(
                 "  probed {last} ago; the last failure was seen {failure}"
             ));
         }
-    } else if let Some(newest) = evidence.clone().next() {
+    } else if let Some(newest) = evidence
+        .clone()
+        .find(|seen| seen.outcome != "unknown" || check.unknown.is_empty())
+    {
         say(format!("  seen {}", seen(newest, now)));
     }
     if !found.file.is_empty() {

@@ -48,7 +48,11 @@ async fn declared_checks_are_tested_and_a_bad_one_has_its_own_code() {
          secret(\"tok\") may not be used: only what is declared has secrets, on a server with \
          one declared project, unless SECRETS_BINDING binds it"
     );
-    assert_eq!(all.words, "1 up, 1 would be down, 1 not tested\n");
+    assert_eq!(
+        all.words,
+        "1 up, 1 would be down, 1 not tested\nhint: --secrets-binding FILE, or SECRETS_BINDING: the \
+         file needs a block secret \"tok\" with hosts = [\"127.0.0.1\"] and projects = [\"shop\"]\n"
+    );
     let one = lokahictl("", &["test", &files.at(""), "--check", "a"]).await;
     assert_eq!(
         (one.code, one.words.as_str()),

@@ -109,6 +109,15 @@ async fn a_plan_says_what_would_be_down() {
         .collect();
     assert_eq!(outcomes, ["down", "up"]);
 
+    let token = "  headers = { authorization = secret(\"nowhere\") }\n}";
+    files.write(&check("login", &well.url).replace('}', token));
+    let planned = lokahictl(&base, &plan).await;
+    let line = "check.login was not probed from ";
+    assert!(planned.out.contains(line), "{}", planned.out);
+    let hint = "hint: the file SECRETS_BINDING of the health workers there needs a block secret \
+                \"nowhere\" with hosts = [\"127.0.0.1\"] and projects = [\"";
+    assert!(planned.words.contains(hint), "{}", planned.words);
+
     // Only what changes is probed, and nothing was stored.
     let none = lokahictl(&base, &["list", "--output", "json"]).await;
     assert!(!none.out.contains("well"), "{}", none.out);

@@ -101,6 +101,11 @@ async fn a_secret_that_is_unbound_is_told_once_and_that_it_is_bound_though_lokah
     assert!(status.out.contains(words), "{}", status.out);
     assert!(status.out.contains(&message), "{}", status.out);
 
+    let explained = lokahictl(&shop.fleet.base(), &["explain", "login"]).await;
+    let words = "  nothing is known of it now: seen ";
+    assert!(explained.out.contains(words), "{}", explained.out);
+    assert!(!explained.out.contains("failure"), "{}", explained.out);
+
     let unbound = "select count(*) from observations where class = 21 and outcome = 4";
     let before = shop.count(unbound).await;
     shop.fleet.lokahid.kill().await;
