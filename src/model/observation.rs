@@ -85,6 +85,9 @@ macro_rules! error_classes {
     };
 }
 
+/// How the detail of a probe begins whose check cannot be read: it is of a newer version.
+pub const SPEC_REFUSED: &str = "the spec is refused";
+
 error_classes! {
     /// The name does not exist.
     DnsNxdomain = 1 "dns_nxdomain",

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::failure::Failure;
 use super::prepare::Prepared;
+use crate::model::observation::SPEC_REFUSED;
 use crate::runtime::chain::chain;
 use crate::spec::decode_check;
 
@@ -26,9 +27,8 @@ impl SpecCache {
         if let Some(prepared) = self.specs.get(&key) {
             return Ok(Arc::clone(prepared));
         }
-        let spec = decode_check(bytes).map_err(|error| {
-            Failure::internal(format!("the spec is refused: {}", chain(&error)))
-        })?;
+        let spec = decode_check(bytes)
+            .map_err(|error| Failure::internal(format!("{SPEC_REFUSED}: {}", chain(&error))))?;
         let prepared = Arc::new(Prepared::new(&spec)?);
         if self.specs.len() >= MAX {
             self.specs.clear();

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use super::due::DueQueue;
-use super::entry::{Entry, LastSeen, Stored};
+use super::entry::{Entry, LastSeen, Stored, Unreadable};
 use super::gaps::{Gaps, Missed};
 use super::ledger::Pending;
 use super::maintained::{Maintained, Meant};
@@ -29,6 +29,7 @@ use crate::model::ownership::Owner;
 use crate::model::probe::{Probe, ProbeBatch, Report};
 use crate::model::secret::SecretUse;
 use crate::model::value::HttpUrl;
+use crate::runtime::chain::chain;
 use crate::spec;
 use crate::store::rollup::Gap;
 use crate::store::shard::{HeldShard, ShardCheck};
@@ -89,6 +90,8 @@ struct Inner {
     loading: BTreeSet<ShardNo>,
     checks: HashMap<CheckNo, Entry>,
     numbers: HashMap<CheckId, CheckNo>,
+    /// Those that are to be probed and cannot be.
+    unreadable: HashMap<CheckId, Unreadable>,
     due: DueQueue,
     sent: Sent,
     /// The only project that declares anything; `None` when there is another.
@@ -147,6 +150,9 @@ impl Board {
             .checks
             .retain(|_, entry| !shards.contains(&entry.check.id.shard()));
         inner.numbers.retain(|id, _| !shards.contains(&id.shard()));
+        inner
+            .unreadable
+            .retain(|id, _| !shards.contains(&id.shard()));
     }
 
     /// Says which project is the only one that declares anything. Checks are put here after
@@ -193,10 +199,19 @@ impl Board {
             Err(fault) => {
                 error!(check = %check.id, error = &fault as &dyn std::error::Error,
                     "a check cannot be read and is not probed");
+                self.remove(check.id);
+                let mut inner = self.lock();
+                if inner.held.contains_key(&check.id.shard()) {
+                    let fault = chain(&fault);
+                    inner
+                        .unreadable
+                        .insert(check.id, Unreadable { check, fault });
+                }
                 return;
             }
         };
         let mut inner = self.lock();
+        inner.unreadable.remove(&check.id);
         if !inner.held.contains_key(&check.id.shard()) {
             return;
         }
@@ -265,6 +280,7 @@ impl Board {
     /// Forgets one check; whether it was there.
     pub(super) fn remove(&self, id: CheckId) -> bool {
         let mut inner = self.lock();
+        inner.unreadable.remove(&id);
         let number = inner.numbers.remove(&id);
         number.is_some_and(|number| inner.checks.remove(&number).is_some())
     }
@@ -493,6 +509,16 @@ impl Board {
             for (place, heard) in entry.places() {
                 let key = (Arc::clone(&entry.check.project), place, shard);
                 all.entry(key).or_default().add(entry, heard, now);
+            }
+        }
+        for Unreadable { check, fault } in inner.unreadable.values() {
+            let shard = check.id.shard();
+            if !inner.loading.contains(&shard) {
+                // From where it is to be probed nobody can read either.
+                let key = (Arc::clone(&check.project), None, shard);
+                all.entry(key)
+                    .or_default()
+                    .add_unreadable(&check.address, fault);
             }
         }
         all

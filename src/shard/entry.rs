@@ -97,6 +97,13 @@ impl Entry {
     }
 }
 
+/// A check that is to be probed and cannot be read: a newer version has written it, most likely.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) check: ShardCheck,
+    pub(super) fault: String,
+}
+
 /// A probe as its check's stored state has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Stored {

@@ -398,3 +398,40 @@ fn what_is_ours_since_a_moment_may_still_be_blind_for_what_it_needs() {
     assert_eq!(board.voices(after(3)).len(), 1);
     assert_eq!(board.whole().len(), 1);
 }
+
+#[test]
+fn a_check_that_cannot_be_read_is_unknown_until_it_can() {
+    let board = board(check(1, |_| ()));
+    let mut unreadable = check(2, |_| ());
+    unreadable.spec = vec![0xff];
+    board.put(unreadable, Arrival::Changed, after(1));
+    // It is not probed as it was before.
+    assert_eq!(
+        board.next_due().map(|_| sent(&board, after(600))),
+        Some(vec![])
+    );
+    let voices = board.voices(after(2));
+    let ((_, _, shard), voices) = voices.iter().next().unwrap();
+    let (cause, seen) = voices.blind.iter().next().unwrap();
+    assert_eq!((cause.to_string().as_str(), seen.lasts), ("internal", true));
+    assert!(seen.detail.starts_with("the spec is refused: "), "{seen:?}");
+    assert_eq!((seen.checks, seen.names.len()), (1, 1));
+    let unknown = super::unknown::Unknown {
+        project: "shop",
+        location: "eu",
+        class: cause.class,
+        secret: None,
+        checks: 1,
+        names: vec!["shop"],
+        hosts: vec![],
+        detail: &seen.detail,
+    };
+    assert!(
+        unknown
+            .words()
+            .contains("A newer version of lokahi has written it")
+    );
+    assert_eq!(*shard, check(1, |_| ()).id.shard());
+    board.put(check(3, |_| ()), Arrival::Changed, after(3));
+    assert_eq!(blind(&board, 4), []);
+}

@@ -1,7 +1,7 @@
 //! What people read of checks whose probes come and could not look: what keeps them from it, and
 //! where that is mended.
 
-use crate::model::observation::ErrorClass;
+use crate::model::observation::{ErrorClass, SPEC_REFUSED};
 use crate::model::secret::SecretName;
 
 /// Checks of a project that are unknown from a location, for one reason.
@@ -53,6 +53,11 @@ impl Unknown<'_> {
                     ". Give the health workers there a value for it: {variable}, or a file {file:?} \
                      in SECRETS_DIR"
                 )
+            }
+            (ErrorClass::Internal, _) if detail.starts_with(SPEC_REFUSED) => {
+                ". A newer version of lokahi has written it, most likely: bring each lokahid and the \
+                 health workers there to that one"
+                    .to_owned()
             }
             (ErrorClass::SecretMissing, Some(_)) | (ErrorClass::ProberImpaired, _) => String::new(),
             _ => ". The log of the health workers there says more".to_owned(),

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::entry::Entry;
 use crate::cadence;
-use crate::model::observation::{ErrorClass, Observation, Outcome};
+use crate::model::observation::{ErrorClass, Observation, Outcome, SPEC_REFUSED};
 use crate::model::secret::SecretName;
 
 /// What was unknown is known again when it was not unknown for ten rounds of its probes, or for
@@ -137,6 +137,20 @@ impl Voices {
                 (blind.at, blind.detail) = (Some(unknown.at), unknown.detail.clone());
             }
         }
+    }
+
+    /// Adds a check that this lokahid cannot read, so that nobody is asked to look.
+    pub(super) fn add_unreadable(&mut self, address: &str, fault: &str) {
+        let cause = Cause {
+            class: ErrorClass::Internal,
+            secret: None,
+        };
+        let blind = self.blind.entry(cause).or_default();
+        blind.lasts = true;
+        blind.checks += 1;
+        blind.names.insert(address.to_owned());
+        blind.cut();
+        blind.detail = format!("{SPEC_REFUSED}: {fault}");
     }
 
     /// Whether a check that was blind for this cause before it was ours may still say whether it
