@@ -1,10 +1,12 @@
 //! A receiver that was away hears of the newest event, and in it of all that it missed.
 
+use lokahi::model::health::State as Health;
 use lokahi::proto::lokahi::check::State;
 use sqlx::Row as _;
 
 use super::fleet::Fleet;
 use super::peers::{Receiver, Site};
+use super::shop::{Shop, until_told};
 use crate::support::until;
 
 #[tokio::test]
@@ -88,6 +90,38 @@ async fn a_receiver_that_is_away_gets_the_newest_with_all_that_it_missed() {
             .await
             .unwrap();
     assert_eq!(status, (true, 0));
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_collapse_gets_everything_in_order() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    // Of a story's shop each event goes out by itself.
+    let oncall = shop.receiver("oncall", &receiver).await;
+    let check = shop.wish("front", &site.url, |_| ()).await;
+    shop.create(&check, &[oncall]).await;
+    receiver.answer(503);
+    for up in [true, false, true, false] {
+        site.set(up);
+        let state = if up { Health::Up } else { Health::Down };
+        shop.until(check.id, state).await;
+    }
+    until("it was tried", async || receiver.received().len() >= 2).await;
+    receiver.answer(200);
+    let told = until_told(&receiver, 3).await;
+    assert_eq!(
+        told,
+        [
+            "check.down front 2",
+            "check.up front 3",
+            "check.down front 4"
+        ]
+    );
+    let first = receiver.taken()[0].clone();
+    let tried = receiver.received();
+    let tried = tried.iter().filter(|it| it.id == first.id);
+    assert!(tried.clone().all(|it| it.body == first.body));
+    assert!(tried.count() >= 2);
 }
 
 #[tokio::test]
