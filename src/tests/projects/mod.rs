@@ -15,6 +15,7 @@ mod past;
 mod identity;
 mod shown;
 mod secrets;
+mod receivers;
 mod exits;
 mod versions;
 

@@ -6,7 +6,9 @@ const SECRET: &str = "headers = { authorization = secret(\"login\") }";
 
 #[tokio::test]
 async fn a_second_project_says_whose_checks_lose_their_secrets() {
-    let shop = Shop::with(&(check("web", SECRET) + &check("dns", ""))).await;
+    let hook = "webhook \"oncall\" {\n  url = \"http://hook.example.com/\"\n  secrets = [secret(\"signing\")]\n}\n\n";
+    let files = check("web", SECRET) + &check("dns", "");
+    let shop = Shop::with(&(hook.to_owned() + &files)).await;
     let alone = shop.document(&[]).await;
     assert_eq!(alone["warnings"], serde_json::json!([]));
     let text = "lokahi {\n  project = \"blog\"\n}\n\n".to_owned();
@@ -14,6 +16,9 @@ async fn a_second_project_says_whose_checks_lose_their_secrets() {
         .write_file("shop.hcl", &(text.clone() + &check("a", "")));
     let warned = shop.document(&[]).await["warnings"].to_string();
     let words = "check.web uses a secret, and shop is the only project until now, and will not be";
+    assert!(warned.contains(words), "{warned}");
+    let words = "webhook.oncall uses a secret, and shop is the only project until now, and will \
+                 not be: of several projects a webhook worker uses only secrets";
     assert!(warned.contains(words), "{warned}");
     shop.apply().await;
     // It is said of what comes then, and of no other.
