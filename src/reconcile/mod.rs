@@ -4,6 +4,7 @@
 //! `root` brings one project to its files, and `run` all of a source, again and again.
 
 pub mod error;
+mod coherent;
 pub mod propose;
 mod warning;
 mod unbound;

@@ -87,11 +87,8 @@ async fn a_plan_shows_each_of_their_attributes() {
         .write(&(hook("oncall", "fallback = webhook.night") + &checks));
     let planned = shop.plan(&[]).await;
     assert_eq!(planned.code, 1);
-    assert!(
-        planned.words.contains("no webhook is called `night`"),
-        "{}",
-        planned.words
-    );
+    let told = planned.out + &planned.words;
+    assert!(told.contains("no webhook is called `night`"), "{told}");
 }
 
 #[tokio::test]
