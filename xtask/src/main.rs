@@ -8,14 +8,18 @@
 
 mod bench;
 mod build;
+mod chance;
 mod codegen;
 mod compare;
 mod fetch;
+mod figures;
 mod http;
+mod namespace;
 mod peers;
 mod postgres;
 mod processes;
 mod sqlx;
+mod stage;
 mod strangers;
 mod table;
 mod test;

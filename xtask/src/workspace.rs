@@ -114,6 +114,12 @@ pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// The moment that a program of ours would call now, in seconds since 1970.
+pub(crate) fn epoch() -> Result<f64> {
+    let since = wall().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(since.as_secs_f64())
+}
+
 /// A folder that is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch(PathBuf);

@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::json;
 
-use super::epoch;
 use super::faults::{EVERY, Fault, Kind, RETRY, TIMEOUT, confirmed_within, faults};
-use super::figures::Figures;
 use super::fleet::Fleet;
 use super::network;
 use super::receiver::{Receiver, Told};
-use super::stage::{Answer, Stage};
-use crate::workspace;
+use crate::figures::Figures;
+use crate::stage::{Answer, Stage};
+use crate::workspace::{self, epoch};
 
 const SEED: u64 = 1;
 /// On top of what lokahi needs to confirm an outage: to tell it.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::chance::Chance;
+
 pub(super) const EVERY: Duration = Duration::from_secs(30);
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// What lokahi does unless a check says else.
@@ -46,28 +48,10 @@ impl Fault {
     }
 }
 
-/// The numbers that follow a seed (SplitMix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)).checked_rem(end).unwrap_or(0)
-    }
-
-    fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let room = (most - least).as_millis() as u64;
-        least + Duration::from_millis(self.below(room))
-    }
-}
-
 /// The faults of each site, in their order, all over by `length`. Of five sites two have outages
 /// and blips, one has blips, and two are well all the time.
 pub(super) fn faults(seed: u64, sites: u32, length: Duration) -> Vec<Vec<Fault>> {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let one = |site: u32| {
         let outages = match site % 5 {
             0 | 1 => true,

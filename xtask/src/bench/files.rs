@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::figures::{Figures, megabytes};
 use super::usage::high_water;
+use crate::figures::{Figures, megabytes};
 use crate::workspace;
 
 const TIMES: u32 = 3;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::figures::Figures;
 use super::fleet::Fleet;
+use crate::figures::Figures;
 use crate::{http, workspace};
 
 /// Not a whole number of seconds: with one, every flip would come at the same moment between

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::figures::{Figures, megabytes};
+use super::Bench;
 use super::fleet::Fleet;
 use super::network;
-use super::stage::{Answer, Asked, Stage};
-use super::{Bench, epoch};
+use crate::figures::{Figures, megabytes};
 use crate::peers;
-use crate::workspace::Scratch;
+use crate::stage::{Answer, Asked, Stage};
+use crate::workspace::{Scratch, epoch};
 
 const EVERY: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(10);

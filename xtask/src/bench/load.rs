@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::figures::Figures;
 use super::fleet::Fleet;
+use crate::figures::Figures;
 use crate::workspace;
 
 const TIMES: u32 = 3;

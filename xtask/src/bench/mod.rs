@@ -6,7 +6,7 @@
 
 mod alerts;
 mod faults;
-mod figures;
+
 mod files;
 mod fleet;
 mod flip;
@@ -16,7 +16,6 @@ mod network;
 mod page;
 mod projects;
 mod receiver;
-mod stage;
 mod steady;
 mod target;
 mod usage;
@@ -28,11 +27,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use self::figures::Figures;
 use self::fleet::{Fleet, Site};
 use crate::build::{self, Profile};
+use crate::figures::Figures;
+use crate::peers;
 use crate::wish::Wish;
-use crate::{peers, workspace};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -213,10 +212,4 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         println!("{}", path.display());
     }
     Ok(())
-}
-
-/// The moment a program of ours would call now, as Postgres understands it.
-fn epoch() -> Result<f64> {
-    let since = workspace::wall().duration_since(std::time::UNIX_EPOCH)?;
-    Ok(since.as_secs_f64())
 }

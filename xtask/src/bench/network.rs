@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{strangers, workspace};
+use crate::{namespace, strangers, workspace};
 
 /// Set inside.
 const INSIDE: &str = "LOKAHI_BENCH_NETWORK";
@@ -28,27 +28,8 @@ pub(super) fn is_inside() -> bool {
 /// Runs this chore once more, in a network of its own, to its end.
 pub(super) fn enter() -> Result<()> {
     strangers::ensure(&[])?;
-    let ways: [&[&str]; 2] = [
-        &["--net", "--mount"],
-        // As ourselves, since Postgres does not run as root.
-        &[
-            "--user",
-            "--map-current-user",
-            "--keep-caps",
-            "--net",
-            "--mount",
-        ],
-    ];
-    let allowed = ways.into_iter().find(|way| {
-        let tried = Command::new("unshare").args(*way).arg("true").output();
-        tried.is_ok_and(|output| output.status.success())
-    });
-    let mut again = Command::new("unshare");
-    again
-        .args(allowed.context(FORBIDDEN)?)
-        .arg(env::current_exe()?)
-        .args(env::args_os().skip(1))
-        .env(INSIDE, "1");
+    let mut again = namespace::again(&["--net", "--mount"]).context(FORBIDDEN)??;
+    again.env(INSIDE, "1");
     workspace::run(&mut again)
 }
 

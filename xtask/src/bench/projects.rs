@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::figures::{Figures, megabytes};
 use super::files::{self, PER_FILE};
 use super::fleet::Fleet;
+use crate::figures::{Figures, megabytes};
 use crate::workspace;
 
 /// How often a plan without changes is asked for.

@@ -1,7 +1,7 @@
 //! A receiver that writes down what it is told, and when.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver as Channel, Sender};
 use std::thread;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::http::Request;
 use crate::workspace;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const LARGEST: u64 = 1024 * 1024;
 
 /// One event.
 #[derive(Debug, Clone)]
@@ -72,42 +72,16 @@ fn hear(stream: TcpStream, tell: &Sender<Told>) -> Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut answers = stream.try_clone()?;
     let mut lines = BufReader::new(stream);
-    loop {
-        let mut length = None;
-        let mut id = String::new();
-        loop {
-            let mut line = String::new();
-            if lines.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            let line = line.trim_end();
-            if line.is_empty() {
-                break;
-            }
-            match line.split_once(": ") {
-                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                    length = Some(value.parse::<u64>()?);
-                }
-                Some((name, value)) if name.eq_ignore_ascii_case("webhook-id") => {
-                    id = value.to_owned();
-                }
-                _ => {}
-            }
-        }
-        let length = length.context("an event without a length")?;
-        let mut body = Vec::new();
-        (&mut lines)
-            .take(length.min(LARGEST))
-            .read_to_end(&mut body)?;
+    while let Some(request) = Request::read(&mut lines)? {
         let at = workspace::monotonic();
         answers.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
-        let event: Value = serde_json::from_slice(&body)?;
+        let event: Value = serde_json::from_slice(&request.body)?;
         let text = |place: &str| event.pointer(place).and_then(Value::as_str);
         let url = text("/data/check/url").context("an event without a check")?;
         let page = url.rsplit_once('/').and_then(|(_, page)| page.parse().ok());
         let told = Told {
             at,
-            id,
+            id: request.header("webhook-id").unwrap_or_default().to_owned(),
             kind: text("/type").unwrap_or_default().to_owned(),
             page: page.with_context(|| format!("{url} is none of ours"))?,
         };
@@ -115,4 +89,5 @@ fn hear(stream: TcpStream, tell: &Sender<Told>) -> Result<()> {
             return Ok(());
         }
     }
+    Ok(())
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::epoch;
-use super::figures::{Figures, megabytes};
 use super::fleet::Fleet;
 use super::page::AtMost;
 use super::usage::Memory;
 use super::yardstick::Yardstick;
+use crate::figures::{Figures, megabytes};
+use crate::workspace::epoch;
 
 /// Every check is probed within ten seconds of its making, then by its own phase.
 const WARM_UP: Duration = Duration::from_secs(25);

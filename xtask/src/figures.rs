@@ -13,19 +13,19 @@ struct Row {
 
 /// Figures in the order in which they are shown.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
+pub(crate) struct Figures {
     rows: Vec<Row>,
     values: Map<String, Value>,
 }
 
 impl Figures {
     /// A figure: what it is of, the value for programs, and the words for people.
-    pub(super) fn add(&mut self, name: &str, value: impl Into<Value>, text: String) {
+    pub(crate) fn add(&mut self, name: &str, value: impl Into<Value>, text: String) {
         self.add_with_bar(name, value, text, "");
     }
 
     /// The same beside the bar that it is held against.
-    pub(super) fn add_with_bar(
+    pub(crate) fn add_with_bar(
         &mut self,
         name: &str,
         value: impl Into<Value>,
@@ -40,7 +40,7 @@ impl Figures {
         });
     }
 
-    pub(super) fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let longest = |of: fn(&Row) -> usize| self.rows.iter().map(of).max().unwrap_or(0);
         let names = longest(|row| row.name.chars().count());
         let texts = longest(|row| row.text.chars().count());
@@ -60,7 +60,7 @@ impl Figures {
         table
     }
 
-    pub(super) fn json(&self, scenario: &str) -> String {
+    pub(crate) fn json(&self, scenario: &str) -> String {
         format!(
             "{:#}\n",
             json!({"scenario": scenario, "figures": self.values})
@@ -68,6 +68,6 @@ impl Figures {
     }
 }
 
-pub(super) fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }

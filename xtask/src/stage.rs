@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::epoch;
+use crate::workspace::epoch;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const WELL: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
@@ -18,7 +18,7 @@ const BAD: &[u8] =
 
 /// What a page does to one who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Well,
     Bad,
     Close,
@@ -27,17 +27,17 @@ pub(super) enum Answer {
 }
 
 /// Which page was asked for, and when, in seconds since 1970.
-pub(super) type Asked = Vec<(u32, f64)>;
+pub(crate) type Asked = Vec<(u32, f64)>;
 
 #[derive(Debug)]
-pub(super) struct Stage {
-    pub(super) port: u16,
+pub(crate) struct Stage {
+    pub(crate) port: u16,
     asked: Arc<Mutex<Asked>>,
 }
 
 impl Stage {
     /// It serves as long as this process lives. `play` says what a page does now.
-    pub(super) fn start(play: impl Fn(u32) -> Answer + Send + Sync + 'static) -> Result<Self> {
+    pub(crate) fn start(play: impl Fn(u32) -> Answer + Send + Sync + 'static) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let asked: Arc<Mutex<Asked>> = Arc::default();
@@ -60,7 +60,7 @@ impl Stage {
     }
 
     /// What was asked for so far, in the order in which it came.
-    pub(super) fn asked(&self) -> Asked {
+    pub(crate) fn asked(&self) -> Asked {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.clone()
     }
