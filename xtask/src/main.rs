@@ -9,6 +9,7 @@
 mod bench;
 mod build;
 mod chance;
+mod chaos;
 mod codegen;
 mod compare;
 mod fetch;
@@ -51,6 +52,8 @@ enum Chore {
     Test(test::Arguments),
     /// Measure what lokahi costs, as release programs beside servers and a target of their own
     Bench(bench::Arguments),
+    /// Break everything at random moments, and prove that no alert is lost
+    Chaos(chaos::Arguments),
     /// Ask lokahi and blackbox_exporter about the same sites, and write docs/comparison.md
     Compare,
     /// Make sure that Postgres and nats-server can be found, fetching them if need be
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Chore::Up(arguments) => up::run(&arguments),
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::Chaos(arguments) => chaos::run(&arguments),
         Chore::Compare => compare::run(),
         Chore::Peers => peers::run(),
         Chore::Tidy => tidy::run(),

@@ -1,5 +1,6 @@
 //! A Postgres that lives as long as one chore: in a folder of its own, on a unix socket.
-//! Its settings are Postgres's own.
+//! Its settings are Postgres's own, but for one on a small disk: that one keeps little beside
+//! its data, so that a full disk is felt.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -10,14 +11,15 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::Signal;
-use nix::unistd::User;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::{Pid, User};
 
 use crate::processes::{self, Programs};
 use crate::workspace::{self, Scratch};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROLE: &str = "lokahi";
+const NAME: &str = "postgres";
 
 /// Whether what is committed is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,70 +28,170 @@ pub(crate) enum Fsync {
     Off,
 }
 
+/// What the data is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// That of the machine.
+    Machine,
+    /// One of its own of so many megabytes, which goes with the server. It takes the right to
+    /// mount, best in a mount namespace, where nothing is left behind whatever happens.
+    Small(u32),
+}
+
 /// The running server. Fields are dropped in order: it stops before its folder goes.
 #[derive(Debug)]
 pub(crate) struct Postgres {
-    _running: Programs,
-    pid: u32,
+    running: Programs,
+    _mount: Option<Mount>,
     folder: Scratch,
     programs: PathBuf,
+    account: Option<User>,
+    fsync: Fsync,
+    disk: Disk,
+}
+
+/// A mounted file system, until this is dropped.
+#[derive(Debug)]
+struct Mount(PathBuf);
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazily: a process that is about to end may hold it.
+        let mut umount = Command::new("umount");
+        if let Err(error) = workspace::output(umount.arg("--lazy").arg(&self.0)) {
+            eprintln!("{error:#}");
+        }
+    }
 }
 
 impl Postgres {
     /// Starts the Postgres whose programs are in this folder.
     pub(crate) fn start(programs: &Path, fsync: Fsync) -> Result<Self> {
+        Self::start_on(programs, fsync, Disk::Machine)
+    }
+
+    pub(crate) fn start_on(programs: &Path, fsync: Fsync, disk: Disk) -> Result<Self> {
         let folder = Scratch::within(Path::new("/tmp"))?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700))?;
         let account = account()?;
-        if let Some(account) = &account {
-            let (uid, gid) = (account.uid.as_raw(), account.gid.as_raw());
-            chown(folder.path(), Some(uid), Some(gid))?;
-        }
-        let program = |name: &str| {
-            let mut command = Command::new(programs.join(name));
-            command.current_dir(folder.path()).env("LC_ALL", "C");
-            if let Some(account) = &account {
-                command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
-            }
-            command
-        };
-        let data = folder.path().join("data");
-        let mut initdb = program("initdb");
-        initdb.args(["--no-sync", "--auth", "trust", "--encoding", "UTF8"]);
-        initdb.args(["--locale", "C", "--username", ROLE, "--pgdata"]);
-        workspace::output(initdb.arg(&data))?;
-
-        let mut running = Programs::new()?;
-        let socket = format!("unix_socket_directories={}", folder.path().display());
-        let log = folder.path().join("server.log");
-        let mut server = program("postgres");
-        server.arg("-D").arg(&data).args(["-c", &socket]);
-        server.args(["-c", "listen_addresses="]);
-        if fsync == Fsync::Off {
-            server.args(["-c", "fsync=off"]);
-        }
-        server.stdout(Stdio::null());
-        let child = running.start("postgres", &mut server, &log, Signal::SIGINT)?;
-        let pid = child.id();
         let mut postgres = Self {
-            _running: running,
-            pid,
+            running: Programs::new()?,
+            _mount: None,
             folder,
             programs: programs.to_owned(),
+            account,
+            fsync,
+            disk,
         };
-        postgres.wait(&log)?;
+        postgres.give(postgres.folder.path())?;
+        let data = postgres.data();
+        if let Disk::Small(megabytes) = disk {
+            fs::create_dir(&data)?;
+            let mut mount = Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "none"]);
+            workspace::output(mount.arg(&data))?;
+            postgres._mount = Some(Mount(data.clone()));
+            postgres.give(&data)?;
+        }
+        let mut initdb = postgres.program("initdb");
+        initdb.args(["--no-sync", "--auth", "trust", "--encoding", "UTF8"]);
+        initdb.args(["--locale", "C", "--username", ROLE, "--pgdata"]);
+        initdb.arg(&data);
+        if matches!(disk, Disk::Small(_)) {
+            initdb.args(["--wal-segsize", "1"]);
+        }
+        workspace::output(&mut initdb)?;
+        postgres.boot()?;
+        postgres.wait()?;
         Ok(postgres)
     }
 
-    fn wait(&mut self, log: &Path) -> Result<()> {
+    /// To whom the server runs as.
+    fn give(&self, path: &Path) -> Result<()> {
+        if let Some(account) = &self.account {
+            let (uid, gid) = (account.uid.as_raw(), account.gid.as_raw());
+            chown(path, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command.current_dir(self.folder.path()).env("LC_ALL", "C");
+        if let Some(account) = &self.account {
+            command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
+        }
+        command
+    }
+
+    /// Starts the server, which does not run, and does not wait for it.
+    pub(crate) fn boot(&mut self) -> Result<()> {
+        let mut server = self.program("postgres");
+        let socket = format!("unix_socket_directories={}", self.folder.path().display());
+        server.arg("-D").arg(self.data()).args(["-c", &socket]);
+        server.args(["-c", "listen_addresses="]);
+        if self.fsync == Fsync::Off {
+            server.args(["-c", "fsync=off"]);
+        }
+        if matches!(self.disk, Disk::Small(_)) {
+            server.args(["-c", "min_wal_size=2MB", "-c", "max_wal_size=8MB"]);
+        }
+        server.stdout(Stdio::null());
+        let log = self.log();
+        self.running
+            .start_again(NAME, &mut server, &log, Signal::SIGINT)?;
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Result<()> {
         let since = workspace::monotonic();
         while workspace::output(self.psql().args(["-c", "select 1"])).is_err() {
-            if self._running.ended()?.is_some() || since.elapsed() > PATIENCE {
-                bail!("Postgres does not start: {}", processes::tail(log, 5));
+            if self.running.ended()?.is_some() || since.elapsed() > PATIENCE {
+                bail!(
+                    "Postgres does not start: {}",
+                    processes::tail(&self.log(), 5)
+                );
             }
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// Whether the server has ended; then it can be started again.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.running.take_ended()?.is_some() || self.running.pid(NAME).is_none())
+    }
+
+    /// Asks it to end at once, in order.
+    pub(crate) fn stop(&self) {
+        self.running.signal(NAME, Signal::SIGINT);
+    }
+
+    /// Ends it and its children with `kill -9`, as when the machine fails.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        let children = children_of(self.pid())?;
+        self.running.kill(NAME)?;
+        for child in children {
+            // It may have ended by itself.
+            if signal::kill(Pid::from_raw(child.cast_signed()), Signal::SIGKILL).is_err() {
+                thread::yield_now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Where its data is.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    /// Where it is reached.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join(".s.PGSQL.5432")
     }
 
     /// Runs the statements of a file, all or none.
@@ -109,7 +211,7 @@ impl Postgres {
 
     /// The process that all others of the server are children of.
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.running.pid(NAME).unwrap_or_default()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -134,4 +236,11 @@ fn account() -> Result<Option<User>> {
         .find_map(|name| User::from_name(name).ok().flatten())
         .map(Some)
         .context("root does not run Postgres, and there is no user postgres or nobody")
+}
+
+/// The processes that this one has started.
+fn children_of(pid: u32) -> Result<Vec<u32>> {
+    let tasks = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    let children = tasks.split_whitespace();
+    Ok(children.filter_map(|child| child.parse().ok()).collect())
 }

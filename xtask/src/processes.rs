@@ -17,15 +17,20 @@ use crate::workspace;
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// Reads process groups from its stdin until that ends, because we stopped or were killed,
-/// then ends them: first asking, after 20 s by force.
+/// Reads process groups from its stdin, with a minus those that are gone, until that ends, because
+/// we stopped or were killed, then ends them: first asking, after 20 s by force.
 /// (`kill -s` is the form that every shell understands with a process group.)
 const WATCH: &str = r#"
 trap '' INT TERM HUP
 groups=
-while read -r group; do groups="$groups $group"; done
+while read -r group; do
+  case $group in
+  -*) left=; for one in $groups; do [ "-$one" = "$group" ] || left="$left $one"; done; groups=$left ;;
+  *) groups="$groups $group" ;;
+  esac
+done
 alive() { for group in $groups; do kill -s 0 -- "-$group" 2>/dev/null && return; done; return 1; }
-for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s TERM -- "-$group" 2>/dev/null; kill -s CONT -- "-$group" 2>/dev/null; done
 tries=0
 while alive && [ $tries -lt 200 ]; do sleep 0.1; tries=$((tries + 1)); done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
@@ -78,9 +83,32 @@ impl Programs {
         log: &Path,
         stop: Signal,
     ) -> Result<&mut Child> {
+        let words = open_log(log)?;
+        self.start_into(name, command, (log, words), stop)
+    }
+
+    /// The same for one that was there before: its words go on in the same log.
+    pub(crate) fn start_again(
+        &mut self,
+        name: &'static str,
+        command: &mut Command,
+        log: &Path,
+        stop: Signal,
+    ) -> Result<&mut Child> {
+        let words = File::options().create(true).append(true).open(log)?;
+        self.start_into(name, command, (log, words), stop)
+    }
+
+    fn start_into(
+        &mut self,
+        name: &'static str,
+        command: &mut Command,
+        (log, words): (&Path, File),
+        stop: Signal,
+    ) -> Result<&mut Child> {
         let child = command
             .stdin(Stdio::null())
-            .stderr(open_log(log)?)
+            .stderr(words)
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
@@ -112,11 +140,56 @@ impl Programs {
         Ok(None)
     }
 
+    /// The same, and it is ours no more.
+    pub(crate) fn take_ended(&mut self) -> Result<Option<Ended>> {
+        let ended = self.ended()?;
+        if let Some(ended) = &ended {
+            self.forget(ended.name)?;
+        }
+        Ok(ended)
+    }
+
+    /// The process of a program that runs.
+    pub(crate) fn pid(&self, name: &str) -> Option<u32> {
+        let found = self.running.iter().find(|program| program.name == name);
+        found.map(|program| program.child.id())
+    }
+
+    /// Sends a signal to a program that runs.
+    pub(crate) fn signal(&self, name: &str, what: Signal) {
+        let found = self.running.iter().find(|program| program.name == name);
+        if let Some(program) = found {
+            signal(&program.child, what);
+        }
+    }
+
+    /// Ends a program with `kill -9`, whatever state it is in.
+    pub(crate) fn kill(&mut self, name: &str) -> Result<()> {
+        self.signal(name, Signal::SIGKILL);
+        let found = self.running.iter_mut().find(|program| program.name == name);
+        if let Some(program) = found {
+            program.child.wait()?;
+        }
+        self.forget(name)
+    }
+
+    /// One that has ended is no longer watched.
+    fn forget(&mut self, name: &str) -> Result<()> {
+        for gone in self.running.extract_if(.., |program| program.name == name) {
+            if let Some(pipe) = &mut self.watcher.stdin {
+                writeln!(pipe, "-{}", gone.child.id()).context("the watcher is gone")?;
+            }
+        }
+        Ok(())
+    }
+
     /// Asks all to stop, waits, and ends by force who does not stop in time.
     pub(crate) fn stop(&mut self, patience: Duration) {
         for Program { child, stop, .. } in &mut self.running {
             if matches!(child.try_wait(), Ok(None)) {
                 signal(child, *stop);
+                // One that was stopped hears it, too.
+                signal(child, Signal::SIGCONT);
             }
         }
         let since = workspace::monotonic();

@@ -1,7 +1,10 @@
 //! `cargo xtask test`: every test of the workspace, after making sure that the programs which
 //! they start can be found: lokahi's servers, and strangers to be probed. Each test run has
-//! servers of its own; nothing of the machine's is used but the programs.
+//! servers of its own; nothing of the machine's is used but the programs. In the end everything is
+//! broken for five minutes, always in the same way.
 
+use std::env;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,6 +13,9 @@ use crate::{peers, strangers, watched, wheels, workspace};
 
 /// What the property tests start from.
 const SEED: &str = "1";
+
+/// What is broken in the end, and for how long.
+const CHAOS: [&str; 5] = ["chaos", "--minutes", "5", "--seed", "1"];
 
 /// The longest test takes a tenth of it on two slow cores.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -25,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     peers::ensure()?;
     strangers::ensure(&[])?;
     wheels::ensure()?;
-    let seed = std::env::var("PROPTEST_RNG_SEED").unwrap_or_else(|_| SEED.to_owned());
+    let seed = env::var("PROPTEST_RNG_SEED").unwrap_or_else(|_| SEED.to_owned());
     let mut command = workspace::cargo();
     command
         .args(["test", "--locked", "--workspace"])
@@ -36,5 +42,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         // A test that reached for the developer's own servers would be a mistake.
         .env_remove("DATABASE_URL")
         .env_remove("NATS_URL");
-    watched::run(&mut command, PATIENCE)
+    watched::run(&mut command, PATIENCE)?;
+    // Whoever wants some tests only does not want to wait for it.
+    if !arguments.rest.is_empty() {
+        return Ok(());
+    }
+    let mut chaos = Command::new(env::current_exe()?);
+    workspace::run(chaos.args(CHAOS))
 }

@@ -1,0 +1,179 @@
+//! Who takes part: the checks with the pages that they watch, the receivers with what each wants,
+//! and who hears of what. All of it is fixed; only what happens to them follows the seed.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+pub(super) const EVERY: f64 = 5.0;
+pub(super) const TIMEOUT: f64 = 4.0;
+pub(super) const RETRY: f64 = 1.0;
+/// On a machine that has much else to do everything comes so much later.
+const PATIENCE: f64 = 8.0;
+
+/// From the beginning of an outage until it is confirmed, while all is well: the next probe comes,
+/// fails at its timeout, and so does the second one. A probe may begin a tenth of its period late.
+pub(super) fn detection(check: usize) -> f64 {
+    // What the API made has the defaults.
+    let retry = if check < DECLARED { RETRY } else { EVERY };
+    EVERY * 1.1 + TIMEOUT + retry + TIMEOUT + PATIENCE
+}
+
+pub(super) const PROJECT: &str = "chaos";
+/// Declared checks, and such that the API makes.
+pub(super) const DECLARED: usize = 36;
+pub(super) const BY_API: usize = 3;
+pub(super) const CHECKS: usize = DECLARED + BY_API;
+
+/// How a receiver behaves when it does not behave well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// 503 with `Retry-After`.
+    Busy,
+    /// 429 with `Retry-After`.
+    TooMany,
+    /// 500.
+    Broken,
+    /// No answer while it lasts.
+    Hangs,
+    /// An answer after two seconds.
+    Slow,
+    /// Nobody listens.
+    Closed,
+    /// 400: it refuses what it gets.
+    Refuses,
+    /// 410: it is not there any more.
+    Gone,
+}
+
+/// A receiver, by its place in [`RECEIVERS`].
+#[derive(Debug)]
+pub(super) struct Receiver {
+    pub(super) name: &'static str,
+    pub(super) path: &'static str,
+    pub(super) format: &'static str,
+    /// Whether the newest event wins.
+    pub(super) collapse: bool,
+    /// What it does at times.
+    pub(super) moods: &'static [Mood],
+}
+
+pub(super) const RECEIVERS: [Receiver; 7] = [
+    Receiver {
+        name: "steady",
+        path: "/",
+        format: "json",
+        collapse: true,
+        moods: &[],
+    },
+    Receiver {
+        name: "proto",
+        path: "/",
+        format: "protobuf",
+        collapse: true,
+        moods: &[Mood::Busy, Mood::TooMany, Mood::Broken, Mood::Slow],
+    },
+    Receiver {
+        name: "each",
+        path: "/",
+        format: "json",
+        collapse: false,
+        moods: &[Mood::Closed, Mood::Busy, Mood::Hangs, Mood::Slow],
+    },
+    Receiver {
+        name: "each_proto",
+        path: "/",
+        format: "protobuf",
+        collapse: false,
+        moods: &[Mood::Broken, Mood::Closed, Mood::TooMany],
+    },
+    Receiver {
+        name: "refusing",
+        path: "/",
+        format: "json",
+        collapse: true,
+        moods: &[Mood::Refuses, Mood::Gone, Mood::Busy],
+    },
+    Receiver {
+        name: "twirp",
+        path: "/twirp/github.xe.lokahi.Webhook/Handle",
+        format: "json",
+        collapse: true,
+        moods: &[Mood::Hangs, Mood::Closed, Mood::Slow],
+    },
+    // That of the checks that the API made: it has no name there.
+    Receiver {
+        name: "api",
+        path: "/",
+        format: "json",
+        collapse: true,
+        moods: &[Mood::Closed, Mood::Broken],
+    },
+];
+
+const API: usize = RECEIVERS.len() - 1;
+
+/// The receivers of a check.
+pub(super) fn hears(check: usize) -> Vec<usize> {
+    if check >= DECLARED {
+        return vec![API];
+    }
+    let named = [(1, 2), (2, 3), (3, 4), (4, 5), (5, 1), (2, 4)];
+    let (one, other) = named[check % named.len()];
+    vec![0, one, other]
+}
+
+/// The name of a check, which ends in the number of its page.
+pub(super) fn name(check: usize) -> String {
+    match check < DECLARED {
+        true => format!("c{check}"),
+        false => format!("a{check}"),
+    }
+}
+
+/// The page that a check of this name watches.
+pub(super) fn page(name: &str) -> Option<usize> {
+    name.get(1..)?.parse().ok()
+}
+
+/// The check files. `hooks` are the ports of the receivers.
+pub(super) fn files(site: u16, hooks: &[u16]) -> Result<Vec<(String, String)>> {
+    let mut text = format!("lokahi {{\n  project = \"{PROJECT}\"\n}}\n");
+    for (it, port) in RECEIVERS.iter().zip(hooks).take(API) {
+        let Receiver {
+            name,
+            path,
+            format,
+            collapse,
+            ..
+        } = it;
+        writeln!(
+            text,
+            "webhook \"{name}\" {{\n  url = \"http://127.0.0.1:{port}{path}\"\n  \
+             format = \"{format}\"\n  collapse = {collapse}\n}}"
+        )?;
+    }
+    for check in 0..DECLARED {
+        let block = block(check, site);
+        let hears: Vec<String> = hears(check)
+            .into_iter()
+            .map(|to| format!("webhook.{}", RECEIVERS[to].name))
+            .collect();
+        let hears = hears.join(", ");
+        writeln!(
+            text,
+            "{block}  notify {{\n    webhooks = [{hears}]\n  }}\n}}"
+        )?;
+    }
+    Ok(vec![("lokahi.hcl".to_owned(), text)])
+}
+
+/// A check block without its end.
+pub(super) fn block(check: usize, site: u16) -> String {
+    let name = name(check);
+    format!(
+        "check \"{name}\" {{\n  url = \"http://127.0.0.1:{site}/{check}\"\n  \
+         every = \"{EVERY}s\"\n  timeout = \"{TIMEOUT}s\"\n  \
+         confirm {{\n    failures = 2\n    retry = \"{RETRY}s\"\n  }}\n"
+    )
+}

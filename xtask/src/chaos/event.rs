@@ -1,0 +1,132 @@
+//! What receivers are sent, as far as it is compared with what Postgres has: read from the bytes,
+//! by what docs/wire.md says of them.
+
+use anyhow::{Context, Result, bail};
+use prost::Message as _;
+use serde_json::Value;
+
+/// An event, and the earlier ones that it lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) kind: String,
+    pub(super) id: String,
+    pub(super) sequence: i64,
+    /// The page that its check watches; of earlier ones it may be missing.
+    pub(super) check: String,
+    pub(super) superseded: Vec<String>,
+    /// It ends what its receiver has heard nothing of.
+    pub(super) unheard: bool,
+}
+
+/// The fields of github.xe.lokahi.CheckStatus that matter here.
+#[derive(Clone, PartialEq, prost::Message)]
+struct CheckStatus {
+    #[prost(message, optional, tag = "1")]
+    check: Option<Check>,
+    #[prost(string, tag = "16")]
+    kind: String,
+    #[prost(string, tag = "17")]
+    event_id: String,
+    #[prost(int64, tag = "18")]
+    sequence: i64,
+    #[prost(message, repeated, tag = "27")]
+    superseded: Vec<Self>,
+    #[prost(bool, tag = "28")]
+    unheard: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Check {
+    #[prost(string, tag = "1")]
+    id: String,
+}
+
+impl Event {
+    pub(super) fn read(content_type: &str, body: &[u8]) -> Result<Self> {
+        match content_type {
+            "application/protobuf" => Ok(Self::of_protobuf(CheckStatus::decode(body)?)),
+            "application/json" => Self::of_json(&serde_json::from_slice(body)?),
+            other => bail!("a body that is {other:?}"),
+        }
+    }
+
+    fn of_protobuf(status: CheckStatus) -> Self {
+        Self {
+            kind: status.kind,
+            id: status.event_id,
+            sequence: status.sequence,
+            check: status.check.unwrap_or_default().id,
+            superseded: status
+                .superseded
+                .into_iter()
+                .map(|it| it.event_id)
+                .collect(),
+            unheard: status.unheard,
+        }
+    }
+
+    /// An envelope or the bare message.
+    fn of_json(body: &Value) -> Result<Self> {
+        let status = body.get("data").unwrap_or(body);
+        let text = |place: &str| status.pointer(place).and_then(Value::as_str);
+        let id = |it: &Value| {
+            it.get("event_id")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let earlier = status.get("superseded").and_then(Value::as_array);
+        let event = Self {
+            kind: text("/type").context("an event without a type")?.to_owned(),
+            id: id(status).context("an event without an id")?,
+            sequence: text("/sequence").unwrap_or("0").parse()?,
+            check: text("/check/id").unwrap_or_default().to_owned(),
+            superseded: earlier.into_iter().flatten().filter_map(id).collect(),
+            unheard: status.get("unheard").and_then(Value::as_bool) == Some(true),
+        };
+        let envelope = body.get("data").and(body.get("type"));
+        if envelope.is_some_and(|kind| kind.as_str() != Some(&event.kind)) {
+            bail!("an envelope of another type than its event");
+        }
+        Ok(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_forms_say_the_same() {
+        let expected = Event {
+            kind: "check.up".to_owned(),
+            id: "e2".to_owned(),
+            sequence: 2,
+            check: "c".to_owned(),
+            superseded: vec!["e1".to_owned()],
+            unheard: true,
+        };
+        let bare = r#"{"check":{"id":"c"},"type":"check.up","event_id":"e2","sequence":"2",
+            "superseded":[{"event_id":"e1"}],"unheard":true}"#;
+        let envelope = format!(r#"{{"type":"check.up","timestamp":"t","data":{bare}}}"#);
+        for json in [bare, envelope.as_str()] {
+            let event = Event::read("application/json", json.as_bytes()).unwrap();
+            assert_eq!(event, expected);
+        }
+        let lying = envelope.replacen("check.up", "check.down", 1);
+        assert!(Event::read("application/json", lying.as_bytes()).is_err());
+        let earlier = CheckStatus {
+            event_id: "e1".to_owned(),
+            ..CheckStatus::default()
+        };
+        let status = CheckStatus {
+            check: Some(Check { id: "c".to_owned() }),
+            kind: "check.up".to_owned(),
+            event_id: "e2".to_owned(),
+            sequence: 2,
+            superseded: vec![earlier],
+            unheard: true,
+        };
+        let event = Event::read("application/protobuf", &status.encode_to_vec()).unwrap();
+        assert_eq!(event, expected);
+    }
+}

@@ -1,0 +1,148 @@
+//! What Postgres says in the end.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+
+use super::cast::{self, CHECKS};
+use crate::postgres::Postgres;
+
+/// The state of a check, as Postgres numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Init,
+    Up,
+    Down,
+    Error,
+}
+
+impl State {
+    fn of(number: &str) -> Result<Self> {
+        let all = [Self::Init, Self::Up, Self::Down, Self::Error];
+        let number: usize = number.parse()?;
+        all.get(number).copied().context("no such state")
+    }
+
+    pub(super) fn is_outage(self) -> bool {
+        matches!(self, Self::Down | Self::Error)
+    }
+
+    /// The type of the event that tells it.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Init => "",
+            Self::Up => "check.up",
+            Self::Down => "check.down",
+            Self::Error => "check.error",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Transition {
+    pub(super) id: String,
+    pub(super) check: usize,
+    pub(super) sequence: i64,
+    pub(super) kind: String,
+    pub(super) previous: State,
+    pub(super) next: State,
+    /// When the probe was due that says so, in seconds since the beginning.
+    pub(super) at: f64,
+    pub(super) told: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Delivery {
+    pub(super) id: String,
+    pub(super) event: String,
+    pub(super) receiver: usize,
+    pub(super) check: usize,
+    pub(super) sequence: i64,
+    /// `pending`, `delivered` and so on.
+    pub(super) state: String,
+    pub(super) superseded_by: String,
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    /// By check, then in their order.
+    pub(super) transitions: Vec<Transition>,
+    /// In the same order.
+    pub(super) deliveries: Vec<Delivery>,
+    /// The state of each check that is believed.
+    pub(super) states: BTreeMap<usize, State>,
+    /// By its id, the check.
+    pub(super) checks: BTreeMap<String, usize>,
+}
+
+impl Facts {
+    /// `hooks` are the ports of the receivers, `epoch` is when it began, in seconds since 1970.
+    pub(super) fn read(postgres: &Postgres, hooks: &[u16], epoch: f64) -> Result<Self> {
+        let mut facts = Self::default();
+        let page = |name: &str| cast::page(name).filter(|page| *page < CHECKS);
+        let checks = postgres.query(
+            "select c.id, c.address, s.state from checks c join check_states s on s.check_id = c.id",
+        )?;
+        for row in rows::<3>(&checks) {
+            let [id, name, state] = row?;
+            let check = page(name).with_context(|| format!("{name} is none of ours"))?;
+            facts.states.insert(check, State::of(state)?);
+            facts.checks.insert(id.to_owned(), check);
+        }
+        let transitions = postgres.query(
+            "select t.id, c.address, t.seq, t.type, t.previous, t.next, \
+             extract(epoch from t.at), t.told \
+             from transitions t join checks c on c.id = t.check_id order by c.check_no, t.seq",
+        )?;
+        for row in rows::<8>(&transitions) {
+            let [id, name, sequence, kind, previous, next, at, told] = row?;
+            facts.transitions.push(Transition {
+                id: id.to_owned(),
+                check: page(name).context("a check of ours")?,
+                sequence: sequence.parse()?,
+                kind: kind.to_owned(),
+                previous: State::of(previous)?,
+                next: State::of(next)?,
+                at: at.parse::<f64>()? - epoch,
+                told: told == "t",
+            });
+        }
+        let deliveries = postgres.query(
+            "select d.id, d.event_id, substring(r.url from ':([0-9]+)/'), c.address, d.seq, \
+             d.state, coalesce(d.superseded_by::text, ''), d.reason \
+             from deliveries d join checks c on c.id = d.check_id \
+             join receivers r on r.id = d.receiver_id \
+             where d.replay_no = 0 order by c.check_no, d.seq, r.url",
+        )?;
+        for row in rows::<8>(&deliveries) {
+            let [id, event, port, name, sequence, state, by, reason] = row?;
+            let port: u16 = port.parse()?;
+            let receiver = hooks.iter().position(|hook| *hook == port);
+            facts.deliveries.push(Delivery {
+                id: id.to_owned(),
+                event: event.to_owned(),
+                receiver: receiver.context("a receiver of ours")?,
+                check: page(name).context("a check of ours")?,
+                sequence: sequence.parse()?,
+                state: state.to_owned(),
+                superseded_by: by.to_owned(),
+                reason: reason.to_owned(),
+            });
+        }
+        Ok(facts)
+    }
+
+    pub(super) fn transition(&self, id: &str) -> Option<&Transition> {
+        self.transitions.iter().find(|it| it.id == id)
+    }
+}
+
+/// What psql printed, so many columns a line.
+fn rows<const N: usize>(text: &str) -> impl Iterator<Item = Result<[&str; N]>> {
+    text.lines().map(|line| {
+        let columns: Vec<&str> = line.splitn(N, '|').collect();
+        let found = columns.try_into();
+        found.map_err(|found: Vec<&str>| anyhow::anyhow!("{} columns in {line:?}", found.len()))
+    })
+}

@@ -1,0 +1,151 @@
+//! Whether what was received is what was committed, in order, and the same each time.
+
+use std::collections::BTreeMap;
+
+use super::{Case, Verdict, Violation};
+use crate::chaos::cast;
+use crate::chaos::facts::{State, Transition};
+use crate::chaos::fault::Kind;
+use crate::chaos::hooks::Reception;
+use crate::chaos::script::Span;
+
+/// The longest wait between two attempts within the first hour, and the longest attempt, in seconds.
+const RETRIED: f64 = 66.0 + 15.0;
+
+pub(super) fn judge(case: &Case<'_>, verdict: &mut Verdict) {
+    let mut first: BTreeMap<(usize, &str), &Reception> = BTreeMap::new();
+    let mut taken: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    // By receiver and check, what came first last.
+    let mut newest: BTreeMap<(usize, usize), (i64, f64)> = BTreeMap::new();
+    for it in case.heard {
+        if let Err(what) = content(case, it) {
+            let wrong = Violation::of_reception(it, case.facts, what);
+            verdict.violations.push(wrong);
+            continue;
+        }
+        let key = (it.receiver, it.id.as_str());
+        if it.was_taken() {
+            let times = taken.entry(key).or_default();
+            verdict.counts.duplicates += usize::from(*times > 0);
+            *times += 1;
+        }
+        if let Some(before) = first.get(&key) {
+            if before.digest != it.digest {
+                let at = before.at;
+                let what = format!("expected the same bytes as at {at:.1} s");
+                let wrong = Violation::of_reception(it, case.facts, what);
+                verdict.violations.push(wrong);
+            }
+            continue;
+        }
+        first.insert(key, it);
+        let Some(transition) = case.facts.transition(&it.id) else {
+            continue;
+        };
+        if is_out_of_nowhere(case, it, transition) {
+            let what = "expected to say that it ends what was never heard of here";
+            let wrong = Violation::of_reception(it, case.facts, what.to_owned());
+            verdict.violations.push(wrong);
+        }
+        let lane = newest.entry((it.receiver, transition.check));
+        let (sequence, at) = lane.or_insert((0, it.at));
+        if transition.sequence > *sequence {
+            (*sequence, *at) = (transition.sequence, it.at);
+            continue;
+        }
+        // What a frozen worker had claimed may go out when it goes on, after what came since.
+        let since = Span {
+            from: *at,
+            until: it.at,
+        };
+        if case.was_frozen(since, Kind::delays_sends) {
+            verdict.counts.late += 1;
+        } else {
+            let what = format!("expected before sequence {sequence}, which came at {at:.1} s");
+            let wrong = Violation::of_reception(it, case.facts, what);
+            verdict.violations.push(wrong);
+        }
+    }
+    slowest(case, verdict);
+}
+
+/// Whether what came was committed, and says what was committed.
+fn content(case: &Case<'_>, it: &Reception) -> Result<(), String> {
+    let event = it
+        .event
+        .as_ref()
+        .map_err(|error| format!("expected an event: {error}"))?;
+    if event.id != it.id {
+        return Err(format!(
+            "expected the event of its webhook-id, not {}",
+            event.id
+        ));
+    }
+    let Some(known) = case.facts.transition(&it.id) else {
+        return Err("expected a transition in Postgres: nothing like it was committed".to_owned());
+    };
+    if event.sequence != known.sequence || event.kind != known.kind {
+        let (kind, sequence) = (&known.kind, known.sequence);
+        return Err(format!(
+            "expected {kind} of sequence {sequence}, as Postgres has it"
+        ));
+    }
+    if case.facts.checks.get(&event.check) != Some(&known.check) {
+        return Err(format!("expected another check than {}", event.check));
+    }
+    if !cast::hears(known.check).contains(&it.receiver) {
+        return Err("expected to go to others".to_owned());
+    }
+    for earlier in &event.superseded {
+        let earlier = case.facts.transition(earlier);
+        let fits = |it: &Transition| it.check == known.check && it.sequence < known.sequence;
+        if !earlier.is_some_and(fits) {
+            return Err("expected to list earlier events of its check only".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Whether it ends an incident of which its receiver has taken nothing, and does not say so.
+fn is_out_of_nowhere(case: &Case<'_>, it: &Reception, end: &Transition) -> bool {
+    let says_so = it.event.as_ref().is_ok_and(|event| event.unheard);
+    if end.next != State::Up || says_so {
+        return false;
+    }
+    let before = case.facts.transitions.iter().rev();
+    let before = before.filter(|it| it.check == end.check && it.sequence < end.sequence);
+    let mut incident = before.take_while(|it| it.next.is_outage());
+    !incident.any(|opening| {
+        let mut heard = case.heard.iter();
+        heard.any(|heard| {
+            let same = heard.receiver == it.receiver && heard.id == opening.id;
+            same && heard.was_taken() && heard.at < it.at
+        })
+    })
+}
+
+/// How long it took to those who could be told at once.
+fn slowest(case: &Case<'_>, verdict: &mut Verdict) {
+    let mut seen = std::collections::BTreeSet::new();
+    for it in case.heard.iter().filter(|it| it.was_taken()) {
+        if !seen.insert((it.receiver, &it.id)) {
+            continue;
+        }
+        let Some(known) = case.facts.transition(&it.id) else {
+            continue;
+        };
+        // What did not arrive before is tried again so much later, and what comes after it waits.
+        let took = Span {
+            from: known.at - RETRIED,
+            until: it.at,
+        };
+        let moods = case.script.moods.get(it.receiver);
+        let was_well = !moods
+            .into_iter()
+            .flatten()
+            .any(|(span, _)| span.meets(&took));
+        if was_well {
+            verdict.counts.slowest = verdict.counts.slowest.max(it.at - known.at);
+        }
+    }
+}
