@@ -4,6 +4,7 @@ use prost::Message as _;
 use time::format_description::well_known::Rfc3339;
 use tracing::error;
 
+use super::alert;
 use crate::model::value::HttpUrl;
 use crate::model::webhook::{ReceiverUrl, WebhookFormat};
 use crate::proto::json::{self, JsonStyle};
@@ -25,7 +26,8 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
             claimed.payload.clone()
         }
         WebhookFormat::Protobuf => event(claimed).encode_to_vec(),
-        WebhookFormat::Json | WebhookFormat::Alertmanager => json_body(claimed, &webhook.url),
+        WebhookFormat::Json => json_body(claimed, &webhook.url),
+        WebhookFormat::Alertmanager => alert::frozen(&event(claimed)),
     };
     Some(body)
 }

@@ -4,6 +4,8 @@
 //! Postgres is the queue. A hint over NATS only saves the wait for the next
 //! look, and a worker that dies leaves a lease that runs out.
 
+mod again;
+mod alert;
 mod body;
 mod request;
 mod group;
@@ -32,12 +34,10 @@ pub fn start(
     secrets: Secrets,
 ) -> std::sync::Arc<DeliveryTally> {
     let tally = std::sync::Arc::new(DeliveryTally::default());
-    let worker = worker::Worker::new(
-        store.clone(),
-        bus.clone(),
-        Outbound { client, secrets },
-        tally.clone(),
-    );
+    let out = Outbound { client, secrets };
+    let again = again::run(store.clone(), out.clone(), tasks.token());
+    tasks.spawn("alerts posted again", again);
+    let worker = worker::Worker::new(store.clone(), bus.clone(), out, tally.clone());
     tasks.spawn("delivery", worker.run(tasks.token()));
     let overdue = overdue::run(store.clone(), bus.clone(), tally.clone(), tasks.token());
     tasks.spawn("overdue deliveries", overdue);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
+use super::alert;
 use crate::egress::veil::Veil;
 use crate::files::secrets::{Secret, SecretError, Secrets};
 use crate::model::secret::{Asking, SecretName};
@@ -52,6 +53,10 @@ impl Outgoing {
                 let veil = Veil::over_url(&url.parse());
                 (url, veil)
             }
+        };
+        let url = match webhook.format {
+            WebhookFormat::Alertmanager => alert::place(url),
+            WebhookFormat::Protobuf | WebhookFormat::Json => url,
         };
         let parsed = url.parse();
         let host = parsed.host_str().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use tracing::{info, warn};
 
+use super::alert;
 use super::request::Outgoing;
 use super::verdict::{Ended, judge, slowed_until};
 use crate::clock;
@@ -9,6 +10,7 @@ use crate::egress::cut;
 use crate::egress::veil::Veil;
 use crate::egress::webhook::{Posted, WebhookClient};
 use crate::files::secrets::Secrets;
+use crate::model::webhook::{WebhookFormat, WebhookSpec};
 use crate::runtime::chain::chain;
 use crate::store::delivery::{Attempted, Claimed, Verdict};
 
@@ -26,6 +28,20 @@ impl Outbound {
             (Ok(webhook), Some(sent)) => (webhook, sent),
             (Err(error), _) => return unusable(format!("the receiver's spec: {error}")),
             (Ok(_), None) => return unusable("there is nothing to send".to_owned()),
+        };
+        self.post_to(claimed, webhook, sent).await
+    }
+
+    /// The same once it is known what to send and to whom.
+    pub(super) async fn post_to(
+        &self,
+        claimed: &Claimed,
+        webhook: &WebhookSpec,
+        sent: Vec<u8>,
+    ) -> Posted {
+        let sent = match webhook.format {
+            WebhookFormat::Alertmanager => alert::timed(&sent, clock::now()),
+            WebhookFormat::Protobuf | WebhookFormat::Json => sent,
         };
         match Outgoing::of(claimed, webhook, &sent, &self.secrets, clock::now()) {
             Ok(Outgoing { url, headers, veil }) => {
@@ -57,6 +73,9 @@ fn unusable(error: String) -> Posted {
 
 /// Makes one attempt, and judges it.
 pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>>) -> Attempted {
+    let format = claimed.webhook.as_ref().ok().map(|it| it.format);
+    let kept_alive = format == Some(WebhookFormat::Alertmanager)
+        && sent.as_deref().is_some_and(alert::is_kept_alive);
     let posted = out.post(claimed, sent).await;
     let now = clock::now();
     let ended = Ended {
@@ -66,6 +85,7 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
         first_at: claimed.first_attempt_at,
         now,
     };
+    let verdict = judge(&ended, jitter(claimed));
     let attempted = Attempted {
         delivery: claimed.id,
         receiver: claimed.receiver,
@@ -77,7 +97,8 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
         took: posted.took,
         ended_at: now,
         slowed_until: slowed_until(&ended),
-        verdict: judge(&ended, jitter(claimed)),
+        again_at: (verdict == Verdict::Delivered && kept_alive).then(|| now + alert::AGAIN),
+        verdict,
     };
     tell(claimed, &attempted);
     attempted

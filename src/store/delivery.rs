@@ -5,11 +5,13 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+mod again;
 mod claim;
 mod fallback;
 mod finish;
 mod group;
 
+pub use self::again::{Again, again_due};
 pub use self::claim::{
     Candidate, delivery_begin, delivery_claim, delivery_due, delivery_release, delivery_renew,
 };
@@ -74,6 +76,8 @@ pub struct Attempted {
     pub ended_at: OffsetDateTime,
     /// Until when the receiver asks for time, for all that goes there.
     pub slowed_until: Option<OffsetDateTime>,
+    /// When what was delivered is posted again, if it goes on by then.
+    pub again_at: Option<OffsetDateTime>,
     pub verdict: Verdict,
 }
 

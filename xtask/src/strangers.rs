@@ -45,6 +45,11 @@ const ALL: &[Stranger] = &[
         says: ("--version", &[" DNSSEC"]),
     },
     Stranger {
+        program: "prometheus-alertmanager",
+        package: "prometheus-alertmanager",
+        says: ("--version", &["alertmanager"]),
+    },
+    Stranger {
         program: "tinyproxy",
         package: "tinyproxy-bin",
         says: ("-v", &["tinyproxy"]),

@@ -58,6 +58,7 @@ async fn deliveries(
     let mut ids = Vec::with_capacity(ended.len());
     let (mut states, mut reasons) = (Vec::new(), Vec::new());
     let (mut next, mut at) = (Vec::new(), Vec::new());
+    let again: Vec<Option<OffsetDateTime>> = ended.iter().map(|it| it.again_at).collect();
     for it in ended {
         let (state, reason, next_at) = match &it.verdict {
             Verdict::Delivered => ("delivered", "", it.ended_at),
@@ -74,9 +75,10 @@ async fn deliveries(
     // meanwhile, and whatever went out instead.
     sqlx::query!(
         "update deliveries d set state = e.state, reason = e.reason, next_at = e.next_at,
-             lease = null, finished_at = case when e.state = 'pending' then null else e.at end
-         from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
-             as e (id, state, reason, next_at, at)
+             lease = null, finished_at = case when e.state = 'pending' then null else e.at end,
+             again_at = e.again_at
+         from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+             $7::timestamptz[]) as e (id, state, reason, next_at, at, again_at)
          where d.id = e.id and (d.state = 'pending' and d.lease = $1
              or e.state = 'delivered'
                  and (d.state in ('pending', 'dead') or d.superseded_by is not null))",
@@ -86,6 +88,7 @@ async fn deliveries(
         &reasons,
         &next,
         &at,
+        &again as &[Option<OffsetDateTime>],
     )
     .execute(conn)
     .await

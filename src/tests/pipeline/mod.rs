@@ -4,6 +4,7 @@
 mod fleet;
 mod peers;
 
+mod alertmanager;
 mod crash;
 mod degraded;
 mod events;

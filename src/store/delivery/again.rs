@@ -1,0 +1,113 @@
+//! What was delivered and is posted again while it goes on: alerts, which end by themselves.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Claimed, GROUP};
+use crate::model::desired::API_PROJECT;
+use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
+use crate::model::secret::SecretUse;
+use crate::runtime::chain::chain;
+use crate::spec;
+use crate::store::error::{Doing as _, StoreError};
+use crate::store::project::project_sole;
+
+/// Something to be posted again.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// As it was claimed last.
+    pub claimed: Claimed,
+    /// Those events that it tells, itself or as a group, which go on.
+    pub open: Vec<EventId>,
+}
+
+/// Finds what is to be posted again now, at most `limit`, and when it is next; what is over, and
+/// what a newer event of the same incident tells, never again. Several may do so at once.
+pub async fn again_due(
+    conn: &mut PgConnection,
+    limit: i64,
+    every: Duration,
+    now: OffsetDateTime,
+) -> Result<Vec<Again>, StoreError> {
+    let rows = sqlx::query!(
+        r#"with due as (
+               select id from deliveries where again_at <= $1
+               order by again_at limit $2 for update skip locked),
+           told as (
+               select d.id, d.event_id as told_id from due join deliveries d using (id)
+               union all
+               select due.id, m.event_id from due join deliveries m on m.superseded_by = due.id
+               join deliveries d on d.id = due.id
+               join transitions t on t.id = d.event_id and t.type = $4),
+           open as (
+               select o.id, o.told_id from told o join transitions t on t.id = o.told_id
+               join deliveries d on d.id = o.id
+               where case when t.incident_id is not null
+                   then exists (select from incidents i
+                           where i.id = t.incident_id and i.closed_seq is null)
+                       and not exists (select from transitions n join deliveries e
+                               on e.event_id = n.id and e.receiver_id = d.receiver_id
+                           where n.incident_id = t.incident_id and n.seq > t.seq
+                               and e.again_at is not null)
+                   else t.check_id is not null and not exists (select from transitions n
+                       where n.check_id = t.check_id and n.seq > t.seq
+                           and n.type in ('check.deleted', t.type)) end),
+           moved as (
+               update deliveries d set again_at = case when exists (
+                       select from open where open.id = d.id)
+                   then $1::timestamptz + make_interval(secs => $3) end
+               from due where d.id = due.id
+               returning d.*)
+           select d.id, d.event_id, d.receiver_id, d.check_id, d.attempts, d.first_attempt_at,
+               d.body, t.type as kind, t.at, s.bytes as spec, p.name as project,
+               coalesce(r.address, '') as "receiver!",
+               array(select told_id from open where open.id = d.id) as "open!"
+           from moved d
+           join transitions t on t.id = d.event_id
+           join receivers r on r.id = d.receiver_id
+           join specs s on s.id = r.spec_id
+           join projects p on p.id = r.project_id
+           where d.again_at is not null and d.body is not null and r.deleted_at is null"#,
+        now,
+        limit,
+        every.as_secs_f64(),
+        GROUP,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("find what is posted again")?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sole = project_sole(conn).await?;
+    let found = rows.into_iter().map(|row| {
+        let declared = row.project != API_PROJECT;
+        let open: Vec<Uuid> = row.open;
+        let claimed = Claimed {
+            id: DeliveryId(row.id),
+            event: EventId(row.event_id),
+            receiver: ReceiverId(row.receiver_id),
+            check: row.check_id.map(CheckId),
+            kind: row.kind,
+            at: row.at,
+            webhook: spec::decode_webhook(&row.spec).map_err(|error| chain(&error)),
+            secrets: SecretUse::of(&row.project.as_str().into(), declared, sole.as_deref()),
+            subject: String::new(),
+            receiver_name: row.receiver,
+            attempt: row.attempts,
+            first_attempt_at: row.first_attempt_at.unwrap_or(row.at),
+            superseded: Vec::new(),
+            unheard: false,
+            payload: Vec::new(),
+            body: row.body,
+        };
+        Again {
+            claimed,
+            open: open.into_iter().map(EventId).collect(),
+        }
+    });
+    Ok(found.collect())
+}

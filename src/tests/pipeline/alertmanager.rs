@@ -1,0 +1,146 @@
+//! A real Alertmanager is told what fires, that it still does, and that it ended.
+
+use std::time::Duration;
+
+use lokahi::model::check::{CheckSpec, Grouping};
+use lokahi::model::health::State;
+use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
+use serde_json::Value;
+
+use super::peers::Site;
+use super::shop::Shop;
+use crate::support::peer::{Folder, Peer, Sign, stranger};
+use crate::support::server::{answer, http};
+use crate::support::until;
+
+const CONFIG: &str = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n";
+
+struct Alertmanager(Peer);
+
+impl Alertmanager {
+    async fn start() -> Self {
+        let folder = Folder::new();
+        folder.write("config.yml", CONFIG);
+        let peer = Peer::start(folder, Sign::Says("Listening"), |folder, port| {
+            let mut command = stranger("prometheus-alertmanager");
+            command
+                .arg(format!(
+                    "--config.file={}",
+                    folder.path().join("config.yml").display()
+                ))
+                .arg(format!("--storage.path={}", folder.path().display()))
+                .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+                .arg("--cluster.listen-address=");
+            command
+        })
+        .await;
+        Self(peer)
+    }
+
+    fn receiver(&self) -> WebhookSpec {
+        let url = format!("http://127.0.0.1:{}", self.0.port);
+        WebhookSpec::new(url.parse().unwrap(), WebhookFormat::Alertmanager)
+    }
+
+    /// What fires, in the order of the checks' names.
+    async fn alerts(&self) -> Vec<Value> {
+        let url = format!("http://127.0.0.1:{}/api/v2/alerts", self.0.port);
+        let answer = answer(http().get(&url)).await;
+        let mut alerts: Vec<Value> = serde_json::from_slice(&answer.body).unwrap();
+        alerts.sort_by_key(|it| it["labels"]["check"].to_string());
+        alerts
+    }
+}
+
+#[tokio::test]
+async fn an_alert_fires_is_posted_again_and_ends() {
+    let site = Site::start().await;
+    let alertmanager = Alertmanager::start().await;
+    let mut shop = Shop::open().await;
+    let am = shop.receiver_with("am", alertmanager.receiver()).await;
+    let labelled = |spec: &mut CheckSpec| spec.labels = [("team".into(), "web".into())].into();
+    let check = shop.wish("front", &site.url, labelled).await;
+    shop.create(&check, &[am]).await;
+    shop.until(check.id, State::Up).await;
+    assert_eq!(alertmanager.alerts().await, Vec::<Value>::new());
+    site.set(false);
+    until("it fires", async || alertmanager.alerts().await.len() == 1).await;
+    let fires = alertmanager.alerts().await.remove(0);
+    for (label, value) in [
+        ("alertname", "LokahiDown"),
+        ("check", "front"),
+        ("project", "shop"),
+        ("team", "web"),
+        ("url", &site.url),
+    ] {
+        assert_eq!(fires["labels"][label], value, "{fires}");
+    }
+    assert_eq!(fires["annotations"]["summary"], "front is DOWN");
+    assert_eq!(fires["annotations"]["description"], "status 500 is not 2xx");
+
+    // A minute later it is posted again, and ends later.
+    sqlx::query("update deliveries set again_at = again_at - interval '1 minute'")
+        .execute(&mut shop.fleet.database().await)
+        .await
+        .unwrap();
+    until("it is posted again", async || {
+        alertmanager.alerts().await[0]["endsAt"].as_str() > fires["endsAt"].as_str()
+    })
+    .await;
+    let still = alertmanager.alerts().await.remove(0);
+    assert_eq!(still["startsAt"], fires["startsAt"]);
+    site.set(true);
+    until("it ended", async || alertmanager.alerts().await.is_empty()).await;
+    sqlx::query("update deliveries set again_at = again_at - interval '1 minute'")
+        .execute(&mut shop.fleet.database().await)
+        .await
+        .unwrap();
+    until("it is never posted again", async || {
+        shop.count("select count(*) from deliveries where again_at is not null")
+            .await
+            == 0
+    })
+    .await;
+    assert!(alertmanager.alerts().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_told_together_is_posted_together_and_ends_one_by_one() {
+    let (site, other) = (Site::start().await, Site::start().await);
+    let alertmanager = Alertmanager::start().await;
+    let mut shop = Shop::open().await;
+    let am = shop.receiver_with("am", alertmanager.receiver()).await;
+    let together = |spec: &mut CheckSpec| {
+        spec.grouping = Some(Grouping {
+            by: Vec::new(),
+            wait: Duration::from_secs(2),
+        });
+    };
+    let mut checks = Vec::new();
+    for (name, url) in [("a", &site.url), ("b", &other.url)] {
+        let check = shop.wish(name, url, together).await;
+        shop.create(&check, &[am]).await;
+        shop.until(check.id, State::Up).await;
+        checks.push(check);
+    }
+    site.set(false);
+    other.set(false);
+    until("both fire", async || alertmanager.alerts().await.len() == 2).await;
+    let groups = "select count(*) from transitions where type = 'group'";
+    assert_eq!(shop.count(groups).await, 1);
+    other.set(true);
+    until("one ended", async || alertmanager.alerts().await.len() == 1).await;
+    // Only what goes on is posted again.
+    sqlx::query("update deliveries set again_at = again_at - interval '1 minute'")
+        .execute(&mut shop.fleet.database().await)
+        .await
+        .unwrap();
+    let before = alertmanager.alerts().await.remove(0);
+    until("it is posted again", async || {
+        alertmanager.alerts().await[0]["endsAt"].as_str() > before["endsAt"].as_str()
+    })
+    .await;
+    let fires = alertmanager.alerts().await;
+    assert_eq!(fires.len(), 1, "{fires:?}");
+    assert_eq!(fires[0]["labels"]["check"], "a");
+}
