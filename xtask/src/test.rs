@@ -9,13 +9,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::{peers, strangers, watched, wheels, workspace};
+use crate::{chaos, peers, strangers, watched, wheels, workspace};
 
 /// What the property tests start from.
 const SEED: &str = "1";
-
-/// What is broken in the end, and for how long.
-const CHAOS: [&str; 5] = ["chaos", "--minutes", "5", "--seed", "1"];
 
 /// The longest test takes a tenth of it on two slow cores.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -47,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.rest.is_empty() {
         return Ok(());
     }
-    let mut chaos = Command::new(env::current_exe()?);
-    workspace::run(chaos.args(CHAOS))
+    let mut last = Command::new(env::current_exe()?);
+    last.args(["chaos", "--minutes", "5", "--seed"]);
+    workspace::run(last.arg(chaos::SEED.to_string()))
 }

@@ -38,6 +38,9 @@ use crate::wish::Wish;
 use crate::workspace::{self, epoch};
 use crate::{namespace, peers};
 
+/// Within the five minutes of this one everything happens that can happen.
+pub(crate) const SEED: u64 = 6;
+
 /// Set inside of a mount namespace of our own.
 const INSIDE: &str = "LOKAHI_CHAOS_MOUNTS";
 /// The disk of Postgres, in megabytes.

@@ -2,6 +2,7 @@
 //! nothing goes through for a while. At moments in a conversation with Postgres (`talk.rs`) it does
 //! something to those who have it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -31,7 +32,7 @@ enum Side {
 
 #[derive(Debug)]
 pub(super) struct Proxy {
-    pub(super) port: u16,
+    ports: BTreeMap<Who, u16>,
     gate: Arc<Gate>,
 }
 
@@ -53,24 +54,32 @@ struct State {
 }
 
 impl Proxy {
-    /// It serves as long as this process lives.
-    pub(super) fn start(server: Server) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
+    /// It serves as long as this process lives; each of these clients has a port of its own.
+    pub(super) fn start(server: &Server, clients: &[Who]) -> Result<Self> {
         let gate: Arc<Gate> = Arc::default();
-        let all = Arc::clone(&gate);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (gate, server) = (Arc::clone(&all), server.clone());
-                thread::spawn(move || {
-                    // Whoever goes away, or is not there, ends a connection.
-                    if connect(&gate, client, &server).is_err() {
-                        thread::yield_now();
-                    }
-                });
-            }
-        });
-        Ok(Self { port, gate })
+        let mut ports = BTreeMap::new();
+        for who in clients.iter().copied() {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            ports.insert(who, listener.local_addr()?.port());
+            let (gate, server) = (Arc::clone(&gate), server.clone());
+            thread::spawn(move || {
+                for client in listener.incoming().flatten() {
+                    let (gate, server) = (Arc::clone(&gate), server.clone());
+                    thread::spawn(move || {
+                        // Whoever goes away, or is not there, ends a connection.
+                        if connect(&gate, (who, client), &server).is_err() {
+                            thread::yield_now();
+                        }
+                    });
+                }
+            });
+        }
+        Ok(Self { ports, gate })
+    }
+
+    /// Where a client connects to.
+    pub(super) fn port(&self, client: Who) -> u16 {
+        self.ports.get(&client).copied().unwrap_or_default()
     }
 
     /// Ends every connection.
@@ -135,8 +144,8 @@ impl State {
     }
 
     /// The same if somebody waits for a claim of this one; its connection goes on.
-    fn spring_claim(&mut self, client: &str) {
-        let waits = self.ambush.take_if(|(_, who)| who.name() == client);
+    fn spring_claim(&mut self, client: Who) {
+        let waits = self.ambush.take_if(|(_, who)| *who == client);
         if let Some((trap, _)) = waits {
             trap.spring();
         }
@@ -175,7 +184,7 @@ impl Side {
     }
 }
 
-fn connect(gate: &Arc<Gate>, client: TcpStream, server: &Server) -> io::Result<()> {
+fn connect(gate: &Arc<Gate>, (who, client): (Who, TcpStream), server: &Server) -> io::Result<()> {
     drop(gate.pass());
     let server = match server {
         Server::Unix(path) => Side::Unix(UnixStream::connect(path)?),
@@ -193,7 +202,7 @@ fn connect(gate: &Arc<Gate>, client: TcpStream, server: &Server) -> io::Result<(
     state.open.push((number, client.share()?));
     state.open.push((number, server.share()?));
     drop(state);
-    let talk: Arc<Mutex<Talk>> = Arc::default();
+    let talk = Arc::new(Mutex::new(Talk::of(who)));
     let (there, back) = (Arc::clone(gate), Arc::clone(&talk));
     let (from, to) = (server.share()?, client.share()?);
     let answers = thread::spawn(move || pump(&there, from, to, &back, false));
@@ -222,7 +231,7 @@ fn pump(gate: &Gate, mut from: Side, mut to: Side, talk: &Mutex<Talk>, asks: boo
         } else {
             let (committed, claimed) = talk.answer(said);
             if claimed {
-                state.spring_claim(&talk.client);
+                state.spring_claim(talk.client);
             }
             if committed && state.spring(Moment::Between) {
                 break;

@@ -1,12 +1,13 @@
 //! What is said on a connection to Postgres, as much of it as is needed to see that a transition or
-//! a claim is being committed. By Postgres's protocol a client first sends parameters; a statement is
-//! parsed once (`P`, its length, its name, its text) and then bound (`B`, its length, an empty name,
-//! its name); `COMMIT` is a query of its own.
+//! a claim is being committed. By Postgres's protocol a statement is parsed once (`P`, its length, its
+//! name, its text) and then bound (`B`, its length, an empty name, its name); `COMMIT` is a query of
+//! its own.
+
+use super::fault::Who;
 
 #[derive(Debug)]
 pub(super) struct Talk {
-    /// How the client calls itself.
-    pub(super) client: String,
+    pub(super) client: Who,
     pub(super) transitions: Watched,
     claims: Watched,
 }
@@ -22,25 +23,17 @@ pub(super) struct Watched {
     pub(super) is_committing: bool,
 }
 
-impl Default for Talk {
-    fn default() -> Self {
+impl Talk {
+    pub(super) fn of(client: Who) -> Self {
         Self {
-            client: String::new(),
+            client,
             transitions: Watched::of(b"\0insert into transitions"),
             claims: Watched::of(b"\0insert into attempts"),
         }
     }
-}
 
-impl Talk {
     /// What a client says.
     pub(super) fn ask(&mut self, said: &[u8]) {
-        const CALLED: &[u8] = b"\0application_name\0";
-        if let Some(at) = find(said, CALLED) {
-            let name = said.get(at + CALLED.len()..).unwrap_or_default();
-            let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-            self.client = String::from_utf8_lossy(name).into_owned();
-        }
         self.transitions.ask(said);
         self.claims.ask(said);
     }
@@ -102,9 +95,7 @@ mod tests {
 
     #[test]
     fn transitions_and_claims_are_seen_being_committed() {
-        let mut talk = Talk::default();
-        talk.ask(b"\0\0\0\x40\0\x03\0\0user\0lokahi\0application_name\0webhookworker-1\0\0");
-        assert_eq!(talk.client, "webhookworker-1");
+        let mut talk = Talk::of(Who::Lokahid1);
         talk.ask(b"Q\0\0\0\x0bCOMMIT\0");
         assert!(!talk.transitions.is_committing);
         talk.ask(b"P\0\0\0\x30sqlx_s_7\0insert into transitions (id) values ($1)\0\0\0");

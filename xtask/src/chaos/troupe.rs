@@ -64,8 +64,8 @@ impl Troupe {
         let nats_port = free_port()?;
         let mut troupe = Self {
             running: Programs::new()?,
-            to_postgres: Proxy::start(Server::Unix(postgres.socket()))?,
-            to_nats: Proxy::start(Server::Tcp(nats_port))?,
+            to_postgres: Proxy::start(&Server::Unix(postgres.socket()), &OURS)?,
+            to_nats: Proxy::start(&Server::Tcp(nats_port), &OURS)?,
             postgres,
             folder: Scratch::within(&std::env::temp_dir())?,
             nats: nats.join("nats-server"),
@@ -103,11 +103,8 @@ impl Troupe {
         }
         let program = self.programs.get(who.program());
         let mut command = Command::new(program.context("cargo has built it")?);
-        let (postgres, nats) = (self.to_postgres.port, self.to_nats.port);
-        let name = who.name();
-        let database = format!(
-            "postgres://lokahi@127.0.0.1:{postgres}/postgres?sslmode=disable&application_name={name}"
-        );
+        let (postgres, nats) = (self.to_postgres.port(who), self.to_nats.port(who));
+        let database = format!("postgres://lokahi@127.0.0.1:{postgres}/postgres?sslmode=disable");
         command
             .env("DATABASE_URL", database)
             .env("NATS_URL", format!("nats://127.0.0.1:{nats}"))
