@@ -1,5 +1,7 @@
 //! A real Alertmanager is told what fires, that it still does, and that it ended.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use lokahi::model::check::{CheckSpec, Grouping};
@@ -15,6 +17,33 @@ use crate::support::until;
 
 const CONFIG: &str = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n";
 
+/// Where Debian's Alertmanager reads templates, of its own mails, and nowhere else.
+const TEMPLATES: &str = "/usr/share/prometheus/alertmanager";
+
+/// Mounts a folder with those files for the program that follows, which runs in there.
+const MOUNT: &str =
+    "mount -t tmpfs tmpfs /usr/share && cp -r \"$1\" /usr/share/ && shift && exec \"$@\"";
+
+/// The program, with templates where it wants them: one that is only unpacked has none there.
+fn with_its_templates(program: &Command) -> Command {
+    if Path::new(TEMPLATES).exists() {
+        return Command::new(program.get_program());
+    }
+    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
+    let allowed = ways.into_iter().find(|way| {
+        let tried = Command::new("unshare").args(*way).arg("true").output();
+        tried.is_ok_and(|output| output.status.success())
+    });
+    let unpacked = Path::new(program.get_program()).parent().unwrap();
+    let mut command = Command::new("unshare");
+    command
+        .args(allowed.expect("namespaces are allowed here, or Alertmanager is installed"))
+        .args(["sh", "-c", MOUNT, "sh"])
+        .arg(unpacked.join("tree/usr/share/prometheus"))
+        .arg(program.get_program());
+    command
+}
+
 struct Alertmanager(Peer);
 
 impl Alertmanager {
@@ -22,7 +51,7 @@ impl Alertmanager {
         let folder = Folder::new();
         folder.write("config.yml", CONFIG);
         let peer = Peer::start(folder, Sign::Says("Listening"), |folder, port| {
-            let mut command = stranger("prometheus-alertmanager");
+            let mut command = with_its_templates(&stranger("prometheus-alertmanager"));
             command
                 .arg(format!(
                     "--config.file={}",
