@@ -265,8 +265,20 @@ impl Worker {
     /// Finishes what is being sent; the supervisor's deadline cuts the rest,
     /// whose lease then runs out.
     async fn finish(&mut self) {
-        while let Some(ended) = self.sending.join_next_with_id().await {
-            self.ended(ended);
+        let mut renew = tokio::time::interval(RENEW);
+        while !self.sending.is_empty() {
+            tokio::select! {
+                _ = renew.tick() => {
+                    let renewed = bounded(self.renew()).await;
+                    self.noticed(renewed);
+                }
+                Some(ended) = self.sending.join_next_with_id() => {
+                    self.ended(ended);
+                    // What is written down by then is not cut.
+                    let written = bounded(self.write()).await;
+                    self.noticed(written);
+                }
+            }
         }
         let written = bounded(self.write()).await;
         self.noticed(written);

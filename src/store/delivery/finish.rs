@@ -56,6 +56,7 @@ async fn deliveries(
     ended: &[Attempted],
 ) -> Result<(), StoreError> {
     let mut ids = Vec::with_capacity(ended.len());
+    let numbers: Vec<i32> = ended.iter().map(|it| it.n).collect();
     let (mut states, mut reasons) = (Vec::new(), Vec::new());
     let (mut next, mut at) = (Vec::new(), Vec::new());
     let again: Vec<Option<OffsetDateTime>> = ended.iter().map(|it| it.again_at).collect();
@@ -71,15 +72,17 @@ async fn deliveries(
         next.push(next_at);
         at.push(it.ended_at);
     }
-    // What was received is delivered, whoever has the lease now, whoever removed the receiver
+    // Of an attempt that was written down already, and that nobody knew to be, nothing is written
+    // again: it may have been followed by another. What was received is delivered, whoever has the lease now, whoever removed the receiver
     // meanwhile, and whatever went out instead.
     sqlx::query!(
         "update deliveries d set state = e.state, reason = e.reason, next_at = e.next_at,
              lease = null, finished_at = case when e.state = 'pending' then null else e.at end,
              again_at = e.again_at
          from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-             $7::timestamptz[]) as e (id, state, reason, next_at, at, again_at)
-         where d.id = e.id and (d.state = 'pending' and d.lease = $1
+             $7::timestamptz[], $8::integer[])
+             as e (id, state, reason, next_at, at, again_at, n)
+         where d.id = e.id and (d.state = 'pending' and d.lease = $1 and d.attempts = e.n
              or e.state = 'delivered'
                  and (d.state in ('pending', 'dead') or d.superseded_by is not null))",
         worker,
@@ -89,6 +92,7 @@ async fn deliveries(
         &next,
         &at,
         &again as &[Option<OffsetDateTime>],
+        &numbers,
     )
     .execute(conn)
     .await
