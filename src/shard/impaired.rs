@@ -84,7 +84,7 @@ impl Impaired {
     async fn look(&mut self) -> Result<Vec<EventId>, StoreError> {
         let now = clock::now();
         let held = self.board.held();
-        self.take_up(&held, now).await?;
+        self.take_up(&held).await?;
         self.board.withheld.tick(now);
         let mut all: BTreeMap<Key, (Extent, Option<Standing>)> = BTreeMap::new();
         for (standing, concerned) in self.board.withheld.concerned() {
@@ -124,8 +124,9 @@ impl Impaired {
         Ok(events)
     }
 
-    /// Goes on with what others have told of shards that are ours by now.
-    async fn take_up(&mut self, held: &[HeldShard], now: OffsetDateTime) -> Result<(), StoreError> {
+    /// Goes on with what others have told of shards that are ours by now. What is withheld of them
+    /// is known since they were loaded.
+    async fn take_up(&mut self, held: &[HeldShard]) -> Result<(), StoreError> {
         let ours: BTreeSet<ShardNo> = held.iter().map(|held| held.shard).collect();
         let new: Vec<ShardNo> = ours.difference(&self.read).copied().collect();
         if !new.is_empty() {
@@ -133,8 +134,6 @@ impl Impaired {
             for row in impaired_list(&mut conn, &new).await? {
                 let project: Arc<str> = row.project.into();
                 let location: Arc<str> = row.location.into();
-                let of = (Arc::clone(&project), row.shard);
-                self.board.withheld.resume(&location, row.since, of, now);
                 let stored = self.stored.entry((project, location)).or_default();
                 stored.shards.insert(row.shard);
             }

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::model::id::{CheckId, ShardNo};
 use crate::store::change::{self, Cursor};
 use crate::store::error::StoreError;
+use crate::store::impaired::impaired_list;
 use crate::store::maintenance::{maintenance_list, maintenance_version};
 use crate::store::project::project_sole;
 use crate::store::shard::{self, HeldShard, ShardCheck};
@@ -124,6 +125,12 @@ impl Lease {
         }
         let now = clock::now();
         let shards: Vec<ShardNo> = gained.iter().map(|held| held.shard).collect();
+        // Before anything of them is probed: what is withheld goes on from the first report on.
+        for row in impaired_list(conn, &shards).await? {
+            let (project, location) = (row.project.into(), row.location.into());
+            let of = (project, row.shard);
+            self.board.withheld.resume(&location, row.since, of, now);
+        }
         self.board.hold(gained);
         self.maintain(conn).await?;
         self.board.set_sole(project_sole(conn).await?);

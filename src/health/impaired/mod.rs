@@ -264,12 +264,15 @@ impl Judge {
         let others = || self.workers.iter().filter(is_other);
         let is_one_there = others().next().is_some();
         let is_one_well = others().any(|(_, other)| other.spell.is_none());
+        let is_cut_off = self.places.values().any(Place::is_cut_off);
         let of = self.workers.get_mut(worker)?;
         let place = self.places.entry(Arc::clone(&of.location)).or_default();
         let Some(spell) = &mut of.spell else {
-            // The others that make a burst of it may not have been seen yet.
-            let is_early = is_blind && now - since < window::LENGTH;
-            return is_early.then_some(Why::Sentinels);
+            // The others that make a burst of it may not have been seen yet; or a burst has been
+            // seen, and goes on, at a location that had another name, or another worker.
+            let goes_on = unbelieved.is_some() && is_cut_off && now - since < LIMIT;
+            let is_early = goes_on || now - since < window::LENGTH;
+            return (is_blind && is_early).then_some(Why::Sentinels);
         };
         let why = match word(of.sentinels, spell.began) {
             Word::Fail | Word::Unsaid => Why::Sentinels,

@@ -296,6 +296,22 @@ fn while_sentinels_fail_the_first_checks_wait_for_the_others() {
 }
 
 #[test]
+fn what_is_withheld_goes_on_at_a_location_with_another_name() {
+    let mut court = Court::default();
+    let blind = Some((100, 1, 1));
+    court.hear("a", blind, saw(0..1, Sight::Fails, 100, own), 100);
+    // Of one check alone nobody waits for so long.
+    assert_eq!(court.withholds_since("a", 0, Some(10), 100), None);
+    court.0.resume(&"old".into(), at(10), at(100));
+    assert_eq!(
+        court.withholds_since("a", 0, Some(10), 100),
+        Some(Why::Sentinels)
+    );
+    assert_eq!(court.withholds_since("a", 0, None, 131), None);
+    assert_eq!(court.withholds_since("a", 0, Some(10), 250), None);
+}
+
+#[test]
 fn sentinels_of_a_worker_are_not_older_than_what_is_known() {
     let mut court = Court::default();
     court.hear("a", Some((12, 0, 1)), saw(0..20, Fails, 10, own), 13);

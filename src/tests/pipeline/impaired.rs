@@ -283,6 +283,16 @@ async fn whoever_is_restarted_the_time_of_not_being_believed_goes_on() {
         blind.start();
         go_on(&shop).await;
     }
+    // A worker that stays reports at once to a lokahid that is back: not one failure is believed.
+    let believed = "select count(*) from observations where outcome = 3";
+    let before = shop.count(believed).await;
+    for _ in 0..3 {
+        shop.fleet.lokahid.kill().await;
+        shop.fleet.lokahid.start();
+        shop.fleet.lokahid.address().await;
+        go_on(&shop).await;
+    }
+    assert_eq!(shop.count(believed).await, before);
     shop.fleet.lokahid.kill().await;
     blind.kill().await;
     shop.fleet.lokahid.start();
