@@ -100,7 +100,23 @@ impl Director {
         self.notes.push(line);
     }
 
+    /// Once more, later, while there is time.
+    fn again(&mut self, fault: Fault, now: f64) {
+        let at = now + PAUSE;
+        if at + fault.lasts < self.until {
+            self.left.push(Fault { at, ..fault });
+            self.left.sort_by(|one, other| other.at.total_cmp(&one.at));
+        } else {
+            self.done.entry(fault.kind.words()).or_default().missed += 1;
+        }
+    }
+
     fn begin(&mut self, fault: Fault, now: f64, troupe: &mut Troupe, hooks: &Hooks) -> Result<()> {
+        let victims = victims(fault.kind);
+        if troupe.pids(&victims).len() < victims.len() {
+            self.again(fault, now);
+            return Ok(());
+        }
         let mut open = Open {
             fault,
             since: now,
@@ -188,13 +204,7 @@ impl Director {
         };
         if it.trap.is_some() {
             // While everything is broken nothing is committed or delivered: once more, later.
-            let at = now + PAUSE;
-            if at + it.fault.lasts < self.until {
-                self.left.push(Fault { at, ..it.fault });
-                self.left.sort_by(|one, other| other.at.total_cmp(&one.at));
-            } else {
-                done.missed += 1;
-            }
+            self.again(it.fault, now);
         } else if missed {
             done.missed += 1;
         } else {
@@ -230,6 +240,14 @@ fn killed(kind: Kind) -> &'static [Who] {
         Kind::KillAtCommit(_) => &LOKAHIDS,
         Kind::KillAtDelivery(_) => &WEBHOOKWORKERS,
         _ => &[],
+    }
+}
+
+/// Who must be there for a trap.
+fn victims(kind: Kind) -> Vec<Who> {
+    match kind {
+        Kind::FreezeAtClaim(who) => vec![who],
+        _ => killed(kind).to_vec(),
     }
 }
 

@@ -89,7 +89,9 @@ impl<'a> Run<'a> {
         let mut director = Director::of(&self.script.faults, self.script.last);
         let mut said = 0.0;
         let mut last = self.script.last;
-        while !director.is_through() || self.now() < self.script.last {
+        // What does not come back must not be waited for without an end.
+        let patience = self.script.last + BOUND;
+        while self.now() < self.script.last || !director.is_through() && self.now() < patience {
             let now = self.now();
             self.step(&mut director)?;
             if !director.is_through() {

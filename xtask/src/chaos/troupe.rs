@@ -2,8 +2,8 @@
 //! with a proxy before each. What ends is started again, as a machine would do it. Dropping it
 //! stops all.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::ExitStatusExt as _;
@@ -48,6 +48,8 @@ pub(super) struct Troupe {
     ports: [u16; 2],
     /// What does not run, and when it is started again.
     down: BTreeMap<Who, f64>,
+    /// What was asked to end, and takes its time.
+    ending: BTreeSet<Who>,
     /// What ended by itself, how, and when.
     pub(super) ended: Vec<(Who, String, f64)>,
 }
@@ -74,6 +76,7 @@ impl Troupe {
             logs: logs.to_owned(),
             ports: [free_port()?, free_port()?],
             down: BTreeMap::new(),
+            ending: BTreeSet::new(),
             ended: Vec::new(),
         };
         troupe.launch(Who::Nats)?;
@@ -138,6 +141,7 @@ impl Troupe {
             Who::Postgres => self.postgres.stop(),
             _ => self.running.signal(who.name(), Signal::SIGTERM),
         }
+        self.ending.insert(who);
         self.down.insert(who, until);
     }
 
@@ -187,11 +191,15 @@ impl Troupe {
                 Who::Postgres => !self.postgres.has_ended()?,
                 _ => self.running.pid(who.name()).is_some(),
             };
-            // One that was asked to stop may take its time.
+            if is_there && self.ending.contains(&who) {
+                continue;
+            }
+            // One that was killed by nobody needs no start.
             if !is_there {
                 self.launch(who)?;
-                self.down.remove(&who);
             }
+            self.ending.remove(&who);
+            self.down.remove(&who);
         }
         Ok(())
     }
