@@ -10,6 +10,8 @@ alter table receivers
 alter table deliveries
     -- The delivery that tells its event, too: it went out instead.
     add column superseded_by uuid,
+    -- The format of the body: of a receiver that got another one it is made anew.
+    add column body_format smallint,
     -- Since when the receiver has waited for what it tells, if that is longer than for itself.
     add column waits_since timestamptz,
     -- Whether the fallback of its receiver, if there is one, has got the event.
@@ -25,6 +27,9 @@ create index deliveries_fallback on deliveries (receiver_id)
 create index deliveries_lane on deliveries (receiver_id, coalesce(check_id, receiver_id), seq)
     where state = 'pending';
 create sequence event_numbers;
+-- What is being sent, for whoever claims.
+create index deliveries_leased on deliveries (receiver_id, coalesce(check_id, receiver_id))
+    where state = 'pending' and lease is not null;
 
 -- How receivers do. Written with the ends of attempts.
 create table receiver_status (

@@ -9,10 +9,20 @@ const HOUR: u64 = 3600;
 /// A delivery is given up this long after its first attempt.
 pub const GIVE_UP: Duration = Duration::from_secs(3 * 24 * HOUR);
 
-/// How long after the first attempt the next one is due, when `made` attempts
-/// were made: 5, 15, 30, 45, 60 s, then each minute for an hour, then doubling
+/// How long after the first attempt the next one is due, when the last one began `elapsed` after
+/// it: at 5, 15, 30, 45, 60 s, then each minute for an hour, then doubling
 /// to an hour; `None` after 3 days. Jitter only adds, up to a tenth of the wait.
-pub fn delivery_offset(made: u32, jitter: f64) -> Option<Duration> {
+///
+/// It goes by time and not by number: an attempt that was lost with its worker, or made because
+/// somebody asked for it, is not followed by a longer wait.
+pub fn delivery_next(elapsed: Duration, jitter: f64) -> Option<Duration> {
+    (1..)
+        .map_while(|made| delivery_offset(made, jitter))
+        .find(|offset| offset.as_secs() > elapsed.as_secs())
+}
+
+/// The time of the attempt after `made` ones, without one that is lost.
+fn delivery_offset(made: u32, jitter: f64) -> Option<Duration> {
     let offset = offset_seconds(made);
     if offset > GIVE_UP.as_secs() {
         return None;
@@ -71,6 +81,27 @@ mod tests {
             (GIVE_UP.as_secs() - HOUR..=GIVE_UP.as_secs()).contains(last),
             "{last}"
         );
+    }
+
+    #[test]
+    fn the_next_attempt_is_the_next_of_the_schedule_whatever_was_lost() {
+        let next = |elapsed: f64| {
+            let next = delivery_next(Duration::from_secs_f64(elapsed), 0.0);
+            next.map(|it| it.as_secs())
+        };
+        for (elapsed, due) in [
+            (0.0, 5),
+            (0.4, 5),
+            (5.0, 15),
+            (5.4, 15),
+            (16.0, 30),
+            (61.0, 120),
+        ] {
+            assert_eq!(next(elapsed), Some(due), "{elapsed}");
+        }
+        assert_eq!(next(3599.0), Some(HOUR));
+        assert_eq!(next(3600.0), Some(HOUR + 120));
+        assert_eq!(next(GIVE_UP.as_secs_f64()), None);
     }
 
     #[test]

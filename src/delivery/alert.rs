@@ -47,8 +47,17 @@ pub(super) fn frozen(event: &CheckStatus) -> Vec<u8> {
         [] => std::slice::from_ref(event),
         events => events,
     };
-    let alerts: Vec<Value> = events.iter().flat_map(alerts).collect();
-    Value::Array(alerts).to_string().into_bytes()
+    // Of what went before, too: another alert of the same check may have begun there. Of one that
+    // is told twice the newest word stands.
+    let told = events
+        .iter()
+        .flat_map(|event| event.superseded.iter().chain([event]));
+    let mut newest: Vec<Value> = Vec::new();
+    for alert in told.flat_map(alerts) {
+        newest.retain(|it| it["labels"] != alert["labels"]);
+        newest.push(alert);
+    }
+    Value::Array(newest).to_string().into_bytes()
 }
 
 /// The same with its ends, for an attempt at this moment.
@@ -261,7 +270,28 @@ mod tests {
     #[test]
     fn an_outage_fires_for_four_minutes_and_ends_now() {
         let down = posted(&event("check.down", State::Down));
-        insta::assert_snapshot!(serde_json::to_string_pretty(&down).unwrap());
+        let expected = json!([{
+            "labels": {
+                "alertname": "LokahiDown",
+                "check": "front",
+                "check_id": "0-1",
+                "project": "shop",
+                "team_a": "web",
+                "url": "https://shop.example.com/",
+            },
+            "annotations": {
+                "summary": "front is DOWN",
+                "description": "status 500 is not 2xx",
+                "state": "DOWN",
+                "runbook_url": "https://wiki.example.com/front",
+                "incident": "i",
+                "event_id": "e",
+            },
+            "startsAt": "2026-01-01T09:58:00Z",
+            "endsAt": "2026-01-01T10:04:00Z",
+            "generatorURL": "https://shop.example.com/",
+        }]);
+        assert_eq!(down, expected);
         let up = posted(&event("check.up", State::Up));
         assert_eq!(up[0]["labels"], down[0]["labels"]);
         assert_eq!(up[0]["endsAt"], "2026-01-01T10:00:00Z");
@@ -271,6 +301,32 @@ mod tests {
             State::Down
         ))));
         assert!(!is_kept_alive(&frozen(&event("check.up", State::Up))));
+    }
+
+    #[test]
+    fn what_went_before_is_posted_unless_it_is_over() {
+        let mut up = event("check.up", State::Up);
+        up.superseded = vec![
+            event("check.degraded", State::Up),
+            event("check.down", State::Down),
+        ];
+        let alerts = posted(&up);
+        let ends: Vec<(&str, &str)> = alerts
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| {
+                let name = it["labels"]["alertname"].as_str().unwrap();
+                (name, it["endsAt"].as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(
+            ends,
+            [
+                ("LokahiDegraded", "2026-01-01T10:04:00Z"),
+                ("LokahiDown", "2026-01-01T10:00:00Z")
+            ]
+        );
     }
 
     #[test]

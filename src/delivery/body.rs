@@ -154,6 +154,8 @@ pub(super) mod tests {
             receiver_name: "h".into(),
             attempt: 2,
             first_attempt_at: datetime!(2026-01-01 00:00 UTC),
+            refused: 0,
+            unwelcome_since: None,
             superseded: Vec::new(),
             unheard: false,
             payload: event.encode_to_vec(),

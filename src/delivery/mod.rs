@@ -9,6 +9,7 @@ mod alert;
 mod body;
 mod request;
 mod group;
+mod leases;
 mod verdict;
 
 mod overdue;
@@ -38,6 +39,7 @@ pub fn start(
     let again = again::run(store.clone(), out.clone(), tasks.token());
     tasks.spawn("alerts posted again", again);
     let worker = worker::Worker::new(store.clone(), bus.clone(), out, tally.clone());
+    tasks.spawn("leases", worker.keeper());
     tasks.spawn("delivery", worker.run(tasks.token()));
     let overdue = overdue::run(store.clone(), bus.clone(), tally.clone(), tasks.token());
     tasks.spawn("overdue deliveries", overdue);

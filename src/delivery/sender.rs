@@ -81,8 +81,10 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
     let ended = Ended {
         status: posted.status,
         retry_after: posted.retry_after,
-        attempt: claimed.attempt.unsigned_abs(),
+        refused: claimed.refused.unsigned_abs(),
+        unwelcome_since: claimed.unwelcome_since,
         first_at: claimed.first_attempt_at,
+        started_at: now - posted.took,
         now,
     };
     let verdict = judge(&ended, jitter(claimed));

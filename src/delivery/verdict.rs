@@ -12,7 +12,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How often a body is offered that the receiver says it cannot take.
 const REFUSALS: u32 = 3;
 /// How long a receiver may say that we are not welcome, or not there.
-const UNWELCOME: Duration = Duration::from_secs(3600);
+const UNWELCOME: time::Duration = time::Duration::hours(1);
 
 /// An attempt that has ended.
 #[derive(Clone, Debug)]
@@ -20,9 +20,12 @@ pub(super) struct Ended {
     /// `None`: no answer.
     pub(super) status: Option<u16>,
     pub(super) retry_after: Option<Duration>,
-    /// Number of the attempt, from 1.
-    pub(super) attempt: u32,
+    /// How often the receiver has refused this body before.
+    pub(super) refused: u32,
+    /// When it has said first that we are not welcome, or not there.
+    pub(super) unwelcome_since: Option<OffsetDateTime>,
     pub(super) first_at: OffsetDateTime,
+    pub(super) started_at: OffsetDateTime,
     pub(super) now: OffsetDateTime,
 }
 
@@ -30,17 +33,18 @@ pub(super) struct Ended {
 /// dead; 408, 425, 429, 5xx and no answer follow the whole schedule; every other
 /// answer, a redirect too, follows it for an hour. Jitter is between 0 and 1.
 pub(super) fn judge(ended: &Ended, jitter: f64) -> Verdict {
-    let offset = backoff::delivery_offset(ended.attempt, jitter);
-    let age = (ended.now - ended.first_at).unsigned_abs();
+    let elapsed = (ended.started_at - ended.first_at).unsigned_abs();
+    let offset = backoff::delivery_next(elapsed, jitter);
+    let unwelcome = ended.unwelcome_since.map(|since| ended.now - since);
     match ended.status {
         Some(200..=299) => return Verdict::Delivered,
-        Some(status @ (400 | 413 | 422)) if ended.attempt >= REFUSALS => {
+        Some(status @ (400 | 413 | 422)) if ended.refused + 1 >= REFUSALS => {
             return Verdict::Dead(format!(
                 "the receiver refused it with {status}, three times"
             ));
         }
         None | Some(400 | 413 | 422 | 408 | 425 | 429 | 500..=599) => {}
-        Some(status) if age >= UNWELCOME => {
+        Some(status) if unwelcome.is_some_and(|it| it >= UNWELCOME) => {
             return Verdict::Dead(format!("the receiver answered {status} for an hour"));
         }
         Some(_) => {}
@@ -72,14 +76,17 @@ mod tests {
 
     const FIRST: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 
-    fn judged(status: Option<u16>, attempt: u32, seconds: u64) -> Verdict {
+    /// What becomes of an attempt that took no time, so long after the first.
+    fn judged(status: Option<u16>, refused: u32, seconds: u64) -> Verdict {
         let now = FIRST + Duration::from_secs(seconds);
         judge(
             &Ended {
                 status,
                 retry_after: None,
-                attempt,
+                refused,
+                unwelcome_since: Some(FIRST),
                 first_at: FIRST,
+                started_at: now,
                 now,
             },
             0.0,
@@ -92,22 +99,52 @@ mod tests {
 
     #[test]
     fn answers() {
-        assert_eq!(judged(Some(204), 1, 0), Verdict::Delivered);
-        assert_eq!(judged(Some(503), 1, 0), retry(5));
-        assert_eq!(judged(None, 2, 5), retry(15));
-        assert_eq!(judged(Some(400), 1, 0), retry(5));
-        assert_eq!(judged(Some(422), 2, 5), retry(15));
-        assert!(matches!(judged(Some(413), 3, 15), Verdict::Dead(_)));
-        assert_eq!(judged(Some(301), 1, 0), retry(5));
-        assert_eq!(judged(Some(404), 7, 120), retry(180));
-        assert!(matches!(judged(Some(410), 65, 3600), Verdict::Dead(_)));
-        assert!(matches!(judged(Some(503), 65, 3600), Verdict::RetryAt(_)));
-        assert!(matches!(judged(None, 500, 3 * 86_400), Verdict::Dead(_)));
+        assert_eq!(judged(Some(204), 0, 0), Verdict::Delivered);
+        assert_eq!(judged(Some(503), 0, 0), retry(5));
+        assert_eq!(judged(None, 0, 5), retry(15));
+        assert_eq!(judged(Some(400), 0, 0), retry(5));
+        assert_eq!(judged(Some(422), 1, 5), retry(15));
+        assert!(matches!(judged(Some(413), 2, 15), Verdict::Dead(_)));
+        // Whatever went before, of refusals there must be three.
+        assert_eq!(judged(Some(400), 0, 120), retry(180));
+        assert_eq!(judged(Some(301), 0, 0), retry(5));
+        assert_eq!(judged(Some(404), 0, 120), retry(180));
+        assert!(matches!(judged(Some(410), 0, 3600), Verdict::Dead(_)));
+        assert!(matches!(judged(Some(503), 0, 3600), Verdict::RetryAt(_)));
+        assert!(matches!(judged(None, 0, 3 * 86_400), Verdict::Dead(_)));
     }
 
     #[test]
     fn a_slow_attempt_is_followed_soon_and_never_in_the_past() {
-        assert_eq!(judged(None, 1, 15), retry(16));
+        let mut ended = Ended {
+            status: None,
+            retry_after: None,
+            refused: 0,
+            unwelcome_since: None,
+            first_at: FIRST,
+            started_at: FIRST,
+            now: FIRST + Duration::from_secs(15),
+        };
+        assert_eq!(judge(&ended, 0.0), retry(16));
+        ended.started_at = FIRST + Duration::from_secs(16);
+        ended.now = FIRST + Duration::from_secs(31);
+        assert_eq!(judge(&ended, 0.0), retry(32));
+    }
+
+    #[test]
+    fn one_answer_after_an_outage_ends_nothing() {
+        let mut ended = Ended {
+            status: Some(404),
+            retry_after: None,
+            refused: 0,
+            unwelcome_since: None,
+            first_at: FIRST,
+            started_at: FIRST + Duration::from_secs(7200),
+            now: FIRST + Duration::from_secs(7200),
+        };
+        assert!(matches!(judge(&ended, 0.0), Verdict::RetryAt(_)));
+        ended.unwelcome_since = Some(FIRST + Duration::from_secs(3600));
+        assert!(matches!(judge(&ended, 0.0), Verdict::Dead(_)));
     }
 
     #[test]
@@ -115,8 +152,10 @@ mod tests {
         let mut ended = Ended {
             status: Some(429),
             retry_after: Some(Duration::from_secs(120)),
-            attempt: 1,
+            refused: 0,
+            unwelcome_since: None,
             first_at: FIRST,
+            started_at: FIRST,
             now: FIRST,
         };
         assert_eq!(judge(&ended, 0.0), retry(120));

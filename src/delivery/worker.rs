@@ -1,5 +1,4 @@
-//! Claims deliveries, keeps their leases while they are being sent, and writes down how that
-//! ended, all that has ended at a time.
+//! Claims deliveries, has them sent, and writes down how that ended, all that has ended at a time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use uuid::Uuid;
 
 use super::body;
 use super::group::gather;
+use super::leases::Leases;
 use super::sender::{Outbound, send};
 use super::window::Windows;
 use crate::bus::{self, Bus};
@@ -19,8 +19,8 @@ use crate::clock;
 use crate::model::id::DeliveryId;
 use crate::runtime::counter::Counter;
 use crate::store::delivery::{
-    Attempted, Claimed, Verdict, delivery_begin, delivery_claim, delivery_due, delivery_finish,
-    delivery_release, delivery_renew,
+    Attempted, Begun, Claimed, Verdict, delivery_begin, delivery_claim, delivery_due,
+    delivery_finish, delivery_release,
 };
 use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
@@ -31,8 +31,6 @@ const IN_FLIGHT: usize = 512;
 const LOT: usize = 128;
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
-/// How often leases are renewed; they last three times as long.
-const RENEW: Duration = Duration::from_secs(2);
 
 /// What a worker has done.
 #[derive(Debug, Default)]
@@ -65,6 +63,9 @@ pub(super) struct Worker {
     reserved: HashMap<DeliveryId, String>,
     /// What ended and is not written down yet. Its claims are ours until it is.
     ended: Vec<Attempted>,
+    leases: Arc<Leases>,
+    /// That we have ended, for whoever renews leases.
+    done: CancellationToken,
     away: bool,
 }
 
@@ -81,26 +82,25 @@ impl Worker {
             windows: Windows::default(),
             reserved: HashMap::new(),
             ended: Vec::new(),
+            leases: Arc::default(),
+            done: CancellationToken::new(),
             away: false,
         }
+    }
+
+    /// What keeps its claims while it runs.
+    pub(super) fn keeper(&self) -> impl Future<Output = ()> + Send + 'static {
+        let leases = Arc::clone(&self.leases);
+        leases.run(self.store.clone(), self.id, self.done.clone())
     }
 
     pub(super) async fn run(mut self, token: CancellationToken) {
         let mut hints = self.bus.hint_subscribe().await.ok();
         let mut poll = tokio::time::interval(POLL);
-        let mut renew = tokio::time::interval(RENEW);
-        for interval in [&mut poll, &mut renew] {
-            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        }
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = token.cancelled() => break,
-                // Without a claim nothing is asked of Postgres, and nothing known of it.
-                _ = renew.tick(), if self.holds() => {
-                    let renewed = bounded(self.renew()).await;
-                    self.noticed(renewed);
-                    continue;
-                }
                 Some(ended) = self.sending.join_next_with_id() => {
                     self.ended(ended);
                     while let Some(ended) = self.sending.try_join_next_with_id() {
@@ -114,11 +114,6 @@ impl Worker {
             self.noticed(round);
         }
         self.finish().await;
-    }
-
-    /// Whether there is a claim of ours.
-    fn holds(&self) -> bool {
-        !self.claims.is_empty() || !self.ended.is_empty()
     }
 
     /// Writes down what has ended, gathers what is told together, and claims anew.
@@ -139,7 +134,9 @@ impl Worker {
             doing: "commit the ends of attempts",
             source,
         })?;
-        self.ended.clear();
+        for ended in self.ended.drain(..) {
+            self.leases.leave(ended.delivery);
+        }
         Ok(())
     }
 
@@ -176,7 +173,16 @@ impl Worker {
         let begun: Vec<_> = claimed
             .iter()
             .zip(&bodies)
-            .map(|(claim, body)| (claim.id, claim.attempt, body.as_deref()))
+            .map(|(claim, body)| Begun {
+                delivery: claim.id,
+                n: claim.attempt,
+                body: claim
+                    .webhook
+                    .as_ref()
+                    .ok()
+                    .map(|it| it.format)
+                    .zip(body.as_deref()),
+            })
             .collect();
         delivery_begin(&mut tx, &begun, now).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
@@ -201,19 +207,12 @@ impl Worker {
         let delivery = claim.id;
         let host = self.reserved.remove(&delivery).unwrap_or_default();
         self.tally.superseded.add(claim.superseded.len() as u64);
+        self.leases.keep(delivery);
         let out = self.out.clone();
         let task = self
             .sending
             .spawn(async move { send(&out, &claim, body).await });
         self.claims.insert(task.id(), Claim { delivery, host });
-    }
-
-    async fn renew(&self) -> Result<(), StoreError> {
-        let sending = self.claims.values().map(|claim| claim.delivery);
-        let ended = self.ended.iter().map(|it| it.delivery);
-        let ids: Vec<DeliveryId> = sending.chain(ended).collect();
-        let mut conn = self.store.acquire().await?;
-        delivery_renew(&mut conn, self.id, &ids, clock::now()).await
     }
 
     fn ended(&mut self, ended: Result<(Id, Attempted), JoinError>) {
@@ -229,12 +228,15 @@ impl Worker {
                 (id, None)
             }
         };
-        let host = self.claims.remove(&id).map(|claim| claim.host);
-        let host = host.unwrap_or_default();
-        let Some(ended) = ended else {
-            self.windows.give_back(&host);
+        let Some(claim) = self.claims.remove(&id) else {
             return;
         };
+        let Some(ended) = ended else {
+            self.windows.give_back(&claim.host);
+            self.leases.leave(claim.delivery);
+            return;
+        };
+        let host = claim.host;
         self.windows
             .ended(&host, ended.status.is_some(), ended.took);
         match ended.verdict {
@@ -265,23 +267,15 @@ impl Worker {
     /// Finishes what is being sent; the supervisor's deadline cuts the rest,
     /// whose lease then runs out.
     async fn finish(&mut self) {
-        let mut renew = tokio::time::interval(RENEW);
-        while !self.sending.is_empty() {
-            tokio::select! {
-                _ = renew.tick() => {
-                    let renewed = bounded(self.renew()).await;
-                    self.noticed(renewed);
-                }
-                Some(ended) = self.sending.join_next_with_id() => {
-                    self.ended(ended);
-                    // What is written down by then is not cut.
-                    let written = bounded(self.write()).await;
-                    self.noticed(written);
-                }
-            }
+        while let Some(ended) = self.sending.join_next_with_id().await {
+            self.ended(ended);
+            // What is written down by then is not cut.
+            let written = bounded(self.write()).await;
+            self.noticed(written);
         }
         let written = bounded(self.write()).await;
         self.noticed(written);
+        self.done.cancel();
         if let Ok(mut conn) = self.store.acquire().await
             && let Err(error) = delivery_release(&mut conn, self.id, clock::now()).await
         {

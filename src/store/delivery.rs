@@ -13,7 +13,8 @@ mod group;
 
 pub use self::again::{Again, again_due};
 pub use self::claim::{
-    Candidate, delivery_begin, delivery_claim, delivery_due, delivery_release, delivery_renew,
+    Begun, Candidate, delivery_begin, delivery_claim, delivery_due, delivery_release,
+    delivery_renew,
 };
 pub use self::fallback::fallback_insert;
 pub use self::finish::delivery_finish;
@@ -49,6 +50,10 @@ pub struct Claimed {
     /// Number of this attempt, from 1.
     pub attempt: i32,
     pub first_attempt_at: OffsetDateTime,
+    /// How many attempts were answered with 400, 413 or 422.
+    pub refused: i32,
+    /// The first answer that says that we are not welcome, or not there.
+    pub unwelcome_since: Option<OffsetDateTime>,
     /// The encoded events that this one goes out for, too, in their order: none of them was
     /// sent with success. Of a group, all that it tells.
     pub superseded: Vec<Vec<u8>>,

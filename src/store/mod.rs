@@ -50,10 +50,15 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
+use tracing::debug;
+
 use self::error::{Doing as _, StoreError};
 
 /// Longer than any statement may take: whoever waits longer waits in vain.
 const STUCK: Duration = Duration::from_secs(45);
+
+/// How long connections get to end in order.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Bounds work with the store: a server that hangs must not hang its client.
 pub async fn bounded<T, E: From<StoreError>>(
@@ -186,6 +191,12 @@ impl Store {
 
     /// Closes every connection.
     pub async fn close(&self) {
-        self.pool.close().await;
+        // Of a Postgres that says nothing no connection closes in order.
+        if tokio::time::timeout(CLOSE, self.pool.close())
+            .await
+            .is_err()
+        {
+            debug!("connections to Postgres were not closed in order");
+        }
     }
 }

@@ -79,11 +79,20 @@ async fn make(
         "create table if not exists {name} partition of {table}
          for values from ('{from}{zone}') to ('{to}{zone}') with ({options})"
     );
-    sqlx::query(sqlx::AssertSqlSafe(statement))
+    let made = sqlx::query(sqlx::AssertSqlSafe(statement))
         .execute(&mut *conn)
-        .await
-        .doing("make a partition")?;
-    Ok(())
+        .await;
+    match made {
+        // Another lokahid has made it at this moment: `if not exists` does not wait for that.
+        Err(error) if is_there(&error) => Ok(()),
+        made => made.map(drop).doing("make a partition"),
+    }
+}
+
+/// Whether a table, or its type, was made by somebody else meanwhile.
+fn is_there(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["42P07", "42710", "23505"].contains(&&*code))
 }
 
 /// The days of which there are observations, or may be, oldest first.

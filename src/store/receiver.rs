@@ -209,9 +209,17 @@ pub async fn receiver_update(
         &columns.places.collapses,
         &columns.places.fallbacks,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await
     .doing("update receivers")?;
+    // What the old one asked for binds the new one to nothing.
+    sqlx::query!(
+        "update receiver_status set slowed_until = null where receiver_id = any($1)",
+        &columns.ids,
+    )
+    .execute(conn)
+    .await
+    .doing("forget what receivers asked for")?;
     Ok(())
 }
 

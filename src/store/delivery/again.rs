@@ -99,6 +99,8 @@ pub async fn again_due(
             receiver_name: row.receiver,
             attempt: row.attempts,
             first_attempt_at: row.first_attempt_at.unwrap_or(row.at),
+            refused: 0,
+            unwelcome_since: None,
             superseded: Vec::new(),
             unheard: false,
             payload: Vec::new(),

@@ -12,10 +12,12 @@ use super::{Claimed, GROUP, LEASE};
 use crate::model::desired::API_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
+use crate::model::webhook::WebhookFormat;
 use crate::runtime::chain::chain;
 use crate::spec;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::project::project_sole;
+use crate::store::receiver::format_number;
 
 /// What may be said of a delivery that another one tells.
 const SUPERSEDED: &str = "a newer event that lists it went out instead";
@@ -50,16 +52,28 @@ pub async fn delivery_due(
                    and split_part(regexp_replace(r.url, '^[a-z]+://', ''), '/', 1) <> all($2)
                    and (s.slowed_until is null or s.slowed_until <= $1)
                    and (d.group_key = '' or d.gathered)
-                   and (d.replay_no <> 0 or not exists (select from deliveries e
-                       where e.receiver_id = d.receiver_id and e.state = 'pending'
-                           and coalesce(e.check_id, e.receiver_id)
-                               = coalesce(d.check_id, d.receiver_id)
-                           and e.replay_no = 0 and e.id <> d.id
-                           and (e.lease is not null and e.next_at > $1
-                               or e.seq < d.seq and (d.check_id is null or not r.collapse
-                                   or d.body is not null)
-                               or e.seq > d.seq and d.check_id is not null and r.collapse
-                                   and e.body is null and e.next_at <= $1)))
+                   and (d.replay_no <> 0 or (
+                       not exists (select from deliveries e
+                           where e.receiver_id = d.receiver_id and e.state = 'pending'
+                               and coalesce(e.check_id, e.receiver_id)
+                                   = coalesce(d.check_id, d.receiver_id)
+                               and e.lease is not null and e.next_at > $1
+                               and e.replay_no = 0 and e.id <> d.id)
+                       and not exists (select from deliveries e
+                           where e.receiver_id = d.receiver_id and e.state = 'pending'
+                               and coalesce(e.check_id, e.receiver_id)
+                                   = coalesce(d.check_id, d.receiver_id)
+                               and e.seq < d.seq and e.replay_no = 0
+                               and (e.group_key = '' or e.gathered)
+                               and (d.check_id is null or not r.collapse or d.body is not null))
+                       and not exists (select from deliveries e
+                           where e.receiver_id = d.receiver_id and e.state = 'pending'
+                               and coalesce(e.check_id, e.receiver_id)
+                                   = coalesce(d.check_id, d.receiver_id)
+                               and e.seq > d.seq and e.replay_no = 0
+                               and (e.group_key = '' or e.gathered)
+                               and d.check_id is not null and r.collapse
+                               and e.body is null and e.next_at <= $1)))
                order by d.next_at limit $3)
            select id, host as "host!" from due
            where replay_no <> 0 or pg_try_advisory_xact_lock(
@@ -95,17 +109,30 @@ pub async fn delivery_claim(
                where d.id = any($3) and r.id = d.receiver_id
                    and d.state = 'pending' and d.next_at <= $2
                    and (d.group_key = '' or d.gathered)
-                   and (d.replay_no <> 0 or not exists (select from deliveries e
-                       where e.receiver_id = d.receiver_id and e.state = 'pending'
-                           and coalesce(e.check_id, e.receiver_id)
-                               = coalesce(d.check_id, d.receiver_id)
-                           and e.replay_no = 0 and e.id <> d.id
-                           and (e.lease is not null and e.next_at > $2
-                               or e.seq < d.seq and (d.check_id is null or not r.collapse
-                                   or d.body is not null)
-                               or e.seq > d.seq and d.check_id is not null and r.collapse
-                                   and e.body is null and e.next_at <= $2)))
-               returning d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins),
+                   and (d.replay_no <> 0 or (
+                       not exists (select from deliveries e
+                           where e.receiver_id = d.receiver_id and e.state = 'pending'
+                               and coalesce(e.check_id, e.receiver_id)
+                                   = coalesce(d.check_id, d.receiver_id)
+                               and e.lease is not null and e.next_at > $2
+                               and e.replay_no = 0 and e.id <> d.id)
+                       and not exists (select from deliveries e
+                           where e.receiver_id = d.receiver_id and e.state = 'pending'
+                               and coalesce(e.check_id, e.receiver_id)
+                                   = coalesce(d.check_id, d.receiver_id)
+                               and e.seq < d.seq and e.replay_no = 0
+                               and (e.group_key = '' or e.gathered)
+                               and (d.check_id is null or not r.collapse or d.body is not null))
+                       and not exists (select from deliveries e
+                           where e.receiver_id = d.receiver_id and e.state = 'pending'
+                               and coalesce(e.check_id, e.receiver_id)
+                                   = coalesce(d.check_id, d.receiver_id)
+                               and e.seq > d.seq and e.replay_no = 0
+                               and (e.group_key = '' or e.gathered)
+                               and d.check_id is not null and r.collapse
+                               and e.body is null and e.next_at <= $2)))
+               returning d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins,
+                   coalesce(d.body_format, r.format) = r.format as fits),
            beaten as (
                update deliveries o set state = 'superseded', superseded_by = c.id, lease = null,
                    finished_at = $2, reason = $5
@@ -114,11 +141,17 @@ pub async fn delivery_claim(
                    and coalesce(o.check_id, o.receiver_id) = c.check_id
                    and o.state = 'pending' and o.replay_no = 0 and o.seq < c.seq
                returning c.id)
-           select c.id, c.event_id, c.receiver_id, c.check_id, c.attempts, c.body,
+           select c.id, c.event_id, c.receiver_id, c.check_id, c.attempts,
+               case when c.fits then c.body end as body,
                c.first_attempt_at as "first_attempt_at!", t.type as kind, t.at, t.payload,
                r.url, r.address as receiver_name, s.bytes as spec,
                o.name as receiver_project,
                coalesce(p.name || '/' || k.address, '') as "subject!",
+               (select count(*)::integer from attempts a where a.delivery_id = c.id
+                   and a.status in (400, 413, 422)) as "refused!",
+               (select min(a.finished_at) from attempts a where a.delivery_id = c.id
+                   and a.status not in (400, 408, 413, 422, 425, 429)
+                   and a.status not between 500 and 599) as unwelcome_since,
                exists (select from beaten b where b.id = c.id) as "wins!",
                c.body is null and t.incident_id is not null and t.next in (0, 1)
                    and not exists (select from transitions b join deliveries n
@@ -146,10 +179,12 @@ pub async fn delivery_claim(
         return Ok(Vec::new());
     }
     let winners: Vec<Uuid> = rows.iter().filter(|r| r.wins).map(|r| r.id).collect();
-    let mut beaten = match winners.is_empty() {
-        true => Vec::new(),
-        false => superseded(conn, &winners).await?,
-    };
+    if !winners.is_empty() {
+        follow(conn, &winners).await?;
+    }
+    let unfrozen = rows.iter().filter(|r| r.kind != GROUP && r.body.is_none());
+    let unfrozen: Vec<Uuid> = unfrozen.map(|r| r.id).collect();
+    let mut beaten = superseded(conn, &unfrozen).await?;
     let groups = rows.iter().filter(|r| r.kind == GROUP && r.body.is_none());
     let groups: Vec<Uuid> = groups.map(|r| r.event_id).collect();
     if !groups.is_empty() {
@@ -177,6 +212,8 @@ pub async fn delivery_claim(
             webhook,
             attempt: row.attempts,
             first_attempt_at: row.first_attempt_at,
+            refused: row.refused,
+            unwelcome_since: row.unwelcome_since,
             superseded,
             unheard: row.unheard,
             payload: row.payload,
@@ -193,9 +230,9 @@ struct Beaten {
     payload: Vec<u8>,
 }
 
-/// What these deliveries supersede, in its order: also what those had superseded that they beat,
-/// whose receivers have waited as long.
-async fn superseded(conn: &mut PgConnection, winners: &[Uuid]) -> Result<Vec<Beaten>, StoreError> {
+/// These deliveries tell what those told that they beat, too, and their receivers have waited as
+/// long.
+async fn follow(conn: &mut PgConnection, winners: &[Uuid]) -> Result<(), StoreError> {
     sqlx::query!(
         "update deliveries o set superseded_by = b.superseded_by
          from deliveries b where o.superseded_by = b.id and b.superseded_by = any($1)",
@@ -212,14 +249,19 @@ async fn superseded(conn: &mut PgConnection, winners: &[Uuid]) -> Result<Vec<Bea
          where d.id = b.id",
         winners,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await
     .doing("note how long a receiver has waited")?;
+    Ok(())
+}
+
+/// What these deliveries supersede, in its order.
+async fn superseded(conn: &mut PgConnection, by: &[Uuid]) -> Result<Vec<Beaten>, StoreError> {
     let rows = sqlx::query!(
         r#"select d.superseded_by as "by!", t.payload from deliveries d
            join transitions t on t.id = d.event_id
            where d.superseded_by = any($1) order by d.seq"#,
-        winners,
+        by,
     )
     .fetch_all(conn)
     .await
@@ -260,21 +302,37 @@ fn host(url: &str) -> String {
         .to_owned()
 }
 
+/// An attempt that begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun<'a> {
+    pub delivery: DeliveryId,
+    /// Its number, from 1.
+    pub n: i32,
+    /// What is sent, and in which format; without it nothing can be.
+    pub body: Option<(WebhookFormat, &'a [u8])>,
+}
+
 /// Freezes bodies and writes the attempts before anything is sent: what then
-/// has no end is known to have been begun. Without a body nothing can be sent.
+/// has no end is known to have been begun.
 pub async fn delivery_begin(
     conn: &mut PgConnection,
-    claimed: &[(DeliveryId, i32, Option<&[u8]>)],
+    claimed: &[Begun<'_>],
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = claimed.iter().map(|c| c.0.0).collect();
-    let numbers: Vec<i32> = claimed.iter().map(|c| c.1).collect();
-    let bodies: Vec<Option<Vec<u8>>> = claimed.iter().map(|c| c.2.map(<[u8]>::to_vec)).collect();
+    let ids: Vec<Uuid> = claimed.iter().map(|c| c.delivery.0).collect();
+    let numbers: Vec<i32> = claimed.iter().map(|c| c.n).collect();
+    let body = |c: &Begun<'_>| c.body.map(|(_, bytes)| bytes.to_vec());
+    let bodies: Vec<Option<Vec<u8>>> = claimed.iter().map(body).collect();
+    let format = |c: &Begun<'_>| c.body.map(|(format, _)| format_number(format));
+    let formats: Vec<Option<i16>> = claimed.iter().map(format).collect();
     sqlx::query!(
-        "update deliveries d set body = n.body from unnest($1::uuid[], $2::bytea[]) as n (id, body)
-         where d.id = n.id and d.body is null and n.body is not null",
+        "update deliveries d set body = n.body, body_format = n.format
+         from unnest($1::uuid[], $2::bytea[], $3::smallint[]) as n (id, body, format)
+         where d.id = n.id and n.body is not null
+             and (d.body is null or coalesce(d.body_format, n.format) <> n.format)",
         &ids,
         &bodies as &[Option<Vec<u8>>],
+        &formats as &[Option<i16>],
     )
     .execute(&mut *conn)
     .await

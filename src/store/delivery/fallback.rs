@@ -23,8 +23,7 @@ pub async fn fallback_insert(
     now: OffsetDateTime,
 ) -> Result<(Vec<EventId>, bool), StoreError> {
     let late = sqlx::query!(
-        r#"select d.id, d.event_id, d.check_id, d.seq, f.id as fallback
-           from deliveries d
+        r#"select d.id, f.id as fallback from deliveries d
            join receivers r on r.id = d.receiver_id
            join receivers f on f.project_id = r.project_id and f.address = r.fallback
                and f.deleted_at is null and f.id <> r.id
@@ -40,9 +39,6 @@ pub async fn fallback_insert(
     .doing("find what does not arrive")?;
     let more = i64::try_from(late.len()).is_ok_and(|found| found >= limit);
     let ids: Vec<Uuid> = late.iter().map(|row| row.id).collect();
-    let events: Vec<Uuid> = late.iter().map(|row| row.event_id).collect();
-    let checks: Vec<Option<Uuid>> = late.iter().map(|row| row.check_id).collect();
-    let seqs: Vec<i64> = late.iter().map(|row| row.seq).collect();
     let fallbacks: Vec<Uuid> = late.iter().map(|row| row.fallback).collect();
     // What was given up has no fallback that has not got it by now.
     sqlx::query!(
@@ -59,22 +55,42 @@ pub async fn fallback_insert(
     if late.is_empty() {
         return Ok((Vec::new(), false));
     }
+    // What it tells itself, or, of a group, each of what that does; what it was sent instead of; and
+    // what has happened since in the same incident, so that whoever hears of the opening hears of
+    // the end.
     let owed = sqlx::query_scalar!(
-        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at)
-         select distinct on (e.event_id, e.fallback)
-             gen_random_uuid(), e.event_id, e.fallback, e.check_id, e.seq, $6, $6
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[])
-             as e (id, event_id, check_id, seq, fallback)
-         join transitions t on t.id = e.event_id
-         join receivers f on f.id = e.fallback
-         where f.format <> 0 or t.type in ('check.up', 'check.down', 'check.error')
-             or t.type = any(string_to_array(f.events, ' '))
-         on conflict (event_id, receiver_id, replay_no) do nothing
-         returning event_id",
+        r#"with late as (
+               select d.id, d.event_id, d.receiver_id, d.check_id, d.seq, d.group_key, t.type,
+                   t.incident_id, f.id as fallback, f.format, f.events
+               from unnest($1::uuid[], $2::uuid[]) as l (id, fallback)
+               join deliveries d on d.id = l.id
+               join transitions t on t.id = d.event_id
+               join receivers f on f.id = l.fallback),
+           owed as (
+               select fallback, event_id, check_id, seq, group_key from late
+               where type <> 'group'
+               union
+               select l.fallback, m.event_id, m.check_id, m.seq, l.group_key
+               from late l join deliveries m on m.superseded_by = l.id
+               union
+               select l.fallback, x.event_id, x.check_id, x.seq, ''
+               from late l
+               join transitions n on n.incident_id = l.incident_id and n.seq > l.seq
+               join deliveries x on x.event_id = n.id and x.receiver_id = l.receiver_id
+                   and x.replay_no = 0 and x.state <> 'held')
+           insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
+               group_key)
+           select distinct on (o.event_id, o.fallback)
+               gen_random_uuid(), o.event_id, o.fallback, o.check_id, o.seq, $3, $3,
+               case f.format when 0 then '' else o.group_key end
+           from owed o
+           join transitions t on t.id = o.event_id
+           join receivers f on f.id = o.fallback
+           where f.format <> 0 or t.type in ('check.up', 'check.down', 'check.error')
+               or t.type = any(string_to_array(f.events, ' '))
+           on conflict (event_id, receiver_id, replay_no) do nothing
+           returning event_id"#,
         &ids,
-        &events,
-        &checks as &[Option<Uuid>],
-        &seqs,
         &fallbacks,
         now,
     )

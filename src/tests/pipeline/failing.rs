@@ -20,8 +20,8 @@ fn with_fallback(at: &Receiver) -> WebhookSpec {
 async fn two_minutes_pass(shop: &Shop) {
     let mut database = shop.fleet.database().await;
     for sql in [
-        "update deliveries set first_attempt_at = first_attempt_at - interval '121 s'
-         where state = 'pending'",
+        "update deliveries set first_attempt_at = first_attempt_at - interval '121 s',
+             waits_since = waits_since - interval '121 s' where state = 'pending'",
         "update receiver_status set failing_since = failing_since - interval '121 s'",
     ] {
         sqlx::query(sql).execute(&mut database).await.unwrap();
@@ -118,4 +118,34 @@ async fn what_is_given_up_goes_to_the_fallback_at_once() {
     let dead = "select count(*) from deliveries where state = 'dead' and fell_back
         and reason = 'the receiver refused it with 400, three times'";
     assert_eq!(shop.count(dead).await, 1);
+}
+
+#[tokio::test]
+async fn a_fallback_hears_of_the_end_too_however_late_it_hears_of_the_beginning() {
+    let (site, primary, second) = (
+        Site::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
+    let mut shop = Shop::open().await;
+    shop.receiver("second", &second).await;
+    let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
+    let check = shop.wish("front", &site.url, |_| ()).await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, State::Up).await;
+    primary.answer(503);
+    site.set(false);
+    until("it was tried", async || !primary.received().is_empty()).await;
+    site.set(true);
+    shop.until(check.id, State::Up).await;
+    until("the end was tried instead", async || {
+        shop.count("select count(*) from deliveries where state = 'superseded'")
+            .await
+            == 1
+    })
+    .await;
+    two_minutes_pass(&shop).await;
+    // Whoever does not collapse gets each by itself.
+    let told = until_told(&second, 2).await;
+    assert_eq!(told, ["check.down front 2", "check.up front 3"]);
 }

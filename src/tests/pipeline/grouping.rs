@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lokahi::model::check::{CheckSpec, Grouping};
 use lokahi::model::health::State;
+use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use serde_json::Value;
 
 use super::peers::{Receiver, Site};
@@ -110,4 +111,33 @@ async fn what_fails_together_is_told_in_one_message() {
         or state = 'superseded' and superseded_by is null";
     assert_eq!(shop.count(open).await, 0);
     assert_eq!(shop.count("select count(*) from deliveries").await, 10);
+}
+
+#[tokio::test]
+async fn what_goes_out_alone_and_fails_holds_up_nobody_for_ever() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    // One of which the newest wins.
+    let spec = WebhookSpec::new(receiver.url.parse().unwrap(), WebhookFormat::Json);
+    let oncall = shop.receiver_with("oncall", spec).await;
+    let check = shop.wish("a", &site.url, of_team("web")).await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, State::Up).await;
+    receiver.answer(503);
+    site.set(false);
+    until("it was tried alone", async || {
+        !receiver.received().is_empty()
+    })
+    .await;
+    site.set(true);
+    shop.until(check.id, State::Up).await;
+    // The end waits for others as long as it may, and still the first goes on being tried.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    receiver.answer(200);
+    until("both were told", async || receiver.taken().len() == 2).await;
+    let told: Vec<String> = bodies(&receiver)
+        .iter()
+        .map(|it| it["type"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(told, ["check.down", "check.up"]);
 }

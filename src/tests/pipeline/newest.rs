@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use super::fleet::Fleet;
 use super::peers::{Receiver, Site};
 use super::shop::{Shop, until_told};
+use crate::support::programs::lokahictl;
 use crate::support::until;
 
 #[tokio::test]
@@ -141,4 +142,25 @@ async fn an_end_says_that_nobody_was_told_of_the_beginning() {
     assert_eq!(end.r#type, "check.up");
     assert!(end.unheard);
     assert_eq!(end.superseded.len(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_that_gets_another_format_gets_what_waits_in_it() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let fleet = Fleet::start(&[]).await;
+    let check = fleet.create(&site.url, &receiver.url).await;
+    fleet.until_state(&check.id, State::Up).await;
+    receiver.answer(503);
+    site.set(false);
+    until("it was tried", async || !receiver.received().is_empty()).await;
+    let put = ["put", &check.id, "--webhook-format", "json"];
+    let done = lokahictl(&fleet.base(), &put).await;
+    assert_eq!(done.code, 0, "{}", done.words);
+    receiver.answer(200);
+    until("it was told", async || receiver.taken().len() == 1).await;
+    let told = &receiver.taken()[0];
+    assert_eq!(told.header("content-type"), "application/json");
+    let body: serde_json::Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!(body["type"], "check.down");
+    assert_eq!(told.id, receiver.received()[0].id);
 }

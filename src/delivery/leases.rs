@@ -1,0 +1,62 @@
+//! Keeps the claims of what is being sent, beside whoever claims and writes down: when that takes
+//! long, nobody else takes what is ours.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::model::id::DeliveryId;
+use crate::runtime::chain::chain;
+use crate::store::delivery::delivery_renew;
+use crate::store::error::StoreError;
+use crate::store::{Store, bounded};
+
+/// How often leases are renewed; they last three times as long.
+const RENEW: Duration = Duration::from_secs(2);
+
+/// What a worker has claimed and not written down yet.
+#[derive(Debug, Default)]
+pub(super) struct Leases(Mutex<HashSet<DeliveryId>>);
+
+impl Leases {
+    fn lock(&self) -> MutexGuard<'_, HashSet<DeliveryId>> {
+        // A set is never left halfway.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn keep(&self, delivery: DeliveryId) {
+        self.lock().insert(delivery);
+    }
+
+    pub(super) fn leave(&self, delivery: DeliveryId) {
+        self.lock().remove(&delivery);
+    }
+
+    /// Renews them until the worker has ended.
+    pub(super) async fn run(self: Arc<Self>, store: Store, worker: Uuid, ended: CancellationToken) {
+        let mut tick = tokio::time::interval(RENEW);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while ended.run_until_cancelled(tick.tick()).await.is_some() {
+            // Without a claim nothing is asked of Postgres.
+            let ids: Vec<DeliveryId> = self.lock().iter().copied().collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let renewed = bounded(renew(&store, worker, &ids));
+            if let Some(Err(error)) = ended.run_until_cancelled(renewed).await {
+                // Whoever claims says that Postgres is away.
+                debug!("leases are not renewed: {}", chain(&error));
+            }
+        }
+    }
+}
+
+async fn renew(store: &Store, worker: Uuid, ids: &[DeliveryId]) -> Result<(), StoreError> {
+    let mut conn = store.acquire().await?;
+    delivery_renew(&mut conn, worker, ids, clock::now()).await
+}
