@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prost::Message as _;
+use prost::Message;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -493,7 +493,7 @@ fn same_version(
     }
 }
 
-fn request_key<'a>(
+pub(super) fn request_key<'a>(
     call: &'a Call,
     request_id: &'a str,
     method: &'a str,
@@ -513,10 +513,13 @@ fn request_key<'a>(
 }
 
 /// The answer that was kept for a request id.
-fn replayed(kept: Option<(String, Vec<u8>)>, method: &str) -> Result<Option<Check>, ApiError> {
+pub(super) fn replayed<A: Message + Default>(
+    kept: Option<(String, Vec<u8>)>,
+    method: &str,
+) -> Result<Option<A>, ApiError> {
     match kept {
         None => Ok(None),
-        Some((of, answer)) if of == method => Ok(Some(Check::decode(answer.as_slice())?)),
+        Some((of, answer)) if of == method => Ok(Some(A::decode(answer.as_slice())?)),
         Some((of, _)) => {
             let why = format!("was used for another call, {of}");
             Err(TwirpError::argument("request_id", why).into())

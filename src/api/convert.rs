@@ -167,7 +167,7 @@ pub(super) fn whole_histogram(summary: Option<Summary>) -> admin::HistogramData 
 }
 
 /// The format's number on the wire.
-fn webhook_format(format: WebhookFormat) -> lokahi::WebhookFormat {
+pub(super) fn webhook_format(format: WebhookFormat) -> lokahi::WebhookFormat {
     match format {
         WebhookFormat::Protobuf => lokahi::WebhookFormat::Protobuf,
         WebhookFormat::Json => lokahi::WebhookFormat::Json,

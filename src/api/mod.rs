@@ -20,6 +20,7 @@ mod overlay;
 mod maintenance;
 mod run;
 mod projects;
+mod receivers;
 mod tokens;
 mod audit;
 mod pages;
@@ -220,6 +221,7 @@ fn methods() -> Methods {
     let methods = probe::add(methods);
     let methods = run::add(methods);
     let methods = projects::add(methods);
+    let methods = receivers::add(methods);
     let methods = tokens::add(methods);
     audit::add(methods)
 }

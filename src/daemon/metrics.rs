@@ -141,6 +141,11 @@ impl Collector for Own {
             "Age of the oldest delivery that waits",
             outbox.oldest_seconds,
         )?;
+        page.gauge(
+            "lokahi_receivers_failing",
+            "Receivers whose last attempt failed",
+            outbox.failing as f64,
+        )?;
         if let Some(tally) = &self.parts.delivery {
             page.count(
                 "lokahi_attempts_delivered",
@@ -156,6 +161,16 @@ impl Collector for Own {
                 "lokahi_deliveries_given_up",
                 "Attempts after which the delivery is dead",
                 tally.dead.get(),
+            )?;
+            page.count(
+                "lokahi_deliveries_superseded",
+                "Events that went out within a newer one, or a group",
+                tally.superseded.get(),
+            )?;
+            page.count(
+                "lokahi_deliveries_fell_back",
+                "Events that went to a fallback, too",
+                tally.fell_back.get(),
             )?;
         }
         if let Some(stats) = &self.parts.prober {

@@ -12,7 +12,7 @@ use crate::egress::webhook::{Posted, WebhookClient};
 use crate::files::secrets::Secrets;
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
 use crate::runtime::chain::chain;
-use crate::store::delivery::{Attempted, Claimed, Verdict};
+use crate::store::delivery::{Attempted, Claimed, TEST, Verdict};
 
 /// What goes out, and what it needs for that.
 #[derive(Clone, Debug)]
@@ -86,12 +86,14 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
         first_at: claimed.first_attempt_at,
         started_at: now - posted.took,
         now,
+        is_test: claimed.kind == TEST,
     };
     let verdict = judge(&ended, jitter(claimed));
     let attempted = Attempted {
         delivery: claimed.id,
         receiver: claimed.receiver,
         check: claimed.check,
+        is_test: ended.is_test,
         n: claimed.attempt,
         status: posted.status,
         error: posted.error,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::backoff;
-use crate::store::delivery::Verdict;
+use crate::store::delivery::{TRIED_ONCE, Verdict};
 
 /// The longest wait that a receiver may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
@@ -27,17 +27,20 @@ pub(super) struct Ended {
     pub(super) first_at: OffsetDateTime,
     pub(super) started_at: OffsetDateTime,
     pub(super) now: OffsetDateTime,
+    /// Of a test: whoever sent it waits for how it ends.
+    pub(super) is_test: bool,
 }
 
 /// Judges an attempt. 2xx is success. 400, 413 and 422 fail twice more and are
 /// dead; 408, 425, 429, 5xx and no answer follow the whole schedule; every other
-/// answer, a redirect too, follows it for an hour. Jitter is between 0 and 1.
+/// answer, a redirect too, follows it for an hour. A test is tried once. Jitter is between 0 and 1.
 pub(super) fn judge(ended: &Ended, jitter: f64) -> Verdict {
     let elapsed = (ended.started_at - ended.first_at).unsigned_abs();
     let offset = backoff::delivery_next(elapsed, jitter);
     let unwelcome = ended.unwelcome_since.map(|since| ended.now - since);
     match ended.status {
         Some(200..=299) => return Verdict::Delivered,
+        _ if ended.is_test => return Verdict::Dead(TRIED_ONCE.to_owned()),
         Some(status @ (400 | 413 | 422)) if ended.refused + 1 >= REFUSALS => {
             return Verdict::Dead(format!(
                 "the receiver refused it with {status}, three times"
@@ -88,6 +91,7 @@ mod tests {
                 first_at: FIRST,
                 started_at: now,
                 now,
+                is_test: false,
             },
             0.0,
         )
@@ -124,6 +128,7 @@ mod tests {
             first_at: FIRST,
             started_at: FIRST,
             now: FIRST + Duration::from_secs(15),
+            is_test: false,
         };
         assert_eq!(judge(&ended, 0.0), retry(16));
         ended.started_at = FIRST + Duration::from_secs(16);
@@ -141,10 +146,32 @@ mod tests {
             first_at: FIRST,
             started_at: FIRST + Duration::from_secs(7200),
             now: FIRST + Duration::from_secs(7200),
+            is_test: false,
         };
         assert!(matches!(judge(&ended, 0.0), Verdict::RetryAt(_)));
         ended.unwelcome_since = Some(FIRST + Duration::from_secs(3600));
         assert!(matches!(judge(&ended, 0.0), Verdict::Dead(_)));
+    }
+
+    #[test]
+    fn a_test_is_tried_once() {
+        for status in [None, Some(503), Some(400), Some(429), Some(302), Some(204)] {
+            let ended = Ended {
+                status,
+                retry_after: Some(Duration::from_secs(5)),
+                refused: 0,
+                unwelcome_since: None,
+                first_at: FIRST,
+                started_at: FIRST,
+                now: FIRST,
+                is_test: true,
+            };
+            let expect = match status {
+                Some(204) => Verdict::Delivered,
+                _ => Verdict::Dead("a test is tried once".to_owned()),
+            };
+            assert_eq!(judge(&ended, 0.0), expect, "{status:?}");
+        }
     }
 
     #[test]
@@ -157,6 +184,7 @@ mod tests {
             first_at: FIRST,
             started_at: FIRST,
             now: FIRST,
+            is_test: false,
         };
         assert_eq!(judge(&ended, 0.0), retry(120));
         assert_eq!(slowed_until(&ended), Some(FIRST + Duration::from_secs(120)));

@@ -95,6 +95,7 @@ impl<'a> Told<'a> {
                 ("check.flapping", false) => format!("FLAPPING, {state} NOW"),
                 ("check.flapping", true) => format!("NO LONGER FLAPPING, {state}"),
                 ("check.reminder", _) => format!("STILL {state}"),
+                ("test", _) => "TEST".to_owned(),
                 _ => state.to_owned(),
             },
             latency: go_duration(event.last_response_time_nanoseconds),
@@ -284,6 +285,15 @@ mod tests {
         event.superseded = vec![of_state(Down), of_state(Up), of_state(Down)];
         assert!(line(&event).unwrap().ends_with(", earlier: DOWN, UP, DOWN"));
         insta::assert_snapshot!(message(&event).unwrap(), @"UP front – http://a/ (before, and not received: DOWN, UP, DOWN)");
+    }
+
+    #[test]
+    fn a_test_is_no_state() {
+        use crate::proto::lokahi::check::State::Up;
+        let mut event = of_state(Up);
+        event.r#type = "test".into();
+        assert!(line(&event).unwrap().contains("state: TEST,"));
+        insta::assert_snapshot!(message(&event).unwrap(), @"TEST front – http://a/");
     }
 
     #[test]

@@ -69,6 +69,19 @@ impl ReceiverUrl {
         }
     }
 
+    /// As much of it as anybody may see: the host, with its port, or the secret.
+    pub fn place(&self) -> String {
+        let url = match self {
+            Self::Url(url) => url.parse(),
+            Self::Secret(name) => return name.to_string(),
+        };
+        let host = url.host_str().unwrap_or_default();
+        match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
     /// The secret that it is.
     pub fn as_secret(&self) -> Option<&SecretName> {
         match self {
@@ -317,6 +330,17 @@ mod tests {
     fn a_url_or_a_secret() {
         for text in ["https://hooks.example.com/x", "secret(\"slack\")"] {
             assert_eq!(text.parse::<ReceiverUrl>().unwrap().to_string(), text);
+        }
+        for (text, place) in [
+            (
+                "https://hooks.example.com:8443/x?y#z",
+                "hooks.example.com:8443",
+            ),
+            ("https://hooks.example.com:443/T0/B0", "hooks.example.com"),
+            ("http://[::1]:9001/", "[::1]:9001"),
+            ("secret(\"slack\")", "secret(\"slack\")"),
+        ] {
+            assert_eq!(text.parse::<ReceiverUrl>().unwrap().place(), place);
         }
         for bad in ["secret(\"A\")", "secret(\"a\") ", "secret(a)", "ftp://a/"] {
             assert!(bad.parse::<ReceiverUrl>().is_err(), "{bad}");

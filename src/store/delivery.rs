@@ -10,6 +10,8 @@ mod claim;
 mod fallback;
 mod finish;
 mod group;
+mod list;
+mod replay;
 
 pub use self::again::{Again, again_due};
 pub use self::claim::{
@@ -19,6 +21,14 @@ pub use self::claim::{
 pub use self::fallback::fallback_insert;
 pub use self::finish::delivery_finish;
 pub use self::group::{Gathering, NewGroup, group_due, group_insert, group_single};
+pub use self::list::{
+    DeliveryFilter, StoredAttempt, StoredDelivery, delivery_attempts, delivery_find,
+    delivery_named, delivery_read, delivery_unknown,
+};
+pub use self::replay::{
+    Latest, NewTest, ReplayFilter, delivery_retry, replay_insert, replay_lock, replay_named,
+    replay_since, test_insert,
+};
 use super::error::{Doing as _, StoreError};
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
@@ -29,6 +39,10 @@ pub const LEASE: Duration = Duration::from_secs(6);
 
 /// The type of an event that tells others.
 const GROUP: &str = "group";
+/// The type of an event that somebody sends to see whether it arrives.
+pub const TEST: &str = "test";
+/// Why one of those is dead.
+pub const TRIED_ONCE: &str = "a test is tried once";
 
 /// A delivery that is ours to attempt now.
 #[derive(Clone, Debug)]
@@ -71,6 +85,8 @@ pub struct Attempted {
     pub delivery: DeliveryId,
     pub receiver: ReceiverId,
     pub check: Option<CheckId>,
+    /// A test says nothing of how its receiver does: it is for whoever sent it.
+    pub is_test: bool,
     /// Number of the attempt, from 1.
     pub n: i32,
     pub status: Option<u16>,
@@ -97,7 +113,7 @@ pub enum Verdict {
 
 /// How many deliveries are in each state that needs somebody, and the age of
 /// the oldest that is due, in seconds. Whoever removes a receiver wants nothing
-/// more to be sent there: that needs nobody.
+/// more to be sent there: that needs nobody. Whoever sent a test looks at it.
 pub async fn delivery_counts(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -105,13 +121,17 @@ pub async fn delivery_counts(
     let row = sqlx::query!(
         r#"select count(*) filter (where state = 'pending') as "pending!",
                count(*) filter (where state = 'held') as "held!",
-               count(*) filter (where state = 'dead' and reason <> 'receiver removed') as "dead!",
+               count(*) filter (where state = 'dead'
+                   and reason not in ('receiver removed', $2)) as "dead!",
                coalesce(extract(epoch from $1 - min(created_at) filter (where state = 'pending')), 0)
                    ::double precision as "oldest!",
                (select count(*) from trials where suspect_at is not null and over_at is null)
-                   as "suspect!"
+                   as "suspect!",
+               (select count(*) from receiver_status s join receivers r on r.id = s.receiver_id
+                   where s.failing_since is not null and r.deleted_at is null) as "failing!"
            from deliveries where state in ('pending', 'held', 'dead')"#,
         now,
+        TRIED_ONCE,
     )
     .fetch_one(conn)
     .await
@@ -122,6 +142,7 @@ pub async fn delivery_counts(
         dead: row.dead,
         oldest_seconds: row.oldest,
         suspect: row.suspect,
+        failing: row.failing,
     })
 }
 
@@ -131,10 +152,12 @@ pub struct DeliveryCounts {
     pub pending: i64,
     /// Something holds them back.
     pub held: i64,
-    /// But for those whose receiver was removed.
+    /// But for tests, and those whose receiver was removed.
     pub dead: i64,
     /// Age of the oldest that waits.
     pub oldest_seconds: f64,
     /// Generations that are suspect: what their checks would tell is held.
     pub suspect: i64,
+    /// Receivers whose last attempt failed.
+    pub failing: i64,
 }

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::delivery::TRIED_ONCE;
 use super::error::{Doing as _, StoreError};
 use super::project::ProjectId;
 use crate::model::id::{EventId, ReceiverId};
@@ -50,7 +51,7 @@ pub async fn failing_due(
                    where d.receiver_id = s.receiver_id and d.state = 'pending') as "waiting!",
                (select count(*) from deliveries d
                    where d.receiver_id = s.receiver_id and d.state = 'dead'
-                       and d.finished_at >= s.failing_since) as "given_up!"
+                       and d.finished_at >= s.failing_since and d.reason <> $4) as "given_up!"
            from receiver_status s
            join receivers r on r.id = s.receiver_id
            join projects p on p.id = r.project_id
@@ -64,6 +65,7 @@ pub async fn failing_due(
         now - PATIENCE,
         now - AGAIN,
         limit,
+        TRIED_ONCE,
     )
     .fetch_all(conn)
     .await

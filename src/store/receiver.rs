@@ -1,4 +1,6 @@
-//! Receivers, declared and implicit, and which checks tell them.
+//! Receivers, declared and implicit, and which checks tell them. How they do is in `standing`.
+
+mod standing;
 
 use std::collections::HashMap;
 
@@ -6,6 +8,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::standing::{
+    ReceiverCalled, ReceiverName, ReceiverStanding, receiver_called, receiver_standing,
+};
 use super::error::{Doing as _, StoreError, address_taken};
 use super::project::ProjectId;
 use crate::model::id::{CheckId, ReceiverId, SpecId};
@@ -17,6 +22,14 @@ pub(super) fn format_number(format: WebhookFormat) -> i16 {
         WebhookFormat::Protobuf => 0,
         WebhookFormat::Json => 1,
         WebhookFormat::Alertmanager => 2,
+    }
+}
+
+fn format_of(number: i16) -> WebhookFormat {
+    match number {
+        1 => WebhookFormat::Json,
+        2 => WebhookFormat::Alertmanager,
+        _ => WebhookFormat::Protobuf,
     }
 }
 

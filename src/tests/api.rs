@@ -4,6 +4,7 @@ mod access;
 mod checks;
 mod overlay;
 mod projects;
+mod receivers;
 mod run;
 mod scopes;
 mod tokens;

@@ -2328,6 +2328,401 @@ impl ::prost::Name for DeliveryStatus {
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReceiversOpts {
+    /// Only those of this project.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    /// Only this one, by its name or its id.
+    #[prost(string, tag = "2")]
+    pub receiver: ::prost::alloc::string::String,
+    /// 1,000 when absent, 10,000 at most.
+    #[prost(int32, tag = "3")]
+    pub count: i32,
+}
+impl ::prost::Name for ReceiversOpts {
+    const NAME: &'static str = "ReceiversOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ReceiversOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ReceiversOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReceiversPage {
+    #[prost(message, repeated, tag = "1")]
+    pub receivers: ::prost::alloc::vec::Vec<Receiver>,
+    /// There are more than were asked for.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+}
+impl ::prost::Name for ReceiversPage {
+    const NAME: &'static str = "ReceiversPage";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ReceiversPage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ReceiversPage".into()
+    }
+}
+/// Receiver is a receiver as it stands. One that only checks without a name for it tell is here
+/// while they do, or something of it waits or was given up.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Receiver {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// Empty: it is a bare webhook_url of checks.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// The host of its URL, with the port; `secret("NAME")` where the URL is a secret. Of the rest
+    /// nothing is shown: it may be one, too.
+    #[prost(string, tag = "4")]
+    pub host: ::prost::alloc::string::String,
+    #[prost(enumeration = "WebhookFormat", tag = "5")]
+    pub format: i32,
+    /// The types that it gets; none: all that its format knows.
+    #[prost(string, repeated, tag = "6")]
+    pub events: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many secrets sign its events; 0: they are not signed.
+    #[prost(int32, tag = "7")]
+    pub secrets: i32,
+    /// Of what waits for it each event goes out, not the newest of a check alone.
+    #[prost(bool, tag = "8")]
+    pub send_each: bool,
+    /// The receiver that also gets what does not arrive here; empty: none.
+    #[prost(string, tag = "9")]
+    pub fallback: ::prost::alloc::string::String,
+    /// How many checks tell it.
+    #[prost(int32, tag = "10")]
+    pub checks: i32,
+    /// Deliveries that wait, and those that something holds back.
+    #[prost(int64, tag = "11")]
+    pub waiting: i64,
+    #[prost(int64, tag = "12")]
+    pub held: i64,
+    /// Those that were given up in the last seven days; tests are none of them.
+    #[prost(int64, tag = "13")]
+    pub dead: i64,
+    /// Of the first attempt since the last one that was received; absent: it does not fail.
+    #[prost(message, optional, tag = "14")]
+    pub failing_since: ::core::option::Option<::prost_types::Timestamp>,
+    /// How many attempts failed since then, and how the last one did.
+    #[prost(int32, tag = "15")]
+    pub failures: i32,
+    #[prost(string, tag = "16")]
+    pub error: ::prost::alloc::string::String,
+    /// When something was received last. Absent: never.
+    #[prost(message, optional, tag = "17")]
+    pub delivered_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// It asked for time: until then nothing is sent there.
+    #[prost(message, optional, tag = "18")]
+    pub slowed_until: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Receiver {
+    const NAME: &'static str = "Receiver";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Receiver".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Receiver".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliveriesOpts {
+    /// Ids of deliveries, or of events: these alone. 100 at most.
+    #[prost(string, repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// pending, held, delivered, superseded, dead; empty: any.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    /// Only those of the receivers of this project.
+    #[prost(string, tag = "3")]
+    pub project: ::prost::alloc::string::String,
+    /// Only those to this receiver, by its name or its id.
+    #[prost(string, tag = "4")]
+    pub receiver: ::prost::alloc::string::String,
+    /// Only those of this check, by its id.
+    #[prost(string, tag = "5")]
+    pub check_id: ::prost::alloc::string::String,
+    /// Only those that were made since then.
+    #[prost(message, optional, tag = "6")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// 30 when absent, 1,000 at most.
+    #[prost(int32, tag = "7")]
+    pub count: i32,
+    /// Only what is older than this delivery: `next` of a page gives the next one.
+    #[prost(string, tag = "8")]
+    pub before: ::prost::alloc::string::String,
+    /// With each attempt; only beside ids.
+    #[prost(bool, tag = "9")]
+    pub attempts: bool,
+}
+impl ::prost::Name for DeliveriesOpts {
+    const NAME: &'static str = "DeliveriesOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.DeliveriesOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.DeliveriesOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeliveriesPage {
+    #[prost(message, repeated, tag = "1")]
+    pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
+    /// For `before`; empty when this is the last page.
+    #[prost(string, tag = "2")]
+    pub next: ::prost::alloc::string::String,
+}
+impl ::prost::Name for DeliveriesPage {
+    const NAME: &'static str = "DeliveriesPage";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.DeliveriesPage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.DeliveriesPage".into()
+    }
+}
+/// Delivery is an event owed to a receiver, and what became of that.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Delivery {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The webhook-id.
+    #[prost(string, tag = "2")]
+    pub event_id: ::prost::alloc::string::String,
+    /// As CheckStatus has them.
+    #[prost(string, tag = "3")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(bool, tag = "4")]
+    pub resolved: bool,
+    /// The check that it is about, if it is about one, and its project.
+    #[prost(string, tag = "5")]
+    pub check_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub check: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub check_project: ::prost::alloc::string::String,
+    /// Where it goes, as Receiver has it. A receiver may be removed by now.
+    #[prost(string, tag = "8")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub receiver: ::prost::alloc::string::String,
+    #[prost(string, tag = "10")]
+    pub receiver_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "11")]
+    pub host: ::prost::alloc::string::String,
+    #[prost(bool, tag = "12")]
+    pub receiver_removed: bool,
+    /// The receiver has secrets: its events are signed, or not sent.
+    #[prost(bool, tag = "13")]
+    pub signed: bool,
+    /// pending, held, delivered, superseded, dead.
+    #[prost(string, tag = "14")]
+    pub state: ::prost::alloc::string::String,
+    /// Why it is dead, held or superseded.
+    #[prost(string, tag = "15")]
+    pub reason: ::prost::alloc::string::String,
+    /// How many were begun.
+    #[prost(int32, tag = "16")]
+    pub attempts: i32,
+    #[prost(message, optional, tag = "17")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Of what waits: when it is tried, at the earliest.
+    #[prost(message, optional, tag = "18")]
+    pub next_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Absent: it has not ended.
+    #[prost(message, optional, tag = "19")]
+    pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The last attempt that has ended: its HTTP status, 0 without an answer; why there was none; and
+    /// the beginning of the answer.
+    #[prost(int32, tag = "20")]
+    pub status: i32,
+    #[prost(string, tag = "21")]
+    pub error: ::prost::alloc::string::String,
+    #[prost(string, tag = "22")]
+    pub excerpt: ::prost::alloc::string::String,
+    /// Of one that was superseded by another: the event that told its event, too.
+    #[prost(string, tag = "23")]
+    pub superseded_by: ::prost::alloc::string::String,
+    /// 0: it came with its event; 1 and more: it was sent again, or is a test.
+    #[prost(int32, tag = "24")]
+    pub replay: i32,
+    /// The newest 200, oldest first, where they are asked for.
+    #[prost(message, repeated, tag = "25")]
+    pub tried: ::prost::alloc::vec::Vec<DeliveryAttempt>,
+    /// A worker sends it at this moment.
+    #[prost(bool, tag = "26")]
+    pub sending: bool,
+}
+impl ::prost::Name for Delivery {
+    const NAME: &'static str = "Delivery";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.Delivery".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.Delivery".into()
+    }
+}
+/// DeliveryAttempt is one POST.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliveryAttempt {
+    /// From 1.
+    #[prost(int32, tag = "1")]
+    pub number: i32,
+    #[prost(message, optional, tag = "2")]
+    pub started_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Absent: it is under way, or whoever made it is gone and nobody knows how it ended.
+    #[prost(message, optional, tag = "3")]
+    pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// As Delivery has them.
+    #[prost(int32, tag = "4")]
+    pub status: i32,
+    #[prost(string, tag = "5")]
+    pub error: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub excerpt: ::prost::alloc::string::String,
+}
+impl ::prost::Name for DeliveryAttempt {
+    const NAME: &'static str = "DeliveryAttempt";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.DeliveryAttempt".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.DeliveryAttempt".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestOpts {
+    /// The receiver, by its name or its id; and its project, where several have one of that name.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub receiver: ::prost::alloc::string::String,
+    /// Calls of the same principal and id within a day send one test.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TestOpts {
+    const NAME: &'static str = "TestOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.TestOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.TestOpts".into()
+    }
+}
+/// ReplayOpts say what is sent again: either what `ids` name, or what is since a moment.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayOpts {
+    /// Ids of deliveries, or of events: these go to each receiver that they went to. 1,000 at most;
+    /// all of them are sent again, or none.
+    #[prost(string, repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What came with an event since then, and ended. Tests and what went to a receiver that was
+    /// removed are left out.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// With `since`: delivered, dead, superseded; empty: delivered and dead. What was sent again
+    /// counts by how that ended.
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    /// Only to the receivers of this project.
+    #[prost(string, tag = "4")]
+    pub project: ::prost::alloc::string::String,
+    /// Only to this receiver, by its name or its id.
+    #[prost(string, tag = "5")]
+    pub receiver: ::prost::alloc::string::String,
+    /// Refused when it would be more deliveries than this; 100 when absent, 10,000 at most.
+    #[prost(int32, tag = "6")]
+    pub most: i32,
+    /// Calls of the same principal and id within a day send once.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ReplayOpts {
+    const NAME: &'static str = "ReplayOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ReplayOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ReplayOpts".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayResult {
+    /// How many deliveries were made, of how many events, to how many receivers.
+    #[prost(int32, tag = "1")]
+    pub deliveries: i32,
+    #[prost(int32, tag = "2")]
+    pub events: i32,
+    #[prost(int32, tag = "3")]
+    pub receivers: i32,
+    /// Their ids, in the order of their events.
+    #[prost(string, repeated, tag = "4")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for ReplayResult {
+    const NAME: &'static str = "ReplayResult";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.ReplayResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.ReplayResult".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryOpts {
+    /// The receiver, by its name or its id; and its project, where several have one of that name.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub receiver: ::prost::alloc::string::String,
+    /// Every receiver, or every one of the project.
+    #[prost(bool, tag = "3")]
+    pub all: bool,
+}
+impl ::prost::Name for RetryOpts {
+    const NAME: &'static str = "RetryOpts";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.RetryOpts".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.RetryOpts".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryResult {
+    /// How many deliveries are due now that waited, and to how many receivers.
+    #[prost(int64, tag = "1")]
+    pub deliveries: i64,
+    #[prost(int32, tag = "2")]
+    pub receivers: i32,
+}
+impl ::prost::Name for RetryResult {
+    const NAME: &'static str = "RetryResult";
+    const PACKAGE: &'static str = "github.xe.lokahi";
+    fn full_name() -> ::prost::alloc::string::String {
+        "github.xe.lokahi.RetryResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/github.xe.lokahi.RetryResult".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateTokenOpts {
     /// Unique among the tokens that can be used; by the rule of all names.
     #[prost(string, tag = "1")]

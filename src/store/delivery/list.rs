@@ -1,0 +1,260 @@
+//! Deliveries as operators look at them: found first, by one index, and then read.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
+use crate::store::error::{Doing as _, StoreError};
+
+/// How much of an answer is read, in characters.
+const EXCERPT: i32 = 500;
+/// How many attempts of one delivery are read: more than three days have.
+const ATTEMPTS: i64 = 200;
+
+/// Which deliveries. All given filters must hold.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter<'a> {
+    pub state: Option<&'a str>,
+    /// To any of these.
+    pub receivers: Option<Vec<ReceiverId>>,
+    pub check: Option<CheckId>,
+    /// Made since then.
+    pub since: Option<OffsetDateTime>,
+    /// Older than this one.
+    pub before: Option<DeliveryId>,
+}
+
+/// A delivery with all that is shown of it.
+#[derive(Clone, Debug)]
+pub struct StoredDelivery {
+    pub id: DeliveryId,
+    pub event: EventId,
+    /// As `check.down`.
+    pub kind: String,
+    pub resolved: bool,
+    pub check: Option<(CheckId, String, String)>,
+    pub receiver: ReceiverId,
+    pub project: String,
+    /// `None`: a bare `webhook_url`.
+    pub receiver_name: Option<String>,
+    pub url: String,
+    pub removed: bool,
+    /// Of the receiver, as it is stored.
+    pub spec: Vec<u8>,
+    pub state: String,
+    pub reason: String,
+    pub attempts: i32,
+    pub created_at: OffsetDateTime,
+    pub next_at: OffsetDateTime,
+    pub finished_at: Option<OffsetDateTime>,
+    /// A worker has claimed it.
+    pub leased: bool,
+    /// Of the last attempt that has ended.
+    pub status: Option<i16>,
+    pub error: Option<String>,
+    pub excerpt: Option<String>,
+    /// The event that told its event, too.
+    pub superseded_by: Option<EventId>,
+    pub replay: i32,
+}
+
+/// An attempt with its end, if that is known.
+#[derive(Clone, Debug)]
+pub struct StoredAttempt {
+    pub n: i32,
+    pub started_at: OffsetDateTime,
+    pub finished_at: Option<OffsetDateTime>,
+    pub status: Option<i16>,
+    pub error: Option<String>,
+    pub excerpt: Option<String>,
+}
+
+/// Finds the newest deliveries that fit, `count` at most.
+pub async fn delivery_find(
+    conn: &mut PgConnection,
+    filter: &DeliveryFilter<'_>,
+    count: i64,
+) -> Result<Vec<DeliveryId>, StoreError> {
+    let receivers = filter.receivers.as_ref();
+    let receivers: Option<Vec<Uuid>> = receivers.map(|all| all.iter().map(|id| id.0).collect());
+    let before = filter.before.map(|id| id.0);
+    let found = match filter.check {
+        // By way of its events, which are few.
+        Some(check) => {
+            sqlx::query_scalar!(
+                "select d.id from transitions t join deliveries d on d.event_id = t.id
+                 where t.check_id = $1 and ($2::text is null or d.state = $2)
+                     and ($3::uuid[] is null or d.receiver_id = any($3))
+                     and ($4::timestamptz is null or d.created_at >= $4)
+                     and ($5::uuid is null or (d.created_at, d.id)
+                         < (select b.created_at, b.id from deliveries b where b.id = $5))
+                 order by d.created_at desc, d.id desc limit $6",
+                check.0,
+                filter.state,
+                receivers.as_deref(),
+                filter.since,
+                before,
+                count,
+            )
+            .fetch_all(conn)
+            .await
+        }
+        None => {
+            sqlx::query_scalar!(
+                "select d.id from deliveries d
+                 where ($1::text is null or d.state = $1)
+                     and ($2::uuid[] is null or d.receiver_id = any($2))
+                     and ($3::timestamptz is null or d.created_at >= $3)
+                     and ($4::uuid is null or (d.created_at, d.id)
+                         < (select b.created_at, b.id from deliveries b where b.id = $4))
+                 order by d.created_at desc, d.id desc limit $5",
+                filter.state,
+                receivers.as_deref(),
+                filter.since,
+                before,
+                count,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    };
+    let found = found.doing("find deliveries")?;
+    Ok(found.into_iter().map(DeliveryId).collect())
+}
+
+/// Finds deliveries by their own ids and by those of their events, at most `count`.
+pub async fn delivery_named(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+    count: i64,
+) -> Result<Vec<DeliveryId>, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"select id as "id!" from deliveries where id = any($1)
+           union select id from deliveries where event_id = any($1) limit $2"#,
+        ids,
+        count,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find deliveries by ids")?;
+    Ok(found.into_iter().map(DeliveryId).collect())
+}
+
+/// Which of these ids are those of no delivery, and of no event of one.
+pub async fn delivery_unknown(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, StoreError> {
+    sqlx::query_scalar!(
+        r#"select a.id as "id!" from unnest($1::uuid[]) as a (id)
+           where not exists (select from deliveries where id = a.id)
+               and not exists (select from deliveries where event_id = a.id)"#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("look for what is unknown")
+}
+
+/// Reads deliveries, newest first.
+pub async fn delivery_read(
+    conn: &mut PgConnection,
+    ids: &[DeliveryId],
+) -> Result<Vec<StoredDelivery>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"select d.id, d.event_id, t.type as kind, t.resolved, d.receiver_id, p.name as project,
+               r.address as "receiver_name?", r.url, r.deleted_at is not null as "removed!",
+               s.bytes as spec, d.state, d.reason, d.attempts, d.created_at, d.next_at,
+               d.finished_at, d.lease is not null as "leased!", d.replay_no,
+               d.check_id, k.address as "check_address?", o.name as "check_project?",
+               a.status as "status?", a.error as "error?", a.excerpt as "excerpt?",
+               g.event_id as "superseded_by?"
+           from deliveries d
+           join transitions t on t.id = d.event_id
+           join receivers r on r.id = d.receiver_id
+           join projects p on p.id = r.project_id
+           join specs s on s.id = r.spec_id
+           left join checks k on k.id = d.check_id
+           left join projects o on o.id = k.project_id
+           left join deliveries g on g.id = d.superseded_by
+           left join lateral (select status, error, left(excerpt, $2) as excerpt from attempts
+               where delivery_id = d.id and finished_at is not null order by n desc limit 1) a
+               on true
+           where d.id = any($1) order by d.created_at desc, d.id desc"#,
+        &ids,
+        EXCERPT,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read deliveries")?;
+    let read = rows.into_iter().map(|row| StoredDelivery {
+        id: DeliveryId(row.id),
+        event: EventId(row.event_id),
+        kind: row.kind,
+        resolved: row.resolved,
+        check: row.check_id.map(|id| {
+            let project = row.check_project.unwrap_or_default();
+            (CheckId(id), project, row.check_address.unwrap_or_default())
+        }),
+        receiver: ReceiverId(row.receiver_id),
+        project: row.project,
+        receiver_name: row.receiver_name,
+        url: row.url,
+        removed: row.removed,
+        spec: row.spec,
+        state: row.state,
+        reason: row.reason,
+        attempts: row.attempts,
+        created_at: row.created_at,
+        next_at: row.next_at,
+        finished_at: row.finished_at,
+        leased: row.leased,
+        status: row.status,
+        error: row.error,
+        excerpt: row.excerpt,
+        superseded_by: row.superseded_by.map(EventId),
+        replay: row.replay_no,
+    });
+    Ok(read.collect())
+}
+
+/// The newest attempts of each of these deliveries, oldest first.
+pub async fn delivery_attempts(
+    conn: &mut PgConnection,
+    ids: &[DeliveryId],
+) -> Result<HashMap<DeliveryId, Vec<StoredAttempt>>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"select a.delivery_id, a.n, a.started_at, a.finished_at, a.status, a.error,
+               left(a.excerpt, $2) as excerpt
+           from unnest($1::uuid[]) as d (id)
+           cross join lateral (select * from attempts where delivery_id = d.id
+               order by n desc limit $3) a
+           order by a.delivery_id, a.n"#,
+        &ids,
+        EXCERPT,
+        ATTEMPTS,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read attempts")?;
+    let mut of: HashMap<DeliveryId, Vec<StoredAttempt>> = HashMap::new();
+    for row in rows {
+        let attempt = StoredAttempt {
+            n: row.n,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            status: row.status,
+            error: row.error,
+            excerpt: row.excerpt,
+        };
+        of.entry(DeliveryId(row.delivery_id))
+            .or_default()
+            .push(attempt);
+    }
+    Ok(of)
+}
