@@ -46,12 +46,12 @@ Examples:
 Credentials: LOKAHI_TOKEN, or the token of the file that names the server; else user and
 password of the server's URL.
 
-Exit codes: 0 done, 1 invalid files or refused, or `run` found a check not up,
-2 changes (`plan --detailed-exitcode`), 3 what `fmt --check`, `validate
---deny-warnings` or `plan --fail-on` looks for is there, 4 held by a guard,
-5 changed by somebody else meanwhile, 6 applied and not in force after --wait,
-7 declined, 8 a tested check would be down, 9 somebody else's to change, 64 usage, 69 server, network, or no
-health worker, 77 not allowed, 130 interrupted.";
+Exit codes: 0 done, 1 invalid files or refused, `run` found a check not up, or
+`webhook test` was not taken, 2 changes (`plan --detailed-exitcode`), 3 what
+`fmt --check`, `validate --deny-warnings` or `plan --fail-on` looks for is there,
+4 held by a guard, 5 changed by somebody else meanwhile, 6 applied and not in force
+after --wait, 7 declined, 8 a tested check would be down, 9 somebody else's to
+change, 64 usage, 69 server, network, or no worker, 77 not allowed, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -299,7 +299,8 @@ Examples:
     /// Make, list and revoke tokens: who may call, and what
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Receive events on this machine, and verify signatures
+    /// Receivers: how they do, what they were sent, and sending again; receive events on this
+    /// machine, and verify signatures
     #[command(subcommand)]
     Webhook(WebhookCommand),
     /// List who did what, and who was denied it: a table on a terminal, else JSON

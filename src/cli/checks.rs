@@ -310,7 +310,7 @@ fn warn(page: &ChecksPage, console: &mut Console<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn chosen(output: Option<ListOutput>, console: &Console<'_>) -> ListOutput {
+pub(super) fn chosen(output: Option<ListOutput>, console: &Console<'_>) -> ListOutput {
     output.unwrap_or(if console.out_is_terminal {
         ListOutput::Table
     } else {

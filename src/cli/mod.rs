@@ -4,6 +4,7 @@
 mod arguments;
 mod exit;
 mod output;
+mod ask;
 mod server;
 
 mod naming;
@@ -158,11 +159,11 @@ async fn command(arguments: Arguments, console: &mut Console<'_>) -> Result<Exit
         Command::Watch(what) => projects::watch::watch(&client, &what, console).await,
         Command::Token(what) => token::token(&client, what, console).await,
         Command::Audit(what) => token::audit(&client, what, console).await,
+        Command::Webhook(what) => webhook::webhook(&client, what, console).await,
         Command::Completions { .. }
         | Command::Validate(_)
         | Command::Render(_)
         | Command::Fmt(_)
-        | Command::Test(_)
-        | Command::Webhook(_) => Ok(Exit::Ok),
+        | Command::Test(_) => Ok(Exit::Ok),
     }
 }

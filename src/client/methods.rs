@@ -164,6 +164,30 @@ impl Client {
             .await
     }
 
+    pub async fn receivers(&self, asked: &lokahi::ReceiversOpts) -> Answer<lokahi::ReceiversPage> {
+        self.call("github.xe.lokahi.Receivers/List", asked).await
+    }
+
+    pub async fn deliveries(
+        &self,
+        asked: &lokahi::DeliveriesOpts,
+    ) -> Answer<lokahi::DeliveriesPage> {
+        self.call("github.xe.lokahi.Receivers/Deliveries", asked)
+            .await
+    }
+
+    pub async fn receiver_test(&self, opts: &lokahi::TestOpts) -> Answer<lokahi::Delivery> {
+        self.call("github.xe.lokahi.Receivers/Test", opts).await
+    }
+
+    pub async fn replay(&self, opts: &lokahi::ReplayOpts) -> Answer<lokahi::ReplayResult> {
+        self.call("github.xe.lokahi.Receivers/Replay", opts).await
+    }
+
+    pub async fn retry(&self, opts: &lokahi::RetryOpts) -> Answer<lokahi::RetryResult> {
+        self.call("github.xe.lokahi.Receivers/Retry", opts).await
+    }
+
     pub async fn token_create(&self, opts: &lokahi::CreateTokenOpts) -> Answer<lokahi::NewToken> {
         self.call("github.xe.lokahi.Tokens/Create", opts).await
     }

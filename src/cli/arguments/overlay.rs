@@ -50,7 +50,7 @@ pub(in crate::cli) struct Ack {
 }
 
 /// A span that is none would be for ever.
-fn lasting(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn lasting(text: &str) -> Result<Duration, String> {
     let seconds = u64::try_from(seconds(text)?).unwrap_or(0);
     match seconds {
         0 => Err("that is too short: write 90m, 2h, 1d".to_owned()),

@@ -6,6 +6,7 @@ use super::document::document;
 use super::planned::Planned;
 use crate::cli::arguments::TextOutput;
 use crate::cli::arguments::projects::Doing;
+use crate::cli::ask::approved;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::cli::table::printable;
@@ -73,7 +74,7 @@ pub(super) async fn confirm(
     doing: &Doing,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
-    if doing.auto_approve || approved(console).await? {
+    if doing.auto_approve || approved("Apply these changes?", console).await? {
         return Ok(());
     }
     if doing.output == TextOutput::Json {
@@ -84,26 +85,6 @@ pub(super) async fn confirm(
         true => Err(failure),
         false => Err(failure.hint("without a terminal to ask on, --auto-approve is needed")),
     }
-}
-
-/// Asks; nobody there to answer is a no.
-async fn approved(console: &mut Console<'_>) -> Result<bool, Failure> {
-    if !console.answers {
-        return Ok(false);
-    }
-    write!(
-        console.words,
-        "Apply these changes? Only `yes` is accepted: "
-    )?;
-    console.words.flush()?;
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    let answer = answer
-        .await
-        .map_err(|error| Failure::new(Exit::Declined, error.to_string()))??;
-    Ok(answer.trim_end_matches(['\r', '\n']) == "yes")
 }
 
 /// Has a plan applied. An answer that did not come is asked for again: the token makes that

@@ -1,16 +1,32 @@
-//! `webhook`: receivers, and what they are sent. What stands here asks no server: events are
+//! `webhook`: receivers, and what they are sent. `listen` and `verify` ask no server: events are
 //! received and verified on this machine.
 
+mod deliveries;
+mod list;
 pub(super) mod listen;
+mod replay;
+mod retry;
+mod test;
 pub(super) mod verify;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
+use time::OffsetDateTime;
+use time::macros::format_description;
 
+use self::deliveries::Deliveries;
+use self::list::List;
 use self::listen::Listen;
+use self::replay::Replay;
+use self::retry::Retry;
+use self::test::Test;
 use self::verify::Verify;
 use super::exit::{Exit, Failure};
+use super::output::Console;
+use crate::client::Client;
+use crate::files::private::random_hex;
 use crate::files::secrets::Secrets;
 use crate::model::secret::{Asking, SecretName, SecretUse, Unbound};
 use crate::runtime::chain::chain;
@@ -19,6 +35,52 @@ use crate::signature::{SigningSecret, Verifier};
 /// Receivers, and what they are sent
 #[derive(Debug, Subcommand)]
 pub(super) enum WebhookCommand {
+    /// List receivers and how each does, those that fail first: a table on a terminal, else JSON
+    #[command(after_help = "\
+Examples:
+  lokahictl webhook list
+  lokahictl webhook list --project shop
+  lokahictl webhook list shop/oncall --output json
+
+Of a URL its host is shown; a receiver without a name is a bare webhook_url of checks.")]
+    List(List),
+    /// Send a receiver a test, as any event is sent, and say what it answers
+    #[command(after_help = "\
+Examples:
+  lokahictl webhook test oncall
+  lokahictl webhook test shop/oncall --timeout 1m --output json
+
+The event has the type `test`. It is sent by a webhookworker, signed where the receiver has secrets,
+and tried once. Exit codes: 0 the receiver took it, 1 it did not, 69 nobody has sent it.")]
+    Test(Test),
+    /// List what was to be sent and what became of it, newest first: a table on a terminal, else
+    /// JSON
+    #[command(after_help = "\
+Examples:
+  lokahictl webhook deliveries --state dead
+  lokahictl webhook deliveries --receiver oncall --since 2h --count 100
+  lokahictl webhook deliveries --check shop/front --output json
+  lokahictl webhook deliveries 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+
+An id of an event is the webhook-id that its receivers got.")]
+    Deliveries(Deliveries),
+    /// Send again what was delivered or given up: the same bytes under the same webhook-id
+    #[command(after_help = "\
+Examples:
+  lokahictl webhook replay 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
+  lokahictl webhook replay --since 2h --state dead --receiver oncall
+  lokahictl webhook replay --since 1d --project shop --yes
+
+It goes beside the order of what else is sent: `sequence` says what came after what. With --since
+what was sent again counts by how that ended, so that a second time sends only what failed again.
+More than 100 are asked about.")]
+    Replay(Replay),
+    /// Send what waits for receivers now, whatever time they asked for
+    #[command(after_help = "\
+Examples:
+  lokahictl webhook retry oncall
+  lokahictl webhook retry --all --project shop")]
+    Retry(Retry),
     /// Receive events on this machine, check their signatures, and print them
     #[command(after_help = "\
 Examples:
@@ -40,6 +102,100 @@ Examples:
 
 The body is the bytes as they came, JSON or protobuf. Exit code 0: it is signed; 1: it is not.")]
     Verify(Verify),
+}
+
+/// What asks a server.
+pub(super) async fn webhook(
+    client: &Client,
+    what: WebhookCommand,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    match what {
+        WebhookCommand::List(what) => list::list(client, what, console).await,
+        WebhookCommand::Test(what) => test::test(client, what, console).await,
+        WebhookCommand::Deliveries(what) => deliveries::deliveries(client, what, console).await,
+        WebhookCommand::Replay(what) => replay::replay(client, what, console).await,
+        WebhookCommand::Retry(what) => retry::retry(client, what, console).await,
+        WebhookCommand::Listen(what) => listen::listen(&what, console).await,
+        WebhookCommand::Verify(what) => verify::verify(&what, console),
+    }
+}
+
+/// A receiver as people name it: `oncall`, `shop/oncall`, or its id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Called {
+    /// Empty: of any.
+    project: String,
+    name: String,
+}
+
+impl FromStr for Called {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (project, name) = match text.split_once('/') {
+            // A key of `for_each` may have a slash in it.
+            Some((project, name)) if !project.contains('[') => (project, name),
+            _ => ("", text),
+        };
+        if name.is_empty() || (project.is_empty() && text.starts_with('/')) {
+            return Err("write NAME, PROJECT/NAME, or an id".to_owned());
+        }
+        Ok(Self {
+            project: project.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// The project and the receiver that are meant; empty: any.
+fn called(name: Option<Called>, project: Option<String>) -> Result<(String, String), Failure> {
+    let project = project.unwrap_or_default();
+    let Some(name) = name else {
+        return Ok((project, String::new()));
+    };
+    if !name.project.is_empty() && !project.is_empty() && name.project != project {
+        let message = format!(
+            "{}/{} is not of the project {project}",
+            name.project, name.name
+        );
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let project = match name.project.is_empty() {
+        true => project,
+        false => name.project,
+    };
+    Ok((project, name.name))
+}
+
+/// A receiver as lists show it: `shop/oncall`, `api/-` where it has no name.
+fn receiver(project: &str, name: &str) -> String {
+    match name {
+        "" => format!("{project}/-"),
+        name => format!("{project}/{name}"),
+    }
+}
+
+/// How an attempt ended, in words.
+fn answer(status: i32, error: &str) -> String {
+    match (status, error) {
+        (0, "") => "-".to_owned(),
+        (status, "") => format!("it answered {status}"),
+        (_, error) => error.trim_end_matches('.').to_owned(),
+    }
+}
+
+/// To the second.
+fn moment(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    at.to_offset(time::UtcOffset::UTC)
+        .format(format)
+        .unwrap_or_default()
+}
+
+/// What makes a call that is made again the same call.
+fn request_id() -> Result<String, Failure> {
+    Ok(random_hex(16)?)
 }
 
 /// Whose signatures are believed.
@@ -84,5 +240,31 @@ impl Signing {
             Failure::new(Exit::Usage, message)
         })?;
         Ok(Verifier::new(keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let of = |text: &str, project: Option<&str>| {
+            let name: Option<Called> = Some(text.parse().unwrap());
+            called(name, project.map(str::to_owned)).map_err(|failure| failure.exit)
+        };
+        let pair = |project: &str, name: &str| Ok((project.to_owned(), name.to_owned()));
+        assert_eq!(of("oncall", None), pair("", "oncall"));
+        assert_eq!(of("oncall", Some("shop")), pair("shop", "oncall"));
+        assert_eq!(of("shop/oncall", Some("shop")), pair("shop", "oncall"));
+        assert_eq!(of("team[\"a/b\"]", None), pair("", "team[\"a/b\"]"));
+        assert_eq!(
+            of("shop/team[\"a/b\"]", None),
+            pair("shop", "team[\"a/b\"]")
+        );
+        assert_eq!(of("shop/oncall", Some("blog")), Err(Exit::Usage));
+        for bad in ["", "/", "shop/", "/oncall"] {
+            assert!(bad.parse::<Called>().is_err(), "{bad}");
+        }
     }
 }

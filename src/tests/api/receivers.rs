@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sqlx::Executor as _;
 
 use crate::support::declaring::Declaring;
+use crate::support::programs::lokahictl;
 use crate::support::server::Server;
 
 /// A server with the receiver `oncall` in two projects, and no worker.
@@ -335,4 +336,59 @@ async fn a_body_in_another_form_than_the_receivers_is_made_anew() {
     let bodies = "select sum(case when body is null then 10 else 1 end * seq)::bigint
         from deliveries where replay_no = 1";
     assert_eq!(ground.count(bodies).await, 12);
+}
+
+#[tokio::test]
+async fn lokahictl_asks_about_many_and_says_who_is_not_there() {
+    let ground = Ground::new().await;
+    ground.delivered(101).await;
+    let ctl = async |line: &str| {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        lokahictl(&ground.server.url, &arguments).await
+    };
+    let again = "select count(*) from deliveries where replay_no > 0";
+    // Nobody is there to be asked.
+    let declined = ctl("webhook replay --since 1h").await;
+    assert_eq!(declined.code, 7, "{}", declined.words);
+    assert!(
+        declined.words.starts_with("Nothing was sent again.\n")
+            && declined.words.contains("101 deliveries")
+            && declined.words.contains("--yes"),
+        "{}",
+        declined.words
+    );
+    assert_eq!(ground.count(again).await, 0);
+    let agreed = ctl("webhook replay --since 1h --yes").await;
+    assert_eq!(agreed.code, 0, "{}", agreed.words);
+    assert_eq!(
+        agreed.out,
+        "101 events are sent again to 1 receiver: 101 deliveries\n"
+    );
+    assert_eq!(ground.count(again).await, 101);
+    let cut = ctl("webhook deliveries --count 2 --output table").await;
+    assert_eq!(cut.out.lines().count(), 3);
+    assert!(cut.words.starts_with("There are more: --before "));
+
+    for (line, code, expect) in [
+        ("webhook list nobody", 1, "there is no receiver \"nobody\""),
+        ("webhook retry shop/nobody", 1, "in the project \"shop\""),
+        ("webhook test oncall", 1, "of several projects: blog, shop"),
+        (
+            "webhook deliveries 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d",
+            1,
+            "no delivery and no event",
+        ),
+        (
+            "webhook test shop/oncall --project blog",
+            64,
+            "is not of the project blog",
+        ),
+        ("webhook replay", 64, "--since"),
+        ("webhook replay --since 1h --state held", 64, "superseded"),
+        ("webhook retry", 64, "--all"),
+    ] {
+        let refused = ctl(line).await;
+        assert_eq!(refused.code, code, "{line}: {}", refused.words);
+        assert!(refused.words.contains(expect), "{line}: {}", refused.words);
+    }
 }

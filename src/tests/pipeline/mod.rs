@@ -20,6 +20,7 @@ mod maintenance;
 mod newest;
 mod overlay;
 mod original;
+mod outbox;
 mod reminders;
 mod schedule;
 mod secrets;
