@@ -15,7 +15,7 @@ use super::faults::{EVERY, Fault, Kind, RETRY, TIMEOUT, confirmed_within, faults
 use super::fleet::Fleet;
 use super::network;
 use super::receiver::{Receiver, Told};
-use crate::figures::Figures;
+use crate::figures::{Figures, quantile};
 use crate::stage::{Answer, Stage};
 use crate::workspace::{self, epoch};
 
@@ -276,8 +276,7 @@ impl Verdict {
 
 fn quantiles(figures: &mut Figures, name: &str, sorted: &[f64], bar: Duration) {
     for (part, label) in [(0.5, "p50"), (0.99, "p99"), (1.0, "max")] {
-        let rank = (sorted.len() as f64 * part).ceil() as usize;
-        let found = sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0);
+        let found = quantile(sorted, part);
         let bar = match label {
             "p50" => String::new(),
             _ => format!("<= {} s", bar.as_secs()),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::fleet::Fleet;
-use crate::figures::Figures;
+use crate::figures::{Figures, quantile};
 use crate::{http, workspace};
 
 /// Not a whole number of seconds: with one, every flip would come at the same moment between
@@ -75,8 +75,7 @@ pub(super) fn measure(fleet: &mut Fleet<'_>, flips: u32) -> Result<Figures> {
         ("p99", 0.99, "< 1.3 s"),
         ("max", 1.0, ""),
     ] {
-        let rank = (took.len() as f64 * part).ceil() as usize;
-        let found = took.get(rank.saturating_sub(1)).copied().unwrap_or(0.0);
+        let found = quantile(&took, part);
         figures.add_with_bar(name, found, format!("{:.0} ms", found * 1000.0), bar);
     }
     let doubled = heard.try_iter().count();

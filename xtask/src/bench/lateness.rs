@@ -8,10 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::Bench;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Site};
 use super::network;
-use crate::figures::{Figures, megabytes};
-use crate::peers;
+use crate::figures::{Figures, megabytes, quantile};
 use crate::stage::{Answer, Asked, Stage};
 use crate::workspace::{Scratch, epoch};
 
@@ -131,13 +130,8 @@ fn watch(
     answer: impl Fn(u32) -> Answer + Send + Sync + 'static,
     url: impl Fn(&str, u32) -> String,
 ) -> Result<Seen> {
-    let servers = peers::ensure()?;
-    let site = super::Site::Target;
-    let mut fleet = Fleet::start(&servers, bench.programs, bench.results, site, bench.wish)?;
-    let watched = watch_fleet(&mut fleet, checks, window, answer, url);
-    watched.map_err(|error| match bench.wish.is_to_stop() {
-        true => error,
-        false => error.context(fleet.last_words()),
+    bench.with_fleet(Site::Target, |fleet| {
+        watch_fleet(fleet, checks, window, answer, url)
     })
 }
 
@@ -267,8 +261,7 @@ fn late(figures: &mut Figures, name: &str, sorted: &[f64], bar: &str) {
         sorted.len().to_string(),
     );
     for (part, label) in [(0.5, "p50"), (0.99, "p99"), (1.0, "max")] {
-        let rank = (sorted.len() as f64 * part).ceil() as usize;
-        let found = sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0);
+        let found = quantile(sorted, part);
         let bar = if label == "p99" { bar } else { "" };
         let text = format!("{:.1} ms", found * 1000.0);
         figures.add_with_bar(&format!("{name}: {label}"), found, text, bar);

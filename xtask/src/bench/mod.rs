@@ -6,7 +6,6 @@
 
 mod alerts;
 mod faults;
-
 mod files;
 mod fleet;
 mod flip;
@@ -116,20 +115,11 @@ impl Scenario {
             let window = Duration::from_secs(arguments.seconds.unwrap_or(120));
             return lateness::measure(bench, checks(10_000), window);
         }
-        // Each has a database of its own.
-        let site = self.site();
-        let (servers, programs) = (peers::ensure()?, bench.programs);
-        let mut fleet = Fleet::start(&servers, programs, bench.results, site, bench.wish)?;
-        let measured = match self {
-            Self::Projects => projects::measure(&mut fleet, bench.results, checks(50_000)),
-            _ => self.measure_fleet(&mut fleet, arguments),
-        };
-        match measured {
-            Err(error) if !bench.wish.is_to_stop() => {
-                Err(error.context(format!("{}: {}", self.name(), fleet.last_words())))
-            }
-            other => other,
-        }
+        let measured = bench.with_fleet(self.site(), |fleet| match self {
+            Self::Projects => projects::measure(fleet, bench.results, checks(50_000)),
+            _ => self.measure_fleet(fleet, arguments),
+        });
+        measured.with_context(|| self.name())
     }
 
     fn measure_fleet(self, fleet: &mut Fleet<'_>, arguments: &Arguments) -> Result<Figures> {
@@ -164,6 +154,22 @@ struct Bench<'a> {
     programs: &'a BTreeMap<String, PathBuf>,
     results: &'a Path,
     wish: &'a Wish,
+}
+
+impl Bench<'_> {
+    /// Does something with a fleet of its own, and so a database of its own.
+    fn with_fleet<T>(
+        &self,
+        site: Site,
+        play: impl FnOnce(&mut Fleet<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let servers = peers::ensure()?;
+        let mut fleet = Fleet::start(&servers, self.programs, self.results, site, self.wish)?;
+        match play(&mut fleet) {
+            Err(error) if !self.wish.is_to_stop() => Err(error.context(fleet.last_words())),
+            other => other,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
