@@ -14,7 +14,7 @@ use serde_json::json;
 use super::faults::{EVERY, Fault, Kind, RETRY, TIMEOUT, confirmed_within, faults};
 use super::fleet::Fleet;
 use super::network;
-use super::receiver::{Receiver, Told};
+use super::receiver::{Event, Receiver};
 use crate::figures::{Figures, quantile};
 use crate::stage::{Answer, Stage};
 use crate::workspace::{self, epoch};
@@ -53,8 +53,8 @@ pub(super) fn measure(fleet: &mut Fleet<'_>, checks: u32, length: Duration) -> R
     fleet.sleep(EVERY + (RETRY + TIMEOUT) * 2 + GRACE)?;
     let page = fleet.page()?.since(&before);
     let lost = network::hits()?;
-    let (told, repeated) = receiver.told();
-    let told: Vec<Event> = told.iter().filter_map(|told| event(told, since)).collect();
+    let told = receiver.events(since)?;
+    let repeated = receiver.count().repeated;
     let verdict = Verdict::of(&script, &told);
 
     let mut figures = Figures::default();
@@ -137,28 +137,6 @@ fn play(script: &[Vec<Fault>], page: u32, now: Duration) -> Answer {
 fn fault(script: &[Vec<Fault>], page: u32, now: Duration) -> Option<&Fault> {
     let mut faults = script.get(page as usize).into_iter().flatten();
     faults.find(|fault| (fault.from..fault.until).contains(&now))
-}
-
-/// What a receiver heard of a page, so long after the beginning.
-#[derive(Debug, Clone, Copy)]
-struct Event {
-    page: u32,
-    at: Duration,
-    opens: bool,
-}
-
-/// What was told before the beginning is no event of ours.
-fn event(told: &Told, since: Instant) -> Option<Event> {
-    let opens = match told.kind.as_str() {
-        "check.down" | "check.error" => true,
-        "check.up" => false,
-        _ => return None,
-    };
-    Some(Event {
-        page: told.page,
-        at: told.at.checked_duration_since(since)?,
-        opens,
-    })
 }
 
 /// The script held against what was told.

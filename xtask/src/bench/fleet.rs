@@ -21,6 +21,7 @@ use crate::processes::{self, Programs};
 use crate::wish::Wish;
 use crate::workspace::{self, Scratch};
 
+const WORKER: &str = "webhookworker";
 const USERPASS: &str = "bench:bench";
 const READY_PATIENCE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(50);
@@ -43,6 +44,7 @@ pub(super) struct Fleet<'a> {
     watched: Vec<Watched>,
     programs: &'a BTreeMap<String, PathBuf>,
     logs: PathBuf,
+    nats_url: String,
     port: u16,
     site: u16,
     hook: u16,
@@ -74,6 +76,7 @@ impl<'a> Fleet<'a> {
             watched,
             programs,
             logs,
+            nats_url: format!("nats://127.0.0.1:{}", free_port()?),
             port: free_port()?,
             site: free_port()?,
             hook: free_port()?,
@@ -89,25 +92,64 @@ impl<'a> Fleet<'a> {
     }
 
     fn start_programs(&mut self, nats: &Path) -> Result<()> {
-        let port = free_port()?;
+        let port = self.nats_url.rsplit(':').next().context("it has a port")?;
         let mut server = Command::new(nats.join("nats-server"));
-        server.args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
+        server.args(["--addr", "127.0.0.1", "--port", port]);
         self.start_watched("nats-server", &mut server)?;
-        let nats_url = format!("nats://127.0.0.1:{port}");
-        for name in ["lokahid", "healthworker", "webhookworker"] {
-            let mut command = Command::new(self.program(name)?);
-            command
-                .env("DATABASE_URL", self.postgres.url())
-                .env("NATS_URL", &nats_url)
-                .env("MIGRATE", "true")
-                .env("LISTEN", format!("127.0.0.1:{}", self.port))
-                .env("METRICS_OPEN", "true")
-                .env("USERPASS", USERPASS);
+        for name in ["lokahid", "healthworker", WORKER] {
+            let mut command = self.ours(name)?;
             self.start_watched(name, &mut command)?;
             if name == "lokahid" {
                 self.wait_ready()?;
             }
         }
+        Ok(())
+    }
+
+    /// How one of lokahi's programs is started.
+    fn ours(&self, name: &str) -> Result<Command> {
+        let mut command = Command::new(self.program(name)?);
+        command
+            .env("DATABASE_URL", self.postgres.url())
+            .env("NATS_URL", &self.nats_url)
+            .env("MIGRATE", "true")
+            .env("LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("METRICS_OPEN", "true")
+            .env("USERPASS", USERPASS);
+        Ok(command)
+    }
+
+    /// Ends the webhookworker in order, and waits for that.
+    pub(super) fn stop_worker(&mut self) -> Result<()> {
+        self.running.signal(WORKER, Signal::SIGTERM);
+        let since = workspace::monotonic();
+        while self.running.pid(WORKER).is_some() {
+            match self.running.take_ended()? {
+                Some(ended) if ended.name != WORKER => {
+                    bail!("{} ended with {}", ended.name, ended.status)
+                }
+                _ if since.elapsed() > READY_PATIENCE => bail!("{WORKER} does not stop"),
+                _ => thread::sleep(TICK),
+            }
+        }
+        self.watched.retain(|watched| watched.name != WORKER);
+        Ok(())
+    }
+
+    /// Starts the webhookworker again, with settings besides its usual ones.
+    pub(super) fn start_worker(&mut self, settings: &[(&str, &str)]) -> Result<()> {
+        let mut command = self.ours(WORKER)?;
+        command.envs(settings.iter().copied()).stdout(Stdio::null());
+        let log = self.log(WORKER);
+        let child = self
+            .running
+            .start_again(WORKER, &mut command, &log, Signal::SIGTERM)?;
+        let pid = child.id();
+        self.watched.push(Watched {
+            name: WORKER,
+            pid,
+            family: false,
+        });
         Ok(())
     }
 

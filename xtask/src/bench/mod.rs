@@ -5,6 +5,7 @@
 //! stands beside the figure.
 
 mod alerts;
+mod deliveries;
 mod faults;
 mod files;
 mod fleet;
@@ -34,7 +35,7 @@ use crate::wish::Wish;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What to measure [default: all but `alerts` and `lateness`, one after the other]
+    /// What to measure [default: all but the last three, one after the other]
     scenario: Option<Scenario>,
     /// How long to measure, where a scenario has a window
     #[arg(long)]
@@ -73,10 +74,12 @@ enum Scenario {
     Alerts,
     /// 10,000 checks: does what hangs make anything else late?
     Lateness,
+    /// 10,000 changes at once: how fast is each told, what does that cost, and who is held up?
+    Deliveries,
 }
 
 impl Scenario {
-    /// Those that are measured unless one is named. The others take long, and a network.
+    /// Those that are measured unless one is named. The others take long, or a network.
     const USUAL: [Self; 7] = [
         Self::Load,
         Self::TenThousand,
@@ -98,6 +101,7 @@ impl Scenario {
             Self::Projects => "projects",
             Self::Alerts => "alerts",
             Self::Lateness => "lateness",
+            Self::Deliveries => "deliveries",
         }
     }
 
@@ -114,6 +118,10 @@ impl Scenario {
         if self == Self::Lateness {
             let window = Duration::from_secs(arguments.seconds.unwrap_or(120));
             return lateness::measure(bench, checks(10_000), window);
+        }
+        if self == Self::Deliveries {
+            let length = Duration::from_secs(arguments.seconds.unwrap_or(120));
+            return deliveries::measure(bench, checks(10_000), length);
         }
         let measured = bench.with_fleet(self.site(), |fleet| match self {
             Self::Projects => projects::measure(fleet, bench.results, checks(50_000)),
@@ -135,7 +143,7 @@ impl Scenario {
                 let length = Duration::from_secs(arguments.minutes * 60);
                 alerts::measure(fleet, checks(1_000), length)
             }
-            Self::Files | Self::Projects | Self::Lateness => {
+            Self::Files | Self::Projects | Self::Lateness | Self::Deliveries => {
                 bail!("this scenario is measured elsewhere")
             }
         }
