@@ -56,6 +56,14 @@ pub(super) fn measure(bench: &Bench<'_>, checks: u32, figures: &mut Figures) -> 
             );
         }
     }
+    let change = ["lokahid", "postgres"].map(|name| of(&many, name) - of(&quiet, name));
+    let at_most = change.iter().sum::<f64>() / f64::from(checks) / (MORE + 1) as f64;
+    microseconds(
+        figures,
+        "row at most, a change told to eleven by its rows",
+        at_most,
+        "",
+    );
     let rows = f64::from(checks) * MORE as f64;
     let made = tried.made.max(1.0);
     figures.add("attempts without a request", made, format!("{made:.0}"));
