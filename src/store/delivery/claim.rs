@@ -57,7 +57,7 @@ pub async fn delivery_due(
                            where e.receiver_id = d.receiver_id and e.state = 'pending'
                                and coalesce(e.check_id, e.receiver_id)
                                    = coalesce(d.check_id, d.receiver_id)
-                               and e.lease is not null and e.next_at > $1
+                               and e.lease is not null and (e.next_at > $1) is true
                                and e.replay_no = 0 and e.id <> d.id)
                        and not exists (select from deliveries e
                            where e.receiver_id = d.receiver_id and e.state = 'pending'
@@ -73,7 +73,7 @@ pub async fn delivery_due(
                                and e.seq > d.seq and e.replay_no = 0
                                and (e.group_key = '' or e.gathered)
                                and d.check_id is not null and r.collapse
-                               and e.body is null and e.next_at <= $1)))
+                               and e.body is null and (e.next_at <= $1) is true)))
                order by d.next_at limit $3)
            select id, host as "host!" from due
            where replay_no <> 0 or pg_try_advisory_xact_lock(
@@ -114,7 +114,7 @@ pub async fn delivery_claim(
                            where e.receiver_id = d.receiver_id and e.state = 'pending'
                                and coalesce(e.check_id, e.receiver_id)
                                    = coalesce(d.check_id, d.receiver_id)
-                               and e.lease is not null and e.next_at > $2
+                               and e.lease is not null and (e.next_at > $2) is true
                                and e.replay_no = 0 and e.id <> d.id)
                        and not exists (select from deliveries e
                            where e.receiver_id = d.receiver_id and e.state = 'pending'
@@ -130,7 +130,7 @@ pub async fn delivery_claim(
                                and e.seq > d.seq and e.replay_no = 0
                                and (e.group_key = '' or e.gathered)
                                and d.check_id is not null and r.collapse
-                               and e.body is null and e.next_at <= $2)))
+                               and e.body is null and (e.next_at <= $2) is true)))
                returning d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins,
                    coalesce(d.body_format, r.format) = r.format as fits),
            beaten as (
