@@ -1,6 +1,7 @@
 //! A receiver that fails: its fallback hears of what does not arrive, and the operators of it.
 
 use lokahi::model::health::State;
+use lokahi::model::id::CheckId;
 use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use serde_json::Value;
 
@@ -13,6 +14,39 @@ fn with_fallback(at: &Receiver) -> WebhookSpec {
     WebhookSpec {
         fallback: Some("second".parse().unwrap()),
         ..WebhookSpec::new(at.url.parse().unwrap(), WebhookFormat::Json)
+    }
+}
+
+/// A check that is up, its receiver and that one's fallback.
+struct Stage {
+    shop: Shop,
+    site: Site,
+    primary: Receiver,
+    second: Receiver,
+    check: CheckId,
+}
+
+impl Stage {
+    /// The fallback gets events in this format, each by itself.
+    async fn set(mut shop: Shop, format: WebhookFormat) -> Self {
+        let [primary, second] = [Receiver::start().await, Receiver::start().await];
+        let site = Site::start().await;
+        let to_second = WebhookSpec {
+            collapse: false,
+            ..WebhookSpec::new(second.url.parse().unwrap(), format)
+        };
+        shop.receiver_with("second", to_second).await;
+        let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
+        let check = shop.wish("front", &site.url, |_| ()).await;
+        shop.create(&check, &[oncall]).await;
+        shop.until(check.id, State::Up).await;
+        Self {
+            shop,
+            site,
+            primary,
+            second,
+            check: check.id,
+        }
     }
 }
 
@@ -30,19 +64,16 @@ async fn two_minutes_pass(shop: &Shop) {
 
 #[tokio::test]
 async fn its_fallback_and_the_operators_hear_of_it_and_of_its_end() {
-    let site = Site::start().await;
-    let [primary, second, third] = [
-        Receiver::start().await,
-        Receiver::start().await,
-        Receiver::start().await,
-    ];
+    let third = Receiver::start().await;
     let mut shop = Shop::open().await;
     shop.operators(&third).await;
-    shop.receiver("second", &second).await;
-    let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
-    let check = shop.wish("front", &site.url, |_| ()).await;
-    shop.create(&check, &[oncall]).await;
-    shop.until(check.id, State::Up).await;
+    let Stage {
+        shop,
+        site,
+        primary,
+        second,
+        ..
+    } = Stage::set(shop, WebhookFormat::Json).await;
     primary.answer(503);
     site.set(false);
     until("the end of an attempt is written down", async || {
@@ -94,19 +125,14 @@ async fn its_fallback_and_the_operators_hear_of_it_and_of_its_end() {
 
 #[tokio::test]
 async fn what_is_given_up_goes_to_the_fallback_at_once() {
-    let (site, primary, second) = (
-        Site::start().await,
-        Receiver::start().await,
-        Receiver::start().await,
-    );
-    let mut shop = Shop::open().await;
-    // One of the original form, which knows no reminders and groups.
-    let old = WebhookSpec::new(second.url.parse().unwrap(), WebhookFormat::Protobuf);
-    shop.receiver_with("second", old).await;
-    let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
-    let check = shop.wish("front", &site.url, |_| ()).await;
-    shop.create(&check, &[oncall]).await;
-    shop.until(check.id, State::Up).await;
+    // The fallback is of the original form, which knows no reminders and groups.
+    let Stage {
+        shop,
+        site,
+        primary,
+        second,
+        ..
+    } = Stage::set(Shop::open().await, WebhookFormat::Protobuf).await;
     primary.answer(400);
     site.set(false);
     until("it was refused three times", async || {
@@ -117,27 +143,23 @@ async fn what_is_given_up_goes_to_the_fallback_at_once() {
     assert_eq!(second.taken()[0].event().r#type, "check.down");
     let dead = "select count(*) from deliveries where state = 'dead' and fell_back
         and reason = 'the receiver refused it with 400, three times'";
-    assert_eq!(shop.count(dead).await, 1);
+    until("that is written down", async || shop.count(dead).await == 1).await;
 }
 
 #[tokio::test]
 async fn a_fallback_hears_of_the_end_too_however_late_it_hears_of_the_beginning() {
-    let (site, primary, second) = (
-        Site::start().await,
-        Receiver::start().await,
-        Receiver::start().await,
-    );
-    let mut shop = Shop::open().await;
-    shop.receiver("second", &second).await;
-    let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
-    let check = shop.wish("front", &site.url, |_| ()).await;
-    shop.create(&check, &[oncall]).await;
-    shop.until(check.id, State::Up).await;
+    let Stage {
+        shop,
+        site,
+        primary,
+        second,
+        check,
+    } = Stage::set(Shop::open().await, WebhookFormat::Json).await;
     primary.answer(503);
     site.set(false);
     until("it was tried", async || !primary.received().is_empty()).await;
     site.set(true);
-    shop.until(check.id, State::Up).await;
+    shop.until(check, State::Up).await;
     until("the end was tried instead", async || {
         shop.count("select count(*) from deliveries where state = 'superseded'")
             .await

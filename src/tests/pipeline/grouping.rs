@@ -109,7 +109,10 @@ async fn what_fails_together_is_told_in_one_message() {
     // Every event has its outcome.
     let open = "select count(*) from deliveries where state not in ('delivered', 'superseded')
         or state = 'superseded' and superseded_by is null";
-    assert_eq!(shop.count(open).await, 0);
+    until("every end is written down", async || {
+        shop.count(open).await == 0
+    })
+    .await;
     assert_eq!(shop.count("select count(*) from deliveries").await, 10);
 }
 
@@ -131,8 +134,13 @@ async fn what_goes_out_alone_and_fails_holds_up_nobody_for_ever() {
     .await;
     site.set(true);
     shop.until(check.id, State::Up).await;
-    // The end waits for others as long as it may, and still the first goes on being tried.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    // The end has waited for others as long as it may, and still the first goes on being tried.
+    until("the end is due", async || {
+        let due = "select count(*) from deliveries
+            where state = 'pending' and not gathered and next_at <= now()";
+        shop.count(due).await == 1
+    })
+    .await;
     receiver.answer(200);
     until("both were told", async || receiver.taken().len() == 2).await;
     let told: Vec<String> = bodies(&receiver)
