@@ -30,6 +30,7 @@ pub mod reconcile;
 pub mod shard;
 pub mod prober;
 pub mod delivery;
+pub mod canary;
 
 pub mod api;
 pub mod client;

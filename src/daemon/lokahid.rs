@@ -168,6 +168,8 @@ async fn start(
         let reconciler = Reconciler::new(store.clone(), bus.clone(), watched, status);
         tasks.spawn("reconciler", reconciler.run(tasks.token()));
     }
+    let name = owner.instance().to_owned();
+    parts.canary = parts::start_canary(tasks, (store, bus), settings, name).await?;
     let outbox = metrics::watch_outbox(tasks, store);
     let api_settings = ApiSettings {
         userpass: given(settings.listen.userpass.as_deref()).map(str::to_owned),

@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 use super::probes::Probes;
 use crate::api::{MetricsPage, ProbeTrouble};
 use crate::bus::Bus;
+use crate::canary::CanaryStatus;
 use crate::clock;
 use crate::delivery::DeliveryTally;
 use crate::prober::stats::Stats;
@@ -39,6 +40,7 @@ pub(super) struct Parts {
     pub(super) prober: Option<Arc<Stats>>,
     pub(super) delivery: Option<Arc<DeliveryTally>>,
     pub(super) reconcile: Option<Arc<ReconcileStatus>>,
+    pub(super) canary: Option<Arc<CanaryStatus>>,
 }
 
 impl Parts {
@@ -50,6 +52,7 @@ impl Parts {
             prober: None,
             delivery: None,
             reconcile: None,
+            canary: None,
         }
     }
 }
@@ -201,6 +204,7 @@ impl Collector for Own {
                 counts.unsent,
             )?;
         }
+        self.canary(&mut page)?;
         self.reconciler(&mut page)
     }
 }
@@ -293,6 +297,32 @@ impl Own {
             "lokahi_lateness_seconds",
             "Started minus scheduled",
             &tally.lateness,
+        )
+    }
+
+    fn canary(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+        let Some(status) = &self.parts.canary else {
+            return Ok(());
+        };
+        page.gauge(
+            "lokahi_canary_heard",
+            "Whether what the canary did last arrived at its receiver",
+            f64::from(u8::from(status.is_well())),
+        )?;
+        page.histogram(
+            "lokahi_canary_latency_seconds",
+            "From the first probe that saw the canary change to its event at the receiver",
+            &status.latency,
+        )?;
+        page.count(
+            "lokahi_heartbeats",
+            "Heartbeats that arrived",
+            status.heartbeats.get(),
+        )?;
+        page.count(
+            "lokahi_heartbeats_failed",
+            "Heartbeats that did not",
+            status.heartbeats_failed.get(),
         )
     }
 

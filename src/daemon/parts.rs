@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::net::TcpListener;
 
-use super::settings::{Private, SecretFiles, Targets, Webhooks};
+use super::settings::{Canary, Lokahid, Private, SecretFiles, Targets, Webhooks};
 use crate::bus::Bus;
+use crate::canary::{self, CanarySettings, CanaryStatus};
 use crate::delivery::{self, DeliveryTally};
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
@@ -101,7 +103,44 @@ pub(super) fn start_delivery(
     policy: AddressPolicy,
     secrets: Secrets,
 ) -> anyhow::Result<Arc<DeliveryTally>> {
-    let client = WebhookClient::new(Arc::new(Resolver::system()), policy, &Trust::native())
-        .context("the webhook client cannot be made")?;
+    let client = webhook_client(policy)?;
     Ok(delivery::start(tasks, store, bus, client, secrets))
+}
+
+fn webhook_client(policy: AddressPolicy) -> anyhow::Result<WebhookClient> {
+    WebhookClient::new(Arc::new(Resolver::system()), policy, &Trust::native())
+        .context("the webhook client cannot be made")
+}
+
+/// Starts the canary, if it is wanted.
+pub(super) async fn start_canary(
+    tasks: &Tasks,
+    (store, bus): (&Store, &Bus),
+    settings: &Lokahid,
+    instance: String,
+) -> anyhow::Result<Option<Arc<CanaryStatus>>> {
+    let Canary {
+        heartbeat_url,
+        heartbeat_every,
+        canary,
+        canary_listen,
+        canary_url,
+    } = &settings.canary;
+    if !canary && heartbeat_url.is_none() {
+        return Ok(None);
+    }
+    let listener = TcpListener::bind(canary_listen)
+        .await
+        .with_context(|| format!("CANARY_LISTEN: the canary cannot listen on {canary_listen}"))?;
+    let policy = webhook_policy(&settings.webhooks, &settings.private_addresses)?;
+    let canary_settings = CanarySettings {
+        instance,
+        url: canary_url.clone(),
+        location: settings.location.parse().context("LOCATION")?,
+        heartbeat: heartbeat_url.clone(),
+        every: *heartbeat_every,
+    };
+    let client = webhook_client(policy)?;
+    let started = canary::start(tasks, (store, bus), listener, client, canary_settings);
+    Ok(Some(started.context("CANARY_URL")?))
 }

@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::clock;
+use crate::model::desired::CANARY_PROJECT;
 use crate::model::observation::{Observation, Outcome};
 use crate::shard::Board;
 
@@ -37,8 +38,9 @@ impl Probes {
         let mut rows = Vec::new();
         self.board.read(clock::now(), |seen| {
             // Where nobody looks nothing is known: the series end, as they do
-            // when blackbox_exporter itself is gone.
-            let Some(last) = seen.last.filter(|_| !seen.stale) else {
+            // when blackbox_exporter itself is gone. A canary goes down on purpose.
+            let is_shown = !seen.stale && seen.check.project.as_ref() != CANARY_PROJECT;
+            let Some(last) = seen.last.filter(|_| is_shown) else {
                 return;
             };
             let labels = vec![

@@ -2,6 +2,7 @@
 //!
 //! The tables in README.md are made from these definitions.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Lokahid {
     pub listen: Listen,
     #[command(flatten)]
     pub reconcile: Reconcile,
+    #[command(flatten)]
+    pub canary: Canary,
     #[command(flatten)]
     pub targets: Targets,
     #[command(flatten)]
@@ -292,6 +295,38 @@ impl Sentinels {
     }
 }
 
+/// Who hears when lokahi itself is dead.
+#[derive(Debug, Args)]
+pub struct Canary {
+    /// A URL that is asked with GET again and again while a canary is heard: a site of lokahid's own
+    /// that goes down and comes back, through all that a check goes through. For a service that
+    /// calls you when that stops
+    #[arg(
+        long,
+        env = "HEARTBEAT_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub heartbeat_url: Option<HttpUrl>,
+    /// The time between two heartbeats, from 10s
+    #[arg(long, env = "HEARTBEAT_EVERY", value_name = "DURATION", default_value = "60s", value_parser = beat)]
+    pub heartbeat_every: Duration,
+    /// Run the canary without heartbeats, too: how long it takes to be heard is a metric
+    #[arg(long, env = "CANARY", value_parser = BoolishValueParser::new())]
+    pub canary: bool,
+    /// Where the canary listens. Workers elsewhere need an address that they reach
+    #[arg(
+        long,
+        env = "CANARY_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:0"
+    )]
+    pub canary_listen: SocketAddr,
+    /// Where workers reach it, if not there, e.g. http://lokahid.internal:24254
+    #[arg(long, env = "CANARY_URL", value_name = "URL")]
+    pub canary_url: Option<HttpUrl>,
+}
+
 /// Which addresses may be posted to.
 #[derive(Debug, Args)]
 pub struct Webhooks {
@@ -372,6 +407,13 @@ fn duration(text: &str) -> Result<Duration, String> {
         }
         _ => Err("it must be between 1s and 24h".into()),
     }
+}
+
+fn beat(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|every| match every.as_secs() {
+        10.. => Ok(every),
+        _ => Err("it must be between 10s and 24h".into()),
+    })
 }
 
 fn location(text: &str) -> Result<String, InvalidName> {

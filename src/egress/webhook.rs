@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Response};
 use time::PrimitiveDateTime;
 use time::macros::format_description;
 use url::Host;
@@ -92,6 +92,13 @@ impl WebhookClient {
         Ok(Self { client, policy })
     }
 
+    /// One GET, which takes `timeout` at most.
+    pub async fn get(&self, url: &HttpUrl, timeout: Duration) -> Posted {
+        let nothing: [(&str, String); 0] = [];
+        self.timed(self.attempt(Method::GET, url, &nothing, Vec::new(), timeout))
+            .await
+    }
+
     /// One attempt, which takes `timeout` at most. A header that cannot be sent is an attempt
     /// that failed.
     pub async fn post<N: AsRef<str>>(
@@ -101,8 +108,13 @@ impl WebhookClient {
         body: Vec<u8>,
         timeout: Duration,
     ) -> Posted {
+        self.timed(self.attempt(Method::POST, url, headers, body, timeout))
+            .await
+    }
+
+    async fn timed(&self, attempt: impl Future<Output = Result<Posted, String>>) -> Posted {
         let begun = clock::monotonic();
-        let posted = match self.try_post(url, headers, body, timeout).await {
+        let posted = match attempt.await {
             Ok(posted) => posted,
             Err(error) => Posted {
                 error: Some(error),
@@ -115,8 +127,9 @@ impl WebhookClient {
         }
     }
 
-    async fn try_post<N: AsRef<str>>(
+    async fn attempt<N: AsRef<str>>(
         &self,
+        method: Method,
         url: &HttpUrl,
         headers: &[(N, String)],
         body: Vec<u8>,
@@ -136,7 +149,7 @@ impl WebhookClient {
         }
         let request = self
             .client
-            .post(url)
+            .request(method, url)
             .timeout(timeout)
             .headers(header_map(headers)?)
             .body(body);

@@ -9,6 +9,8 @@ use crate::model::webhook::WebhookSpec;
 
 /// The project that owns what the API creates; no files may declare it.
 pub const API_PROJECT: &str = "api";
+/// The built-in project of the canaries. No file can name it so, since names have no dot.
+pub const CANARY_PROJECT: &str = "lokahi.canary";
 
 /// A line of a file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::clock;
 use crate::store::error::StoreError;
-use crate::store::{Store, change, maintenance, partition, plan, request, rollup};
+use crate::store::{Store, canary, change, maintenance, partition, plan, request, rollup};
 
 /// How often, when all is well; partitions are made two days ahead.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -51,5 +51,6 @@ async fn keep_house(store: &Store, observations_size: u64) -> Result<(), StoreEr
     change::change_forget(&mut conn, now - time::Duration::hours(1)).await?;
     plan::plan_forget(&mut conn, now - time::Duration::days(7)).await?;
     maintenance::maintenance_forget(&mut conn, now - time::Duration::days(30)).await?;
+    canary::canary_forget(&mut conn, now).await?;
     request::request_forget(&mut conn, now).await
 }

@@ -17,6 +17,7 @@ use super::overlay::overlay_find;
 use super::spec::check_of;
 use crate::clock;
 use crate::model::check::CheckSpec;
+use crate::model::desired::CANARY_PROJECT;
 use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::overlay::Overlay;
@@ -238,7 +239,7 @@ pub async fn check_lock_all(
     Ok(locked.into_iter().map(CheckId).collect())
 }
 
-/// A page of live checks, oldest first.
+/// A page of live checks, oldest first. Canaries are shown to whoever names their project.
 pub async fn check_list(
     conn: &mut PgConnection,
     filter: &ListFilter,
@@ -277,7 +278,7 @@ pub async fn check_list(
                and c.labels @> $1
                and ($2::smallint[] = '{}' or t.state = any($2))
                and ($3::text is null or c.owner = $3)
-               and ($4::text is null or p.name = $4)
+               and (case when $4::text is null then p.name <> $8 else p.name = $4 end)
                and ($5::text is null or c.address = $5)
            order by c.check_no limit $6 offset $7"#,
         &labels,
@@ -287,6 +288,7 @@ pub async fn check_list(
         filter.address.as_deref(),
         count,
         offset,
+        CANARY_PROJECT,
     )
     .fetch_all(&mut *conn)
     .await

@@ -21,6 +21,7 @@ pub mod spec;
 pub mod receiver;
 pub mod check;
 pub mod change;
+pub mod canary;
 
 pub mod shard;
 pub mod observation;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::{Doing as _, StoreError};
 use crate::model::change::Drift;
-use crate::model::desired::{API_PROJECT, ProjectSpec, SourceLine};
+use crate::model::desired::{API_PROJECT, CANARY_PROJECT, ProjectSpec, SourceLine};
 use crate::model::id::{CheckId, SpecId};
 use crate::spec::{self, Digest};
 
@@ -157,7 +157,12 @@ pub async fn project_find(
     Ok(id.map(ProjectId))
 }
 
-/// Every project but the API's own, or the one of this name.
+/// The projects that no files declare.
+fn built_in() -> [String; 2] {
+    [API_PROJECT, CANARY_PROJECT].map(str::to_owned)
+}
+
+/// Every project that files declare, or the one of this name.
 pub async fn project_list(
     conn: &mut PgConnection,
     name: Option<&str>,
@@ -170,9 +175,9 @@ pub async fn project_list(
                case when p.reconciler_until > now() then p.reconciler end as reconciler,
                p.reconciler_observes as observed, p.approved, p.approved_by
            from projects p left join specs s on s.id = p.spec_id
-           where p.name <> $1 and ($2::text is null or p.name = $2)
+           where p.name <> all($1) and ($2::text is null or p.name = $2)
            order by p.name"#,
-        API_PROJECT,
+        &built_in(),
         name,
     )
     .fetch_all(conn)
@@ -185,13 +190,13 @@ pub async fn project_list(
 pub async fn project_sole(conn: &mut PgConnection) -> Result<Option<String>, StoreError> {
     let mut names = sqlx::query_scalar!(
         "select p.name from projects p
-         where p.name <> $1 and (
+         where p.name <> all($1) and (
              exists (select from checks c where c.project_id = p.id and c.owner = 'declared'
                  and c.deleted_at is null)
              or exists (select from receivers r where r.project_id = p.id
                  and r.address is not null and r.deleted_at is null))
          limit 2",
-        API_PROJECT,
+        &built_in(),
     )
     .fetch_all(conn)
     .await

@@ -41,7 +41,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "engines",
-        modules: &["reconcile", "shard", "prober", "delivery"],
+        modules: &["reconcile", "shard", "prober", "delivery", "canary"],
         left: false,
     },
     Layer {

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::model::desired::CANARY_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::store::error::{Doing as _, StoreError};
 
@@ -72,7 +73,8 @@ pub struct StoredAttempt {
     pub excerpt: Option<String>,
 }
 
-/// Finds the newest deliveries that fit, `count` at most.
+/// Finds the newest deliveries that fit, `count` at most; those of canaries where their receiver or
+/// check is named.
 pub async fn delivery_find(
     conn: &mut PgConnection,
     filter: &DeliveryFilter<'_>,
@@ -106,7 +108,9 @@ pub async fn delivery_find(
             sqlx::query_scalar!(
                 "select d.id from deliveries d
                  where ($1::text is null or d.state = $1)
-                     and ($2::uuid[] is null or d.receiver_id = any($2))
+                     and (d.receiver_id = any($2) or ($2::uuid[] is null and not exists
+                         (select from receivers r join projects p on p.id = r.project_id
+                          where r.id = d.receiver_id and p.name = $6)))
                      and ($3::timestamptz is null or d.created_at >= $3)
                      and ($4::uuid is null or (d.created_at, d.id)
                          < (select b.created_at, b.id from deliveries b where b.id = $4))
@@ -116,6 +120,7 @@ pub async fn delivery_find(
                 filter.since,
                 before,
                 count,
+                CANARY_PROJECT,
             )
             .fetch_all(conn)
             .await

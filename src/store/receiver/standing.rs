@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::format_of;
+use crate::model::desired::CANARY_PROJECT;
 use crate::model::id::ReceiverId;
 use crate::model::webhook::WebhookFormat;
 use crate::store::delivery::TRIED_ONCE;
@@ -97,7 +98,7 @@ pub async fn receiver_called(
 }
 
 /// How receivers do that are there, those that fail first, `limit` at most. Of those without a
-/// name, the ones that something is to be said of.
+/// name, the ones that something is to be said of; of canaries none but that of this project or id.
 pub async fn receiver_standing(
     conn: &mut PgConnection,
     name: ReceiverName<'_>,
@@ -134,7 +135,8 @@ pub async fn receiver_standing(
            left join dead d on d.receiver_id = r.id
            where r.deleted_at is null
                and (r.address is not null or coalesce(t.n, w.n, h.n, d.n) is not null)
-               and ($1::text is null or p.name = $1) and ($2::text is null or r.address = $2)
+               and (p.name = $1 or ($1::text is null and (p.name <> $7 or r.id = $3)))
+               and ($2::text is null or r.address = $2)
                and ($3::uuid is null or r.id = $3)
            order by s.failing_since nulls last, p.name, r.address nulls last, r.id limit $6"#,
         name.project,
@@ -143,6 +145,7 @@ pub async fn receiver_standing(
         now - RECENT,
         TRIED_ONCE,
         limit,
+        CANARY_PROJECT,
     )
     .fetch_all(conn)
     .await

@@ -5,6 +5,7 @@ mod fleet;
 mod peers;
 
 mod alertmanager;
+mod canary;
 mod crash;
 mod degraded;
 mod events;
