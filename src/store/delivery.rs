@@ -10,6 +10,7 @@ mod claim;
 mod fallback;
 mod finish;
 mod group;
+mod lane;
 mod list;
 mod replay;
 
@@ -21,6 +22,7 @@ pub use self::claim::{
 pub use self::fallback::fallback_insert;
 pub use self::finish::delivery_finish;
 pub use self::group::{Gathering, NewGroup, group_due, group_insert, group_single};
+pub use self::lane::{Joining, lane_join};
 pub use self::list::{
     DeliveryFilter, StoredAttempt, StoredDelivery, delivery_attempts, delivery_find,
     delivery_named, delivery_read, delivery_unknown,

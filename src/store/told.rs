@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::delivery::{Joining, lane_join};
 use super::error::{Doing as _, StoreError};
 use super::transition::NewTransition;
 use crate::model::health::Told;
@@ -36,8 +37,9 @@ pub(super) async fn delivery_insert(
     let kinds: Vec<String> = told.iter().map(|t| t.kind.to_owned()).collect();
     let keys: Vec<String> = told.iter().map(|t| group_key(t)).collect();
     let waits: Vec<f64> = told.iter().map(|t| group_wait(t)).collect();
-    let today = sqlx::query!(
-        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
+    let today = sqlx::query_as!(
+        Joining,
+        r#"insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
              group_key)
          select gen_random_uuid(), t.id, v.id, t.check_id, t.seq,
              $5::timestamptz + make_interval(secs => case v.format when 0 then 0 else t.wait end),
@@ -47,7 +49,8 @@ pub(super) async fn delivery_insert(
          join check_receivers l on l.check_id = t.check_id
          join receivers v on v.id = l.receiver_id and v.deleted_at is null
              and case v.events when '' then v.format <> 0 or not t.is_new
-                 else t.type = any(string_to_array(v.events, ' ')) end",
+                 else t.type = any(string_to_array(v.events, ' ')) end
+         returning id, receiver_id as receiver, check_id as "check!", seq, group_key as key"#,
         &ids,
         &checks,
         &seqs,
@@ -57,11 +60,13 @@ pub(super) async fn delivery_insert(
         &keys,
         &waits,
     )
-    .execute(&mut *conn)
+    .fetch_all(&mut *conn)
     .await
     .doing("store deliveries")?;
-    let earlier = earlier_insert(conn, &told, now).await?;
-    Ok(today.rows_affected() + earlier)
+    let mut new = today;
+    new.extend(earlier_insert(conn, &told, now).await?);
+    lane_join(conn, &new).await?;
+    Ok(new.len() as u64)
 }
 
 fn group_key(t: &NewTransition) -> String {
@@ -85,10 +90,10 @@ async fn earlier_insert(
     conn: &mut PgConnection,
     told: &[&NewTransition],
     now: OffsetDateTime,
-) -> Result<u64, StoreError> {
+) -> Result<Vec<Joining>, StoreError> {
     let begun = begun(conn, told).await?;
     if begun.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let events: HashSet<Uuid> = begun.iter().map(|(_, event)| *event).collect();
     let events: Vec<Uuid> = events.into_iter().collect();
@@ -123,8 +128,9 @@ async fn earlier_insert(
     let receivers: Vec<Uuid> = of().map(|(_, to)| to).collect();
     let keys: Vec<String> = of().map(|(t, _)| group_key(t)).collect();
     let waits: Vec<f64> = of().map(|(t, _)| group_wait(t)).collect();
-    let done = sqlx::query!(
-        "insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
+    sqlx::query_as!(
+        Joining,
+        r#"insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
              group_key)
          select gen_random_uuid(), t.id, e.id, t.check_id, t.seq,
              $7::timestamptz + make_interval(secs => case e.format when 0 then 0 else t.wait end),
@@ -140,7 +146,8 @@ async fn earlier_insert(
              join receivers n on n.id = l.receiver_id
              where l.check_id = t.check_id and n.deleted_at is null
                  and n.id <> e.id and n.url = e.url and n.format = e.format)
-         on conflict (event_id, receiver_id, replay_no) do nothing",
+         on conflict (event_id, receiver_id, replay_no) do nothing
+         returning id, receiver_id as receiver, check_id as "check!", seq, group_key as key"#,
         &ids,
         &checks,
         &seqs,
@@ -152,10 +159,9 @@ async fn earlier_insert(
         &keys,
         &waits,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await
-    .doing("store deliveries to who was told before")?;
-    Ok(done.rows_affected())
+    .doing("store deliveries to who was told before")
 }
 
 /// The events that began what these transitions continue or end, each with its transition's

@@ -149,3 +149,105 @@ async fn what_goes_out_alone_and_fails_holds_up_nobody_for_ever() {
         .collect();
     assert_eq!(told, ["check.down", "check.up"]);
 }
+
+/// Waits until one message was tried, and fails: it is under way then.
+async fn until_tried(receiver: &Receiver) {
+    until("a message was tried", async || {
+        !receiver.received().is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_with_others_is_not_overtaken_when_its_check_is_grouped_no_more() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let oncall = shop.receiver("oncall", &receiver).await;
+    let check = shop.wish("a", &site.url, of_team("web")).await;
+    let patient = |spec: &mut CheckSpec| {
+        of_team("web")(spec);
+        // Longer than any story waits.
+        spec.grouping.as_mut().unwrap().wait = Duration::from_secs(600);
+    };
+    let check = {
+        shop.create(&check, &[oncall]).await;
+        shop.edit(&check, patient).await;
+        check
+    };
+    shop.until_read(check.id).await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    shop.until(check.id, State::Down).await;
+    shop.edit(&check, |spec| spec.grouping = None).await;
+    shop.until_read(check.id).await;
+    site.set(true);
+    shop.until(check.id, State::Up).await;
+    // What is new need not wait, and takes what is old along.
+    until("it was told", async || !receiver.taken().is_empty()).await;
+    let told = bodies(&receiver);
+    assert_eq!(order(&told), [["check.down a", "check.up a"]]);
+}
+
+/// `TYPE NAME` of each event, in their order, by message.
+fn order(told: &[Value]) -> Vec<Vec<String>> {
+    let one = |event: &Value| {
+        format!(
+            "{} {}",
+            event["type"].as_str().unwrap(),
+            event["check"]["name"].as_str().unwrap()
+        )
+    };
+    let messages = told.iter().map(|body| match &body["data"]["events"] {
+        Value::Array(events) => events.iter().map(one).collect(),
+        _ => vec![one(&body["data"])],
+    });
+    messages.collect()
+}
+
+#[tokio::test]
+async fn what_is_under_way_with_others_is_not_overtaken_when_a_label_is_edited() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let oncall = shop.receiver("oncall", &receiver).await;
+    let mut checks = Vec::new();
+    for name in ["a", "b"] {
+        let check = shop.wish(name, &site.url, of_team("web")).await;
+        shop.create(&check, &[oncall]).await;
+        checks.push(check);
+    }
+    for check in &checks {
+        shop.until(check.id, State::Up).await;
+    }
+    receiver.answer(503);
+    site.set(false);
+    until_tried(&receiver).await;
+    let moved = |spec: &mut CheckSpec| {
+        of_team("mail")(spec);
+        spec.grouping.as_mut().unwrap().wait = Duration::from_secs(1);
+    };
+    shop.edit(&checks[0], moved).await;
+    shop.until_read(checks[0].id).await;
+    site.set(true);
+    for check in &checks {
+        shop.until(check.id, State::Up).await;
+    }
+    // What is new is due by then, and the message goes on being tried alone.
+    let due = "select count(*) from deliveries d join transitions t on t.id = d.event_id
+        where d.state = 'pending' and t.type = 'check.up' and d.next_at <= now()";
+    until("the ends are due", async || shop.count(due).await == 2).await;
+    let tried = receiver.received().len();
+    until("it was tried again", async || {
+        receiver.received().len() > tried
+    })
+    .await;
+    let received = receiver.received();
+    assert!(received.iter().all(|it| it.id == received[0].id));
+    receiver.answer(200);
+    until("all was told", async || {
+        order(&bodies(&receiver)).concat().len() == 4
+    })
+    .await;
+    let mut told = order(&bodies(&receiver));
+    told[0].sort();
+    assert_eq!(told[0], ["check.down a", "check.down b"]);
+}
