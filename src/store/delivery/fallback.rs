@@ -1,13 +1,15 @@
 //! What does not arrive goes to the fallback of its receiver, too.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::{Joining, lane_join};
 use crate::model::id::EventId;
 use crate::store::error::{Doing as _, StoreError};
-use uuid::Uuid;
 
 /// How long an event may not have arrived before the fallback gets it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -16,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// was given up; at most `limit` at a time. Returns the events, and whether there may be more.
 ///
 /// A fallback gets what its receiver was to get, whatever its own `events` name; but one of the
-/// original form cannot be told what that does not know. What was there already stays as it is.
+/// original form cannot be told what that does not know, and one that is told of the check itself
+/// and has got something newer of the same incident hears no more of the older. What was there
+/// already stays as it is.
 pub async fn fallback_insert(
     conn: &mut PgConnection,
     limit: i64,
@@ -37,9 +41,16 @@ pub async fn fallback_insert(
     .fetch_all(&mut *conn)
     .await
     .doing("find what does not arrive")?;
-    let more = i64::try_from(late.len()).is_ok_and(|found| found >= limit);
-    let ids: Vec<Uuid> = late.iter().map(|row| row.id).collect();
-    let fallbacks: Vec<Uuid> = late.iter().map(|row| row.fallback).collect();
+    let found = i64::try_from(late.len()).unwrap_or(i64::MAX);
+    let late: HashMap<Uuid, Uuid> = late.into_iter().map(|it| (it.id, it.fallback)).collect();
+    let mut owed = owed(conn, &late).await?;
+    let busy = busy(conn, &owed).await?;
+    // Somebody sends to these lanes, or writes to them: in a moment.
+    let later = owed.iter().filter(|it| busy.contains(&it.lane()));
+    let later: HashSet<Uuid> = later.map(|it| it.late).collect();
+    owed.retain(|it| !later.contains(&it.late));
+    let ids: Vec<Uuid> = late.into_keys().filter(|id| !later.contains(id)).collect();
+    let more = found >= limit && !ids.is_empty();
     // What was given up has no fallback that has not got it by now.
     sqlx::query!(
         "update deliveries d set fell_back = true
@@ -52,50 +63,140 @@ pub async fn fallback_insert(
     .execute(&mut *conn)
     .await
     .doing("note what fell back")?;
-    if late.is_empty() {
-        return Ok((Vec::new(), false));
+    if owed.is_empty() {
+        return Ok((Vec::new(), more));
     }
-    // What it tells itself, or, of a group, each of what that does; what it was sent instead of; and
-    // what has happened since in the same incident, so that whoever hears of the opening hears of
-    // the end.
-    let owed = sqlx::query_scalar!(
+    let events: Vec<Uuid> = owed.iter().map(|it| it.event).collect();
+    let fallbacks: Vec<Uuid> = owed.iter().map(|it| it.fallback).collect();
+    let seqs: Vec<i64> = owed.iter().map(|it| it.seq).collect();
+    let keys: Vec<String> = owed.into_iter().map(|it| it.key).collect();
+    let new = sqlx::query!(
+        r#"insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
+               group_key)
+           select distinct on (t.id, f.id)
+               gen_random_uuid(), t.id, f.id, t.check_id, o.seq, $5, $5,
+               case f.format when 0 then '' else o.key end
+           from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[])
+               as o (event, fallback, seq, key)
+           join transitions t on t.id = o.event
+           join receivers f on f.id = o.fallback
+           where (f.format <> 0 or t.type in ('check.up', 'check.down', 'check.error')
+                   or t.type = any(string_to_array(f.events, ' ')))
+               and not exists (select from transitions n
+                   join deliveries e on e.event_id = n.id and (e.receiver_id = f.id) is true
+                   where n.check_id = t.check_id and n.seq > t.seq
+                       and (n.incident_id = t.incident_id
+                           or t.incident_id is null and n.type in (t.type, 'check.deleted'))
+                       and (e.state = 'delivered' or e.attempts > 0
+                           or e.superseded_by is not null))
+           on conflict (event_id, receiver_id, replay_no) do nothing
+           returning id, event_id, receiver_id, check_id, seq, group_key"#,
+        &events,
+        &fallbacks,
+        &seqs,
+        &keys,
+        now,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("owe events to fallbacks")?;
+    let joining = new.iter().filter_map(|row| {
+        Some(Joining {
+            id: row.id,
+            receiver: row.receiver_id,
+            check: row.check_id?,
+            seq: row.seq,
+            key: row.group_key.clone(),
+        })
+    });
+    let joining: Vec<Joining> = joining.collect();
+    lane_join(conn, &joining).await?;
+    let told = new.into_iter().map(|row| EventId(row.event_id));
+    Ok((told.collect(), more))
+}
+
+/// What a fallback is to get.
+struct Owed {
+    /// The delivery that is late.
+    late: Uuid,
+    fallback: Uuid,
+    event: Uuid,
+    check: Option<Uuid>,
+    seq: i64,
+    key: String,
+}
+
+impl Owed {
+    fn lane(&self) -> (Uuid, Uuid) {
+        (self.fallback, self.check.unwrap_or(self.fallback))
+    }
+}
+
+/// What these late deliveries tell, or, of a group, each of what that does; what they were sent
+/// instead of; and what has happened since in the same incident, so that whoever hears of the
+/// opening hears of the end.
+async fn owed(
+    conn: &mut PgConnection,
+    late: &HashMap<Uuid, Uuid>,
+) -> Result<Vec<Owed>, StoreError> {
+    let ids: Vec<Uuid> = late.keys().copied().collect();
+    let fallbacks: Vec<Uuid> = late.values().copied().collect();
+    sqlx::query_as!(
+        Owed,
         r#"with late as (
-               select d.id, d.event_id, d.receiver_id, d.check_id, d.seq, d.group_key, t.type,
-                   t.incident_id, f.id as fallback, f.format, f.events
+               select d.id, d.event_id, d.receiver_id, d.check_id, d.seq, d.group_key,
+                   t.type, t.incident_id, l.fallback
                from unnest($1::uuid[], $2::uuid[]) as l (id, fallback)
                join deliveries d on d.id = l.id
-               join transitions t on t.id = d.event_id
-               join receivers f on f.id = l.fallback),
-           owed as (
-               select fallback, event_id, check_id, seq, group_key from late
-               where type <> 'group'
-               union
-               select l.fallback, m.event_id, m.check_id, m.seq, l.group_key
-               from late l join deliveries m on m.superseded_by = l.id
-               union
-               select l.fallback, x.event_id, x.check_id, x.seq, ''
-               from late l
-               join transitions n on n.incident_id = l.incident_id and n.seq > l.seq
-               join deliveries x on x.event_id = n.id and x.receiver_id = l.receiver_id
-                   and x.replay_no = 0 and x.state <> 'held')
-           insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
-               group_key)
-           select distinct on (o.event_id, o.fallback)
-               gen_random_uuid(), o.event_id, o.fallback, o.check_id, o.seq, $3, $3,
-               case f.format when 0 then '' else o.group_key end
-           from owed o
-           join transitions t on t.id = o.event_id
-           join receivers f on f.id = o.fallback
-           where f.format <> 0 or t.type in ('check.up', 'check.down', 'check.error')
-               or t.type = any(string_to_array(f.events, ' '))
-           on conflict (event_id, receiver_id, replay_no) do nothing
-           returning event_id"#,
+               join transitions t on t.id = d.event_id)
+           select id as "late!", fallback as "fallback!", event_id as "event!",
+               check_id as "check", seq as "seq!", group_key as "key!"
+           from late where type <> 'group'
+           union all
+           select l.id, l.fallback, m.event_id, m.check_id, m.seq, l.group_key
+           from late l join deliveries m on m.superseded_by = l.id
+           union all
+           select l.id, l.fallback, x.event_id, x.check_id, x.seq, l.group_key
+           from late l
+           join transitions n on n.incident_id = l.incident_id and n.seq > l.seq
+           join deliveries x on x.event_id = n.id and x.receiver_id = l.receiver_id
+               and x.replay_no = 0 and x.state <> 'held'"#,
         &ids,
         &fallbacks,
-        now,
     )
     .fetch_all(conn)
     .await
-    .doing("owe events to fallbacks")?;
-    Ok((owed.into_iter().map(EventId).collect(), more))
+    .doing("read what does not arrive")
+}
+
+/// Locks the lanes that these come to until the transaction ends, and their checks, to which
+/// nothing new is written meanwhile; returns those that somebody else has.
+async fn busy(conn: &mut PgConnection, owed: &[Owed]) -> Result<HashSet<(Uuid, Uuid)>, StoreError> {
+    let lanes: HashSet<(Uuid, Uuid)> = owed.iter().map(Owed::lane).collect();
+    let (fallbacks, of): (Vec<Uuid>, Vec<Uuid>) = lanes.into_iter().unzip();
+    let written = sqlx::query_scalar!(
+        "select check_id from check_states where check_id = any($1) for share skip locked",
+        &of,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("lock the states of checks")?;
+    let rows = sqlx::query!(
+        r#"select l.fallback as "fallback!", l.lane as "lane!"
+           from unnest($1::uuid[], $2::uuid[]) as l (fallback, lane)
+           where not pg_try_advisory_xact_lock(
+                   uuid_hash_extended(fallback, 0) # uuid_hash_extended(lane, 1))
+               or exists (select from check_states s
+                   where s.check_id = l.lane and s.check_id <> all($3))"#,
+        &fallbacks,
+        &of,
+        &written,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("lock the lanes of fallbacks")?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.fallback, row.lane))
+        .collect())
 }

@@ -1,12 +1,17 @@
 //! A receiver that fails: its fallback hears of what does not arrive, and the operators of it.
 
+use std::time::Duration;
+
+use lokahi::model::check::{CheckSpec, Grouping};
 use lokahi::model::health::State;
-use lokahi::model::id::CheckId;
+use lokahi::model::id::{CheckId, ReceiverId};
 use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::peers::{Receiver, Site};
 use super::shop::{Shop, told, until_told};
+use crate::support::programs::lokahictl;
 use crate::support::until;
 
 /// One whose fallback is `second`.
@@ -170,4 +175,115 @@ async fn a_fallback_hears_of_the_end_too_however_late_it_hears_of_the_beginning(
     // Whoever does not collapse gets each by itself.
     let told = until_told(&second, 2).await;
     assert_eq!(told, ["check.down front 2", "check.up front 3"]);
+}
+
+#[tokio::test]
+async fn a_fallback_that_has_heard_of_the_end_is_not_told_of_the_beginning_after_it() {
+    let Stage {
+        mut shop,
+        site,
+        primary,
+        second,
+        check,
+    } = Stage::set(Shop::open().await, WebhookFormat::Json).await;
+    primary.answer(503);
+    site.set(false);
+    until("it was tried", async || !primary.received().is_empty()).await;
+    // From now on it is told of the check itself, too.
+    let both: Vec<Uuid> = sqlx::query_scalar("select id from receivers order by address")
+        .fetch_all(&mut shop.fleet.database().await)
+        .await
+        .unwrap();
+    let both: Vec<ReceiverId> = both.into_iter().map(ReceiverId).collect();
+    shop.route(check, &both).await;
+    site.set(true);
+    assert_eq!(until_told(&second, 1).await, ["check.up front 3"]);
+    until("that is written down", async || {
+        shop.count("select count(*) from deliveries where state = 'delivered'")
+            .await
+            == 1
+    })
+    .await;
+    two_minutes_pass(&shop).await;
+    let late = "select count(*) from deliveries where state = 'pending' and fell_back";
+    until("what is late fell back", async || {
+        shop.count(late).await == 1
+    })
+    .await;
+    let copies = "select count(*) from deliveries d join receivers r on r.id = d.receiver_id
+        where r.address = 'second' and d.seq = 2";
+    assert_eq!(shop.count(copies).await, 0);
+    let end: Value = serde_json::from_slice(&second.taken()[0].body).unwrap();
+    assert_eq!(end["data"]["unheard"], true);
+}
+
+#[tokio::test]
+async fn what_falls_back_and_waits_for_a_message_is_not_overtaken() {
+    let [primary, second] = [Receiver::start().await, Receiver::start().await];
+    let site = Site::start().await;
+    let mut shop = Shop::open().await;
+    let to_second = WebhookSpec {
+        collapse: false,
+        ..WebhookSpec::new(second.url.parse().unwrap(), WebhookFormat::Json)
+    };
+    let fallback = shop.receiver_with("second", to_second).await;
+    let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
+    let together = |spec: &mut CheckSpec| {
+        let wait = Duration::from_secs(1);
+        spec.grouping = Some(Grouping { by: vec![], wait });
+    };
+    let a = shop.wish("a", &site.url, together).await;
+    shop.create(&a, &[oncall]).await;
+    // Of this one the fallback is told itself.
+    let b = shop.wish("b", &site.url, together).await;
+    shop.create(&b, &[fallback]).await;
+    for check in [&a, &b] {
+        shop.until(check.id, State::Up).await;
+    }
+    primary.answer(503);
+    second.answer(503);
+    site.set(false);
+    until("both were tried", async || {
+        !primary.received().is_empty() && !second.received().is_empty()
+    })
+    .await;
+    site.set(true);
+    for check in [&a, &b] {
+        shop.until(check.id, State::Up).await;
+    }
+    two_minutes_pass(&shop).await;
+    let copies = "select count(*) from deliveries d
+        join receivers r on r.id = d.receiver_id join checks c on c.id = d.check_id
+        where r.address = 'second' and c.address = 'a'";
+    until("it fell back", async || shop.count(copies).await == 2).await;
+    let tried = second.received().len();
+    until("the message was tried again", async || {
+        second.received().len() > tried
+    })
+    .await;
+    let received = second.received();
+    assert!(received.iter().all(|it| it.id == received[0].id));
+    second.answer(200);
+    let retried = lokahictl(&shop.fleet.base(), &["webhook", "retry", "second"]).await;
+    assert_eq!(retried.code, 0, "{}", retried.words);
+    until("all was told", async || events(&second).len() == 4).await;
+    let told = events(&second);
+    let of_a: Vec<&String> = told.iter().filter(|it| it.ends_with(" a")).collect();
+    assert_eq!(of_a, ["check.down a", "check.up a"], "{told:?}");
+}
+
+/// `TYPE NAME` of each event that a receiver took, whatever message told it.
+fn events(receiver: &Receiver) -> Vec<String> {
+    let one = |event: &Value| {
+        let name = event["check"]["name"].as_str().unwrap();
+        format!("{} {name}", event["type"].as_str().unwrap())
+    };
+    let taken = receiver.taken().into_iter().flat_map(|taken| {
+        let body: Value = serde_json::from_slice(&taken.body).unwrap();
+        match &body["data"]["events"] {
+            Value::Array(events) => events.iter().map(one).collect(),
+            _ => vec![one(&body["data"])],
+        }
+    });
+    taken.collect()
 }
