@@ -17,8 +17,9 @@ use crate::proto::twirp::{Code, TwirpError};
 use crate::store::Connection;
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::error::StoreError;
+use crate::store::hold::hold_waiting;
 use crate::store::maintenance::{
-    StoredMaintenance, maintenance_count, maintenance_create, maintenance_end, maintenance_list,
+    StoredMaintenance, maintenance_checks, maintenance_create, maintenance_end, maintenance_list,
 };
 use crate::store::project::project_find;
 
@@ -82,6 +83,8 @@ pub(super) async fn maintain(
         by: by.clone(),
         created_at: now,
     };
+    let checks = maintenance_checks(&mut tx, &made).await?;
+    hold_waiting(&mut tx, &checks, now).await?;
     let made = wire(&mut tx, &made, now).await?;
     call.commit(tx, "begin maintenance").await?;
     call.state.announce().await;
@@ -185,7 +188,7 @@ async fn wire(
         when,
         reason,
     } = &stored.maintenance;
-    let checks = maintenance_count(conn, stored).await?;
+    let checks = maintenance_checks(conn, stored).await?.len();
     let open = when.open_at(now);
     let (start, end) = match (when, open) {
         (_, Some((start, end))) => (Some(start), Some(end)),

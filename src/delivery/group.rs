@@ -21,13 +21,10 @@ pub(super) async fn gather(store: &Store) -> Result<(), StoreError> {
     let now = clock::now();
     let mut tx = store.begin().await?;
     let due = group_due(&mut tx, MOST, now).await?;
-    if due.is_empty() {
-        return Ok(());
-    }
     let mut alone = Vec::new();
     for gathering in &due {
-        if let [only] = gathering.members.as_slice() {
-            alone.push(*only);
+        if gathering.members.len() == 1 || !gathering.knows_groups {
+            alone.extend(&gathering.members);
             continue;
         }
         let id = EventId(Uuid::now_v7());
@@ -45,7 +42,9 @@ pub(super) async fn gather(store: &Store) -> Result<(), StoreError> {
         };
         group_insert(&mut tx, &new, now).await?;
     }
-    group_single(&mut tx, &alone).await?;
+    if !alone.is_empty() {
+        group_single(&mut tx, &alone).await?;
+    }
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit what is told together",
         source,

@@ -4,7 +4,7 @@
 //! Who judges an end locks what is held of the same first: either what was held is sent before,
 //! and then the end is, too, or neither is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
@@ -154,14 +154,30 @@ pub async fn hold_waiting(
     .fetch_all(&mut *conn)
     .await
     .doing("find what waits to be sent")?;
+    hold_those(conn, &waiting, checks, now).await.map(drop)
+}
+
+/// Holds those of these deliveries, of these checks and locked, that something holds by now, but
+/// for ends, and what is over already; returns them.
+pub async fn hold_those(
+    conn: &mut PgConnection,
+    waiting: &[Uuid],
+    checks: &[CheckId],
+    now: OffsetDateTime,
+) -> Result<HashSet<Uuid>, StoreError> {
     if waiting.is_empty() {
-        return Ok(());
+        return Ok(HashSet::new());
     }
     let overlays = overlay_find(conn, checks, now).await?;
     let causes = Causes::of(conn, checks, &overlays, now).await?;
-    let mut judged = decisions(conn, &waiting, &causes, now).await?;
+    if !checks.iter().any(|check| causes.has(*check)) {
+        return Ok(HashSet::new());
+    }
+    let mut judged = decisions(conn, waiting, &causes, now).await?;
     judged.retain(|it| matches!(it.decision, Decision::Hold { .. }));
-    follow(conn, judged, now).await.map(drop)
+    let held = judged.iter().map(|it| it.delivery).collect();
+    follow(conn, judged, now).await?;
+    Ok(held)
 }
 
 /// What is held of these checks is judged at once: something that holds was changed.

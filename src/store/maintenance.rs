@@ -174,15 +174,15 @@ pub async fn maintenance_end(
     changed(conn, now).await
 }
 
-/// How many live checks one means.
-pub async fn maintenance_count(
+/// The live checks that one means.
+pub async fn maintenance_checks(
     conn: &mut PgConnection,
     stored: &StoredMaintenance,
-) -> Result<usize, StoreError> {
+) -> Result<Vec<CheckId>, StoreError> {
     let labels = &stored.maintenance.selector.labels;
     let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let rows = sqlx::query!(
-        "select c.address, c.labels, p.name as project
+        "select c.id, c.address, c.labels, p.name as project
          from checks c join projects p on p.id = c.project_id
          where c.deleted_at is null and c.labels @> $1 and ($2::text is null or p.name = $2)",
         &labels,
@@ -190,11 +190,11 @@ pub async fn maintenance_count(
     )
     .fetch_all(conn)
     .await
-    .doing("count the checks of a maintenance")?;
+    .doing("find the checks of a maintenance")?;
     let meant = rows
         .iter()
         .filter(|row| stored.means(&row.project, &row.address, &row.labels));
-    Ok(meant.count())
+    Ok(meant.map(|row| CheckId(row.id)).collect())
 }
 
 /// Forgets what was over long ago.

@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::GROUP;
-use crate::model::id::{DeliveryId, EventId, ReceiverId};
+use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::store::error::{Doing as _, StoreError};
+use crate::store::hold::hold_those;
 
 /// What of it may be told now.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +16,9 @@ pub struct Gathering {
     pub receiver: ReceiverId,
     /// What the checks have in common: a label a line, `NAME=VALUE`; `*`: that they are grouped.
     pub key: String,
+    /// Whether the receiver can be told of several at once; one that was given the original form
+    /// meanwhile cannot.
+    pub knows_groups: bool,
     /// In the order in which the events happened.
     pub members: Vec<DeliveryId>,
 }
@@ -30,49 +34,80 @@ pub struct NewGroup<'a> {
 
 /// Finds what is to be told together now, at most `most` of each, and locks it until the
 /// transaction ends. While something of a key is on its way, what comes after it waits for the
-/// next time: it would overtake it.
+/// next time: it would overtake it. What something holds by now is held.
 pub async fn group_due(
     conn: &mut PgConnection,
     most: i64,
     now: OffsetDateTime,
 ) -> Result<Vec<Gathering>, StoreError> {
     let keys = sqlx::query!(
-        "select receiver_id, group_key from (
+        r#"select d.receiver_id, d.group_key, r.format <> 0 as "knows_groups!" from (
              select distinct receiver_id, group_key from deliveries
              where state = 'pending' and group_key <> '' and not gathered and next_at <= $1) d
+         join receivers r on r.id = d.receiver_id
          where pg_try_advisory_xact_lock(
-             uuid_hash_extended(receiver_id, 2) # hashtextextended(group_key, 3))",
+             uuid_hash_extended(receiver_id, 2) # hashtextextended(group_key, 3))"#,
         now,
     )
     .fetch_all(&mut *conn)
     .await
     .doing("find what is told together")?;
     let mut found = Vec::with_capacity(keys.len());
+    let (mut all, mut checks) = (Vec::new(), Vec::new());
     for key in keys {
         // Read after the lock: another worker may have gathered it meanwhile.
-        let members = sqlx::query_scalar!(
-            "select d.id from deliveries d join transitions t on t.id = d.event_id
-             where d.state = 'pending' and d.receiver_id = $1 and d.group_key = $2
-                 and not d.gathered and not exists (select from deliveries g
-                     where g.state = 'pending' and g.receiver_id = $1 and g.group_key = $2
-                         and g.gathered)
-             order by t.at, t.id limit $3 for update of d skip locked",
-            key.receiver_id,
-            key.group_key,
-            most,
-        )
-        .fetch_all(&mut *conn)
-        .await
-        .doing("read what is told together")?;
-        if !members.is_empty() {
-            found.push(Gathering {
-                receiver: ReceiverId(key.receiver_id),
-                key: key.group_key,
-                members: members.into_iter().map(DeliveryId).collect(),
-            });
-        }
+        let waiting = waiting(conn, key.receiver_id, &key.group_key, most).await?;
+        all.extend(waiting.iter().map(|it| it.delivery));
+        checks.extend(waiting.iter().filter_map(|it| it.check));
+        let members = waiting.into_iter().map(|it| DeliveryId(it.delivery));
+        found.push(Gathering {
+            receiver: ReceiverId(key.receiver_id),
+            key: key.group_key,
+            knows_groups: key.knows_groups,
+            members: members.collect(),
+        });
     }
+    checks.sort_unstable();
+    checks.dedup();
+    let held = hold_those(conn, &all, &checks, now).await?;
+    for gathering in &mut found {
+        gathering.members.retain(|it| !held.contains(&it.0));
+    }
+    found.retain(|it| !it.members.is_empty());
     Ok(found)
+}
+
+/// What waits under a key.
+struct Waiting {
+    delivery: Uuid,
+    check: Option<CheckId>,
+}
+
+async fn waiting(
+    conn: &mut PgConnection,
+    receiver: Uuid,
+    key: &str,
+    most: i64,
+) -> Result<Vec<Waiting>, StoreError> {
+    let rows = sqlx::query!(
+        "select d.id, d.check_id from deliveries d join transitions t on t.id = d.event_id
+         where d.state = 'pending' and d.receiver_id = $1 and d.group_key = $2
+             and not d.gathered and not exists (select from deliveries g
+                 where g.state = 'pending' and g.receiver_id = $1 and g.group_key = $2
+                     and g.gathered)
+         order by t.at, d.seq, t.id limit $3 for update of d skip locked",
+        receiver,
+        key,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read what is told together")?;
+    let waiting = rows.into_iter().map(|row| Waiting {
+        delivery: row.id,
+        check: row.check_id.map(CheckId),
+    });
+    Ok(waiting.collect())
 }
 
 /// What waited alone goes out as it is.

@@ -5,8 +5,10 @@ use std::time::Duration;
 use lokahi::model::check::{CheckSpec, Grouping};
 use lokahi::model::health::State;
 use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
+use lokahi::proto::lokahi::check::State as WireState;
 use serde_json::Value;
 
+use super::maintenance::{Declared, GROUPED};
 use super::peers::{Receiver, Site};
 use super::shop::Shop;
 use crate::support::until;
@@ -250,4 +252,24 @@ async fn what_is_under_way_with_others_is_not_overtaken_when_a_label_is_edited()
     let mut told = order(&bodies(&receiver));
     told[0].sort();
     assert_eq!(told[0], ["check.down a", "check.down b"]);
+}
+
+#[tokio::test]
+async fn a_receiver_that_was_given_the_original_form_is_told_of_no_groups() {
+    let mut shop = Declared::told(GROUPED).await;
+    for up in [false, true] {
+        shop.site.set(up);
+        shop.until(if up { WireState::Up } else { WireState::Down })
+            .await;
+    }
+    shop.files = shop.files.replace("json", "protobuf");
+    shop.apply("").await;
+    sqlx::query("update deliveries set next_at = now()")
+        .execute(&mut shop.fleet.database().await)
+        .await
+        .unwrap();
+    until("it was told", async || !shop.receiver.taken().is_empty()).await;
+    let event = shop.receiver.taken()[0].event();
+    assert_eq!(event.r#type, "check.up");
+    assert_eq!(event.superseded.len(), 1);
 }

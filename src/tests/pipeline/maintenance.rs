@@ -10,21 +10,26 @@ use crate::support::programs::{Ended, lokahictl};
 use crate::support::until;
 
 /// A declared check of a site, and who hears of it.
-struct Declared {
-    fleet: Fleet,
+pub(super) struct Declared {
+    pub(super) fleet: Fleet,
     folder: Checkout,
-    site: Site,
-    receiver: Receiver,
-    files: String,
+    pub(super) site: Site,
+    pub(super) receiver: Receiver,
+    pub(super) files: String,
 }
 
 impl Declared {
     async fn start() -> Self {
+        Self::told("").await
+    }
+
+    /// One whose events are told as these lines say.
+    pub(super) async fn told(how: &str) -> Self {
         let (site, receiver) = (Site::start().await, Receiver::start().await);
         let files = format!(
             "webhook \"oncall\" {{\n  url    = \"{}\"\n  format = \"json\"\n}}\n\n\
              check \"front\" {{\n  url    = \"{}\"\n  every  = \"1s\"\n  labels = {{ team = \"web\" }}\n\n  \
-             confirm {{\n    failures = 1\n  }}\n\n  notify {{\n    webhooks = [webhook.oncall]\n  }}\n}}\n\n",
+             confirm {{\n    failures = 1\n  }}\n\n  notify {{\n    webhooks = [webhook.oncall]\n{how}  }}\n}}\n\n",
             receiver.url, site.url
         );
         let declared = Self {
@@ -46,13 +51,13 @@ impl Declared {
     }
 
     /// Applies the check and what else is declared.
-    async fn apply(&self, more: &str) {
+    pub(super) async fn apply(&self, more: &str) {
         self.folder.write(&(self.files.clone() + more));
         self.ctl(&["apply", "--auto-approve", self.folder.path()])
             .await;
     }
 
-    async fn until(&self, state: State) {
+    pub(super) async fn until(&self, state: State) {
         until(&format!("it is {state:?}"), async || {
             let list = lokahictl(&self.fleet.base(), &["get", "shop/front"]).await;
             let check: serde_json::Value = serde_json::from_str(&list.out).unwrap();
@@ -196,4 +201,56 @@ async fn declared_maintenance_holds_as_long_as_it_is_declared() {
     shop.ctl(&["rollback", "shop", "2", "--auto-approve"]).await;
     let listed = shop.ctl(&["maintain", "--list"]).await;
     assert!(listed.out.contains("always"), "{}", listed.out);
+}
+
+/// Longer than any story waits.
+pub(super) const GROUPED: &str = "    group_by   = []\n    group_wait = \"10m\"\n";
+
+#[tokio::test]
+async fn what_waits_for_others_when_maintenance_is_begun_is_held() {
+    let shop = Declared::told(GROUPED).await;
+    shop.site.set(false);
+    shop.until(State::Down).await;
+    assert_eq!(shop.deliveries().await, ["pending: "]);
+    let maintain = ["maintain", "front", "--for", "1h", "--reason", "a new disk"];
+    shop.ctl(&maintain).await;
+    let held = shop.deliveries().await;
+    assert!(
+        held[0].starts_with("held: in maintenance until "),
+        "{held:?}"
+    );
+    // Nobody has heard of it, and nobody hears of its end.
+    shop.site.set(true);
+    shop.until(State::Up).await;
+    let ended = shop.deliveries().await;
+    assert!(
+        ended.iter().all(|it| it.starts_with("superseded: ")),
+        "{ended:?}"
+    );
+    assert_eq!(told(&shop.receiver), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_waits_for_others_is_held_when_a_window_has_opened_meanwhile() {
+    let shop = Declared::told(GROUPED).await;
+    shop.site.set(false);
+    shop.until(State::Down).await;
+    let always = "maintenance \"always\" {\n  cron     = \"* * * * *\"\n  duration = \"2m\"\n  \
+                  timezone = \"Europe/Berlin\"\n  reason   = \"it moves\"\n\n  match {\n    names = \
+                  [\"fr*\"]\n  }\n}\n";
+    shop.apply(always).await;
+    assert_eq!(shop.deliveries().await, ["pending: "]);
+    sqlx::query("update deliveries set next_at = now()")
+        .execute(&mut shop.fleet.database().await)
+        .await
+        .unwrap();
+    until("it is held", async || {
+        let held = shop.deliveries().await;
+        held[0].starts_with("held: in maintenance until ")
+    })
+    .await;
+    assert_eq!(told(&shop.receiver), [""; 0]);
+    // When it is over the state is judged once.
+    shop.apply("").await;
+    assert_eq!(until_told(&shop.receiver, 1).await, ["check.down front 2"]);
 }
