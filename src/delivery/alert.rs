@@ -41,8 +41,10 @@ pub(super) fn place(base: HttpUrl) -> HttpUrl {
     url.as_str().parse().unwrap_or(base)
 }
 
-/// The alerts of an event, or of all that a group tells, without their ends.
-pub(super) fn frozen(event: &CheckStatus) -> Vec<u8> {
+/// The alerts of an event, or of all that a group tells, without their ends. What was told
+/// `before` of the same and with other labels, since somebody has edited these, is another alert
+/// to an Alertmanager: it ends.
+pub(super) fn frozen(event: &CheckStatus, before: &[CheckStatus]) -> Vec<u8> {
     let events = match event.events.as_slice() {
         [] => std::slice::from_ref(event),
         events => events,
@@ -57,7 +59,21 @@ pub(super) fn frozen(event: &CheckStatus) -> Vec<u8> {
         newest.retain(|it| it["labels"] != alert["labels"]);
         newest.push(alert);
     }
-    Value::Array(newest).to_string().into_bytes()
+    let of_same = |one: &Value, other: &Value| {
+        let mut same = ["alertname", "check_id"].iter();
+        same.all(|label| one["labels"][label] == other["labels"][label])
+    };
+    let mut ended: Vec<Value> = Vec::new();
+    for mut alert in before.iter().flat_map(alerts) {
+        let is_known = |it: &Value| it["labels"] == alert["labels"];
+        let has_successor = newest.iter().any(|it| of_same(it, &alert));
+        if has_successor && !newest.iter().chain(&ended).any(is_known) {
+            alert[LASTS_KEY] = 0.into();
+            ended.push(alert);
+        }
+    }
+    ended.extend(newest);
+    Value::Array(ended).to_string().into_bytes()
 }
 
 /// The same with its ends, for an attempt at this moment.
@@ -213,7 +229,8 @@ fn alert(
     alert
 }
 
-/// A label as Prometheus knows it: letters, digits and `_`.
+/// A label as Prometheus knows it: letters, digits and `_`. Of several that are one then, the last
+/// in the order of their bytes counts.
 fn label(name: &str) -> String {
     let fits = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     name.chars().map(fits).collect()
@@ -264,7 +281,7 @@ mod tests {
     }
 
     fn posted(event: &CheckStatus) -> Value {
-        serde_json::from_slice(&timed(&frozen(event), NOW)).unwrap()
+        serde_json::from_slice(&timed(&frozen(event, &[]), NOW)).unwrap()
     }
 
     #[test]
@@ -296,11 +313,9 @@ mod tests {
         assert_eq!(up[0]["labels"], down[0]["labels"]);
         assert_eq!(up[0]["endsAt"], "2026-01-01T10:00:00Z");
         assert_eq!(up[0]["startsAt"], Value::Null);
-        assert!(is_kept_alive(&frozen(&event(
-            "check.reminder",
-            State::Down
-        ))));
-        assert!(!is_kept_alive(&frozen(&event("check.up", State::Up))));
+        let reminder = event("check.reminder", State::Down);
+        assert!(is_kept_alive(&frozen(&reminder, &[])));
+        assert!(!is_kept_alive(&frozen(&event("check.up", State::Up), &[])));
     }
 
     #[test]
@@ -327,6 +342,49 @@ mod tests {
                 ("LokahiDown", "2026-01-01T10:00:00Z")
             ]
         );
+    }
+
+    #[test]
+    fn an_alert_whose_labels_were_edited_ends() {
+        let relabelled = |kind: &str, state, team: &str| {
+            let mut event = event(kind, state);
+            let labels = &mut event.check.as_mut().unwrap().labels;
+            labels.insert("team-a".into(), team.into());
+            event
+        };
+        let down = relabelled("check.down", State::Down, "web");
+        let again = relabelled("check.error", State::Error, "mail");
+        let posted = |now: &CheckStatus, before: &[CheckStatus]| {
+            let posted: Value = serde_json::from_slice(&timed(&frozen(now, before), NOW)).unwrap();
+            let alerts = posted.as_array().unwrap().iter().map(|it| {
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                (text(&it["labels"]["team_a"]), text(&it["endsAt"]))
+            });
+            alerts.collect::<Vec<_>>()
+        };
+        let at = |team: &str, ends: &str| (team.to_owned(), ends.to_owned());
+        let (over, later) = ("2026-01-01T10:00:00Z", "2026-01-01T10:04:00Z");
+        let both = [down.clone(), again.clone()];
+        assert_eq!(
+            posted(&again, &both[..1]),
+            [at("web", over), at("mail", later)]
+        );
+        let up = relabelled("check.up", State::Up, "mail");
+        assert_eq!(posted(&up, &both), [at("web", over), at("mail", over)]);
+        // With the same labels there is nothing else to end; nor of another alert.
+        assert_eq!(posted(&down, &both[..1]), [at("web", later)]);
+        let degraded = relabelled("check.degraded", State::Up, "mail");
+        assert_eq!(posted(&degraded, &both[..1]), [at("mail", later)]);
+    }
+
+    #[test]
+    fn of_labels_that_are_one_to_prometheus_the_last_counts() {
+        let mut down = event("check.down", State::Down);
+        let labels = &mut down.check.as_mut().unwrap().labels;
+        for name in ["a_b", "a.b", "a-b"] {
+            labels.insert(name.into(), name.into());
+        }
+        assert_eq!(posted(&down)[0]["labels"]["a_b"], "a_b");
     }
 
     #[test]
@@ -366,7 +424,7 @@ mod tests {
         let fires = posted(&event);
         assert_eq!(fires[0]["labels"]["alertname"], "LokahiReceiverFailing");
         assert_eq!(fires[0]["endsAt"], "2026-01-02T10:00:00Z");
-        assert!(!is_kept_alive(&frozen(&event)));
+        assert!(!is_kept_alive(&frozen(&event, &[])));
         event.resolved = true;
         event.project.as_mut().unwrap().reason = "Delivered".into();
         assert_eq!(posted(&event)[0]["labels"], fires[0]["labels"]);

@@ -27,7 +27,10 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
         }
         WebhookFormat::Protobuf => event(claimed).encode_to_vec(),
         WebhookFormat::Json => json_body(claimed, &webhook.url),
-        WebhookFormat::Alertmanager => alert::frozen(&event(claimed)),
+        WebhookFormat::Alertmanager => {
+            let before: Vec<CheckStatus> = claimed.before.iter().map(|it| decoded(it)).collect();
+            alert::frozen(&event(claimed), &before)
+        }
     };
     Some(body)
 }
@@ -35,9 +38,12 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
 /// The event, with what only this receiver has to know.
 fn event(claimed: &Claimed) -> CheckStatus {
     let mut told = 0;
-    let newest_first = claimed.superseded.iter().rev().map(|bytes| {
-        told += bytes.len();
-        let event = decoded(bytes);
+    let newest_first = claimed.superseded.iter().rev().map(|it| {
+        told += it.payload.len();
+        let event = CheckStatus {
+            unheard: it.unheard,
+            ..decoded(&it.payload)
+        };
         match told <= TOLD_IN_FULL {
             true => event,
             false => shortened(event),
@@ -83,6 +89,7 @@ fn shortened(event: CheckStatus) -> CheckStatus {
         at: event.at,
         incident: event.incident,
         resolved: event.resolved,
+        unheard: event.unheard,
         ..CheckStatus::default()
     }
 }
@@ -122,8 +129,9 @@ pub(super) mod tests {
     use crate::model::id::{DeliveryId, EventId, ReceiverId};
     use crate::model::secret::SecretUse;
     use crate::model::webhook::WebhookSpec;
+    use crate::store::delivery::Carried;
 
-    fn encoded(sequence: i64) -> Vec<u8> {
+    fn encoded(sequence: i64) -> Carried {
         let event = CheckStatus {
             r#type: "check.down".into(),
             sequence,
@@ -131,7 +139,10 @@ pub(super) mod tests {
             revision: "x".repeat(100_000),
             ..CheckStatus::default()
         };
-        event.encode_to_vec()
+        Carried {
+            payload: event.encode_to_vec(),
+            unheard: false,
+        }
     }
 
     pub(crate) fn claimed(url: &str, format: WebhookFormat) -> Claimed {
@@ -157,6 +168,7 @@ pub(super) mod tests {
             refused: 0,
             unwelcome_since: None,
             superseded: Vec::new(),
+            before: Vec::new(),
             unheard: false,
             payload: event.encode_to_vec(),
             body: None,

@@ -10,6 +10,7 @@ mod claim;
 mod fallback;
 mod finish;
 mod group;
+mod heard;
 mod lane;
 mod list;
 mod replay;
@@ -70,15 +71,27 @@ pub struct Claimed {
     pub refused: i32,
     /// The first answer that says that we are not welcome, or not there.
     pub unwelcome_since: Option<OffsetDateTime>,
-    /// The encoded events that this one goes out for, too, in their order: none of them was
-    /// sent with success. Of a group, all that it tells.
-    pub superseded: Vec<Vec<u8>>,
+    /// The events that this one goes out for, too, in their order: none of them was sent with
+    /// success. Of a group, all that it tells.
+    pub superseded: Vec<Carried>,
+    /// Of a receiver of alerts: the encoded events that it has got of what these go on with or
+    /// end, oldest first.
+    pub before: Vec<Vec<u8>>,
     /// It ends an incident of which the receiver has got nothing.
     pub unheard: bool,
     /// The encoded event.
     pub payload: Vec<u8>,
     /// What an earlier attempt sent, if there was one.
     pub body: Option<Vec<u8>>,
+}
+
+/// An event that goes out within another one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Carried {
+    /// The encoded event.
+    pub payload: Vec<u8>,
+    /// In a group: it ends something of which the receiver has got nothing before.
+    pub unheard: bool,
 }
 
 /// How an attempt ended, and what becomes of its delivery.

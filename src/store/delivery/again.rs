@@ -102,6 +102,7 @@ pub async fn again_due(
             refused: 0,
             unwelcome_since: None,
             superseded: Vec::new(),
+            before: Vec::new(),
             unheard: false,
             payload: Vec::new(),
             body: row.body,

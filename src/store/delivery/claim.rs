@@ -8,7 +8,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Claimed, GROUP, LEASE};
+use super::heard::{before, unheard};
+use super::{Carried, Claimed, GROUP, LEASE};
 use crate::model::desired::API_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
@@ -153,12 +154,7 @@ pub async fn delivery_claim(
                    and a.status not in (400, 408, 413, 422, 425, 429)
                    and a.status not between 500 and 599) as unwelcome_since,
                exists (select from beaten b where b.id = c.id) as "wins!",
-               c.body is null and t.incident_id is not null and t.next in (0, 1)
-                   and not exists (select from transitions b join deliveries n
-                       on n.event_id = b.id and n.receiver_id = c.receiver_id
-                       left join deliveries g on g.id = n.superseded_by
-                       where b.incident_id = t.incident_id and b.seq < t.seq
-                           and 'delivered' in (n.state, g.state)) as "unheard!"
+               r.format as receiver_format
            from claimed c
            join transitions t on t.id = c.event_id
            join receivers r on r.id = c.receiver_id
@@ -186,19 +182,33 @@ pub async fn delivery_claim(
     let unfrozen: Vec<Uuid> = unfrozen.map(|r| r.id).collect();
     let mut beaten = superseded(conn, &unfrozen).await?;
     let groups = rows.iter().filter(|r| r.kind == GROUP && r.body.is_none());
-    let groups: Vec<Uuid> = groups.map(|r| r.event_id).collect();
+    let groups: Vec<Uuid> = groups.map(|r| r.id).collect();
     if !groups.is_empty() {
         beaten.extend(members(conn, &groups).await?);
     }
+    let unheard = unheard(conn, &unfrozen, &groups).await?;
+    let alertmanager = format_number(WebhookFormat::Alertmanager);
+    let alerts = rows
+        .iter()
+        .filter(|r| r.body.is_none() && r.receiver_format == alertmanager);
+    let alerts: Vec<Uuid> = alerts.map(|r| r.id).collect();
+    let before = match alerts.is_empty() {
+        true => Vec::new(),
+        false => before(conn, &alerts).await?,
+    };
     let sole = project_sole(conn).await?;
     let claimed = rows.into_iter().map(|row| {
         let declared = row.receiver_project != API_PROJECT;
         let project = row.receiver_project.as_str().into();
         let webhook = spec::decode_webhook(&row.spec).map_err(|error| chain(&error));
-        let told = beaten
-            .iter()
-            .filter(|it| [row.id, row.event_id].contains(&it.by));
-        let superseded = told.map(|it| it.payload.clone()).collect();
+        let told = beaten.iter().filter(|it| it.by == row.id);
+        let superseded = told.map(|it| Carried {
+            payload: it.payload.clone(),
+            unheard: row.kind == GROUP && unheard.contains(&it.delivery),
+        });
+        let superseded = superseded.collect();
+        let of = before.iter().filter(|it| it.by == row.id);
+        let before = of.map(|it| it.payload.clone()).collect();
         Claimed {
             id: DeliveryId(row.id),
             event: EventId(row.event_id),
@@ -215,7 +225,8 @@ pub async fn delivery_claim(
             refused: row.refused,
             unwelcome_since: row.unwelcome_since,
             superseded,
-            unheard: row.unheard,
+            before,
+            unheard: unheard.contains(&row.id),
             payload: row.payload,
             body: row.body,
         }
@@ -223,10 +234,10 @@ pub async fn delivery_claim(
     Ok(claimed.collect())
 }
 
-/// An event that another delivery tells, or a group.
+/// A delivery whose event another one tells.
 struct Beaten {
-    /// The delivery, or the group's event.
     by: Uuid,
+    delivery: Uuid,
     payload: Vec<u8>,
 }
 
@@ -257,39 +268,33 @@ async fn follow(conn: &mut PgConnection, winners: &[Uuid]) -> Result<(), StoreEr
 
 /// What these deliveries supersede, in its order.
 async fn superseded(conn: &mut PgConnection, by: &[Uuid]) -> Result<Vec<Beaten>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select d.superseded_by as "by!", t.payload from deliveries d
+    sqlx::query_as!(
+        Beaten,
+        r#"select d.superseded_by as "by!", d.id as delivery, t.payload from deliveries d
            join transitions t on t.id = d.event_id
            where d.superseded_by = any($1) order by d.seq"#,
         by,
     )
     .fetch_all(conn)
     .await
-    .doing("read what is superseded")?;
-    let beaten = rows.into_iter().map(|row| Beaten {
-        by: row.by,
-        payload: row.payload,
-    });
-    Ok(beaten.collect())
+    .doing("read what is superseded")
 }
 
 /// What these groups tell, in its order: whoever gets a group gets all of it.
 async fn members(conn: &mut PgConnection, groups: &[Uuid]) -> Result<Vec<Beaten>, StoreError> {
-    let rows = sqlx::query!(
-        "select g.event_id as by, t.payload from deliveries g
+    // A replay of a group tells what the group does.
+    sqlx::query_as!(
+        Beaten,
+        "select r.id as by, m.id as delivery, t.payload from deliveries r
+         join deliveries g on g.event_id = r.event_id
          join deliveries m on m.superseded_by = g.id
          join transitions t on t.id = m.event_id
-         where g.event_id = any($1) order by t.at, t.id",
+         where r.id = any($1) order by t.at, m.seq, t.id",
         groups,
     )
     .fetch_all(conn)
     .await
-    .doing("read what groups tell")?;
-    let told = rows.into_iter().map(|row| Beaten {
-        by: row.by,
-        payload: row.payload,
-    });
-    Ok(told.collect())
+    .doing("read what groups tell")
 }
 
 /// The part of a URL that may be shown: the rest may be a secret.

@@ -173,3 +173,31 @@ async fn what_is_told_together_is_posted_together_and_ends_one_by_one() {
     assert_eq!(fires.len(), 1, "{fires:?}");
     assert_eq!(fires[0]["labels"]["check"], "a");
 }
+
+#[tokio::test]
+async fn an_alert_whose_labels_were_edited_ends_with_the_outage() {
+    let site = Site::start().await;
+    let alertmanager = Alertmanager::start().await;
+    let mut shop = Shop::open().await;
+    let am = shop.receiver_with("am", alertmanager.receiver()).await;
+    let of = |team: &'static str| {
+        move |spec: &mut CheckSpec| spec.labels = [("team".into(), team.into())].into()
+    };
+    let check = shop.wish("front", &site.url, of("web")).await;
+    shop.create(&check, &[am]).await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    until("it fires", async || alertmanager.alerts().await.len() == 1).await;
+    let fires = alertmanager.alerts().await.remove(0);
+    assert_eq!(fires["labels"]["team"], "web");
+    until("that is written down", async || {
+        shop.count("select count(*) from deliveries where state = 'delivered'")
+            .await
+            == 1
+    })
+    .await;
+    shop.edit(&check, of("mail")).await;
+    shop.until_read(check.id).await;
+    site.set(true);
+    until("it ended", async || alertmanager.alerts().await.is_empty()).await;
+}

@@ -74,6 +74,10 @@ async fn it_is_told_with_its_reason_and_its_end_to_whoever_heard_of_it() {
     assert_eq!(until_told(&first, 2).await, [opening[0], end]);
     let body: serde_json::Value = serde_json::from_slice(&second.taken()[0].body).unwrap();
     assert_eq!(body["data"]["resolved"], true);
+    // One of them has never heard of it.
+    assert_eq!(body["data"]["unheard"], true);
+    let body: serde_json::Value = serde_json::from_slice(&first.taken()[1].body).unwrap();
+    assert_eq!(body["data"]["unheard"], serde_json::Value::Null);
     let status = shop.fleet.status(&id).await;
     let seen = status.check.unwrap();
     assert!(!seen.degraded);

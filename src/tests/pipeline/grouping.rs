@@ -255,6 +255,47 @@ async fn what_is_under_way_with_others_is_not_overtaken_when_a_label_is_edited()
 }
 
 #[tokio::test]
+async fn ends_say_within_a_message_that_nobody_was_told_of_their_beginnings() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let oncall = shop.receiver("oncall", &receiver).await;
+    let mut checks = Vec::new();
+    for name in ["a", "b"] {
+        let check = shop.wish(name, &site.url, of_team("web")).await;
+        shop.create(&check, &[oncall]).await;
+        checks.push(check);
+    }
+    for check in &checks {
+        shop.until(check.id, State::Up).await;
+    }
+    receiver.answer(400);
+    site.set(false);
+    until("it is given up", async || {
+        let dead = "select count(*) from deliveries where state = 'dead'";
+        shop.count(dead).await == 1
+    })
+    .await;
+    receiver.answer(200);
+    site.set(true);
+    until("the ends are told", async || receiver.taken().len() == 1).await;
+    let told = bodies(&receiver).remove(0);
+    assert_eq!(members(&told), ["check.up a", "check.up b"]);
+    let unheard = told["data"]["events"].as_array().unwrap().iter();
+    assert!(unheard.clone().all(|it| it["unheard"] == true), "{told}");
+    // What is heard of is not unheard.
+    site.set(false);
+    until("the next is told", async || receiver.taken().len() == 2).await;
+    site.set(true);
+    until("its end is told", async || receiver.taken().len() == 3).await;
+    let told = bodies(&receiver).remove(2);
+    let unheard = told["data"]["events"].as_array().unwrap().iter();
+    assert!(
+        unheard.clone().all(|it| it["unheard"] == Value::Null),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn a_receiver_that_was_given_the_original_form_is_told_of_no_groups() {
     let mut shop = Declared::told(GROUPED).await;
     for up in [false, true] {
