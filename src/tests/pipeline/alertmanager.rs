@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::peers::Site;
 use super::shop::Shop;
 use crate::support::peer::{Folder, Peer, Sign, stranger};
+use crate::support::programs::lokahictl;
 use crate::support::server::{answer, http};
 use crate::support::until;
 
@@ -200,4 +201,67 @@ async fn an_alert_whose_labels_were_edited_ends_with_the_outage() {
     shop.until_read(check.id).await;
     site.set(true);
     until("it ended", async || alertmanager.alerts().await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_operators_send_arrives() {
+    let site = Site::start().await;
+    let alertmanager = Alertmanager::start().await;
+    let mut shop = Shop::open().await;
+    let am = shop.receiver_with("am", alertmanager.receiver()).await;
+    let check = shop.wish("front", &site.url, |_| ()).await;
+    shop.create(&check, &[am]).await;
+    let base = shop.fleet.base();
+    let tested = lokahictl(&base, &["webhook", "test", "shop/am"]).await;
+    assert_eq!(tested.code, 0, "{}", tested.words);
+    assert!(
+        tested
+            .out
+            .starts_with("shop/am took it: it answered 200, after "),
+        "{}",
+        tested.out
+    );
+    let names = async || {
+        let alerts = alertmanager.alerts().await;
+        let names = alerts
+            .iter()
+            .map(|it| it["labels"]["alertname"].to_string());
+        names.collect::<Vec<_>>()
+    };
+    until("the test fires", async || {
+        names().await == ["\"LokahiTest\""]
+    })
+    .await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    let outage = async || {
+        let alerts = alertmanager.alerts().await;
+        let mut outages = alerts
+            .into_iter()
+            .filter(|it| it["labels"]["alertname"] == "LokahiDown");
+        outages.next()
+    };
+    until("the outage fires", async || outage().await.is_some()).await;
+    let fires = outage().await.unwrap();
+    let delivered = "select count(*) from deliveries where state = 'delivered' and seq > 0";
+    until("that is written down", async || {
+        shop.count(delivered).await == 1
+    })
+    .await;
+    let event = fires["annotations"]["event_id"].as_str().unwrap();
+    let again = lokahictl(&base, &["webhook", "replay", event]).await;
+    assert_eq!(again.code, 0, "{}", again.words);
+    until("it is posted again", async || {
+        outage().await.unwrap()["endsAt"].as_str() > fires["endsAt"].as_str()
+    })
+    .await;
+    let still = outage().await.unwrap();
+    assert_eq!(
+        (&still["labels"], &still["startsAt"]),
+        (&fires["labels"], &fires["startsAt"])
+    );
+    until("that is written down", async || {
+        shop.count(delivered).await == 2
+    })
+    .await;
 }
