@@ -207,15 +207,19 @@ impl Default for AttemptTimeout {
 /// Checks a header that a receiver is to be sent, as far as its value is known: no header that
 /// lokahi sets itself, of which nobody could say whose counts.
 pub fn valid_event_header(name: &str, value: &Text) -> Result<(), InvalidValue> {
-    const OURS: [&str; 13] = [
+    const OURS: [&str; 17] = [
         "accept",
+        "accept-encoding",
         "connection",
         "content-encoding",
         "content-length",
         "content-type",
+        "date",
         "expect",
         "host",
         "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",
@@ -302,6 +306,12 @@ mod tests {
             "Webhook-Foo",
             "LOKAHI-ATTEMPT",
             "host",
+            "Accept-Encoding",
+            "Content-Length",
+            "Date",
+            "Proxy-Authorization",
+            "Transfer-Encoding",
+            "connection",
         ] {
             let error = valid_event_header(ours, &plain).unwrap_err().to_string();
             let expect = format!("the header \"{ours}\" is set by lokahi itself");
