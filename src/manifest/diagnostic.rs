@@ -173,6 +173,8 @@ codes! {
     MeansNoCheck = "LK0911",
     /// A check keeps a connection that no probe of it can use.
     NeverReused = "LK0912",
+    /// Events wait for others with which they are not told.
+    NeverGrouped = "LK0913",
 }
 
 impl Code {

@@ -336,4 +336,9 @@ pub static EXAMPLES: &[Example] = &[
         "check \"web\" {\n  url              = \"https://example.com/\"\n  every            = \"10m\"\n  reuse_connection = true\n  webhook_url      = \"https://hooks.example.com/web\"\n}\n",
         "check \"web\" {\n  url              = \"https://example.com/\"\n  every            = \"1m\"\n  reuse_connection = true\n  webhook_url      = \"https://hooks.example.com/web\"\n}\n",
     ),
+    text(
+        Code::NeverGrouped,
+        "check \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n\n  notify {\n    group_wait = \"10s\"\n  }\n}\n",
+        "check \"web\" {\n  url         = \"https://example.com/\"\n  webhook_url = \"https://hooks.example.com/web\"\n\n  notify {\n    group_by   = [\"team\"]\n    group_wait = \"10s\"\n  }\n}\n",
+    ),
 ];

@@ -59,6 +59,9 @@ impl<'a> Filling<'a> {
                 reported |= !good && [AUTH.name, TLS.name].contains(&kind.name);
             }
         }
+        if let (Some(grouping), Some(wait)) = (&mut draft.check.grouping, draft.group_wait) {
+            grouping.wait = wait;
+        }
         // What could not be read may have been what is missed.
         if !reported {
             self.access(layer, own, &mut draft);

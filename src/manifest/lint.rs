@@ -9,8 +9,9 @@ use std::hash::Hash as _;
 
 use crate::manifest::ast::Expression;
 use crate::manifest::attributes::check::CHECK;
+use crate::manifest::attributes::outcome::NOTIFY;
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::value::Node;
+use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::expand::Expanded;
 use crate::manifest::format::texts;
 use crate::manifest::layer::Layer;
@@ -47,6 +48,7 @@ pub(super) fn check(spec: &CheckSpec, layer: &Layer, span: Span, problems: &mut 
     if let Some(reuse) = row("reuse_connection") {
         never_reused(spec, reuse, problems);
     }
+    never_grouped(spec, layer, problems);
     secrets::check(layer, problems);
     expectations::check(spec, layer, problems);
 }
@@ -59,6 +61,23 @@ pub(super) fn declared(name: &str, value: &Expression, problems: &mut Vec<Proble
 /// What is to be said of one receiver.
 pub(super) fn webhook(layer: &Layer, problems: &mut Vec<Problem>) {
     secrets::webhook(layer, problems);
+}
+
+/// What waits in vain.
+fn never_grouped(spec: &CheckSpec, layer: &Layer, problems: &mut Vec<Problem>) {
+    let rows = layer
+        .block(NOTIFY.name, "")
+        .map(|notify| notify.layer.rows(&NOTIFY));
+    let wait = rows.and_then(|mut rows| rows.find(|(name, _)| *name == "group_wait"));
+    let said = wait.filter(|(_, node)| !matches!(node.value, Value::Null));
+    if let (None, Some((_, wait))) = (&spec.grouping, said) {
+        let message = "`group_wait` does nothing here: without `group_by` each event goes out by itself, at once";
+        let problem = Problem::new(Code::NeverGrouped, wait.span, message);
+        problems.push(
+            problem
+                .hint("write `group_by = [\"LABEL\"]` beside it, or `[]` for all checks together"),
+        );
+    }
 }
 
 /// What keeps a connection in vain.

@@ -2,6 +2,8 @@
 //! the suggestions, the plan's field-by-field diff and the language's page all
 //! read them.
 
+use std::time::Duration;
+
 use crate::manifest::attributes::access::AuthDraft;
 use crate::manifest::attributes::maintenance::MaintenanceDraft;
 use crate::manifest::eval::value::{Node, Type};
@@ -25,6 +27,8 @@ pub struct Draft {
     pub webhook: WebhookSpec,
     /// The check; of no use before its `url` was set.
     pub check: CheckSpec,
+    /// How long events wait for others, if they are told together at all.
+    pub group_wait: Option<Duration>,
     /// What `auth` says, which is one of several things.
     pub auth: AuthDraft,
     /// The assert that is being filled in.
@@ -174,6 +178,7 @@ impl Draft {
                 asserts: Vec::new(),
                 ..CheckSpec::new(url)
             },
+            group_wait: None,
             auth: AuthDraft::default(),
             assert: Assert::default(),
             maintenance: MaintenanceDraft::default(),

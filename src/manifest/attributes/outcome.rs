@@ -95,8 +95,7 @@ pub const NOTIFY: Block = Block {
             example: "\"10s\"",
             merge: Merge::Replace,
             set: |draft, node| {
-                let wait = seconds(node, Grouping::WAIT)?;
-                draft.check.grouping.get_or_insert_default().wait = wait;
+                draft.group_wait = Some(seconds(node, Grouping::WAIT)?);
                 Ok(())
             },
             show: Show::Check(|spec| match &spec.grouping {

@@ -497,3 +497,19 @@ fn tokens_are_found_in_locals_and_defaults() {
     );
     assert_eq!(of(&variable("default = env(\"LOKAHI_WEB\", \"none\")")), 0);
 }
+
+#[test]
+fn nothing_waits_for_others_that_is_told_by_itself() {
+    let notify = |lines: &str| lints(&format!("  notify {{\n{lines}\n  }}"));
+    let expect = "LK0913 `group_wait` does nothing here: without `group_by` each event goes out by \
+                  itself, at once | write `group_by = [\"LABEL\"]` beside it, or `[]` for all checks \
+                  together";
+    assert_eq!(notify("    group_wait = \"10s\""), [expect]);
+    for lines in [
+        "    group_by = []\n    group_wait = \"10s\"",
+        "    group_by = [\"team\"]",
+        "    group_wait = null",
+    ] {
+        assert_eq!(notify(lines), [] as [&str; 0], "{lines}");
+    }
+}
