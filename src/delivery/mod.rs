@@ -15,6 +15,7 @@ mod verdict;
 mod overdue;
 mod sender;
 mod window;
+mod queue;
 mod worker;
 
 use crate::bus::Bus;

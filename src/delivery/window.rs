@@ -44,6 +44,11 @@ impl Windows {
         room
     }
 
+    /// Whether there is a place.
+    pub(super) fn has_room(&self, host: &str) -> bool {
+        self.0.get(host).is_none_or(|it| it.sending < it.size)
+    }
+
     /// Gives a place back that nothing was sent in.
     pub(super) fn give_back(&mut self, host: &str) {
         let window = self.0.get_mut(host);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::body;
 use super::group::gather;
 use super::leases::Leases;
+use super::queue::{LOOK, Queue};
 use super::sender::{Outbound, send};
 use super::window::Windows;
 use crate::bus::{self, Bus};
@@ -19,8 +20,8 @@ use crate::clock;
 use crate::model::id::DeliveryId;
 use crate::runtime::counter::Counter;
 use crate::store::delivery::{
-    Attempted, Begun, Claimed, Verdict, delivery_begin, delivery_claim, delivery_due,
-    delivery_finish, delivery_release,
+    Attempted, Begun, Candidate, Claimed, Verdict, delivery_begin, delivery_claim, delivery_due,
+    delivery_finish, delivery_lock, delivery_release,
 };
 use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
@@ -31,6 +32,14 @@ const IN_FLIGHT: usize = 512;
 const LOT: usize = 128;
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
+
+/// Then, or never.
+async fn until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then.into()).await,
+        None => std::future::pending().await,
+    }
+}
 
 /// What a worker has done.
 #[derive(Debug, Default)]
@@ -59,6 +68,7 @@ pub(super) struct Worker {
     sending: JoinSet<Attempted>,
     claims: HashMap<Id, Claim>,
     windows: Windows,
+    queue: Queue,
     /// Places that were taken for what is being claimed.
     reserved: HashMap<DeliveryId, String>,
     /// What ended and is not written down yet. Its claims are ours until it is.
@@ -80,6 +90,7 @@ impl Worker {
             sending: JoinSet::new(),
             claims: HashMap::new(),
             windows: Windows::default(),
+            queue: Queue::default(),
             reserved: HashMap::new(),
             ended: Vec::new(),
             leases: Arc::default(),
@@ -109,7 +120,9 @@ impl Worker {
                 }
                 _ = poll.tick() => {}
                 () = bus::woken(&mut hints) => {}
+                () = until(self.queue.next_look(clock::monotonic())) => {}
             }
+            self.queue.heard();
             let round = bounded(self.round()).await;
             self.noticed(round);
         }
@@ -145,30 +158,39 @@ impl Worker {
         loop {
             // Of a claim that failed, or that took too long.
             self.give_back();
+            if self.queue.wants(&self.windows, clock::monotonic()) {
+                self.look().await?;
+            }
             let room = IN_FLIGHT.saturating_sub(self.sending.len() + self.ended.len());
-            let asked = room.min(LOT);
-            if asked == 0 || !self.claim_lot(asked).await? {
+            let taken = self.queue.take(&mut self.windows, room.min(LOT));
+            if taken.is_empty() {
                 return Ok(());
             }
+            let places = taken.iter().map(|it| (it.id, it.host.clone()));
+            self.reserved.extend(places);
+            self.claim_lot(&taken).await?;
         }
     }
 
-    /// Claims at most so many and begins to send them; returns whether there may be more.
-    async fn claim_lot(&mut self, asked: usize) -> Result<bool, StoreError> {
+    /// Looks for what is due.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let (begun, busy) = (clock::monotonic(), self.queue.busy(&self.windows));
+        let mut tx = self.store.begin().await?;
+        let due = delivery_due(&mut tx, &busy, LOOK, clock::now()).await?;
+        tx.rollback().await.map_err(|source| StoreError::Query {
+            doing: "end a look",
+            source,
+        })?;
+        self.queue.found(due, begun, clock::monotonic());
+        Ok(())
+    }
+
+    /// Claims those of these that still can be, and begins to send them.
+    async fn claim_lot(&mut self, taken: &[Candidate]) -> Result<(), StoreError> {
         let now = clock::now();
         let mut tx = self.store.begin().await?;
-        let due = delivery_due(&mut tx, &self.windows.full(), asked as i64, now).await?;
-        let full = due.len() == asked;
-        for it in due {
-            if self.windows.take(&it.host) {
-                self.reserved.insert(it.id, it.host);
-            }
-        }
-        if self.reserved.is_empty() {
-            return Ok(full);
-        }
-        let ids: Vec<DeliveryId> = self.reserved.keys().copied().collect();
-        let claimed = delivery_claim(&mut tx, self.id, &ids, now).await?;
+        let ids = delivery_lock(&mut tx, taken).await?;
+        let claimed = delivery_claim(&mut tx, &ids, now).await?;
         let bodies: Vec<Option<Vec<u8>>> = claimed.iter().map(body::body).collect();
         let begun: Vec<_> = claimed
             .iter()
@@ -176,15 +198,13 @@ impl Worker {
             .map(|(claim, body)| Begun {
                 delivery: claim.id,
                 n: claim.attempt,
-                body: claim
-                    .webhook
-                    .as_ref()
-                    .ok()
-                    .map(|it| it.format)
-                    .zip(body.as_deref()),
+                body: match (&claim.body, &claim.webhook) {
+                    (None, Ok(webhook)) => Some(webhook.format).zip(body.as_deref()),
+                    _ => None,
+                },
             })
             .collect();
-        delivery_begin(&mut tx, &begun, now).await?;
+        delivery_begin(&mut tx, self.id, &begun, now).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
             doing: "commit a claim",
             source,
@@ -194,7 +214,7 @@ impl Worker {
         }
         // What is left, somebody else was quicker to claim.
         self.give_back();
-        Ok(full)
+        Ok(())
     }
 
     fn give_back(&mut self) {

@@ -17,8 +17,8 @@ mod replay;
 
 pub use self::again::{Again, again_due};
 pub use self::claim::{
-    Begun, Candidate, delivery_begin, delivery_claim, delivery_due, delivery_release,
-    delivery_renew,
+    Begun, Candidate, delivery_begin, delivery_claim, delivery_due, delivery_lock,
+    delivery_release, delivery_renew,
 };
 pub use self::fallback::fallback_insert;
 pub use self::finish::delivery_finish;

@@ -13,7 +13,7 @@ use super::{Carried, Claimed, GROUP, LEASE};
 use crate::model::desired::API_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
-use crate::model::webhook::WebhookFormat;
+use crate::model::webhook::{WebhookFormat, WebhookSpec};
 use crate::runtime::chain::chain;
 use crate::spec;
 use crate::store::error::{Doing as _, StoreError};
@@ -27,30 +27,39 @@ const SUPERSEDED: &str = "a newer event that lists it went out instead";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
     pub id: DeliveryId,
+    pub receiver: ReceiverId,
+    /// Its check; what is of none has the lane of its receiver.
+    pub lane: Uuid,
+    /// Not 0: it is sent beside what else is in its lane.
+    pub replay: i32,
     /// The host of its receiver, with its port; of a secret URL, the secret.
     pub host: String,
 }
 
 /// Finds deliveries that are due, oldest first, but for receivers on these hosts and those that
-/// asked for time, and locks their lanes until the transaction ends.
+/// asked for time; within a transaction that does nothing else.
 ///
 /// Of a lane only one can be claimed at a time: the first in order, or where the newest wins, the
 /// newest of those that were never attempted, since the bodies of others are frozen.
+///
+/// They are read in the order in which they are due, until there are enough. Left to itself
+/// Postgres sorts all that is due first: it takes the outbox to be as empty as it was when it
+/// looked last.
 pub async fn delivery_due(
     conn: &mut PgConnection,
     busy: &[String],
     limit: i64,
     now: OffsetDateTime,
 ) -> Result<Vec<Candidate>, StoreError> {
+    in_order(conn).await?;
     let rows = sqlx::query!(
-        r#"with due as materialized (
-               select d.id, d.receiver_id, coalesce(d.check_id, d.receiver_id) as lane, d.replay_no,
-                   split_part(regexp_replace(r.url, '^[a-z]+://', ''), '/', 1) as host
+        r#"select d.id, d.receiver_id, coalesce(d.check_id, d.receiver_id) as "lane!",
+                   d.replay_no, r.host
                from deliveries d
                join receivers r on r.id = d.receiver_id
                left join receiver_status s on s.receiver_id = d.receiver_id
                where d.state = 'pending' and d.next_at <= $1
-                   and split_part(regexp_replace(r.url, '^[a-z]+://', ''), '/', 1) <> all($2)
+                   and r.host <> all($2)
                    and (s.slowed_until is null or s.slowed_until <= $1)
                    and (d.group_key = '' or d.gathered)
                    and (d.replay_no <> 0 or (
@@ -75,10 +84,7 @@ pub async fn delivery_due(
                                and (e.group_key = '' or e.gathered)
                                and d.check_id is not null and r.collapse
                                and e.body is null and (e.next_at <= $1) is true)))
-               order by d.next_at limit $3)
-           select id, host as "host!" from due
-           where replay_no <> 0 or pg_try_advisory_xact_lock(
-               uuid_hash_extended(receiver_id, 0) # uuid_hash_extended(lane, 1))"#,
+               order by d.next_at limit $3"#,
         now,
         busy,
         limit,
@@ -88,34 +94,77 @@ pub async fn delivery_due(
     .doing("find deliveries that are due")?;
     let found = rows.into_iter().map(|row| Candidate {
         id: DeliveryId(row.id),
+        receiver: ReceiverId(row.receiver_id),
+        lane: row.lane,
+        replay: row.replay_no,
         host: row.host,
     });
     Ok(found.collect())
 }
 
-/// Claims those of these deliveries that still can be, for `worker`; their lanes are locked. What
-/// they beat is superseded in the same transaction.
+/// Locks the lanes of these until the transaction ends; of those that nobody else has locked, the
+/// deliveries.
+pub async fn delivery_lock(
+    conn: &mut PgConnection,
+    candidates: &[Candidate],
+) -> Result<Vec<DeliveryId>, StoreError> {
+    let ids: Vec<Uuid> = candidates.iter().map(|it| it.id.0).collect();
+    let receivers: Vec<Uuid> = candidates.iter().map(|it| it.receiver.0).collect();
+    let lanes: Vec<Uuid> = candidates.iter().map(|it| it.lane).collect();
+    let replays: Vec<i32> = candidates.iter().map(|it| it.replay).collect();
+    let locked = sqlx::query_scalar!(
+        r#"select id as "id!"
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[])
+               as c (id, receiver, lane, replay)
+           where replay <> 0 or pg_try_advisory_xact_lock(
+               uuid_hash_extended(receiver, 0) # uuid_hash_extended(lane, 1))"#,
+        &ids,
+        &receivers,
+        &lanes,
+        &replays,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("lock lanes")?;
+    Ok(locked.into_iter().map(DeliveryId).collect())
+}
+
+/// Until the transaction ends Postgres reads by indexes, in their order.
+async fn in_order(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!(
+        "select set_config(name, 'off', true) from unnest(array[
+             'enable_sort', 'enable_bitmapscan', 'enable_hashjoin', 'enable_seqscan']) as name",
+    )
+    .fetch_all(conn)
+    .await
+    .doing("have an index read in its order")?;
+    Ok(())
+}
+
+/// Reads those of these deliveries that still can be claimed, as their next attempts would be, and
+/// locks them until the transaction ends; their lanes are locked already. What they beat is
+/// superseded in the same transaction.
 pub async fn delivery_claim(
     conn: &mut PgConnection,
-    worker: Uuid,
     candidates: &[DeliveryId],
     now: OffsetDateTime,
 ) -> Result<Vec<Claimed>, StoreError> {
     let ids: Vec<Uuid> = candidates.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
-        r#"with claimed as (
-               update deliveries d set lease = $1, next_at = $2 + make_interval(secs => $4),
-                   attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
-               from receivers r
-               where d.id = any($3) and r.id = d.receiver_id
-                   and d.state = 'pending' and d.next_at <= $2
+        r#"with claimed as materialized (
+               select d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins,
+                   coalesce(d.body_format, r.format) = r.format as fits
+               from deliveries d join receivers r on r.id = d.receiver_id
+               where d.id = any($2) and d.state = 'pending' and d.next_at <= $1
+                   and not exists (select from receiver_status s
+                       where s.receiver_id = d.receiver_id and s.slowed_until > $1)
                    and (d.group_key = '' or d.gathered)
                    and (d.replay_no <> 0 or (
                        not exists (select from deliveries e
                            where e.receiver_id = d.receiver_id and e.state = 'pending'
                                and coalesce(e.check_id, e.receiver_id)
                                    = coalesce(d.check_id, d.receiver_id)
-                               and e.lease is not null and (e.next_at > $2) is true
+                               and e.lease is not null and (e.next_at > $1) is true
                                and e.replay_no = 0 and e.id <> d.id)
                        and not exists (select from deliveries e
                            where e.receiver_id = d.receiver_id and e.state = 'pending'
@@ -131,12 +180,11 @@ pub async fn delivery_claim(
                                and e.seq > d.seq and e.replay_no = 0
                                and (e.group_key = '' or e.gathered)
                                and d.check_id is not null and r.collapse
-                               and e.body is null and (e.next_at <= $2) is true)))
-               returning d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins,
-                   coalesce(d.body_format, r.format) = r.format as fits),
+                               and e.body is null and (e.next_at <= $1) is true)))
+               for no key update of d),
            beaten as (
                update deliveries o set state = 'superseded', superseded_by = c.id, lease = null,
-                   finished_at = $2, reason = $5
+                   finished_at = $1, reason = $3
                from claimed c
                where c.wins and c.body is null and o.receiver_id = c.receiver_id
                    and coalesce(o.check_id, o.receiver_id) = c.check_id
@@ -144,14 +192,14 @@ pub async fn delivery_claim(
                returning c.id)
            select c.id, c.event_id, c.receiver_id, c.check_id, c.attempts,
                case when c.fits then c.body end as body,
-               c.first_attempt_at as "first_attempt_at!", t.type as kind, t.at, t.payload,
+               coalesce(c.first_attempt_at, $1) as "first_attempt_at!", t.type as kind, t.at, t.payload,
                r.url, r.address as receiver_name, s.bytes as spec,
                o.name as receiver_project,
                coalesce(p.name || '/' || k.address, '') as "subject!",
-               (select count(*)::integer from attempts a where a.delivery_id = c.id
-                   and a.status in (400, 413, 422)) as "refused!",
-               (select min(a.finished_at) from attempts a where a.delivery_id = c.id
-                   and a.status not in (400, 408, 413, 422, 425, 429)
+               (select count(*)::integer from attempts a where c.attempts > 0
+                   and a.delivery_id = c.id and a.status in (400, 413, 422)) as "refused!",
+               (select min(a.finished_at) from attempts a where c.attempts > 0
+                   and a.delivery_id = c.id and a.status not in (400, 408, 413, 422, 425, 429)
                    and a.status not between 500 and 599) as unwelcome_since,
                exists (select from beaten b where b.id = c.id) as "wins!",
                r.format as receiver_format
@@ -162,10 +210,8 @@ pub async fn delivery_claim(
            join projects o on o.id = r.project_id
            left join checks k on k.id = c.check_id
            left join projects p on p.id = k.project_id"#,
-        worker,
         now,
         &ids,
-        LEASE.as_secs_f64(),
         SUPERSEDED,
     )
     .fetch_all(&mut *conn)
@@ -186,7 +232,13 @@ pub async fn delivery_claim(
     if !groups.is_empty() {
         beaten.extend(members(conn, &groups).await?);
     }
-    let unheard = unheard(conn, &unfrozen, &groups).await?;
+    // What begins something is no end of anything.
+    let begins = |kind: &str| matches!(kind, "check.down" | "check.error");
+    let ends = rows
+        .iter()
+        .filter(|r| r.body.is_none() && r.kind != GROUP && !begins(&r.kind));
+    let ends: Vec<Uuid> = ends.map(|r| r.id).collect();
+    let unheard = unheard(conn, &ends, &groups).await?;
     let alertmanager = format_number(WebhookFormat::Alertmanager);
     let alerts = rows
         .iter()
@@ -196,11 +248,19 @@ pub async fn delivery_claim(
         true => Vec::new(),
         false => before(conn, &alerts).await?,
     };
-    let sole = project_sole(conn).await?;
-    let claimed = rows.into_iter().map(|row| {
+    let specs: Vec<Result<WebhookSpec, String>> = rows
+        .iter()
+        .map(|row| spec::decode_webhook(&row.spec).map_err(|error| chain(&error)))
+        .collect();
+    let mut readable = specs.iter().flatten();
+    let sole = match readable.any(|webhook| webhook.references().next().is_some()) {
+        true => project_sole(conn).await?,
+        // Nobody asks.
+        false => None,
+    };
+    let claimed = rows.into_iter().zip(specs).map(|(row, webhook)| {
         let declared = row.receiver_project != API_PROJECT;
         let project = row.receiver_project.as_str().into();
-        let webhook = spec::decode_webhook(&row.spec).map_err(|error| chain(&error));
         let told = beaten.iter().filter(|it| it.by == row.id);
         let superseded = told.map(|it| Carried {
             payload: it.payload.clone(),
@@ -220,7 +280,7 @@ pub async fn delivery_claim(
             receiver_name: row.receiver_name.unwrap_or_else(|| host(&row.url)),
             secrets: SecretUse::of(&project, declared, sole.as_deref()),
             webhook,
-            attempt: row.attempts,
+            attempt: row.attempts + 1,
             first_attempt_at: row.first_attempt_at,
             refused: row.refused,
             unwelcome_since: row.unwelcome_since,
@@ -313,14 +373,15 @@ pub struct Begun<'a> {
     pub delivery: DeliveryId,
     /// Its number, from 1.
     pub n: i32,
-    /// What is sent, and in which format; without it nothing can be.
+    /// What is frozen, and in which format: none where that was done before, or nothing can be.
     pub body: Option<(WebhookFormat, &'a [u8])>,
 }
 
-/// Freezes bodies and writes the attempts before anything is sent: what then
-/// has no end is known to have been begun.
+/// Claims these deliveries for `worker`, freezes their bodies and writes the attempts before
+/// anything is sent: what then has no end is known to have been begun.
 pub async fn delivery_begin(
     conn: &mut PgConnection,
+    worker: Uuid,
     claimed: &[Begun<'_>],
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
@@ -331,17 +392,21 @@ pub async fn delivery_begin(
     let format = |c: &Begun<'_>| c.body.map(|(format, _)| format_number(format));
     let formats: Vec<Option<i16>> = claimed.iter().map(format).collect();
     sqlx::query!(
-        "update deliveries d set body = n.body, body_format = n.format
+        "update deliveries d set lease = $4, next_at = $5::timestamptz + make_interval(secs => $6),
+             attempts = d.attempts + 1, first_attempt_at = coalesce(d.first_attempt_at, $5),
+             body = coalesce(n.body, d.body), body_format = coalesce(n.format, d.body_format)
          from unnest($1::uuid[], $2::bytea[], $3::smallint[]) as n (id, body, format)
-         where d.id = n.id and n.body is not null
-             and (d.body is null or coalesce(d.body_format, n.format) <> n.format)",
+         where d.id = n.id",
         &ids,
         &bodies as &[Option<Vec<u8>>],
         &formats as &[Option<i16>],
+        worker,
+        now,
+        LEASE.as_secs_f64(),
     )
     .execute(&mut *conn)
     .await
-    .doing("freeze the bodies of deliveries")?;
+    .doing("claim deliveries and freeze their bodies")?;
     sqlx::query!(
         "insert into attempts (delivery_id, n, started_at)
          select delivery_id, n, $3 from unnest($1::uuid[], $2::integer[]) as a (delivery_id, n)",

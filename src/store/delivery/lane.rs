@@ -97,8 +97,8 @@ async fn waiting(
                group_key as "group_key!" from (
                select distinct on (receiver_id, check_id) id, receiver_id, check_id, group_key
                from deliveries
-               where state = 'pending' and receiver_id = any($1) and check_id = any($2)
-                   and replay_no = 0
+               where state = 'pending' and receiver_id = any($1)
+                   and coalesce(check_id, receiver_id) = any($2) and replay_no = 0
                order by receiver_id, check_id, created_at, seq) first
            where id <> all($3)
            union all

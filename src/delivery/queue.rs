@@ -1,0 +1,170 @@
+//! What is due, as it was found last: it is not looked for again with each claim, since whoever
+//! looks passes by all that waits for hosts that are busy.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::window::Windows;
+use crate::model::id::DeliveryId;
+use crate::store::delivery::Candidate;
+
+/// How much is looked for at once.
+pub(super) const LOOK: i64 = 512;
+/// With so much that can be sent nobody looks for more.
+const ENOUGH: usize = 64;
+/// A host that so much waits for here is not looked at.
+const CROWDED: usize = 64;
+/// What is found anew when there is more.
+const MOST: usize = 4096;
+/// Whoever has looked for longer than this rests so many times as long: what is passed by again
+/// and again is not worth more.
+const LONG: Duration = Duration::from_millis(5);
+const REST: u32 = 4;
+
+/// In the order in which it is due.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Vec<Candidate>,
+    known: HashSet<DeliveryId>,
+    /// Whether there may be more than what was found.
+    news: bool,
+    /// Until then nobody looks.
+    rest: Option<Instant>,
+}
+
+impl Queue {
+    /// Something has changed: there may be more.
+    pub(super) fn heard(&mut self) {
+        self.news = true;
+    }
+
+    /// Whether it is time to look for more.
+    pub(super) fn wants(&self, windows: &Windows, now: Instant) -> bool {
+        let rests = self.rest.is_some_and(|until| now < until);
+        let ready = self.waiting.iter().filter(|it| windows.has_room(&it.host));
+        self.news && !rests && ready.take(ENOUGH).count() < ENOUGH
+    }
+
+    /// When it will be time to look, if nobody looks for that reason only.
+    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
+        self.rest.filter(|until| self.news && now < *until)
+    }
+
+    /// For which hosts nothing more is looked for: those to which nothing may be sent now, and
+    /// those of which there is enough.
+    pub(super) fn busy(&self, windows: &Windows) -> Vec<String> {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for it in &self.waiting {
+            *counts.entry(&it.host).or_default() += 1;
+        }
+        let crowded = counts.into_iter().filter(|(_, many)| *many >= CROWDED);
+        let mut busy: Vec<String> = crowded.map(|(host, _)| host.to_owned()).collect();
+        busy.extend(windows.full());
+        busy
+    }
+
+    /// What was found, and when that was begun and done.
+    pub(super) fn found(&mut self, found: Vec<Candidate>, begun: Instant, done: Instant) {
+        if self.waiting.len() > MOST {
+            self.waiting.clear();
+            self.known.clear();
+        }
+        self.news = found.len() as i64 == LOOK;
+        for it in found {
+            if self.known.insert(it.id) {
+                self.waiting.push(it);
+            }
+        }
+        let took = done.duration_since(begun).min(Duration::from_secs(1));
+        self.rest = (took > LONG).then(|| done + took * REST);
+    }
+
+    /// The first `most` that can be sent now, with their places.
+    pub(super) fn take(&mut self, windows: &mut Windows, most: usize) -> Vec<Candidate> {
+        let mut taken = Vec::new();
+        self.waiting.retain(|it| {
+            let is_next = taken.len() < most && windows.take(&it.host);
+            if is_next {
+                taken.push(it.clone());
+            }
+            !is_next
+        });
+        for it in &taken {
+            self.known.remove(&it.id);
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock;
+    use crate::model::id::ReceiverId;
+
+    fn candidate(host: &str) -> Candidate {
+        Candidate {
+            id: DeliveryId(Uuid::new_v4()),
+            receiver: ReceiverId(Uuid::nil()),
+            lane: Uuid::nil(),
+            replay: 0,
+            host: host.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_can_be_sent_goes_in_its_order_and_the_rest_stays() {
+        let (mut queue, mut windows) = (Queue::default(), Windows::default());
+        let now = clock::monotonic();
+        while windows.take("slow") {}
+        let all = ["slow", "a", "slow", "b", "a"].map(candidate);
+        queue.found(all.to_vec(), now, now);
+        let taken = queue.take(&mut windows, 2);
+        assert_eq!(taken, [all[1].clone(), all[3].clone()]);
+        assert_eq!(queue.take(&mut windows, 9), [all[4].clone()]);
+        assert!(queue.take(&mut windows, 9).is_empty());
+        // What is found once more while it waits is there once.
+        queue.found(all.to_vec(), now, now);
+        windows.give_back("slow");
+        assert_eq!(queue.take(&mut windows, 9).len(), 4);
+        windows.give_back("slow");
+        windows.give_back("slow");
+        assert_eq!(queue.take(&mut windows, 9), [all[2].clone()]);
+    }
+
+    #[test]
+    fn nobody_looks_without_news_nor_with_enough_nor_all_the_time() {
+        let (mut queue, windows) = (Queue::default(), Windows::default());
+        let now = clock::monotonic();
+        let later = now + Duration::from_millis(100);
+        assert!(!queue.wants(&windows, now));
+        queue.heard();
+        assert!(queue.wants(&windows, now));
+        queue.found(vec![candidate("a")], now, later);
+        assert!(!queue.wants(&windows, later));
+        queue.heard();
+        assert!(!queue.wants(&windows, later));
+        let next = queue.next_look(later).unwrap();
+        assert_eq!(next, later + Duration::from_millis(400));
+        assert!(queue.wants(&windows, next));
+        assert_eq!(queue.next_look(next), None);
+        let many = (0..ENOUGH).map(|n| candidate(&n.to_string()));
+        queue.found(many.collect(), next, next);
+        queue.heard();
+        assert!(!queue.wants(&windows, next));
+    }
+
+    #[test]
+    fn a_host_that_much_waits_for_is_not_looked_at() {
+        let (mut queue, mut windows) = (Queue::default(), Windows::default());
+        let now = clock::monotonic();
+        let many = (0..CROWDED).map(|_| candidate("crowded"));
+        queue.found(many.chain([candidate("a")]).collect(), now, now);
+        while windows.take("full") {}
+        let mut busy = queue.busy(&windows);
+        busy.sort();
+        assert_eq!(busy, ["crowded", "full"]);
+    }
+}
