@@ -10,7 +10,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tracing::error;
 
-use super::due::DueQueue;
+use super::due::{DueQueue, micros, moment};
 use super::entry::{Entry, LastSeen, Stored, Unreadable};
 use super::gaps::{Gaps, Missed};
 use super::ledger::Pending;
@@ -438,9 +438,17 @@ impl Board {
         lost
     }
 
-    /// Where probes get no answer, and since when.
+    /// Where probes get no answer, and since when: as long as checks are probed from there.
     pub fn silences(&self) -> Vec<(Place, Silence)> {
-        self.lock().sent.silences()
+        let mut inner = self.lock();
+        if inner.sent.silences().is_empty() {
+            return Vec::new();
+        }
+        let Inner { sent, checks, .. } = &mut *inner;
+        let places = checks.values().flat_map(Entry::places);
+        let asked: BTreeSet<Place> = places.map(|(place, _)| place).collect();
+        sent.forget(|place| asked.contains(place));
+        sent.silences()
     }
 
     /// Reads one check.
@@ -584,14 +592,4 @@ fn soon(check: CheckId, every: Every, now: Micros) -> Micros {
 /// by more than a tenth of its period is skipped, never sent in a burst.
 fn is_too_late(due: Micros, now: Micros, every: Every) -> bool {
     now.0 - due.0 > cadence::lateness(every).0
-}
-
-/// Microseconds since 1970.
-pub(super) fn micros(at: OffsetDateTime) -> Micros {
-    Micros(i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX))
-}
-
-fn moment(at: Micros) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

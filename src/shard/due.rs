@@ -6,6 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use time::OffsetDateTime;
+
 use crate::cadence::Micros;
 use crate::model::id::CheckNo;
 
@@ -32,4 +34,15 @@ impl DueQueue {
     pub(super) fn first(&self) -> Option<Micros> {
         self.heap.peek().map(|Reverse((due, _))| *due)
     }
+}
+
+/// Microseconds since 1970.
+pub(super) fn micros(at: OffsetDateTime) -> Micros {
+    Micros(i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX))
+}
+
+/// The moment of so many.
+pub(super) fn moment(at: Micros) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::board::{Board, micros};
+use super::board::Board;
+use super::due::micros;
 use super::entry::{Entry, LastSeen};
 use crate::cadence::Micros;
 use crate::clock;

@@ -7,7 +7,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::board::{Board, micros};
+use super::board::Board;
+use super::due::micros;
 use super::sent::Outgoing;
 use super::unanswered::{News, Unanswered};
 use crate::bus::Bus;

@@ -164,6 +164,11 @@ impl Sent {
         lost
     }
 
+    /// Forgets what was heard of places that nobody asks any more.
+    pub(super) fn forget(&mut self, is_asked: impl Fn(&Place) -> bool) {
+        self.voices.retain(|place, _| is_asked(place));
+    }
+
     /// Where probes get no answer.
     pub(super) fn silences(&self) -> Vec<(Place, Silence)> {
         let silent = |(place, voice): (&Place, &Voice)| Some((place.clone(), voice.silence?));

@@ -162,7 +162,7 @@ fn what_comes_with_its_shard_keeps_its_phase_and_what_comes_anew_is_due_soon() {
         board.hold(&[HeldShard { shard, epoch: 1 }]);
         board.put(check, arrival, START);
         let due = board.next_due().unwrap().0;
-        due - super::board::micros(START).0
+        due - super::due::micros(START).0
     };
     let soon = 0..10_000_000;
     assert!(!soon.contains(&wait(Arrival::Loaded, State::Up)));
@@ -190,7 +190,7 @@ fn what_was_never_probed_is_stale_when_two_probes_were_due_and_did_not_come() {
         board.put(new, Arrival::Changed, START);
         assert_eq!([0, 60, 130, 131].map(|at| stale(&board, at)), [0, 0, 0, 1]);
         // It is first due soon after it came, and so twice by then.
-        assert!(board.next_due().unwrap().0 < super::board::micros(after(10)).0);
+        assert!(board.next_due().unwrap().0 < super::due::micros(after(10)).0);
     }
 }
 
@@ -226,11 +226,11 @@ fn what_failed_is_tried_again_past_the_worker_that_saw_it_if_another_is_there() 
         (seen.worker, seen.location) = (name("a"), name("eu"));
         ledger.add(&board, seen);
         let mut pending = ledger.pending.remove(&NUMBER).unwrap();
-        pending.again = Some(super::board::micros(after(61)));
+        pending.again = Some(super::due::micros(after(61)));
         board.advance(NUMBER, pending);
         assert_eq!(sent(&board, after(61)), [expected.map(name)], "{others:?}");
         // Once: who takes the next one is nobody's choice.
-        let next = board.next_due().unwrap().0 - super::board::micros(START).0;
+        let next = board.next_due().unwrap().0 - super::due::micros(START).0;
         let next = START + time::Duration::microseconds(next);
         assert_eq!(sent(&board, next), [None], "{others:?}");
     }
@@ -246,7 +246,7 @@ fn what_is_not_believed_is_asked_again_soon_and_changes_nothing() {
     let mut unbelieved = witness(1, 2);
     unbelieved.observation.outcome = Outcome::Unknown;
     unbelieved.observation.class = Some(ErrorClass::ProberImpaired);
-    let before = super::board::micros(crate::clock::now()).0;
+    let before = super::due::micros(crate::clock::now()).0;
     ledger.add(&board, unbelieved);
     assert_eq!(failures(&ledger, &board), 1);
     assert!(ledger.drafts.is_empty());
@@ -264,7 +264,7 @@ fn what_is_not_believed_is_asked_again_soon_whoever_was_lost_meanwhile() {
     };
     let is_soon = |board: &Board, seconds| {
         let next = board.next_due().unwrap();
-        next.0 <= super::board::micros(after(seconds)).0
+        next.0 <= super::due::micros(after(seconds)).0
     };
     // A lokahid: it was due with an hour for all that is stored.
     let board = Board::default();
@@ -372,6 +372,39 @@ fn a_worker_that_cannot_look_beside_one_that_can_is_one_spell() {
     for probe in 28..40 {
         assert_eq!(see(probe, Some(ErrorClass::ProberImpaired)), []);
     }
+}
+
+#[test]
+fn a_place_from_where_no_check_is_probed_any_more_is_not_silent() {
+    let from = |place: &'static str| {
+        move |spec: &mut CheckSpec| {
+            spec.locations = vec![place.parse().unwrap()];
+        }
+    };
+    let board = board(check(1, from("far")));
+    let lose_one = || {
+        let due = board.next_due().unwrap().0 - super::due::micros(START).0;
+        let due = START + time::Duration::microseconds(due);
+        assert_eq!(sent(&board, due).len(), 1);
+        board.sweep(due + Duration::from_secs(600));
+    };
+    lose_one();
+    let silent = || {
+        let silences = board.silences().into_iter();
+        silences
+            .map(|(place, _)| place.unwrap().to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(silent(), ["far"]);
+    board.put(check(2, from("near")), Arrival::Changed, after(601));
+    assert_eq!(silent(), [""; 0]);
+    board.put(check(3, from("far")), Arrival::Changed, after(602));
+    assert_eq!(silent(), [""; 0]);
+    // Nor is one of which the last check is gone.
+    lose_one();
+    assert_eq!(silent(), ["far"]);
+    board.remove(check(3, |_| ()).id);
+    assert_eq!(silent(), [""; 0]);
 }
 
 #[test]
