@@ -9,6 +9,6 @@ mod reminder;
 #[cfg(test)]
 mod slow;
 
-pub use fold::{Seen, Step, fold};
+pub use fold::{Retracted, Seen, Step, fold};
 pub use hosts::Kin;
 pub use reminder::remind;

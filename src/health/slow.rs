@@ -40,6 +40,7 @@ fn seen(letter: char, n: usize) -> Seen {
         },
         degraded: letter == 'w',
         unbelieved: false,
+        retracted: None,
         at: START + Duration::seconds(n as i64 + 1),
     }
 }

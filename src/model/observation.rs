@@ -132,6 +132,40 @@ error_classes! {
     ProberImpaired = 25 "prober_impaired",
 }
 
+impl ErrorClass {
+    /// Whether it looks the same where there is no network: nothing says that the site was reached.
+    /// What has answered in HTTP was, and a box on the way can show a certificate of its own.
+    pub fn looks_cut_off(self) -> bool {
+        match self {
+            Self::DnsNxdomain
+            | Self::DnsServfail
+            | Self::DnsTimeout
+            | Self::ConnectRefused
+            | Self::ConnectTimeout
+            | Self::NetUnreachable
+            | Self::TlsExpired
+            | Self::TlsName
+            | Self::TlsUntrusted
+            | Self::TlsHandshake
+            | Self::TlsTimeout
+            | Self::WriteTimeout
+            | Self::FirstByteTimeout
+            | Self::TransferTimeout
+            | Self::Reset
+            | Self::NoToken
+            | Self::Proxy => true,
+            Self::Protocol
+            | Self::BodyLimit
+            | Self::TooManyRedirects
+            | Self::BlockedByPolicy
+            | Self::Internal
+            | Self::SecretUnbound
+            | Self::SecretMissing
+            | Self::ProberImpaired => false,
+        }
+    }
+}
+
 /// How long each part of a probe took; zero where it did not get that far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Phases {
@@ -215,6 +249,12 @@ impl Observation {
     /// Whether people may want to see what it saw: something was not as it should be.
     pub fn is_to_be_shown(&self) -> bool {
         self.degraded || matches!(self.outcome, Outcome::Down | Outcome::Error)
+    }
+
+    /// When it ended, if it failed as it would without a network.
+    pub fn cut_off_at(&self) -> Option<OffsetDateTime> {
+        let looks_so = self.class.is_some_and(ErrorClass::looks_cut_off);
+        (self.outcome == Outcome::Error && looks_so).then(|| self.started_at + self.phases.total)
     }
 
     /// Why it says nothing of the site, if it does not.

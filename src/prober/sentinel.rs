@@ -1,12 +1,12 @@
 //! Sites that a worker asks about its own network: what it reports says whether they answered, so
 //! that a failure of many checks is not taken for theirs when it is its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use time::OffsetDateTime;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -27,18 +27,21 @@ use crate::model::value::HttpUrl;
 const EVERY: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 const TIMEOUT_MILLISECONDS: i64 = 3000;
+/// How long a report waits for what they say. Where there is a network they have answered by then,
+/// even if one round has just begun: the next one begins `PAUSE` after it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the sentinels said last, and when to ask them.
 #[derive(Debug, Default)]
 pub(super) struct Board {
-    said: Mutex<Option<Sentinels>>,
+    said: watch::Sender<Option<Sentinels>>,
     wanted: Notify,
 }
 
 impl Board {
     /// What they said last, long ago until they did; `None` where there are none.
     pub(super) fn said(&self) -> Option<Sentinels> {
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.said.borrow()
     }
 
     /// A check fails: what they say now is of interest.
@@ -46,8 +49,19 @@ impl Board {
         self.wanted.notify_one();
     }
 
+    /// Waits until they have answered to what they were asked after this moment, for a short time.
+    /// If they have not by then, whoever judges knows it.
+    pub(super) async fn asked_since(&self, moment: OffsetDateTime) {
+        let mut said = self.said.subscribe();
+        let is_since = |said: &Option<Sentinels>| said.is_none_or(|said| said.begun >= moment);
+        // Until then only: it never says so of those that hang.
+        let known = said.wait_for(is_since);
+        let known = tokio::time::timeout(PATIENCE, known).await;
+        drop(known);
+    }
+
     fn say(&self, said: Sentinels) {
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        self.said.send_replace(Some(said));
     }
 }
 
@@ -65,21 +79,22 @@ impl Watch {
         urls: &[HttpUrl],
         board: Arc<Board>,
     ) -> Result<Self, Failure> {
-        // That there are some is known before they have said anything.
-        board.say(Sentinels {
-            begun: OffsetDateTime::UNIX_EPOCH,
-            asked: u32::try_from(urls.len()).unwrap_or(u32::MAX),
-            failed: 0,
-        });
         let prepared = |url: &HttpUrl| {
             let mut spec = CheckSpec::new(url.clone());
             let timeout = Timeout::from_milliseconds(TIMEOUT_MILLISECONDS, spec.every);
             spec.timeout = timeout.unwrap_or(spec.timeout);
             Ok((url.clone(), Prepared::new(&spec)?))
         };
+        let sites = urls.iter().map(prepared).collect::<Result<_, _>>()?;
+        // That there are some is known before they have said anything.
+        board.say(Sentinels {
+            begun: OffsetDateTime::UNIX_EPOCH,
+            asked: u32::try_from(urls.len()).unwrap_or(u32::MAX),
+            failed: 0,
+        });
         Ok(Self {
             context,
-            sites: urls.iter().map(prepared).collect::<Result<_, _>>()?,
+            sites,
             board,
         })
     }

@@ -248,18 +248,27 @@ impl Worker {
                 &probe.secrets,
             )
             .await;
+        let sentinels = &self.sender.sentinels;
         if matches!(observation.outcome, Outcome::Down | Outcome::Error) {
-            self.sender.sentinels.want();
+            sentinels.want();
         }
         // The next probe need not wait for this one's goodbye.
         drop(place);
         self.gate.took(probe.check_no, observation.phases.total);
-        let report = Report {
-            check_no: probe.check_no,
-            spec_id: probe.spec_id,
-            observation,
+        let report = async {
+            // Without a network it would look the same: that is known before it is told.
+            if let Some(failed) = observation.cut_off_at() {
+                let asked = sentinels.asked_since(failed);
+                token.run_until_cancelled(asked).await;
+            }
+            let report = Report {
+                check_no: probe.check_no,
+                spec_id: probe.spec_id,
+                observation,
+            };
+            batch.add(report).await;
         };
-        tokio::join!(batch.add(report), closing.finish());
+        tokio::join!(report, closing.finish());
     }
 
     async fn run_single(self: Arc<Self>, request: SingleRequest, token: CancellationToken) {

@@ -211,9 +211,9 @@ fn begun(location: &str, what: &What) -> String {
     } = what;
     let many = workers.len() > 1;
     let (too, until) = match why {
-        Why::Sentinels if many => (", and so do their sentinels", "while these fail"),
-        Why::Sentinels => (", and so do its sentinels", "while these fail"),
         Why::Another => ("", "until another worker has looked, too"),
+        _ if many => (", and so do their sentinels", "while these fail"),
+        _ => (", and so do its sentinels", "while these fail"),
     };
     format!(
         "{} {} cut off, most likely: at once {checks} checks on {hosts} unrelated hosts fail \

@@ -14,7 +14,7 @@ use super::due::micros;
 use super::entry::{Entry, LastSeen};
 use crate::cadence::Micros;
 use crate::clock;
-use crate::health::{self, Seen};
+use crate::health::{self, Retracted, Seen};
 use crate::model::check::Every;
 use crate::model::health::{Health, Transition};
 use crate::model::id::{CheckId, CheckNo, IncidentId, SpecId};
@@ -36,16 +36,24 @@ pub(super) struct Witness {
     pub(super) observation: Observation,
     pub(super) location: Arc<str>,
     pub(super) worker: Arc<str>,
+    /// Which failures before it are not believed any more.
+    pub(super) retracted: Option<Retracted>,
 }
 
 impl Witness {
-    pub(super) fn new(report: Report, location: &Arc<str>, worker: &Arc<str>) -> Self {
+    pub(super) fn new(
+        report: Report,
+        retracted: Option<Retracted>,
+        location: &Arc<str>,
+        worker: &Arc<str>,
+    ) -> Self {
         Self {
             check: report.check_no,
             spec: report.spec_id,
             observation: report.observation,
             location: Arc::clone(location),
             worker: Arc::clone(worker),
+            retracted,
         }
     }
 
@@ -181,7 +189,8 @@ impl Ledger {
             Outcome::Up => Uuid::nil(),
             _ => Uuid::now_v7(),
         });
-        let seen = Seen::of(&witness.observation, &witness.location);
+        let retracted = witness.retracted;
+        let seen = Seen::of(&witness.observation, &witness.location, retracted);
         let mut step = health::fold(&health, seen, confirm, flapping, incident);
         let failed = matches!(seen.outcome, Outcome::Down | Outcome::Error);
         let is_news = step.transition.is_some() || step.flap.is_some();
@@ -195,7 +204,9 @@ impl Ledger {
         } else if witness.observation.is_to_be_shown() {
             let suspicions = self.suspicions.entry(number).or_default();
             // Of the streak that this one goes on, and of none before it.
-            let streak = usize::from(health.failures.max(health.warned)).min(WITNESSES - 1);
+            let retracted = retracted.map_or(0, |it| it.failures);
+            let failures = health.failures.saturating_sub(retracted);
+            let streak = usize::from(failures.max(health.warned)).min(WITNESSES - 1);
             suspicions.drain(..suspicions.len().saturating_sub(streak));
             suspicions.push(witness.clone());
         }

@@ -170,14 +170,14 @@ impl Recorder {
         };
         let pending = |check| self.ledger.pending.get(&check).map(|it| &it.health);
         let withheld = &self.board.withheld;
-        withheld.sift(&self.board, pending, from, &mut counted, now);
-        for report in counted {
+        let retracted = withheld.sift(&self.board, pending, from, &mut counted, now);
+        for (report, retracted) in counted.into_iter().zip(retracted) {
             let delay = report.observation.started_at - report.observation.scheduled_at;
             // A few begin a little early, together with others.
             let late = delay.max(time::Duration::ZERO).unsigned_abs();
             self.board.tally.lateness.observe(late);
             let (check, at) = (report.check_no, report.observation.scheduled_at);
-            let witness = Witness::new(report, &location, &worker);
+            let witness = Witness::new(report, retracted, &location, &worker);
             if self.ledger.reports.len() >= BUFFER || !self.ledger.add(&self.board, witness) {
                 self.board.lose(check, at);
             }

@@ -82,7 +82,7 @@ fn witness(spec: i64, seconds: u64) -> Witness {
         observation,
     };
     let nobody: Arc<str> = "".into();
-    Witness::new(report, &nobody, &nobody)
+    Witness::new(report, None, &nobody, &nobody)
 }
 
 fn failures(ledger: &Ledger, board: &Board) -> u8 {

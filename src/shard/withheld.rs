@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use super::board::Board;
 use super::entry::Entry;
 use crate::egress::cut;
-use crate::health::Kin;
 use crate::health::impaired::{Ended, Judge, Probed, Sight, Standing, Why};
+use crate::health::{Kin, Retracted};
 use crate::model::health::Health;
 use crate::model::id::{CheckId, CheckNo, ShardNo};
 use crate::model::observation::{ErrorClass, Observation, Outcome};
@@ -67,7 +67,8 @@ impl Withheld {
     }
 
     /// Makes unknown ones of those failures of a worker that are not to be believed. `pending`
-    /// gives the health of a check that is not committed yet.
+    /// gives the health of a check that is not committed yet. Returned is for each report which
+    /// failures before it are not believed any more.
     pub(super) fn sift<'a>(
         &self,
         board: &Board,
@@ -75,7 +76,7 @@ impl Withheld {
         from: Reporter<'_>,
         reports: &mut [Report],
         now: OffsetDateTime,
-    ) {
+    ) -> Vec<Option<Retracted>> {
         let probed: Vec<Option<Probed>> = reports
             .iter()
             .map(|report| sight(board, &pending, report))
@@ -85,10 +86,11 @@ impl Withheld {
         let who = (from.worker, from.location);
         let all = probed.iter().copied().flatten();
         inner.judge.hear(who, from.sentinels, all, now);
-        for (report, probed) in reports.iter_mut().zip(probed) {
-            if probed.is_none_or(|probed| probed.sight != Sight::Fails) {
+        let mut retracted = vec![None; reports.len()];
+        for ((report, probed), retracted) in reports.iter_mut().zip(probed).zip(&mut retracted) {
+            let Some(probed) = probed.filter(|probed| probed.sight == Sight::Fails) else {
                 continue;
-            }
+            };
             let of = board.with(report.check_no, |entry| {
                 let key = (Arc::clone(&entry.check.project), entry.check.id.shard());
                 let unbelieved = entry.check.health.unbelieved;
@@ -111,9 +113,10 @@ impl Withheld {
                 Some(health) => health.unbelieved,
                 None => unbelieved,
             };
-            let of = (report.check_no, unbelieved);
-            let why = inner.judge.withholds(from.worker, of, is_place, now);
-            if let Some(why) = why {
+            let judge = &mut inner.judge;
+            let verdict = judge.judge(from.worker, &probed, unbelieved, is_place, now);
+            *retracted = verdict.retracted;
+            if let Some(why) = verdict.withheld {
                 withhold(&mut report.observation, why);
                 self.probes.add(1);
                 let concerned = inner
@@ -123,6 +126,7 @@ impl Withheld {
                 concerned.entry(key).or_default().insert(id);
             }
         }
+        retracted
     }
 
     /// Time has passed.
@@ -192,6 +196,7 @@ fn sight<'a>(
         began,
         kin,
         sight,
+        cut_off_at: seen.cut_off_at(),
     };
     match seen.outcome {
         Outcome::Unknown => return None,
@@ -216,18 +221,26 @@ fn sight<'a>(
 /// It says nothing of the site any more, and what it said is still there for people.
 fn withhold(seen: &mut Observation, why: Why) {
     let why = match why {
-        Why::Sentinels => "and its sentinels failed, too",
-        Why::Another => "and no other worker has looked since",
+        Why::Sentinels => {
+            "not believed: nearly everything failed at this worker at once, and its sentinels \
+             failed, too"
+        }
+        Why::Another => {
+            "not believed: nearly everything failed at this worker at once, and no other worker \
+             has looked since"
+        }
+        Why::Early => "not believed yet: the sentinels of this worker fail, too",
+        Why::Unsaid => {
+            "not believed yet: the sentinels of this worker have not answered since, so it may \
+             have no network"
+        }
     };
     let class = seen.class.map_or("", ErrorClass::name);
     let saw = [class, &seen.detail]
         .into_iter()
         .filter(|it| !it.is_empty());
     let saw: Vec<&str> = saw.collect();
-    let detail = format!(
-        "not believed: nearly everything failed at this worker at once, {why}; here it saw {}",
-        saw.join(": ")
-    );
+    let detail = format!("{why}; here it saw {}", saw.join(": "));
     seen.outcome = Outcome::Unknown;
     seen.class = Some(ErrorClass::ProberImpaired);
     seen.degraded = false;

@@ -8,8 +8,10 @@
 //! or as long as another worker is there that is under no suspicion: what that one sees counts. Two
 //! that are suspected are believed where both see the same. Without sentinels and without another
 //! worker nothing is withheld; and of no check for longer than [`LIMIT`] from its first failure on,
-//! whichever workers have seen it: that is kept with the check. While sentinels fail each check has half
-//! a minute before it is believed, so that the first ones wait for the others.
+//! whichever workers have seen it: that is kept with the check. While sentinels fail, or have not
+//! answered since it failed as it would without a network, each check has half a minute before it is
+//! believed, so that the first ones wait for the others. Those that were believed, because there are
+//! no sentinels, are taken back once others of the same burst are withheld: they confirm nothing.
 //!
 //! What people are told is of the location (`place`): a worker that is restarted there is suspected
 //! until it has seen something that is well.
@@ -28,8 +30,10 @@ use self::place::Place;
 pub use self::place::{End, Ended, Standing, What};
 use self::window::Window;
 pub use self::window::{Probed, Sight};
+use crate::health::Retracted;
+use crate::model::check::Confirm;
 use crate::model::id::CheckNo;
-use crate::model::probe::Sentinels;
+use crate::model::probe::{LocationKey, Sentinels};
 
 /// How long it takes without such a burst until a worker is well again.
 const WELL: Duration = Duration::seconds(30);
@@ -40,10 +44,12 @@ pub const LIMIT: Duration = Duration::seconds(240);
 const PRESENT: Duration = Duration::minutes(1);
 /// Who was not heard of for so long is forgotten.
 const FORGOTTEN: Duration = Duration::minutes(10);
-/// The most workers and checks that are remembered, and workers that saw one check fail.
+/// The most workers and checks that are remembered, and workers that saw one check fail, and
+/// failures of it that are believed.
 const WORKERS: usize = 1000;
 const CHECKS: usize = 200_000;
 const WITNESSES: usize = 4;
+const BELIEVED: usize = Confirm::MAX_OF as usize;
 
 /// Why a failure is withheld.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +58,19 @@ pub enum Why {
     Sentinels,
     /// Another worker has not probed it since.
     Another,
+    /// Not so much has failed yet, and the worker's sentinels fail, too.
+    Early,
+    /// Not so much has failed yet, and its sentinels have not said since.
+    Unsaid,
+}
+
+/// What is made of a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Verdict {
+    /// Why it is withheld, if it is.
+    pub withheld: Option<Why>,
+    /// What was believed of the check before, and is not any more.
+    pub retracted: Option<Retracted>,
 }
 
 #[derive(Debug)]
@@ -133,12 +152,12 @@ impl Worker {
     }
 }
 
-/// What its sentinels say of what a worker saw since then.
-fn word(said: Option<Sentinels>, began: OffsetDateTime) -> Word {
+/// What its sentinels say of what a worker saw, if they were asked since then.
+fn word(said: Option<Sentinels>, since: Option<OffsetDateTime>) -> Word {
     match said {
         None => Word::None,
         Some(said) if said.fail() => Word::Fail,
-        Some(said) if said.begun >= began => Word::Well,
+        Some(said) if Some(said.begun) >= since => Word::Well,
         Some(_) => Word::Unsaid,
     }
 }
@@ -157,6 +176,8 @@ struct Suspect {
     since: OffsetDateTime,
     /// Who has seen it fail, and can see.
     seen_by: Vec<Arc<str>>,
+    /// The newest failures that were not withheld: who saw each, and when that probe began.
+    believed: Vec<(Arc<str>, OffsetDateTime)>,
 }
 
 impl Judge {
@@ -234,13 +255,63 @@ impl Judge {
         }
     }
 
-    /// Whether a failure that was just taken is withheld, and why. `unbelieved`: since when failures
-    /// of this check are, as it is stored. `is_probed_from` says of a location whether the check is
-    /// probed from there.
-    pub fn withholds(
+    /// What is made of a failure that was just heard. `unbelieved`: since when failures of this
+    /// check are withheld, as it is stored. `is_probed_from` says of a location whether the check
+    /// is probed from there.
+    pub fn judge(
         &mut self,
         worker: &Arc<str>,
-        (check, unbelieved): (CheckNo, Option<OffsetDateTime>),
+        probed: &Probed,
+        unbelieved: Option<OffsetDateTime>,
+        is_probed_from: impl Fn(&str) -> bool,
+        now: OffsetDateTime,
+    ) -> Verdict {
+        let withheld = self.withholds(worker, (probed, unbelieved), is_probed_from, now);
+        let is_suspected = (self.workers.get(worker)).is_some_and(|of| of.spell.is_some());
+        // What a worker under suspicion is believed, others have seen, or nobody is there to.
+        let retracted = match withheld.is_some() || !is_suspected {
+            true => self.retract(probed.check),
+            false => None,
+        };
+        if withheld.is_none()
+            && let Some(suspect) = self.suspects.get_mut(&probed.check)
+        {
+            if suspect.believed.len() >= BELIEVED {
+                suspect.believed.remove(0);
+            }
+            let seen = (Arc::clone(worker), probed.began);
+            suspect.believed.push(seen);
+        }
+        Verdict {
+            withheld,
+            retracted,
+        }
+    }
+
+    /// Takes back what workers saw of a check in a burst before it was one; of one location.
+    fn retract(&mut self, check: CheckNo) -> Option<Retracted> {
+        let suspect = self.suspects.get_mut(&check)?;
+        let workers = &self.workers;
+        let doubted = |(worker, began): &(Arc<str>, OffsetDateTime)| {
+            let of = workers.get(worker)?;
+            let spell = of.spell.as_ref().filter(|spell| spell.acts)?;
+            (*began >= spell.began).then(|| LocationKey::of(&of.location))
+        };
+        let location = suspect.believed.iter().find_map(doubted)?;
+        let before = suspect.believed.len();
+        suspect
+            .believed
+            .retain(|seen| doubted(seen) != Some(location));
+        Some(Retracted {
+            location,
+            failures: u8::try_from(before - suspect.believed.len()).unwrap_or(u8::MAX),
+        })
+    }
+
+    fn withholds(
+        &mut self,
+        worker: &Arc<str>,
+        (probed, unbelieved): (&Probed, Option<OffsetDateTime>),
         is_probed_from: impl Fn(&str) -> bool,
         now: OffsetDateTime,
     ) -> Option<Why> {
@@ -248,10 +319,12 @@ impl Judge {
             self.suspects.clear();
         }
         let is_blind = self.workers.get(worker)?.is_blind();
-        let suspect = self.suspects.entry(check).or_insert_with(|| Suspect {
+        let new = || Suspect {
             since: now,
             seen_by: Vec::new(),
-        });
+            believed: Vec::new(),
+        };
+        let suspect = self.suspects.entry(probed.check).or_insert_with(new);
         let others_saw = suspect.seen_by.iter().any(|other| other != worker);
         let is_new = !suspect.seen_by.contains(worker) && suspect.seen_by.len() < WITNESSES;
         if is_new && !is_blind {
@@ -267,14 +340,26 @@ impl Judge {
         let is_cut_off = self.places.values().any(Place::is_cut_off);
         let of = self.workers.get_mut(worker)?;
         let place = self.places.entry(Arc::clone(&of.location)).or_default();
+        let said = |since| word(of.sentinels, probed.cut_off_at.max(Some(since)));
         let Some(spell) = &mut of.spell else {
             // The others that make a burst of it may not have been seen yet; or a burst has been
             // seen, and goes on, at a location that had another name, or another worker.
-            let goes_on = unbelieved.is_some() && is_cut_off && now - since < LIMIT;
-            let is_early = goes_on || now - since < window::LENGTH;
-            return (is_blind && is_early).then_some(Why::Sentinels);
+            let goes_on = unbelieved.is_some() && is_cut_off;
+            let why = match is_blind {
+                true => Why::Early,
+                false if probed.cut_off_at.is_some_and(|at| said(at) == Word::Unsaid) => {
+                    Why::Unsaid
+                }
+                false => return None,
+            };
+            if now - since < window::LENGTH || goes_on && now - since < LIMIT {
+                place.go_on(now);
+                return Some(why);
+            }
+            place.believe(End::Limit);
+            return None;
         };
-        let why = match word(of.sentinels, spell.began) {
+        let why = match said(spell.began) {
             Word::Fail | Word::Unsaid => Why::Sentinels,
             Word::Well | Word::None if is_one_well => Why::Another,
             // Nobody is left who would know better.

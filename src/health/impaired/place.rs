@@ -66,7 +66,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 struct Spell {
     since: OffsetDateTime,
-    /// When so much failed at once last.
+    /// When so much failed at once last, or something was withheld without that.
     burst: OffsetDateTime,
     what: Option<What>,
     /// Something that failed was believed, and why.
@@ -109,12 +109,21 @@ impl Place {
         what.checks = what.checks.max(checks);
         what.hosts = what.hosts.max(hosts);
         what.why = why;
+        spell.believed = None;
+    }
+
+    /// Something is withheld still, though less fails there at once.
+    pub(super) fn go_on(&mut self, now: OffsetDateTime) {
+        if let Some(spell) = &mut self.spell {
+            spell.burst = now;
+            spell.believed = None;
+        }
     }
 
     /// One is not withheld that would have been.
     pub(super) fn believe(&mut self, why: End) {
         if let Some(spell) = &mut self.spell {
-            spell.believed = spell.believed.max(Some(why));
+            spell.believed = Some(why);
         }
     }
 
@@ -148,18 +157,23 @@ impl Place {
         if suspected > 0 || now - spell.burst <= WELL {
             return;
         }
-        let workers = spell.what.iter().flat_map(|what| &what.workers);
-        let mut known = workers.clone().peekable();
-        let are_gone = known.peek().is_some() && !known.any(|worker| heard.contains(worker));
-        let end = match spell.believed {
-            _ if heard.is_empty() && self.heard.is_some_and(|heard| now - heard <= AWAY) => return,
-            _ if heard.is_empty() => End::Gone,
-            Some(believed) => believed,
-            None if self.well > Some(spell.burst) && are_gone => End::Gone,
-            None if self.well > Some(spell.burst) || now - spell.burst > QUIET => End::Well,
-            None => return,
+        let is_away = heard.is_empty();
+        if is_away && self.heard.is_some_and(|heard| now - heard <= AWAY) {
+            return;
+        }
+        let is_quiet = self.well > Some(spell.burst) || now - spell.burst > QUIET;
+        if !is_away && !is_quiet && spell.believed.is_none() {
+            return;
+        }
+        let known = spell.what.iter().flat_map(|what| &what.workers);
+        let (there, gone): (Vec<_>, Vec<_>) = known.partition(|worker| heard.contains(worker));
+        let is_gone = is_away || there.is_empty() && !gone.is_empty();
+        // What is said of the others is not so of those that are gone.
+        let (end, workers) = match spell.believed {
+            _ if is_gone => (End::Gone, gone),
+            believed => (believed.unwrap_or(End::Well), there),
         };
-        let workers = workers.cloned().collect();
+        let workers = workers.into_iter().cloned().collect();
         self.ended = Some(Ended { end, workers });
         self.spell = None;
     }

@@ -1,5 +1,7 @@
 //! What a burst is, whom it makes suspect, and for how long.
 
+mod told;
+
 use proptest::prelude::*;
 use time::macros::datetime;
 
@@ -24,6 +26,7 @@ fn saw(
         began: at(seconds),
         kin: Kin::of(&of(number), None),
         sight,
+        cut_off_at: None,
     });
     probed.collect()
 }
@@ -64,9 +67,19 @@ impl Court {
         since: Option<i64>,
         now: i64,
     ) -> Option<Why> {
-        let (worker, of) = (worker.into(), (CheckNo(check), since.map(at)));
-        self.0
-            .withholds(&worker, of, |place| place == "eu", at(now))
+        self.judges(
+            worker,
+            saw(check..check + 1, Fails, now, own)[0],
+            since,
+            now,
+        )
+        .withheld
+    }
+
+    fn judges(&mut self, worker: &str, probed: Probed, since: Option<i64>, now: i64) -> Verdict {
+        let (worker, since) = (worker.into(), since.map(at));
+        let is_place = |place: &str| place == "eu";
+        self.0.judge(&worker, &probed, since, is_place, at(now))
     }
 
     /// Since when failures of the location are withheld, and by whom they were seen.
@@ -282,9 +295,9 @@ fn while_sentinels_fail_the_first_checks_wait_for_the_others() {
     let mut court = Court::default();
     // One is dead, and no others come: it waited for nothing.
     court.hear("a", Some((0, 1, 1)), saw(0..1, Fails, 0, own), 0);
-    assert_eq!(court.withholds("a", 0, 0), Some(Why::Sentinels));
+    assert_eq!(court.withholds("a", 0, 0), Some(Why::Early));
     court.hear("a", Some((25, 1, 1)), saw(0..1, Fails, 29, own), 29);
-    assert_eq!(court.withholds("a", 0, 29), Some(Why::Sentinels));
+    assert_eq!(court.withholds("a", 0, 29), Some(Why::Early));
     court.hear("a", Some((30, 1, 1)), saw(0..1, Fails, 30, own), 30);
     assert_eq!(court.withholds("a", 0, 30), None);
     // Nobody is told of it.
@@ -292,7 +305,7 @@ fn while_sentinels_fail_the_first_checks_wait_for_the_others() {
     // Up and down again, and it waits again.
     court.hear("a", Some((40, 1, 1)), saw(0..1, Well, 40, own), 40);
     court.hear("a", Some((41, 1, 1)), saw(0..1, Fails, 41, own), 41);
-    assert_eq!(court.withholds("a", 0, 41), Some(Why::Sentinels));
+    assert_eq!(court.withholds("a", 0, 41), Some(Why::Early));
 }
 
 #[test]
@@ -305,7 +318,7 @@ fn what_is_withheld_goes_on_at_a_location_with_another_name() {
     court.0.resume(&"old".into(), at(10), at(100));
     assert_eq!(
         court.withholds_since("a", 0, Some(10), 100),
-        Some(Why::Sentinels)
+        Some(Why::Early)
     );
     assert_eq!(court.withholds_since("a", 0, None, 131), None);
     assert_eq!(court.withholds_since("a", 0, Some(10), 250), None);
@@ -320,62 +333,60 @@ fn sentinels_of_a_worker_are_not_older_than_what_is_known() {
 }
 
 #[test]
-fn it_ends_when_nothing_like_it_happened_for_half_a_minute() {
+fn what_fails_as_without_a_network_waits_until_the_sentinels_have_said() {
+    // When the sentinels were asked, and when the probe ended if nothing has answered.
+    for (begun, ended, expected) in [
+        (9, Some(10), Some(Why::Unsaid)),
+        (10, Some(10), None),
+        // What has answered was reached.
+        (9, None, None),
+    ] {
+        let mut court = Court::default();
+        let fails = Probed {
+            cut_off_at: ended.map(at),
+            ..saw(0..1, Fails, 8, own)[0]
+        };
+        court.hear("a", Some((begun, 0, 1)), vec![fails], 11);
+        let withheld = court.judges("a", fails, None, 11).withheld;
+        assert_eq!(withheld, expected, "{begun} {ended:?}");
+        // They never say: it waited for nothing.
+        court.hear("a", Some((begun, 0, 1)), vec![fails], 41);
+        assert_eq!(court.judges("a", fails, Some(11), 41).withheld, None);
+    }
+    // They were well since the burst began, and this one failed later.
     let mut court = Court::default();
-    court.sees("b", 100..101, Well, 0);
-    court.sees("a", 0..20, Fails, 0);
-    assert!(court.withholds("a", 0, 0).is_some());
-    assert!(court.standing(0).is_some());
-    court.sees("a", 0..20, Well, 5);
-    court.sees("a", 3..4, Fails, 29);
-    court.sees("b", 100..101, Well, 29);
-    // A single failure is withheld until then.
-    assert!(court.withholds("a", 3, 29).is_some());
-    court.sees("a", 4..5, Fails, 31);
-    assert_eq!(court.withholds("a", 4, 31), None);
-    assert_eq!(court.standing(31), None);
-    assert_eq!(court.ended(), Some(End::Well));
+    court.hear("a", Some((12, 0, 1)), saw(0..20, Fails, 10, own), 14);
+    let mut fails = saw(0..1, Fails, 10, own)[0];
+    assert_eq!(court.judges("a", fails, None, 14).withheld, None);
+    fails.cut_off_at = Some(at(13));
+    let withheld = court.judges("a", fails, None, 14).withheld;
+    assert_eq!(withheld, Some(Why::Sentinels));
 }
 
 #[test]
-fn it_ends_when_the_worker_is_gone() {
+fn what_was_believed_before_it_was_a_burst_is_taken_back() {
     let mut court = Court::default();
     court.sees("b", 100..101, Well, 0);
-    court.sees("a", 0..20, Fails, 0);
-    assert!(court.withholds("a", 0, 0).is_some());
-    // The other one sees something that is well.
-    court.sees("b", 100..101, Well, 30);
-    assert!(court.standing(30).is_some());
-    assert_eq!(court.standing(31), None);
-    assert_eq!(court.ended(), Some(End::Gone));
-    court.0.tick(at(700));
-    assert_eq!(court.ended(), None);
-}
-
-#[test]
-fn the_word_of_a_dead_worker_stands_until_nobody_of_its_location_is_back() {
-    let mut court = Court::default();
-    court.hear("a", Some((0, 1, 1)), saw(0..20, Fails, 0, own), 0);
-    assert!(court.withholds("a", 0, 0).is_some());
-    let of = |name: &str| Some((0, vec![name.to_owned()]));
-    assert_eq!(court.standing(120), of("a"));
-    assert_eq!(court.standing(121), None);
-    assert_eq!(court.ended(), Some(End::Gone));
-
-    let mut court = Court::default();
-    court.hear("a", Some((0, 1, 1)), saw(0..20, Fails, 0, own), 0);
-    assert!(court.withholds("a", 0, 0).is_some());
-    // Another process of it is suspected at once, and its sentinels were not asked yet.
-    court.hear("a2", Some((-99, 0, 1)), saw(3..4, Fails, 100, own), 100);
-    assert_eq!(court.withholds("a2", 3, 100), Some(Why::Sentinels));
-    assert_eq!(court.standing(100), of("a2"));
-    court.hear("a2", Some((110, 1, 1)), saw(4..5, Fails, 125, own), 125);
-    assert_eq!(court.withholds("a2", 4, 125), Some(Why::Sentinels));
-    assert_eq!(court.standing(150), of("a2"));
-    // It sees something that is well: it is over.
-    court.hear("a2", Some((150, 0, 1)), saw(4..5, Well, 151, own), 151);
-    assert_eq!(court.standing(151), None);
-    assert_eq!(court.ended(), Some(End::Well));
+    let fails = |court: &mut Court, worker: &str, check: i64, now: i64| {
+        court.sees(worker, check..check + 1, Fails, now);
+        let seen = saw(check..check + 1, Fails, now, own)[0];
+        let verdict = court.judges(worker, seen, None, now);
+        let failures = verdict.retracted.map(|it| it.failures);
+        (verdict.withheld.is_some(), failures)
+    };
+    // One of them has failed for long: that is not of the burst.
+    assert_eq!(fails(&mut court, "a", 0, 0), (false, None));
+    court.sees("b", 100..101, Well, 31);
+    for check in 0..9 {
+        assert_eq!(fails(&mut court, "a", check, 31), (false, None));
+    }
+    assert_eq!(fails(&mut court, "a", 9, 32), (true, None));
+    assert_eq!(fails(&mut court, "a", 0, 33), (true, Some(1)));
+    assert_eq!(fails(&mut court, "a", 0, 34), (true, None));
+    // What another one sees counts by itself.
+    assert_eq!(fails(&mut court, "b", 1, 34), (false, Some(1)));
+    assert_eq!(fails(&mut court, "b", 1, 35), (false, None));
+    assert_eq!(fails(&mut court, "a", 1, 36), (true, None));
 }
 
 /// At which seconds a failure of a worker is withheld that fails from `when` on, each second.
@@ -439,22 +450,6 @@ fn what_another_worker_sees_well_is_not_down_however_long_one_is_cut_off() {
         assert_eq!(court.withholds("a", 3, second), Some(Why::Another));
         assert_eq!(court.standing(second).unwrap().0, 0);
     }
-}
-
-#[test]
-fn when_it_was_long_enough_it_is_over_as_soon_as_all_are_down() {
-    let mut court = Court::default();
-    for second in 0..=LIMIT.whole_seconds() {
-        let said = Some((second, 1, 1));
-        court.hear("a", said, saw(0..20, Fails, second, own), second);
-        court.withholds("a", 0, second);
-    }
-    for second in 241..=270 {
-        assert!(court.standing(second).is_some());
-        court.hear("a", None, saw(0..20, Known, second, own), second);
-    }
-    assert_eq!(court.standing(271), None);
-    assert_eq!(court.ended(), Some(End::Limit));
 }
 
 #[test]

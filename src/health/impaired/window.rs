@@ -34,6 +34,8 @@ pub struct Probed {
     pub began: OffsetDateTime,
     pub kin: Kin,
     pub sight: Sight,
+    /// By the worker's clock, when it ended, if it failed as it would without a network.
+    pub cut_off_at: Option<OffsetDateTime>,
 }
 
 /// What failed at once.

@@ -57,6 +57,10 @@ impl Story {
     }
 
     async fn new() -> Self {
+        Self::with_sentinels(&[]).await
+    }
+
+    async fn with_sentinels(sentinels: &[&Site]) -> Self {
         let cache = std::env::var_os("CACHE_DIR")
             .map_or_else(|| default_cache_dir().unwrap(), PathBuf::from);
         let name = format!("lokahi-test-{}", files::random_hex(6).unwrap());
@@ -82,7 +86,10 @@ impl Story {
             location: DEFAULT_LOCATION.into(),
             name: "worker-1".into(),
             max_in_flight: 8,
-            sentinels: Vec::new(),
+            sentinels: sentinels
+                .iter()
+                .map(|site| site.url().parse().unwrap())
+                .collect(),
         };
         let stats = start(&supervisor.tasks(), &bus, context(), worker).await;
         Self {
@@ -174,6 +181,51 @@ async fn a_hanging_probe_holds_up_no_other_report() {
     );
     let counts = story.stats.counts();
     assert_eq!((counts.up, counts.error, counts.in_flight), (40, 1, 0));
+    story.end().await;
+}
+
+/// Where nobody listens.
+async fn closed() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}/", listener.local_addr().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_as_without_a_network_is_told_with_what_the_sentinels_have_said_since() {
+    let sentinel = Site::saying(OK).await;
+    let story = Story::with_sentinels(&[&sentinel]).await;
+    let closed = closed().await;
+    // Each time, however long ago they were asked.
+    for _ in 0..3 {
+        let reports = story.probe(batch(&[check(&closed)]), GENEROUS).await;
+        let (said, seen) = (reports[0].sentinels, &reports[0].reports[0].observation);
+        let failed = seen.cut_off_at().unwrap();
+        assert!(said.unwrap().begun >= failed, "{said:?} {failed}");
+        assert!(!said.unwrap().fail());
+    }
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_that_hang_hold_up_no_answer_and_nothing_for_long() {
+    let silent = Site::start(async |_stream: TcpStream| std::future::pending().await).await;
+    let story = Story::with_sentinels(&[&silent]).await;
+    let good = Site::saying(OK).await;
+    let bad = Site::saying("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").await;
+    let specs = [
+        check(&closed().await),
+        check(&good.url()),
+        check(&bad.url()),
+    ];
+    let mut reports = story.probe(batch(&specs), GENEROUS).await;
+    let last = reports.pop().unwrap();
+    let numbers: Vec<i64> = last.reports.iter().map(|it| it.check_no.0).collect();
+    assert_eq!(numbers, [0], "an answer shows that there is a network");
+    let failed = last.reports[0].observation.cut_off_at().unwrap();
+    // They have not said since, and whoever judges sees it.
+    assert!(last.sentinels.unwrap().begun < failed);
+    let all: usize = reports.iter().map(|part| part.reports.len()).sum();
+    assert_eq!(all, 2);
     story.end().await;
 }
 
