@@ -30,7 +30,7 @@ mod housekeeping;
 mod lease;
 mod recorder;
 pub mod unknown;
-mod stale;
+pub mod stale;
 pub mod impaired;
 mod scheduler;
 

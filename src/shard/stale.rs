@@ -2,6 +2,9 @@
 //! come from a location, or they come and could not look. That is the checker's own fault, never
 //! a site's: a check's receivers are told only if their `events` name it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,19 +25,23 @@ use crate::model::id::{EventId, ShardNo};
 use crate::model::secret::SecretName;
 use crate::proto::lokahi::ProjectEvent;
 use crate::store::error::StoreError;
+use crate::store::location::location_seen;
 use crate::store::project::project_settings;
 use crate::store::shard::{LeaseOwner, shard_fence};
 use crate::store::stale::{
-    StaleChange, StaleKey, StaleShard, stale_can_be, stale_list, stale_receivers, stale_set,
-    stale_tell, stale_told,
+    StaleChange, StaleKey, StaleShard, stale_can_be, stale_list, stale_open, stale_receivers,
+    stale_set, stale_tell, stale_told,
 };
 use crate::store::{Connection, Store, bounded};
 
 const EVERY: Duration = Duration::from_secs(5);
-const KIND: &str = "check.stale";
+/// The type of its events.
+pub const KIND: &str = "check.stale";
 
 /// What is stale in which shards, and of what is blind what is said of it.
 type Extent = (BTreeSet<StaleShard>, Option<(Cause, Blind)>);
+/// How probes of a project's checks come from a location, by shard.
+type Voiced = BTreeMap<ShardNo, Voices>;
 
 pub(super) struct Stale {
     pub(super) store: Store,
@@ -67,18 +74,24 @@ impl Stale {
         for (key, row) in stale_list(&mut conn, &ours).await? {
             before.entry(key).or_default().insert(row);
         }
+        let open: BTreeMap<StaleKey, OffsetDateTime> =
+            stale_open(&mut conn).await?.into_iter().collect();
         drop(conn);
-        let mut now_so: BTreeMap<StaleKey, Extent> = BTreeMap::new();
+        let mut groups: BTreeMap<(String, String), Voiced> = BTreeMap::new();
         for ((project, place, shard), voices) in self.board.voices(now) {
-            let key = |cause: String| StaleKey {
-                project: project.to_string(),
-                location: place
-                    .as_deref()
-                    .map_or_else(|| self.location.clone(), str::to_owned),
-                cause,
-            };
-            sum(&mut now_so, &before, key, shard, voices);
+            let place = place.as_deref().unwrap_or(&self.location);
+            let group = groups.entry((project.to_string(), place.to_owned()));
+            group.or_default().insert(shard, voices);
         }
+        let told = Told { before, open };
+        let mut now_so: BTreeMap<StaleKey, Extent> = BTreeMap::new();
+        let mut heard = BTreeMap::new();
+        for ((project, location), voiced) in groups {
+            let at = voiced.values().filter_map(|voices| voices.heard_at).max();
+            heard.insert((project.clone(), location.clone()), at);
+            told.sum(&mut now_so, (&project, &location), voiced);
+        }
+        let Told { mut before, open } = told;
         let all: BTreeSet<StaleKey> = now_so.keys().chain(before.keys()).cloned().collect();
         let mut events = Vec::new();
         for key in all {
@@ -93,8 +106,21 @@ impl Stale {
             let words = match &change {
                 Some(change) if change.over => {
                     let is_so = |spec: &CheckSpec| self.is_of(&change.key, spec);
-                    let is_left = stale_can_be(&mut tx, change.project, is_so).await?;
-                    Some(over(&change.key, is_left))
+                    let left = match stale_can_be(&mut tx, change.project, is_so).await? {
+                        false => Left::None,
+                        true => {
+                            let place = (key.project.clone(), key.location.clone());
+                            let at = heard.get(&place).copied().flatten();
+                            let seen = location_seen(&mut tx, &key.location).await?;
+                            let is_heard = at.max(seen) > Some(change.since);
+                            let is_silent = open.contains_key(&key.silence());
+                            match is_heard && (key.cause.is_empty() || !is_silent) {
+                                true => Left::Heard,
+                                false => Left::Silent,
+                            }
+                        }
+                    };
+                    Some(over(&change.key, left))
                 }
                 Some(change) => Some(begun(change, blind.as_ref())),
                 None => None,
@@ -166,52 +192,86 @@ impl Stale {
     }
 }
 
-/// Adds what is stale in a shard. What was told of one that is ours since a moment goes on until its
-/// checks were heard of: nothing is missed of them yet.
-fn sum(
-    all: &mut BTreeMap<StaleKey, Extent>,
-    before: &BTreeMap<StaleKey, BTreeSet<StaleShard>>,
-    key: impl Fn(String) -> StaleKey,
-    shard: ShardNo,
-    voices: Voices,
-) {
-    let told = |key: &StaleKey| {
-        let rows = before.get(key)?;
+/// What was told, before one looks.
+struct Told {
+    /// In which of our shards.
+    before: BTreeMap<StaleKey, BTreeSet<StaleShard>>,
+    /// Anywhere, and since when.
+    open: BTreeMap<StaleKey, OffsetDateTime>,
+}
+
+impl Told {
+    fn row(&self, key: &StaleKey, shard: ShardNo) -> Option<StaleShard> {
+        let rows = self.before.get(key)?;
         rows.iter().find(|row| row.shard == shard).cloned()
-    };
-    let checks = |many| i32::try_from(many).unwrap_or(i32::MAX);
-    let silence = key(String::new());
-    let row = match voices.stale {
-        0 => told(&silence).filter(|_| !voices.heard),
-        many => Some(StaleShard {
+    }
+
+    /// Adds what is stale of a project's checks from a location. What was told of one that is ours since a
+    /// moment goes on until it was heard of; and what is told at all goes on for a check that
+    /// takes the place of another one, until that was: of the end it is said that nothing is so
+    /// any more.
+    fn sum(
+        &self,
+        all: &mut BTreeMap<StaleKey, Extent>,
+        (project, location): (&str, &str),
+        voiced: Voiced,
+    ) {
+        let key = |cause: String| StaleKey {
+            project: project.to_owned(),
+            location: location.to_owned(),
+            cause,
+        };
+        let row = |shard, checks| StaleShard {
             shard,
-            checks: checks(many),
-        }),
-    };
-    if let Some(row) = row {
-        all.entry(silence.clone()).or_default().0.insert(row);
-    }
-    let same = |it: &&StaleKey| it.project == silence.project && it.location == silence.location;
-    for known in before.keys().filter(same) {
-        if !known.cause.is_empty()
-            && voices.waits_for(&known.cause)
-            && !voices.blind.keys().any(|it| it.to_string() == known.cause)
-            && let Some(row) = told(known)
+            checks: i32::try_from(checks).unwrap_or(i32::MAX),
+        };
+        let silence = key(String::new());
+        let mut rows = BTreeSet::new();
+        for (&shard, voices) in &voiced {
+            match voices.stale {
+                0 => rows.extend(self.row(&silence, shard).filter(|_| voices.may_be_stale)),
+                many => _ = rows.insert(row(shard, many)),
+            }
+        }
+        let heard = voiced.values().filter_map(|voices| voices.heard_at).max();
+        if rows.is_empty()
+            && self.before.contains_key(&silence)
+            && heard <= self.open.get(&silence).copied()
         {
-            all.entry(known.clone()).or_default().0.insert(row);
+            let first = voiced.iter().next();
+            rows.extend(first.map(|(&shard, voices)| row(shard, voices.checks)));
         }
-    }
-    for (cause, blind) in voices.blind {
-        let key = key(cause.to_string());
-        let is_told = told(&key).is_some();
-        let (rows, of) = all.entry(key).or_default();
-        if blind.lasts || is_told {
-            let checks = checks(blind.checks);
-            rows.insert(StaleShard { shard, checks });
+        if !rows.is_empty() {
+            all.entry(silence.clone()).or_default().0.extend(rows);
         }
-        match of {
-            Some((_, sum)) => sum.merge(blind),
-            None => *of = Some((cause, blind)),
+        for known in self.before.keys().filter(|it| it.is_blind_at(&silence)) {
+            let is_blind = |voices: &Voices| voices.is_blind_for(&known.cause);
+            let waiting = voiced.iter().filter(|(_, voices)| !is_blind(voices));
+            let kept = waiting.filter(|(_, voices)| voices.waits_for(&known.cause));
+            let mut kept: Vec<_> = kept
+                .filter_map(|(&shard, _)| self.row(known, shard))
+                .collect();
+            if kept.is_empty() && !voiced.values().any(is_blind) {
+                let mut new = voiced.iter().filter(|(_, it)| it.is_new_to(&known.cause));
+                kept.extend(new.next().map(|(&shard, _)| row(shard, 1)));
+            }
+            if !kept.is_empty() {
+                all.entry(known.clone()).or_default().0.extend(kept);
+            }
+        }
+        for (shard, voices) in voiced {
+            for (cause, blind) in voices.blind {
+                let key = key(cause.to_string());
+                let is_told = self.open.contains_key(&key);
+                let (rows, of) = all.entry(key).or_default();
+                if blind.lasts || is_told {
+                    rows.insert(row(shard, blind.checks));
+                }
+                match of {
+                    Some((_, sum)) => sum.merge(blind),
+                    None => *of = Some((cause, blind)),
+                }
+            }
         }
     }
 }
@@ -220,15 +280,26 @@ fn sum(
 fn begun(change: &StaleChange, blind: Option<&(Cause, Blind)>) -> String {
     let location = &change.key.location;
     match blind {
-        _ if change.key.cause.is_empty() => silence(change),
+        _ if change.key.cause.is_empty() => silence(change.checks.into(), location),
         Some((cause, blind)) => blindness(change, cause, blind),
         // What another one saw goes on here.
         None => format!("checks are unknown from the location {location}"),
     }
 }
 
-/// What people read when it is over; `is_left`: checks are left that could be so.
-fn over(key: &StaleKey, is_left: bool) -> String {
+/// What is left when it is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Left {
+    /// No check that could be so.
+    None,
+    /// Some, and probes have come from there since.
+    Heard,
+    /// Some, and as far as we know none came.
+    Silent,
+}
+
+/// What people read when it is over.
+fn over(key: &StaleKey, left: Left) -> String {
     let StaleKey {
         location, cause, ..
     } = key;
@@ -237,30 +308,39 @@ fn over(key: &StaleKey, is_left: bool) -> String {
         "" => String::new(),
         secret => format!(" of secret({secret:?})"),
     };
-    match (is_left, class) {
-        (true, "") => format!("probes come from the location {location} again"),
-        (true, class) => format!(
+    match (left, class) {
+        (Left::Heard, "") => format!("probes come from the location {location} again"),
+        (Left::Heard, class) => format!(
             "the location {location} knows its checks again: for {class}{of} none of them is unknown \
              any more"
         ),
-        (false, _) if secret.is_empty() => format!(
+        (Left::Silent, "") => format!(
+            "the checks that got no probes from the location {location} are not to be probed from \
+             there any more; of the others there nothing was heard since"
+        ),
+        (Left::Silent, class) => format!(
+            "no check that is left is known to be unknown from the location {location} for \
+             {class}{of}; but no probes came from there since"
+        ),
+        (Left::None, _) if secret.is_empty() => format!(
             "no check is to be probed from the location {location} any more: those that were are \
              deleted, disabled, paused, or probed from elsewhere"
         ),
-        (false, _) => format!(
+        (Left::None, _) => format!(
             "no check with secret({secret:?}) is to be probed from the location {location} any more"
         ),
     }
 }
 
-fn silence(change: &StaleChange) -> String {
-    let location = &change.key.location;
-    let what = match change.checks {
+/// What people read of a location from which so many checks get no probes.
+pub fn silence(checks: i64, location: &str) -> String {
+    let what = match checks {
         1 => "1 check gets".to_owned(),
         n => format!("{n} checks get"),
     };
+    let them = if checks == 1 { "it" } else { "them" };
     format!(
-        "{what} no probes from the location {location}, and what is known of them is old: does a \
+        "{what} no probes from the location {location}, and what is known of {them} is old: does a \
          healthworker run with LOCATION={location}, and reach NATS?"
     )
 }

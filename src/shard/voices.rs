@@ -15,8 +15,9 @@ use crate::model::secret::SecretName;
 /// What was unknown is known again when it was not unknown for ten rounds of its probes, or for
 /// this time if that is shorter, but for two rounds at least: of several workers one may be unable.
 const QUIET: Duration = Duration::from_secs(300);
-/// How many checks and hosts of a cause are named.
+/// How many checks of a cause are named, and how many of their hosts are counted.
 const NAMED: usize = 3;
+const HOSTS: usize = 1000;
 
 /// Why a probe could not look.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -99,14 +100,40 @@ impl Heard {
 pub(super) struct Voices {
     /// Of how many they have stopped coming.
     pub(super) stale: u32,
-    /// Of some they came since they are ours.
-    pub(super) heard: bool,
+    /// How many there are.
+    pub(super) checks: u32,
+    /// When the newest of those was due that came.
+    pub(super) heard_at: Option<OffsetDateTime>,
+    /// Of some none came since they are ours, and none had for long before that.
+    pub(super) may_be_stale: bool,
     /// Of which they came, and say nothing.
     pub(super) blind: BTreeMap<Cause, Blind>,
-    /// Some may still come for the first time since they are ours.
-    waits: bool,
-    /// For some of these.
-    waits_for: BTreeSet<SecretName>,
+    /// Of some none came since they are ours, and of some of those none ever.
+    unheard: Unheard,
+    new: Unheard,
+}
+
+/// Checks of which nothing was heard.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Unheard {
+    some: bool,
+    /// What they need.
+    secrets: BTreeSet<SecretName>,
+}
+
+impl Unheard {
+    fn add(&mut self, entry: &Entry) {
+        self.some = true;
+        self.secrets.extend(entry.secrets.iter().cloned());
+    }
+
+    /// Whether one of them may be blind for this cause.
+    fn may_be(&self, cause: &str) -> bool {
+        match cause.split_once('/') {
+            None => self.some,
+            Some((_, secret)) => self.secrets.iter().any(|it| it.as_str() == secret),
+        }
+    }
 }
 
 impl Voices {
@@ -119,10 +146,19 @@ impl Voices {
         };
         let (stale, is_heard) = (is_old(heard.at), heard.at > Some(entry.taken));
         self.stale += u32::from(stale);
-        self.heard |= is_heard;
-        if !is_heard && !stale {
-            self.waits = true;
-            self.waits_for.extend(entry.secrets.iter().cloned());
+        self.checks += 1;
+        self.heard_at = self.heard_at.max(heard.at);
+        if !is_heard {
+            self.unheard.add(entry);
+            let before = entry.check.health.last_at;
+            // Of one place of several nobody remembers it.
+            let was_old = before.filter(|_| turns == 1).is_none_or(|before| {
+                cadence::is_stale(before, entry.every, turns, entry.timeout, entry.taken)
+            });
+            self.may_be_stale |= was_old && !stale;
+            if before.is_none() {
+                self.new.add(entry);
+            }
         }
         let round = entry.every.duration() * turns;
         if let Some(unknown) = heard.unknown(round, now) {
@@ -153,13 +189,20 @@ impl Voices {
         blind.detail = format!("{SPEC_REFUSED}: {fault}");
     }
 
-    /// Whether a check that was blind for this cause before it was ours may still say whether it
-    /// is.
+    /// Whether probes came that say nothing, for this cause.
+    pub(super) fn is_blind_for(&self, cause: &str) -> bool {
+        self.blind.keys().any(|it| it.to_string() == cause)
+    }
+
+    /// Whether a check that was blind for this cause before it was ours has not said yet whether
+    /// it is.
     pub(super) fn waits_for(&self, cause: &str) -> bool {
-        match cause.split_once('/') {
-            None => self.waits,
-            Some((_, secret)) => self.waits_for.iter().any(|it| it.as_str() == secret),
-        }
+        self.unheard.may_be(cause)
+    }
+
+    /// The same of a check that was never heard of.
+    pub(super) fn is_new_to(&self, cause: &str) -> bool {
+        self.new.may_be(cause)
     }
 }
 
@@ -169,7 +212,7 @@ pub(super) struct Blind {
     /// Of some of them nothing is known for as long as makes a check stale.
     pub(super) lasts: bool,
     pub(super) checks: u32,
-    /// The first few of their names, and of the hosts that they probe.
+    /// The first few of their names, and the hosts that they probe.
     pub(super) names: BTreeSet<String>,
     pub(super) hosts: BTreeSet<String>,
     /// What the newest of the probes said.
@@ -191,8 +234,8 @@ impl Blind {
     }
 
     fn cut(&mut self) {
-        for few in [&mut self.names, &mut self.hosts] {
-            while few.len() > NAMED {
+        for (few, most) in [(&mut self.names, NAMED), (&mut self.hosts, HOSTS)] {
+            while few.len() > most {
                 few.pop_last();
             }
         }

@@ -31,6 +31,17 @@ pub async fn location_note(
         .collect())
 }
 
+/// When a report came from a location last; a minute late, maybe.
+pub async fn location_seen(
+    conn: &mut PgConnection,
+    name: &str,
+) -> Result<Option<OffsetDateTime>, StoreError> {
+    sqlx::query_scalar!("select last_seen from locations where name = $1", name)
+        .fetch_optional(conn)
+        .await
+        .doing("read when a location was heard of")
+}
+
 /// Those of these locations from which no report has ever come.
 pub async fn location_strangers(
     conn: &mut PgConnection,

@@ -20,6 +20,21 @@ pub struct StaleKey {
     pub cause: String,
 }
 
+impl StaleKey {
+    /// That no probes come from there at all.
+    pub fn silence(&self) -> Self {
+        Self {
+            cause: String::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether it is of probes that come and could not look, where that one is of none.
+    pub fn is_blind_at(&self, silence: &Self) -> bool {
+        !self.cause.is_empty() && self.silence() == *silence
+    }
+}
+
 /// Checks of a project in one shard of which nothing is known from a location.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct StaleShard {
@@ -67,6 +82,61 @@ pub async fn stale_list(
         (key, shard)
     });
     Ok(rows.collect())
+}
+
+/// Everything that is stale, and since when.
+pub async fn stale_open(
+    conn: &mut PgConnection,
+) -> Result<Vec<(StaleKey, OffsetDateTime)>, StoreError> {
+    let rows = sqlx::query!(
+        "select p.name, s.location, s.cause, s.since
+         from staleness s join projects p on p.id = s.project_id",
+    )
+    .fetch_all(conn)
+    .await
+    .doing("read what is stale")?;
+    let rows = rows.into_iter().map(|row| {
+        let key = StaleKey {
+            project: row.name,
+            location: row.location,
+            cause: row.cause,
+        };
+        (key, row.since)
+    });
+    Ok(rows.collect())
+}
+
+/// A location from which no probes of a project's checks come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Silent {
+    pub project: String,
+    pub location: String,
+    /// When any came from there last, as far as that is known; a minute early, maybe.
+    pub since: OffsetDateTime,
+    pub checks: i64,
+}
+
+/// From where nothing comes, for one project or for all.
+pub async fn stale_silent(
+    conn: &mut PgConnection,
+    project: Option<&str>,
+) -> Result<Vec<Silent>, StoreError> {
+    sqlx::query_as!(
+        Silent,
+        r#"select p.name as project, s.location, least(s.since, l.last_seen) as "since!",
+               (select coalesce(sum(h.checks), 0) from staleness_shards h
+                where h.project_id = s.project_id and h.location = s.location
+                    and h.cause = s.cause) as "checks!"
+           from staleness s
+           join projects p on p.id = s.project_id
+           left join locations l on l.name = s.location
+           where s.cause = '' and ($1::text is null or p.name = $1)
+           order by p.name, s.location limit 100"#,
+        project,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find locations that are silent")
 }
 
 /// From which of these locations nothing comes for a project.

@@ -179,6 +179,46 @@ async fn a_location_that_nobody_serves_is_told_to_the_operators_once() {
 }
 
 #[tokio::test]
+async fn probes_come_again_when_one_has_come_whatever_takes_the_place_of_what_got_none() {
+    let (site, operators) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let nowhere = place("nowhere");
+    shop.operators(&operators).await;
+    let check = shop.wish("shop", &site.url, from(&[&nowhere])).await;
+    shop.create(&check, &[]).await;
+    until("they hear of it", async || operators.taken().len() == 1).await;
+    // Of this one nobody can say yet that its probes do not come.
+    let seldom = |spec: &mut CheckSpec| {
+        from(&[&nowhere])(spec);
+        spec.every = lokahi::model::check::Every::from_seconds(30).unwrap();
+    };
+    let next = shop.wish("next", &site.url, seldom).await;
+    shop.create(&next, &[]).await;
+    shop.edit(&check, |spec| spec.enabled = false).await;
+    until("that was looked at", async || {
+        let shards: Vec<i16> = sqlx::query_scalar("select shard_no from staleness_shards")
+            .fetch_all(&mut shop.fleet.database().await)
+            .await
+            .unwrap();
+        operators.taken().len() > 1 || shards == [next.id.shard().0]
+    })
+    .await;
+    assert_eq!(operators.taken().len(), 1);
+    let explained = lokahictl(&shop.fleet.base(), &["explain", "next"]).await;
+    let words = format!("  is probed from {nowhere}\n");
+    assert!(explained.out.contains(&words), "{}", explained.out);
+    let _worker = worker(&nowhere, false);
+    until("they hear that it is over", async || {
+        operators.taken().len() == 2
+    })
+    .await;
+    let end: serde_json::Value = serde_json::from_slice(&operators.taken()[1].body).unwrap();
+    let message = end["data"]["project"]["message"].as_str().unwrap();
+    let words = format!("probes come from the location {nowhere} again (since ");
+    assert!(message.starts_with(&words), "{message}");
+}
+
+#[tokio::test]
 async fn where_nothing_is_left_to_be_probed_no_probes_come_again() {
     let (site, operators) = (Site::start().await, Receiver::start().await);
     let mut shop = Shop::open().await;
