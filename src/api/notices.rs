@@ -15,6 +15,7 @@ use crate::shard::unknown::Unknown;
 use crate::store::Connection;
 use crate::store::error::StoreError;
 use crate::store::impaired::impaired_of;
+use crate::store::stale::stale_silent;
 use crate::store::trial::trial_list;
 use crate::store::unknown::{UnknownCheck, UnknownOf, unknown_list};
 
@@ -39,13 +40,7 @@ pub(super) async fn notices(
             });
         }
     }
-    let workers = impaired_of(conn, project).await?.into_iter();
-    all.extend(workers.map(|it| Notice {
-        r#type: crate::shard::impaired::KIND.to_owned(),
-        project: it.project,
-        message: it.message,
-        reason: it.location,
-    }));
+    all.extend(cut_off_notices(conn, project).await?);
     let of = project.map_or(UnknownOf::All, UnknownOf::Project);
     let unknown = unknown_list(conn, of).await?;
     // Of these the one above tells.
@@ -56,7 +51,37 @@ pub(super) async fn notices(
     Ok(all)
 }
 
-/// How many names and hosts are named.
+/// One for each location whose workers are cut off, and for each project that this concerns.
+pub(super) async fn cut_off_notices(
+    conn: &mut Connection,
+    project: Option<&str>,
+) -> Result<Vec<Notice>, StoreError> {
+    let workers = impaired_of(conn, project).await?.into_iter();
+    let notices = workers.map(|it| Notice {
+        r#type: crate::shard::impaired::KIND.to_owned(),
+        project: it.project,
+        message: it.message,
+        reason: it.location,
+    });
+    Ok(notices.collect())
+}
+
+/// One for each location from which no probes of a project's checks come.
+pub(super) async fn silent_notices(
+    conn: &mut Connection,
+    project: Option<&str>,
+) -> Result<Vec<Notice>, StoreError> {
+    let silent = stale_silent(conn, project).await?.into_iter();
+    let notices = silent.map(|it| Notice {
+        r#type: crate::shard::stale::KIND.to_owned(),
+        message: crate::shard::stale::silence(it.checks, &it.location),
+        project: it.project,
+        reason: it.location,
+    });
+    Ok(notices.collect())
+}
+
+/// How many names are named.
 const NAMED: usize = 3;
 
 /// The checks of one notice.
@@ -86,9 +111,7 @@ pub(super) fn unknown_notices(checks: impl Iterator<Item = UnknownCheck>) -> Vec
         if group.names.len() < NAMED {
             group.names.push(check.address);
         }
-        if group.hosts.len() < NAMED {
-            group.hosts.insert(check.host);
-        }
+        group.hosts.insert(check.host);
         group.detail = seen.detail;
     }
     let notice = |(key, group): (&(String, String, ErrorClass, Option<SecretName>), &Group)| {

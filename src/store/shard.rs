@@ -424,6 +424,8 @@ pub struct Progress {
     pub scheduled: bool,
     /// How many of the checks that it made were never probed, but should be.
     pub unprobed: i64,
+    /// How many of those that it changed were not probed since, but should be.
+    pub changed: i64,
 }
 
 /// How far generation `n` of a project has come; `None` if there is no such one.
@@ -444,7 +446,17 @@ pub async fn generation_progress(
                        and c.created_at = g.at and c.deleted_at is null and not c.disabled
                        and not exists (select from overlays v where v.check_id = c.id
                            and v.kind = 'paused' and (v.until is null or v.until > now()))
-                       and t.last_at is null) as "unprobed!"
+                       and t.last_at is null) as "unprobed!",
+               (select count(*) from memberships m
+                   join checks c on c.project_id = m.project_id and c.address = m.address
+                   join check_states t on t.check_id = c.id
+                   where m.project_id = g.project_id and m.kind = 'check' and m.from_gen = g.n
+                       and c.created_at <> g.at and c.deleted_at is null and not c.disabled
+                       and not exists (select from overlays v where v.check_id = c.id
+                           and v.kind = 'paused' and (v.until is null or v.until > now()))
+                       and coalesce(t.last_at < g.at, true)
+                       and not exists (select from observations o
+                           where o.check_no = c.check_no and o.at >= g.at)) as "changed!"
            from generations g join projects p on p.id = g.project_id
            where p.name = $1 and g.n = $2"#,
         project,
@@ -456,5 +468,6 @@ pub async fn generation_progress(
     Ok(row.map(|row| Progress {
         scheduled: row.scheduled,
         unprobed: row.unprobed,
+        changed: row.changed,
     }))
 }

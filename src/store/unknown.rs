@@ -15,8 +15,9 @@ pub const MOST: i64 = 500;
 pub enum UnknownOf<'a> {
     All,
     Project(&'a str),
-    /// Those that this generation of a project made, and of which nothing was ever known.
-    New(&'a str, i64),
+    /// Those that this generation of a project made, and of which nothing was ever known, or that
+    /// it changed, and that were probed since.
+    Of(&'a str, i64),
 }
 
 /// One of them.
@@ -40,7 +41,7 @@ pub async fn unknown_list(
     let (project, generation) = match of {
         UnknownOf::All => (None, None),
         UnknownOf::Project(project) => (Some(project), None),
-        UnknownOf::New(project, generation) => (Some(project), Some(generation)),
+        UnknownOf::Of(project, generation) => (Some(project), Some(generation)),
     };
     let rows = sqlx::query!(
         r#"select c.id, p.name as project, c.address, t.last_class, s.bytes,
@@ -54,11 +55,13 @@ pub async fn unknown_list(
                and not exists (select from overlays v where v.check_id = c.id
                    and v.kind = 'paused' and (v.until is null or v.until > now()))
                and ($2::text is null or p.name = $2)
-               and ($3::bigint is null or t.state = 0 and exists (
+               and ($3::bigint is null or exists (
                    select from memberships m join generations g
                        on g.project_id = m.project_id and g.n = m.from_gen
                    where m.project_id = c.project_id and m.kind = 'check'
-                       and m.address = c.address and m.from_gen = $3 and c.created_at = g.at))
+                       and m.address = c.address and m.from_gen = $3
+                       and case when c.created_at = g.at then t.state = 0
+                           else t.last_at >= g.at end))
            order by c.check_no limit $4"#,
         Outcome::Unknown.number(),
         project,

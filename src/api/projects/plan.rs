@@ -6,7 +6,7 @@ use prost::Message as _;
 use uuid::Uuid;
 
 use super::super::error::ApiError;
-use super::super::notices::unknown_notices;
+use super::super::notices::{cut_off_notices, silent_notices, unknown_notices};
 use super::super::permit::apply_to;
 use super::super::{Call, edit};
 use super::refused;
@@ -17,6 +17,7 @@ use crate::files::git::without_credentials;
 use crate::model::change::{Change, Summary};
 use crate::model::desired::API_PROJECT;
 use crate::model::name::Name;
+use crate::model::observation::ErrorClass;
 use crate::model::scope::Scope;
 use crate::plan::Plan;
 use crate::plan::guard::{Allow, Guard};
@@ -37,7 +38,7 @@ use crate::store::generation::generation_list;
 use crate::store::plan::{NewPlan, StoredPlan, plan_applied, plan_create, plan_find, plan_page};
 use crate::store::project::{Project, project_list};
 use crate::store::shard::generation_progress;
-use crate::store::unknown::{UnknownOf, unknown_list};
+use crate::store::unknown::{UnknownCheck, UnknownOf, unknown_list};
 
 /// The most bytes of changes on one page.
 const PAGE: usize = 1024 * 1024;
@@ -287,13 +288,27 @@ pub(in crate::api) async fn progress(
     let mut conn = call.state.store.acquire().await?;
     let found = generation_progress(&mut conn, &asked.project, asked.generation).await?;
     let progress = found.ok_or_else(|| unknown("there is no such generation"))?;
-    let new = UnknownOf::New(&asked.project, asked.generation);
-    let unknown = unknown_list(&mut conn, new).await?;
+    let of = UnknownOf::Of(&asked.project, asked.generation);
+    let unknown = unknown_list(&mut conn, of).await?;
+    let many = i32::try_from(unknown.len()).unwrap_or(i32::MAX);
+    let project = Some(asked.project.as_str());
+    let mut notices = cut_off_notices(&mut conn, project).await?;
+    let is_cut_off = !notices.is_empty();
+    // Of these the one above tells, once it does.
+    let is_told = |it: &UnknownCheck| is_cut_off && it.class == ErrorClass::ProberImpaired;
+    notices.extend(unknown_notices(
+        unknown.into_iter().filter(|it| !is_told(it)),
+    ));
+    if many == 0 {
+        notices.clear();
+    }
+    notices.extend(silent_notices(&mut conn, project).await?);
     Ok(ProgressResult {
-        unknown: i32::try_from(unknown.len()).unwrap_or(i32::MAX),
-        notices: unknown_notices(unknown.into_iter()),
+        unknown: many,
+        notices,
         scheduled: progress.scheduled,
         unprobed: i32::try_from(progress.unprobed).unwrap_or(i32::MAX),
+        changed: i32::try_from(progress.changed).unwrap_or(i32::MAX),
     })
 }
 

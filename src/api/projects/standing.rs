@@ -19,6 +19,7 @@ use crate::proto::lokahi::{
 };
 use crate::proto::moment::timestamp;
 use crate::proto::twirp::{Code, TwirpError};
+use crate::shard::stale::silence;
 use crate::spec::{Digest, encode_project, hex};
 use crate::store::audit::{AuditEntry, audit_write};
 use crate::store::condition::{
@@ -29,6 +30,7 @@ use crate::store::impaired::{Impaired, impaired_of};
 use crate::store::project::{
     Counts, Project, Suspension, project_counts, project_list, project_settings,
 };
+use crate::store::stale::{Silent, stale_silent};
 use crate::store::trial::{TrialRow, trial_list, trial_release};
 use crate::store::unknown::{UnknownCheck, UnknownOf, unknown_list};
 use crate::store::{Connection, Transaction};
@@ -105,6 +107,7 @@ async fn standing(
     let mut conditions: Vec<_> = conditions.map(condition).collect();
     let workers = impaired_of(conn, Some(&project.name)).await?;
     conditions.extend(impaired(&workers));
+    conditions.extend(silent(&stale_silent(conn, Some(&project.name)).await?));
     if unknown > 0 {
         let checks = unknown_list(&mut *conn, UnknownOf::Project(&project.name)).await?;
         let cut_off = |it: &UnknownCheck| it.class == ErrorClass::ProberImpaired;
@@ -176,6 +179,20 @@ fn impaired(workers: &[Impaired]) -> Option<lokahi::Condition> {
         reason: "WorkerCutOff".to_owned(),
         message: messages.join("\n"),
         since: Some(timestamp(workers.first()?.since)),
+        ..lokahi::Condition::default()
+    })
+}
+
+/// Locations from which no probes come: what is believed of their checks is old.
+fn silent(locations: &[Silent]) -> Option<lokahi::Condition> {
+    let messages = locations.iter().map(|it| silence(it.checks, &it.location));
+    let messages: Vec<String> = messages.collect();
+    Some(lokahi::Condition {
+        r#type: "Stale".to_owned(),
+        status: true,
+        reason: "NoProbes".to_owned(),
+        message: messages.join("\n"),
+        since: Some(timestamp(locations.iter().map(|it| it.since).min()?)),
         ..lokahi::Condition::default()
     })
 }

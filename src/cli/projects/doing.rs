@@ -15,6 +15,9 @@ use crate::clock;
 use crate::plan::text::counted;
 use crate::proto::lokahi::{Allowances, ApplyRequest, ApplyResult, ProgressRequest};
 
+/// The types of notices that no probes come from a location, and that its workers are cut off.
+const SILENT: &str = "check.stale";
+const CUT_OFF: &str = "prober.impaired";
 /// How often it is asked how far the schedulers are.
 const ASK: Duration = Duration::from_millis(250);
 
@@ -168,11 +171,25 @@ async fn wait(
     loop {
         let progress = client.progress(&asked).await?;
         let unknown = usize::try_from(progress.unknown).unwrap_or(0);
-        if progress.scheduled && progress.unprobed == 0 && unknown == 0 {
+        let is_silent = progress.notices.iter().any(|it| it.r#type == SILENT);
+        if progress.scheduled && progress.unprobed == 0 && unknown == 0 && !is_silent {
             writeln!(
                 console.words,
                 "In force: the schedulers have generation {generation}, and new checks were probed."
             )?;
+            if let changed @ 1.. = progress.changed {
+                let changed = usize::try_from(changed).unwrap_or(0);
+                let (are, their) = match changed {
+                    1 => ("is", "its"),
+                    _ => ("are", "their"),
+                };
+                writeln!(
+                    console.words,
+                    "{} {are} probed with what is new at {their} next turn: whether a probe can \
+                     look (a secret may not be bound to a new host) lokahictl list -s says then.",
+                    counted(changed, "changed check")
+                )?;
+            }
             return Ok(Exit::Ok);
         }
         // A secret that is missing or not bound comes by no waiting.
@@ -180,6 +197,7 @@ async fn wait(
             let mut notices = progress.notices.iter();
             notices.all(|it| it.reason.contains("/secret_"))
         };
+        let cut_off = progress.notices.iter().any(|it| it.r#type == CUT_OFF);
         let waited = clock::monotonic().saturating_duration_since(started);
         if is_lost || waited >= patience {
             let why = match progress.scheduled {
@@ -187,15 +205,21 @@ async fn wait(
                     let n = usize::try_from(progress.unprobed).unwrap_or(0);
                     let were = if n == 1 { "was" } else { "were" };
                     let unprobed = format!("{} {were} not probed yet", counted(n, "new check"));
-                    let nothing = format!(
-                        "nothing is known of {}, whose probes could not look",
-                        counted(unknown, "new check")
-                    );
-                    match (n, unknown) {
-                        (_, 0) => unprobed,
-                        (0, _) => nothing,
-                        _ => format!("{unprobed}, and {nothing}"),
-                    }
+                    let why = match cut_off {
+                        true => "whose probes failed where nearly everything does",
+                        false => "whose probes could not look",
+                    };
+                    let of = counted(unknown, "new or changed check");
+                    let nothing = format!("nothing is known of {of}, {why}");
+                    let silent = "no probes come from where its checks are probed".to_owned();
+                    let all = [
+                        (n > 0, unprobed),
+                        (unknown > 0, nothing),
+                        (is_silent, silent),
+                    ];
+                    let all = all.into_iter().filter(|(is_so, _)| *is_so);
+                    let all: Vec<String> = all.map(|(_, words)| words).collect();
+                    all.join(", and ")
                 }
                 false => "not every scheduler has taken it over yet".to_owned(),
             };
@@ -209,8 +233,13 @@ async fn wait(
                 writeln!(console.words, "{}", printable(&text))?;
             }
             let hint = match progress.scheduled {
-                true if progress.unprobed == 0 => {
+                true if progress.unprobed == 0 && !is_silent && !cut_off => {
                     "it is mended where the words above say; lokahictl list -s says what is known"
+                }
+                true if cut_off && !is_silent => {
+                    "the checks are as good as they were: it is the network or the name server of \
+                     the health workers there that is to be mended; lokahictl list -s says what \
+                     is known"
                 }
                 true => "does a health worker run? lokahictl list -s says which were not probed",
                 false => {

@@ -21,6 +21,8 @@ use crate::proto::lokahi::{
 use crate::proto::moment::time_of;
 use crate::proto::twirp::Code;
 
+/// The condition that no probes come from a location.
+const STALE: &str = "Stale";
 /// How many generations are listed.
 const GENERATIONS: i32 = 30;
 
@@ -80,10 +82,15 @@ fn standing(project: &ProjectStatus, now: OffsetDateTime) -> String {
         0 => String::new(),
         n => format!("; of {n} nothing is known now"),
     };
+    let mut conditions = project.conditions.iter();
+    let stale = conditions.find(|it| it.r#type == STALE && it.status);
+    let old = stale.map_or(String::new(), |stale| {
+        format!("; some of that is old, since {}", age(stale.since, now))
+    });
     line(
         "declares",
         format!(
-            "{} ({up} up, {down} down, {new}{disabled} disabled{unknown}), {}",
+            "{} ({up} up, {down} down, {new}{disabled} disabled{unknown}{old}), {}",
             counted(checks, "check"),
             counted(webhooks, "webhook")
         ),

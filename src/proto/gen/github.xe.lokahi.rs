@@ -1768,12 +1768,15 @@ pub struct ProgressResult {
     /// Checks that the generation made and that were not probed yet.
     #[prost(int32, tag = "2")]
     pub unprobed: i32,
-    /// Those that it made whose probes came and could not look, so that nothing is known of them, 500 at
-    /// most; and why.
+    /// Those that it made, or changed and that were probed since, whose probes came and could not look, so
+    /// that nothing is known of them, 500 at most; and why. The notices say, too, from where no probes come.
     #[prost(int32, tag = "3")]
     pub unknown: i32,
     #[prost(message, repeated, tag = "4")]
     pub notices: ::prost::alloc::vec::Vec<Notice>,
+    /// Checks that it changed and that were not probed since.
+    #[prost(int32, tag = "5")]
+    pub changed: i32,
 }
 impl ::prost::Name for ProgressResult {
     const NAME: &'static str = "ProgressResult";
@@ -2221,6 +2224,9 @@ pub struct Explanation {
     /// last, and was deleted.
     #[prost(string, tag = "10")]
     pub deleted_namesake: ::prost::alloc::string::String,
+    /// From where it is probed, where it says so itself.
+    #[prost(string, repeated, tag = "11")]
+    pub locations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 impl ::prost::Name for Explanation {
     const NAME: &'static str = "Explanation";

@@ -369,6 +369,7 @@ async fn a_generation_says_how_far_it_has_come() {
         Some(Progress {
             scheduled,
             unprobed,
+            changed: 0,
         })
     };
     assert_eq!(shop.progress(1).await, waits(false, 1));
