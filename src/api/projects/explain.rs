@@ -68,6 +68,7 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
             _ => stale_locations(&mut conn, &stored.project, &places).await?,
         };
         let heard = places.len() - silent.len();
+        explanation.locations = places;
         if !silent.is_empty() && heard < confirm.distinct.into() {
             explanation.silent_locations = silent;
             explanation.distinct = confirm.distinct.into();

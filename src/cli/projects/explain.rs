@@ -97,6 +97,9 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     {
         say("  nobody has looked at it yet: it is new, or no health worker is there".to_owned());
     }
+    if !found.locations.is_empty() {
+        say(format!("  is probed from {}", found.locations.join(", ")));
+    }
     for text in overlay::all(&check, now) {
         say(format!("  {text}"));
     }
