@@ -30,10 +30,14 @@ pub enum BindingError {
     Content { path: PathBuf, why: String },
 }
 
-/// What a secret may be used for: all of it must fit.
+/// What a secret may be used for: what one of its blocks says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Binding(Vec<Block>);
+
+/// All of it must fit.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Binding {
+struct Block {
     /// Names, each as it is or as `*.example.com`, which is every name below.
     hosts: Vec<String>,
     projects: Vec<String>,
@@ -42,6 +46,12 @@ pub struct Binding {
 impl Binding {
     /// Whether a project may use it for a host.
     pub fn allows(&self, project: &str, host: &str) -> bool {
+        self.0.iter().any(|block| block.allows(project, host))
+    }
+}
+
+impl Block {
+    fn allows(&self, project: &str, host: &str) -> bool {
         let fits = |pattern: &String| match pattern.strip_prefix('*') {
             Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
             None => pattern == host,
@@ -52,8 +62,12 @@ impl Binding {
 
 impl fmt::Display for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (hosts, projects) = (self.hosts.join(", "), self.projects.join(", "));
-        write!(f, "hosts [{hosts}] and projects [{projects}]")
+        for (number, block) in self.0.iter().enumerate() {
+            let or = if number > 0 { ", or to " } else { "" };
+            let (hosts, projects) = (block.hosts.join(", "), block.projects.join(", "));
+            write!(f, "{or}hosts [{hosts}] and projects [{projects}]")?;
+        }
+        Ok(())
     }
 }
 
@@ -61,25 +75,29 @@ impl fmt::Display for Binding {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Bindings(BTreeMap<String, Binding>);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    secret: BTreeMap<String, Binding>,
-}
-
 impl Bindings {
-    /// Reads blocks `secret "NAME" { hosts = [...], projects = [...] }`.
+    /// Reads blocks `secret "NAME" { hosts = [...], projects = [...] }`. A secret may have several.
     fn parse(text: &str) -> Result<Self, String> {
-        let file: File = hcl::from_str(text).map_err(|error| match error {
+        let body = hcl::parse(text).map_err(|error| match error {
             hcl::Error::Parse(error) => {
                 format!("line {}: {}", error.location().line(), error.message())
             }
             error => error.to_string(),
         })?;
-        for (name, binding) in &file.secret {
+        let mut all: BTreeMap<String, Binding> = BTreeMap::new();
+        for structure in body {
+            let block = match structure {
+                hcl::Structure::Block(block) => block,
+                hcl::Structure::Attribute(it) => return Err(stray(it.key())),
+            };
+            let name = match (block.identifier(), block.labels()) {
+                ("secret", [name]) => name.as_str().to_owned(),
+                ("secret", _) => return Err(stray("a block `secret` without one name")),
+                (other, _) => return Err(stray(other)),
+            };
             let named = |why: &dyn fmt::Display| format!("secret {name:?}: {why}");
             name.parse::<SecretName>().map_err(|error| named(&error))?;
+            let binding: Block = hcl::from_body(block.body).map_err(|error| named(&error))?;
             if binding.hosts.is_empty() || binding.projects.is_empty() {
                 return Err(named(
                     &"give at least one of `hosts`, and one of `projects`",
@@ -88,14 +106,21 @@ impl Bindings {
             for pattern in &binding.hosts {
                 check(pattern).map_err(|why| named(&why))?;
             }
+            all.entry(name).or_default().0.push(binding);
         }
-        Ok(Self(file.secret))
+        Ok(Self(all))
     }
 
     /// What a secret is bound to, if it is.
     pub fn of(&self, name: &SecretName) -> Option<&Binding> {
         self.0.get(name.as_str())
     }
+}
+
+fn stray(what: &str) -> String {
+    format!(
+        "{what}: only blocks `secret \"NAME\" {{ hosts = [...], projects = [...] }}` stand here"
+    )
 }
 
 /// That a host can be so.
@@ -211,6 +236,26 @@ secret "db" {
     }
 
     #[test]
+    fn a_secret_may_have_several_blocks() {
+        let more = "secret \"db\" {\n  hosts = [\"eu.example.com\"]\n  projects = [\"blog\"]\n}\n";
+        let bindings = Bindings::parse(&format!("{TEXT}{more}")).unwrap();
+        let binding = bindings.of(&"db".parse().unwrap()).unwrap();
+        for (project, host, expected) in [
+            ("shop", "db.example.com", true),
+            ("blog", "eu.example.com", true),
+            ("shop", "eu.example.com", false),
+            ("blog", "db.example.com", false),
+        ] {
+            assert_eq!(binding.allows(project, host), expected, "{project} {host}");
+        }
+        assert_eq!(
+            binding.to_string(),
+            "hosts [db.example.com] and projects [shop], or to hosts [eu.example.com] and projects \
+             [blog]"
+        );
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         let of = |text: &str| Bindings::parse(text).unwrap_err();
         for (text, why) in [
@@ -228,7 +273,13 @@ secret "db" {
             ),
             ("secret \"db\" {\n  hosts = [\"a\"]\n}\n", "projects"),
             ("secret \"db\" {\n", "line "),
+            (
+                "secret \"db\" {\n  hosts = \"a\"\n  projects = [\"b\"]\n}\n",
+                "secret \"db\": ",
+            ),
             ("other \"db\" {\n}\n", "other"),
+            ("secret {\n}\n", "without one name"),
+            ("hosts = [\"a\"]\n", "hosts: only blocks"),
         ] {
             assert!(of(text).contains(why), "{text}: {}", of(text));
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::bindings::BindingFile;
-use crate::model::secret::{Asking, Piece, SecretName, SecretUse, Text, Unbound};
+use crate::model::secret::{Asking, BOUND_TO, Piece, SecretName, SecretUse, Text, Unbound};
 use crate::model::value::HttpUrl;
 
 /// The longest value, in bytes.
@@ -22,7 +22,10 @@ pub enum SecretError {
          project, unless SECRETS_BINDING binds it"
     )]
     Unbound(SecretName),
-    #[error("{name} may not be used by project {project:?} for {host}: it is bound to {binding}")]
+    #[error(
+        "{name} may not be used by project {project:?} for {host}: {bound_to}{binding}",
+        bound_to = BOUND_TO
+    )]
     BoundElsewhere {
         name: SecretName,
         project: String,

@@ -8,6 +8,11 @@ use std::sync::Arc;
 
 use crate::model::name::{InvalidName, Name};
 
+/// In what a worker says of a secret that is bound, and not to what asks for it.
+pub const BOUND_TO: &str = "it is bound to ";
+/// How many hosts are named that it must be bound to.
+const HOSTS: usize = 20;
+
 /// The name of a secret, by the rule of all names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SecretName(Name);
@@ -25,12 +30,25 @@ impl SecretName {
         format!("LOKAHI_SECRET_{name}")
     }
 
-    /// What a file of bindings needs for it, for people.
-    pub fn binding(&self, hosts: &[&str], project: &str) -> String {
+    /// What a file of bindings needs for it, for people; `refusal` is what a worker said.
+    pub fn binding(&self, hosts: &[&str], project: &str, refusal: &str) -> String {
         let name = self.as_str();
-        let hosts: Vec<String> = hosts.iter().map(|it| format!("{it:?}")).collect();
-        let hosts = hosts.join(", ");
-        format!("a block secret {name:?} with hosts = [{hosts}] and projects = [{project:?}]")
+        let more = match hosts.len().saturating_sub(HOSTS) {
+            0 => String::new(),
+            1 => " and 1 more host,".to_owned(),
+            n => format!(" and {n} more hosts,"),
+        };
+        let named = hosts.iter().take(HOSTS).map(|it| format!("{it:?}"));
+        let named = named.collect::<Vec<_>>().join(", ");
+        match refusal.contains(BOUND_TO) {
+            true => format!(
+                "more in its block secret {name:?}: {named}{more} among its hosts, and {project:?} \
+                 among its projects"
+            ),
+            false => format!(
+                "a block secret {name:?} with hosts = [{named}]{more} and projects = [{project:?}]"
+            ),
+        }
     }
 
     /// The first one that a text for people names.
@@ -214,6 +232,24 @@ mod tests {
         let names = ["a-b", "c", "a-b", "a_b"].map(secret);
         assert_eq!(colliding(&names), Some((&names[0], &names[3])));
         assert_eq!(colliding(&names[..3]), None);
+    }
+
+    #[test]
+    fn what_binds_it_names_each_host_or_says_how_many_more_there_are() {
+        let name = secret("tok");
+        let asks = |hosts: &[&str], refusal| name.binding(hosts, "shop", refusal);
+        assert_eq!(
+            asks(&["a", "b", "c", "d"], "may not be used"),
+            "a block secret \"tok\" with hosts = [\"a\", \"b\", \"c\", \"d\"] and projects = [\"shop\"]"
+        );
+        assert_eq!(
+            asks(
+                &["a"],
+                "for a: it is bound to hosts [b] and projects [shop]"
+            ),
+            "more in its block secret \"tok\": \"a\" among its hosts, and \"shop\" among its projects"
+        );
+        assert!(asks(&["a"; 22], "").contains("\"a\"] and 2 more hosts, and projects"));
     }
 
     #[test]

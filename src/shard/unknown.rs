@@ -13,7 +13,7 @@ pub struct Unknown<'a> {
     /// The one that it is about.
     pub secret: Option<&'a SecretName>,
     pub checks: usize,
-    /// The first few of their names, and of the hosts that they probe.
+    /// The first few of their names, and the hosts that they probe.
     pub names: Vec<&'a str>,
     pub hosts: Vec<&'a str>,
     /// What the newest of the probes said.
@@ -28,23 +28,23 @@ impl Unknown<'_> {
             0 => String::new(),
             n => format!(" and {n} more"),
         };
-        let (of, are) = match self.checks {
-            1 => ("check", "is"),
-            _ => ("checks", "are"),
+        let (of, are, them) = match self.checks {
+            1 => ("check", "is", "the site fails"),
+            _ => ("checks", "are", "their sites fail"),
         };
         let named = self.names.join(", ");
         let detail = self.detail.trim_end_matches('.');
         let todo = self.todo(detail);
         format!(
             "the {of} {named}{more} {are} unknown from the location {location}, and nobody is told \
-             if the site fails: {detail}{todo}"
+             if {them}: {detail}{todo}"
         )
     }
 
     fn todo(&self, detail: &str) -> String {
         match (self.class, self.secret) {
             (ErrorClass::SecretUnbound, Some(secret)) => {
-                let block = secret.binding(&self.hosts, self.project);
+                let block = secret.binding(&self.hosts, self.project, detail);
                 format!(". The file SECRETS_BINDING of the health workers there needs {block}")
             }
             (ErrorClass::SecretMissing, Some(secret)) if !detail.contains(&secret.variable()) => {

@@ -5,6 +5,7 @@ pub(super) mod probe;
 pub(super) mod test;
 mod waterfall;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,10 +30,31 @@ use crate::model::check::CheckSpec;
 use crate::model::desired::Desired;
 use crate::model::id::CheckId;
 use crate::model::observation::{Observation, Outcome, Phases};
-use crate::model::secret::SecretUse;
+use crate::model::secret::{SecretName, SecretUse};
 use crate::prober::probe::ProbeContext;
 use crate::reconcile::load;
 use crate::runtime::chain::chain;
+
+/// What a file of bindings needs for probes that were refused a secret, each secret of a project
+/// once. Given are the project, the host and what was said.
+pub(super) fn bindings<'a>(
+    refused: impl Iterator<Item = (&'a str, String, &'a str)>,
+) -> Vec<String> {
+    let mut all: BTreeMap<(&str, SecretName), (BTreeSet<String>, &str)> = BTreeMap::new();
+    for (project, host, said) in refused {
+        if let Some(secret) = SecretName::named_in(said) {
+            let (hosts, _) = all
+                .entry((project, secret))
+                .or_insert_with(|| (BTreeSet::new(), said));
+            hosts.insert(host);
+        }
+    }
+    let blocks = all.iter().map(|((project, secret), (hosts, said))| {
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        secret.binding(&hosts, project, said)
+    });
+    blocks.collect()
+}
 
 /// Which addresses may be dialled from here, by the settings of workers.
 #[derive(Debug, Args)]

@@ -1,12 +1,10 @@
 //! `test`: every declared check once, from here.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{Declared, Prober, Reach, code, declared, document, verdict, would_be_down};
+use super::{Declared, Prober, Reach, bindings, code, declared, document, verdict, would_be_down};
 use crate::cli::arguments::TextOutput;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::naming::is_called;
@@ -14,7 +12,6 @@ use crate::cli::output::{Console, progress};
 use crate::model::check::CheckSpec;
 use crate::model::desired;
 use crate::model::observation::{ErrorClass, Observation, Outcome};
-use crate::model::secret::SecretName;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Test {
@@ -149,11 +146,10 @@ fn human(tested: &[Tested<'_>], console: &mut Console<'_>) -> Result<(), Failure
     let unbound = tested.iter().filter_map(|one| {
         let seen = &one.observation;
         let is_so = seen.class == Some(ErrorClass::SecretUnbound);
-        let secret = is_so.then(|| SecretName::named_in(&seen.detail))??;
         let host = one.check.spec.url.parse().host_str()?.to_owned();
-        Some(secret.binding(&[&host], one.project))
+        is_so.then_some((one.project, host, seen.detail.as_str()))
     });
-    for block in unbound.collect::<BTreeSet<_>>() {
+    for block in bindings(unbound) {
         writeln!(
             console.words,
             "hint: --secrets-binding FILE, or SECRETS_BINDING: the file needs {block}"

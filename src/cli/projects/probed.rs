@@ -1,14 +1,12 @@
 //! `plan --probe`: what a plan makes or changes, probed once by real workers before it is so.
 
-use std::collections::BTreeSet;
-
 use super::planned::Planned;
 use crate::cli::exit::Failure;
 use crate::cli::output::{Console, progress};
+use crate::cli::probing::bindings;
 use crate::client::Client;
 use crate::model::change::Kind;
 use crate::model::observation::ErrorClass;
-use crate::model::secret::SecretName;
 use crate::proto::lokahi::{Evidence, ProbeRequest};
 use crate::spec::decode_check;
 
@@ -65,13 +63,12 @@ pub(super) fn say(planned: &Planned, console: &mut Console<'_>) -> Result<(), Fa
     }
     let unbound = all.iter().filter_map(|(address, seen)| {
         let is_so = seen.error_class == ErrorClass::SecretUnbound.name();
-        let secret = is_so.then(|| SecretName::named_in(&seen.detail))??;
         let (_, bytes) = planned.specs.get(&planned.checks.get(address)?.spec)?;
         let url = decode_check(bytes).ok()?.url;
         let host = url.parse().host_str()?.to_owned();
-        Some(secret.binding(&[&host], &planned.project))
+        is_so.then_some((planned.project.as_str(), host, seen.detail.as_str()))
     });
-    for block in unbound.collect::<BTreeSet<_>>() {
+    for block in bindings(unbound) {
         writeln!(
             console.words,
             "hint: the file SECRETS_BINDING of the health workers there needs {block}"

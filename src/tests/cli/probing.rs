@@ -64,6 +64,28 @@ async fn declared_checks_are_tested_and_a_bad_one_has_its_own_code() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_refused_for_several_hosts_needs_one_block() {
+    let site = Site::saying(OK).await;
+    let secret = "  headers = { authorization = secret(\"tok\") }\n";
+    let other = site.url().replace("127.0.0.1", "localhost");
+    let files = root(&[check("a", &site.url(), secret), check("b", &other, secret)].concat());
+    let all = lokahictl("", &["test", &files.at("")]).await;
+    let block = "a block secret \"tok\" with hosts = [\"127.0.0.1\", \"localhost\"] and projects = \
+                 [\"shop\"]\n";
+    assert_eq!(all.words.matches("hint: ").count(), 1, "{}", all.words);
+    assert!(all.words.ends_with(block), "{}", all.words);
+    // It has a block, and that is the one that needs more.
+    let bound = "secret \"tok\" {\n  hosts = [\"example.com\"]\n  projects = [\"shop\"]\n}\n";
+    let bindings = Scratch::new(&[("bindings.hcl", bound)]);
+    let file = bindings.at("bindings.hcl");
+    let arguments = ["test", &files.at(""), "--secrets-binding", &file];
+    let all = lokahictl("", &arguments).await;
+    let block = "more in its block secret \"tok\": \"127.0.0.1\", \"localhost\" among its hosts, and \
+                 \"shop\" among its projects\n";
+    assert!(all.words.ends_with(block), "{}", all.words);
+}
+
+#[tokio::test]
 async fn a_test_is_told_to_programs_with_the_line_that_declares_it() {
     let site = Site::saying(OK).await;
     let files = root(&check("a", &site.url(), ""));
