@@ -169,6 +169,7 @@ async fn create(call: Call, opts: CreateOpts) -> Result<Check, ApiError> {
         owner: Owner::Api,
         version: 1,
         spec,
+        unreadable: None,
         state: State::Init,
         degraded: false,
         flapping: false,

@@ -7,7 +7,7 @@ use crate::cadence::is_stale;
 use crate::histogram::Summary;
 use crate::model::health::State;
 use crate::model::id::CheckNo;
-use crate::model::observation::{ErrorClass, Outcome};
+use crate::model::observation::{ErrorClass, Outcome, SPEC_REFUSED};
 use crate::model::overlay::Overlay;
 use crate::model::value::HttpUrl;
 use crate::model::webhook::WebhookFormat;
@@ -68,7 +68,27 @@ pub(super) fn check(stored: &StoredCheck, now: OffsetDateTime) -> lokahi::Check 
         unknown: unknown(stored),
         ..lokahi::Check::default()
     }
+    .readable_or(stored)
     .with_overlay(&stored.overlay)
+}
+
+impl lokahi::Check {
+    /// What the spec says is left out where nobody can read it.
+    fn readable_or(self, stored: &StoredCheck) -> Self {
+        let Some(why) = &stored.unreadable else {
+            return self;
+        };
+        Self {
+            reason: format!("{SPEC_REFUSED}: {why}"),
+            unknown: ErrorClass::Internal.name().to_owned(),
+            stale: false,
+            url: String::new(),
+            method: String::new(),
+            every: 0,
+            timeout_nanoseconds: 0,
+            ..self
+        }
+    }
 }
 
 /// A deleted check as it was; nothing is believed of it any more.
@@ -82,6 +102,7 @@ pub(super) fn deleted(gone: Deleted) -> lokahi::Check {
         owner: gone.owner,
         version: gone.version,
         spec: gone.spec,
+        unreadable: None,
         degraded: false,
         flapping: false,
         state: State::Init,
@@ -205,6 +226,7 @@ mod tests {
             owner: Owner::Declared,
             version: 1,
             spec: CheckSpec::new("http://a/".parse().unwrap()),
+            unreadable: None,
             state,
             degraded: false,
             flapping: false,

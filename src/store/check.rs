@@ -22,6 +22,7 @@ use crate::model::health::State;
 use crate::model::id::{CheckId, CheckNo, SpecId};
 use crate::model::overlay::Overlay;
 use crate::model::ownership::Owner;
+use crate::runtime::chain::chain;
 
 /// A check with what is believed of it.
 #[derive(Clone, Debug)]
@@ -34,6 +35,9 @@ pub struct StoredCheck {
     pub owner: Owner,
     pub version: i64,
     pub spec: CheckSpec,
+    /// Why the spec cannot be read, where that hides nothing else: a newer version has written it,
+    /// most likely. Then `spec` is not its own, and nobody probes it.
+    pub unreadable: Option<String>,
     pub state: State,
     /// A `warn` of it does not hold, as far as it is up.
     pub degraded: bool,
@@ -113,16 +117,36 @@ struct Row {
     failure: Option<Vec<u8>>,
 }
 
-impl TryFrom<Row> for StoredCheck {
-    type Error = StoreError;
+/// What stands for a spec that cannot be read.
+const NO_URL: &str = "http://unreadable.invalid/";
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let spec = check_of(row.spec_id, &row.bytes)?;
+impl Row {
+    fn spec(&self) -> Result<CheckSpec, StoreError> {
+        check_of(self.spec_id, &self.bytes)
+    }
+
+    /// The same, or what stands for it, and why.
+    fn spec_or_why(&self) -> Result<(CheckSpec, Option<String>), StoreError> {
+        let error = match self.spec() {
+            Ok(spec) => return Ok((spec, None)),
+            Err(error) => error,
+        };
+        match NO_URL.parse() {
+            Ok(url) => Ok((CheckSpec::new(url), Some(chain(&error)))),
+            Err(_) => Err(error),
+        }
+    }
+
+    fn stored(
+        self,
+        (spec, unreadable): (CheckSpec, Option<String>),
+    ) -> Result<StoredCheck, StoreError> {
+        let row = self;
         let state = State::from_number(row.state).ok_or(StoreError::Number {
             what: "state",
             number: row.state,
         })?;
-        Ok(Self {
+        Ok(StoredCheck {
             id: CheckId(row.id),
             check_no: CheckNo(row.check_no),
             project: row.project,
@@ -130,6 +154,7 @@ impl TryFrom<Row> for StoredCheck {
             owner: Owner::from_name(&row.owner).unwrap_or(Owner::Declared),
             version: row.version,
             spec,
+            unreadable,
             state,
             degraded: row.degraded,
             flapping: row.flapping,
@@ -191,18 +216,20 @@ pub async fn check_find(
     .fetch_all(&mut *conn)
     .await
     .doing("read checks")?;
-    with_overlays(conn, rows).await
+    with_overlays(conn, rows, |row| Ok((row.spec()?, None))).await
 }
 
-/// Rows as checks, with what is in force of each.
+/// Rows as checks, each with its spec and what is in force of it.
 async fn with_overlays(
     conn: &mut PgConnection,
     rows: Vec<Row>,
+    spec: impl Fn(&Row) -> Result<(CheckSpec, Option<String>), StoreError>,
 ) -> Result<Vec<StoredCheck>, StoreError> {
     let ids: Vec<CheckId> = rows.iter().map(|row| CheckId(row.id)).collect();
     let mut overlays = overlay_find(conn, &ids, clock::now()).await?;
     let checks = rows.into_iter().map(|row| {
-        let check = StoredCheck::try_from(row)?;
+        let spec = spec(&row)?;
+        let check = row.stored(spec)?;
         let overlay = overlays.remove(&check.id).unwrap_or_default();
         Ok(StoredCheck { overlay, ..check })
     });
@@ -239,7 +266,8 @@ pub async fn check_lock_all(
     Ok(locked.into_iter().map(CheckId).collect())
 }
 
-/// A page of live checks, oldest first. Canaries are shown to whoever names their project.
+/// A page of live checks, oldest first. One whose spec cannot be read hides no other; canaries are
+/// shown to whoever names their project.
 pub async fn check_list(
     conn: &mut PgConnection,
     filter: &ListFilter,
@@ -293,5 +321,5 @@ pub async fn check_list(
     .fetch_all(&mut *conn)
     .await
     .doing("list checks")?;
-    with_overlays(conn, rows).await
+    with_overlays(conn, rows, Row::spec_or_why).await
 }

@@ -203,3 +203,41 @@ async fn a_list_is_paged_and_filtered() {
     assert_eq!(urls(json!({"labels": {"team": "web"}})).await, "");
     assert_eq!(urls(json!({"include_status": true, "count": 1})).await, "0");
 }
+
+#[tokio::test]
+async fn a_check_that_cannot_be_read_hides_no_other() {
+    let server = Server::start().await;
+    let of = |name: &str| json!({"url": format!("http://{name}.example.com/"), "webhook_url": "http://hook.example.com/"});
+    let (new, old) = (
+        create(&server, of("new")).await,
+        create(&server, of("old")).await,
+    );
+    // As a newer version writes it.
+    let mut conn = server.store.acquire().await.unwrap();
+    sqlx::query(
+        "update specs set bytes = '\\xff' where id in (select live_spec_id from checks
+         where id = $1::text::uuid)",
+    )
+    .bind(&new)
+    .execute(&mut *conn)
+    .await
+    .unwrap();
+    let listed = server.good("Checks/List", "{}").await;
+    let rows = listed["results"].as_array().unwrap().iter();
+    let shown: Vec<_> = rows
+        .map(|row| {
+            let check = &row["check"];
+            let text = |name: &str| check[name].as_str().unwrap_or("").to_owned();
+            let is_refused = text("reason").starts_with("the spec is refused: ");
+            (text("id"), text("url"), text("unknown"), is_refused)
+        })
+        .collect();
+    let url = "http://old.example.com/".to_owned();
+    assert_eq!(
+        shown,
+        [
+            (new, String::new(), "internal".to_owned(), true),
+            (old, url, String::new(), false)
+        ]
+    );
+}
