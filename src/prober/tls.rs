@@ -142,6 +142,11 @@ fn words(error: &Error, self_signed: bool) -> String {
                 format!("the certificate is not valid before {}", day(*not_before))
             }
             Certificate::NotValidForName => "the certificate is for another name".to_owned(),
+            Certificate::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+                "the certificate names no host: it has no subjectAltName, and its common name (CN) \
+                 does not count"
+                    .to_owned()
+            }
             Certificate::NotValidForNameContext { presented, .. } => {
                 let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
                 format!("the certificate is for {}", names.join(", "))
@@ -159,6 +164,24 @@ fn words(error: &Error, self_signed: bool) -> String {
                      own with basicConstraints CA:FALSE"
                 )
             }
+            Certificate::Other(other) if other.to_string() == "UnsupportedCertVersion" => {
+                "the certificate is of X.509 version 1, as openssl makes it without extensions, and \
+                 no browser believes it. Make one of version 3, with a subjectAltName"
+                    .to_owned()
+            }
+            Certificate::BadEncoding => "the certificate is damaged: it cannot be read".to_owned(),
+            Certificate::UnhandledCriticalExtension => {
+                "the certificate has a critical extension that is not known here".to_owned()
+            }
+            Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
+                "the certificate is not one for a server: its extendedKeyUsage has no serverAuth"
+                    .to_owned()
+            }
+            Certificate::UnsupportedSignatureAlgorithmContext { .. }
+            | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                "the certificate is signed in a way that is not believed here, as SHA-1 is not"
+                    .to_owned()
+            }
             Certificate::UnknownIssuer if self_signed => {
                 "the certificate is self-signed".to_owned()
             }
@@ -171,18 +194,39 @@ fn words(error: &Error, self_signed: bool) -> String {
                 "the certificate was not signed by the issuer that it names".to_owned()
             }
             Certificate::Revoked => "the certificate was revoked".to_owned(),
-            why => format!("the certificate cannot be used: {why}"),
+            Certificate::Other(other) => {
+                let why = spaced(&other.to_string());
+                format!("the certificate cannot be used: {why}")
+            }
+            why => format!("the certificate cannot be used: {}", spaced(&why.to_string())),
         },
         Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
         Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
             "it offers no version of HTTP that the check asks for".to_owned()
         }
-        Error::AlertReceived(alert) => format!("it refused the TLS handshake: {alert:?}"),
+        Error::AlertReceived(alert) => {
+            format!("it refused the TLS handshake: {}", spaced(&format!("{alert:?}")))
+        }
         Error::PeerIncompatible(_) => {
             format!("it speaks no TLS that can be used: {error}")
         }
         error => error.to_string(),
     }
+}
+
+/// `InvalidCaPath` as words: invalid ca path. What is no such name stays as it is.
+fn spaced(name: &str) -> String {
+    if name.is_empty() || !name.chars().all(|it| it.is_ascii_alphanumeric()) {
+        return name.to_owned();
+    }
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
 }
 
 /// The name in `DnsName("example.com")` or `IpAddress(192.0.2.1)`.
@@ -235,4 +279,41 @@ pub(super) fn earliest_end<'a>(
 pub(super) fn is_self_signed(der: &CertificateDer<'_>) -> bool {
     X509Certificate::from_der(der)
         .is_ok_and(|(_, certificate)| certificate.issuer() == certificate.subject())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Inner(&'static str);
+
+    #[test]
+    fn what_is_wrong_is_said_in_words() {
+        let other = |name| CertificateError::Other(OtherError(Arc::new(Inner(name))));
+        for (why, expected) in [
+            (other("UnsupportedCertVersion"), "of X.509 version 1"),
+            (
+                other("MaximumPathDepthExceeded"),
+                "used: maximum path depth exceeded",
+            ),
+            (
+                CertificateError::NotValidForNameContext {
+                    expected: ServerName::try_from("localhost").unwrap(),
+                    presented: Vec::new(),
+                },
+                "names no host: it has no subjectAltName",
+            ),
+            (CertificateError::InvalidPurpose, "no serverAuth"),
+        ] {
+            let said = words(&Error::InvalidCertificate(why), false);
+            assert!(said.contains(expected), "{said}");
+        }
+        let refused = Error::AlertReceived(AlertDescription::HandshakeFailure);
+        let said = words(&refused, false);
+        assert_eq!(said, "it refused the TLS handshake: handshake failure");
+    }
 }
