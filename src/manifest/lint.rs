@@ -185,6 +185,8 @@ pub(super) fn across(checks: &[Expanded], problems: &mut Vec<Problem>) {
             continue;
         };
         match asked.get(&question.digest) {
+            // It is declared twice, and that was said.
+            Some((first, _)) if first.span != check.span && first.address == check.address => {}
             Some((first, same)) if first.span != check.span => {
                 let message = format!("`{}` asks what `{}` asks", check.address, first.address);
                 let problem = Problem::new(Code::DuplicateUrl, question.url, message);

@@ -140,6 +140,17 @@ fn a_redirect_that_is_not_followed_is_seen() {
 }
 
 #[test]
+fn a_check_that_is_declared_twice_is_told_once() {
+    let check = "check \"a\" {\n  url = \"https://example.com/\"\n  webhook_url = \"https://h.example.com/\"\n}\n";
+    let told = told(&format!("{check}{check}"));
+    assert!(
+        !told.iter().any(|one| one.starts_with("LK0904")),
+        "{told:?}"
+    );
+    assert!(told.iter().any(|one| one.starts_with("LK0308")), "{told:?}");
+}
+
+#[test]
 fn two_that_ask_otherwise_ask_something_else() {
     let same = |more: &str| {
         let check = |name: &str, more: &str| {
