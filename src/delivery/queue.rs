@@ -70,13 +70,18 @@ impl Queue {
             self.known.clear();
         }
         self.news = found.len() as i64 == LOOK;
+        self.add(found);
+        let took = done.duration_since(begun).min(Duration::from_secs(1));
+        self.rest = (took > LONG).then(|| done + took * REST);
+    }
+
+    /// These can be sent, too.
+    pub(super) fn add(&mut self, found: Vec<Candidate>) {
         for it in found {
             if self.known.insert(it.id) {
                 self.waiting.push(it);
             }
         }
-        let took = done.duration_since(begun).min(Duration::from_secs(1));
-        self.rest = (took > LONG).then(|| done + took * REST);
     }
 
     /// The first `most` that can be sent now, with their places.
@@ -111,6 +116,7 @@ mod tests {
             lane: Uuid::nil(),
             replay: 0,
             host: host.to_owned(),
+            followed: false,
         }
     }
 

@@ -17,11 +17,11 @@ use super::sender::{Outbound, send};
 use super::window::Windows;
 use crate::bus::{self, Bus};
 use crate::clock;
-use crate::model::id::DeliveryId;
+use crate::model::id::{DeliveryId, ReceiverId};
 use crate::runtime::counter::Counter;
 use crate::store::delivery::{
     Attempted, Begun, Candidate, Claimed, Verdict, delivery_begin, delivery_claim, delivery_due,
-    delivery_finish, delivery_lock, delivery_release,
+    delivery_finish, delivery_lock, delivery_next, delivery_release,
 };
 use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
@@ -53,12 +53,6 @@ pub struct DeliveryTally {
     pub fell_back: Counter,
 }
 
-/// A claim of ours: where it goes.
-struct Claim {
-    delivery: DeliveryId,
-    host: String,
-}
-
 pub(super) struct Worker {
     id: Uuid,
     store: Store,
@@ -66,13 +60,15 @@ pub(super) struct Worker {
     out: Outbound,
     tally: Arc<DeliveryTally>,
     sending: JoinSet<Attempted>,
-    claims: HashMap<Id, Claim>,
+    claims: HashMap<Id, Candidate>,
     windows: Windows,
     queue: Queue,
     /// Places that were taken for what is being claimed.
-    reserved: HashMap<DeliveryId, String>,
+    reserved: HashMap<DeliveryId, Candidate>,
     /// What ended and is not written down yet. Its claims are ours until it is.
     ended: Vec<Attempted>,
+    /// Lanes of what was delivered, where the next one waits.
+    followed: Vec<(ReceiverId, Uuid)>,
     leases: Arc<Leases>,
     /// That we have ended, for whoever renews leases.
     done: CancellationToken,
@@ -93,6 +89,7 @@ impl Worker {
             queue: Queue::default(),
             reserved: HashMap::new(),
             ended: Vec::new(),
+            followed: Vec::new(),
             leases: Arc::default(),
             done: CancellationToken::new(),
             away: false,
@@ -150,6 +147,24 @@ impl Worker {
         for ended in self.ended.drain(..) {
             self.leases.leave(ended.delivery);
         }
+        self.follow().await
+    }
+
+    /// Finds what is next where something was delivered.
+    async fn follow(&mut self) -> Result<(), StoreError> {
+        // What is not found so, whoever looks will find.
+        let lanes = std::mem::take(&mut self.followed);
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        let next = delivery_next(&mut tx, &lanes, clock::now()).await?;
+        let done = tx.rollback().await;
+        done.map_err(|source| StoreError::Query {
+            doing: "end a look",
+            source,
+        })?;
+        self.queue.add(next);
         Ok(())
     }
 
@@ -166,7 +181,7 @@ impl Worker {
             if taken.is_empty() {
                 return Ok(());
             }
-            let places = taken.iter().map(|it| (it.id, it.host.clone()));
+            let places = taken.iter().map(|it| (it.id, it.clone()));
             self.reserved.extend(places);
             self.claim_lot(&taken).await?;
         }
@@ -218,21 +233,22 @@ impl Worker {
     }
 
     fn give_back(&mut self) {
-        for (_, host) in self.reserved.drain() {
-            self.windows.give_back(&host);
+        for (_, it) in self.reserved.drain() {
+            self.windows.give_back(&it.host);
         }
     }
 
     fn spawn(&mut self, claim: Claimed, body: Option<Vec<u8>>) {
-        let delivery = claim.id;
-        let host = self.reserved.remove(&delivery).unwrap_or_default();
+        let Some(place) = self.reserved.remove(&claim.id) else {
+            return;
+        };
         self.tally.superseded.add(claim.superseded.len() as u64);
-        self.leases.keep(delivery);
+        self.leases.keep(claim.id);
         let out = self.out.clone();
         let task = self
             .sending
             .spawn(async move { send(&out, &claim, body).await });
-        self.claims.insert(task.id(), Claim { delivery, host });
+        self.claims.insert(task.id(), place);
     }
 
     fn ended(&mut self, ended: Result<(Id, Attempted), JoinError>) {
@@ -253,12 +269,14 @@ impl Worker {
         };
         let Some(ended) = ended else {
             self.windows.give_back(&claim.host);
-            self.leases.leave(claim.delivery);
+            self.leases.leave(claim.id);
             return;
         };
-        let host = claim.host;
         self.windows
-            .ended(&host, ended.status.is_some(), ended.took);
+            .ended(&claim.host, ended.status.is_some(), ended.took);
+        if claim.followed && ended.verdict == Verdict::Delivered {
+            self.followed.push((claim.receiver, claim.lane));
+        }
         match ended.verdict {
             Verdict::Delivered => self.tally.delivered.add(1),
             Verdict::RetryAt(_) => self.tally.retried.add(1),

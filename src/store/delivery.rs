@@ -17,7 +17,7 @@ mod replay;
 
 pub use self::again::{Again, again_due};
 pub use self::claim::{
-    Begun, Candidate, delivery_begin, delivery_claim, delivery_due, delivery_lock,
+    Begun, Candidate, delivery_begin, delivery_claim, delivery_due, delivery_lock, delivery_next,
     delivery_release, delivery_renew,
 };
 pub use self::fallback::fallback_insert;

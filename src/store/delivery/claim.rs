@@ -34,6 +34,8 @@ pub struct Candidate {
     pub replay: i32,
     /// The host of its receiver, with its port; of a secret URL, the secret.
     pub host: String,
+    /// What is behind it in its lane is sent by itself, one after the other.
+    pub followed: bool,
 }
 
 /// Finds deliveries that are due, oldest first, but for receivers on these hosts and those that
@@ -54,7 +56,13 @@ pub async fn delivery_due(
     in_order(conn).await?;
     let rows = sqlx::query!(
         r#"select d.id, d.receiver_id, coalesce(d.check_id, d.receiver_id) as "lane!",
-                   d.replay_no, r.host
+                   d.replay_no, r.host,
+                   not r.collapse and d.check_id is not null and d.replay_no = 0
+                   and exists (select from deliveries e
+                       where e.receiver_id = d.receiver_id and e.state = 'pending'
+                           and coalesce(e.check_id, e.receiver_id)
+                               = coalesce(d.check_id, d.receiver_id)
+                           and e.seq > d.seq and e.replay_no = 0) as "followed!"
                from deliveries d
                join receivers r on r.id = d.receiver_id
                left join receiver_status s on s.receiver_id = d.receiver_id
@@ -98,6 +106,50 @@ pub async fn delivery_due(
         lane: row.lane,
         replay: row.replay_no,
         host: row.host,
+        followed: row.followed,
+    });
+    Ok(found.collect())
+}
+
+/// The first that is due in each of these lanes, each of a receiver and a check of it, as
+/// [`delivery_due`] finds it where each event is sent by itself; within a transaction that does
+/// nothing else. Whoever has sent what was before it need not look at all that is due.
+pub async fn delivery_next(
+    conn: &mut PgConnection,
+    lanes: &[(ReceiverId, Uuid)],
+    now: OffsetDateTime,
+) -> Result<Vec<Candidate>, StoreError> {
+    in_order(conn).await?;
+    let receivers: Vec<Uuid> = lanes.iter().map(|it| it.0.0).collect();
+    let lanes: Vec<Uuid> = lanes.iter().map(|it| it.1).collect();
+    let rows = sqlx::query!(
+        r#"select d.id, l.receiver as "receiver!", l.lane as "lane!", r.host,
+               exists (select from deliveries e
+                   where e.receiver_id = l.receiver and e.state = 'pending'
+                       and coalesce(e.check_id, e.receiver_id) = l.lane
+                       and e.seq > d.seq and e.replay_no = 0) as "followed!"
+           from unnest($1::uuid[], $2::uuid[]) as l (receiver, lane)
+           join receivers r on r.id = l.receiver and not r.collapse
+           cross join lateral (select f.id, f.seq, f.next_at from deliveries f
+               where f.receiver_id = l.receiver and f.state = 'pending'
+                   and coalesce(f.check_id, f.receiver_id) = l.lane and f.replay_no = 0
+                   and (f.group_key = '' or f.gathered)
+               order by f.seq limit 1) d
+           where d.next_at <= $3"#,
+        &receivers,
+        &lanes,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find what is next in lanes")?;
+    let found = rows.into_iter().map(|row| Candidate {
+        id: DeliveryId(row.id),
+        receiver: ReceiverId(row.receiver),
+        lane: row.lane,
+        replay: 0,
+        host: row.host,
+        followed: row.followed,
     });
     Ok(found.collect())
 }
