@@ -21,9 +21,22 @@ pub(super) fn detection(check: usize) -> f64 {
 
 pub(super) const PROJECT: &str = "chaos";
 /// Declared checks, and such that the API makes.
-pub(super) const DECLARED: usize = 36;
+pub(super) const DECLARED: usize = 42;
 pub(super) const BY_API: usize = 3;
 pub(super) const CHECKS: usize = DECLARED + BY_API;
+
+/// From this one on what is declared is told in groups: one for each of the racks, whose checks
+/// fail together.
+const RACKED: usize = 36;
+const RACKS: usize = 2;
+/// How long the first event of a group waits for others, in seconds.
+const GROUP_WAIT: u32 = 2;
+
+/// The rack of a check, and the first check of that rack.
+pub(super) fn rack(check: usize) -> Option<(usize, usize)> {
+    let rack = check.checked_sub(RACKED)? % RACKS;
+    (check < DECLARED).then_some((rack, RACKED + rack))
+}
 
 /// How a receiver behaves when it does not behave well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +71,7 @@ pub(super) struct Receiver {
     pub(super) moods: &'static [Mood],
 }
 
-pub(super) const RECEIVERS: [Receiver; 7] = [
+pub(super) const RECEIVERS: [Receiver; 8] = [
     Receiver {
         name: "steady",
         path: "/",
@@ -101,6 +114,13 @@ pub(super) const RECEIVERS: [Receiver; 7] = [
         collapse: true,
         moods: &[Mood::Hangs, Mood::Closed, Mood::Slow],
     },
+    Receiver {
+        name: "grouped",
+        path: "/",
+        format: "json",
+        collapse: false,
+        moods: &[Mood::Busy, Mood::Closed, Mood::Slow, Mood::Hangs],
+    },
     // That of the checks that the API made: it has no name there.
     Receiver {
         name: "api",
@@ -112,11 +132,18 @@ pub(super) const RECEIVERS: [Receiver; 7] = [
 ];
 
 const API: usize = RECEIVERS.len() - 1;
+const PROTO: usize = 1;
+/// The receiver of the racks.
+pub(super) const GROUPED: usize = 6;
 
 /// The receivers of a check.
 pub(super) fn hears(check: usize) -> Vec<usize> {
     if check >= DECLARED {
         return vec![API];
+    }
+    if rack(check).is_some() {
+        // To the other one each goes by itself: its format has no groups.
+        return vec![GROUPED, PROTO];
     }
     let named = [(1, 2), (2, 3), (3, 4), (4, 5), (5, 1), (2, 4)];
     let (one, other) = named[check % named.len()];
@@ -160,9 +187,16 @@ pub(super) fn files(site: u16, hooks: &[u16]) -> Result<Vec<(String, String)>> {
             .map(|to| format!("webhook.{}", RECEIVERS[to].name))
             .collect();
         let hears = hears.join(", ");
+        let (labels, group) = match rack(check) {
+            Some((rack, _)) => (
+                format!("  labels = {{ rack = \"r{rack}\" }}\n"),
+                format!("    group_by = [\"rack\"]\n    group_wait = \"{GROUP_WAIT}s\"\n"),
+            ),
+            None => (String::new(), String::new()),
+        };
         writeln!(
             text,
-            "{block}  notify {{\n    webhooks = [{hears}]\n  }}\n}}"
+            "{block}{labels}  notify {{\n    webhooks = [{hears}]\n{group}  }}\n}}"
         )?;
     }
     Ok(vec![("lokahi.hcl".to_owned(), text)])

@@ -16,6 +16,8 @@ pub(super) struct Event {
     pub(super) superseded: Vec<String>,
     /// It ends what its receiver has heard nothing of.
     pub(super) unheard: bool,
+    /// Of a group, those that it tells together.
+    pub(super) events: Vec<Self>,
 }
 
 /// The fields of github.xe.lokahi.CheckStatus that matter here.
@@ -62,32 +64,39 @@ impl Event {
                 .map(|it| it.event_id)
                 .collect(),
             unheard: status.unheard,
+            // Those who want this form get each by itself.
+            events: Vec::new(),
         }
     }
 
     /// An envelope or the bare message.
     fn of_json(body: &Value) -> Result<Self> {
-        let status = body.get("data").unwrap_or(body);
+        let event = Self::of_message(body.get("data").unwrap_or(body))?;
+        let envelope = body.get("data").and(body.get("type"));
+        if envelope.is_some_and(|kind| kind.as_str() != Some(&event.kind)) {
+            bail!("an envelope of another type than its event");
+        }
+        Ok(event)
+    }
+
+    fn of_message(status: &Value) -> Result<Self> {
         let text = |place: &str| status.pointer(place).and_then(Value::as_str);
         let id = |it: &Value| {
             it.get("event_id")
                 .and_then(Value::as_str)
                 .map(str::to_owned)
         };
-        let earlier = status.get("superseded").and_then(Value::as_array);
-        let event = Self {
+        let all = |name: &str| status.get(name).and_then(Value::as_array);
+        let all = |name: &str| all(name).into_iter().flatten();
+        Ok(Self {
             kind: text("/type").context("an event without a type")?.to_owned(),
             id: id(status).context("an event without an id")?,
             sequence: text("/sequence").unwrap_or("0").parse()?,
             check: text("/check/id").unwrap_or_default().to_owned(),
-            superseded: earlier.into_iter().flatten().filter_map(id).collect(),
+            superseded: all("superseded").filter_map(id).collect(),
             unheard: status.get("unheard").and_then(Value::as_bool) == Some(true),
-        };
-        let envelope = body.get("data").and(body.get("type"));
-        if envelope.is_some_and(|kind| kind.as_str() != Some(&event.kind)) {
-            bail!("an envelope of another type than its event");
-        }
-        Ok(event)
+            events: all("events").map(Self::of_message).collect::<Result<_>>()?,
+        })
     }
 }
 
@@ -104,6 +113,7 @@ mod tests {
             check: "c".to_owned(),
             superseded: vec!["e1".to_owned()],
             unheard: true,
+            events: Vec::new(),
         };
         let bare = r#"{"check":{"id":"c"},"type":"check.up","event_id":"e2","sequence":"2",
             "superseded":[{"event_id":"e1"}],"unheard":true}"#;
@@ -112,6 +122,14 @@ mod tests {
             let event = Event::read("application/json", json.as_bytes()).unwrap();
             assert_eq!(event, expected);
         }
+        let group = format!(
+            r#"{{"type":"group","data":{{"type":"group","event_id":"g","events":[{bare}]}}}}"#
+        );
+        let group = Event::read("application/json", group.as_bytes()).unwrap();
+        assert_eq!(
+            (group.kind.as_str(), group.events),
+            ("group", vec![expected.clone()])
+        );
         let lying = envelope.replacen("check.up", "check.down", 1);
         assert!(Event::read("application/json", lying.as_bytes()).is_err());
         let earlier = CheckStatus {

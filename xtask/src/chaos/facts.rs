@@ -51,12 +51,23 @@ pub(super) struct Transition {
     pub(super) told: bool,
 }
 
+/// The type of the event that tells others together.
+pub(super) const GROUP: &str = "group";
+
+/// An event that is of no check: a group.
+#[derive(Debug, Clone)]
+pub(super) struct Notice {
+    pub(super) id: String,
+    pub(super) kind: String,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Delivery {
     pub(super) id: String,
     pub(super) event: String,
     pub(super) receiver: usize,
-    pub(super) check: usize,
+    /// `None` where its event is of no check.
+    pub(super) check: Option<usize>,
     pub(super) sequence: i64,
     /// `pending`, `delivered` and so on.
     pub(super) state: String,
@@ -68,7 +79,9 @@ pub(super) struct Delivery {
 pub(super) struct Facts {
     /// By check, then in their order.
     pub(super) transitions: Vec<Transition>,
-    /// In the same order.
+    /// In the order in which they happened.
+    pub(super) notices: Vec<Notice>,
+    /// In the order of the transitions, then those of notices.
     pub(super) deliveries: Vec<Delivery>,
     /// The state of each check that is believed.
     pub(super) states: BTreeMap<usize, State>,
@@ -108,10 +121,19 @@ impl Facts {
                 told: told == "t",
             });
         }
+        let notices = postgres
+            .query("select id, type from transitions where check_id is null order by at, id")?;
+        for row in rows::<2>(&notices) {
+            let [id, kind] = row?;
+            facts.notices.push(Notice {
+                id: id.to_owned(),
+                kind: kind.to_owned(),
+            });
+        }
         let deliveries = postgres.query(
-            "select d.id, d.event_id, substring(r.url from ':([0-9]+)/'), c.address, d.seq, \
-             d.state, coalesce(d.superseded_by::text, ''), d.reason \
-             from deliveries d join checks c on c.id = d.check_id \
+            "select d.id, d.event_id, substring(r.url from ':([0-9]+)/'), \
+             coalesce(c.address, ''), d.seq, d.state, coalesce(d.superseded_by::text, ''), d.reason \
+             from deliveries d left join checks c on c.id = d.check_id \
              join receivers r on r.id = d.receiver_id \
              where d.replay_no = 0 order by c.check_no, d.seq, r.url",
         )?;
@@ -123,7 +145,10 @@ impl Facts {
                 id: id.to_owned(),
                 event: event.to_owned(),
                 receiver: receiver.context("a receiver of ours")?,
-                check: page(name).context("a check of ours")?,
+                check: match name {
+                    "" => None,
+                    name => Some(page(name).context("a check of ours")?),
+                },
                 sequence: sequence.parse()?,
                 state: state.to_owned(),
                 superseded_by: by.to_owned(),
@@ -135,6 +160,10 @@ impl Facts {
 
     pub(super) fn transition(&self, id: &str) -> Option<&Transition> {
         self.transitions.iter().find(|it| it.id == id)
+    }
+
+    pub(super) fn notice(&self, id: &str) -> Option<&Notice> {
+        self.notices.iter().find(|it| it.id == id)
     }
 }
 

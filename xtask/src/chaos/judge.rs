@@ -2,6 +2,7 @@
 //! of what is claimed. Pure. What it allows stands in one place each, with the reason; what it
 //! does not know as allowed is a violation.
 
+mod groups;
 mod observing;
 mod outcomes;
 mod reception;
@@ -87,7 +88,7 @@ impl Violation {
 
     fn of_delivery(it: &Delivery, what: String) -> Self {
         Self {
-            check: Some(it.check),
+            check: it.check,
             receiver: Some(it.receiver),
             sequence: Some(it.sequence),
             id: Some(it.event.clone()),
@@ -101,6 +102,17 @@ impl Violation {
             check: known.map(|known| known.check),
             receiver: Some(it.receiver),
             sequence: it.event.as_ref().ok().map(|event| event.sequence),
+            id: Some(it.id.clone()),
+            what,
+        }
+    }
+
+    /// Of a transition, in what told it.
+    fn of_telling(it: &Reception, transition: &Transition, what: String) -> Self {
+        Self {
+            check: Some(transition.check),
+            receiver: Some(it.receiver),
+            sequence: Some(transition.sequence),
             id: Some(it.id.clone()),
             what,
         }
@@ -139,6 +151,9 @@ pub(super) struct Counts {
     pub(super) required_outages: usize,
     pub(super) delivered: usize,
     pub(super) superseded: usize,
+    /// Of them those that a group tells, and how many groups there are.
+    pub(super) grouped: usize,
+    pub(super) groups: usize,
     pub(super) dead: usize,
     /// Taken once more.
     pub(super) duplicates: usize,
@@ -153,6 +168,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     observing::judge(case, &mut verdict);
     outcomes::judge(case, &mut verdict);
+    groups::judge(case, &mut verdict);
     reception::judge(case, &mut verdict);
     verdict
 }

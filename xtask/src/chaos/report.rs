@@ -45,6 +45,8 @@ fn table(found: &Found) -> String {
     count("deliveries", found.facts.deliveries.len());
     count("  delivered", counts.delivered);
     count("  superseded", counts.superseded);
+    count("    by groups", counts.grouped);
+    count("  groups", counts.groups);
     count("  dead", counts.dead);
     count("receptions", found.heard.len());
     count(

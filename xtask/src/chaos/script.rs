@@ -234,7 +234,7 @@ fn moods(dice: &mut Dice, until: f64) -> Vec<Vec<(Span, Mood)>> {
     RECEIVERS.iter().map(one).collect()
 }
 
-/// Of each four checks one is up all the time. After the last fault every third of the others goes
+/// Of each four checks one is up all the time, and a rack fails as one. After the last fault every third of the others goes
 /// down for good, and the rest is up: what is seen then shows that all is as before.
 fn outages(dice: &mut Dice, last: f64) -> Vec<Vec<Outage>> {
     const FAILURES: [Failure; 3] = [Failure::Answers500, Failure::Closes, Failure::Hangs];
@@ -276,7 +276,14 @@ fn outages(dice: &mut Dice, last: f64) -> Vec<Vec<Outage>> {
         }
         found
     };
-    (0..CHECKS).map(&mut one).collect()
+    let mut all: Vec<Vec<Outage>> = (0..CHECKS).map(&mut one).collect();
+    for check in 0..CHECKS {
+        let leader = cast::rack(check).and_then(|(_, first)| all.get(first).cloned());
+        if let (Some(leader), Some(own)) = (leader, all.get_mut(check)) {
+            *own = leader;
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -321,6 +328,9 @@ mod tests {
         assert!(script.outages[3].is_empty());
         let down = (0..CHECKS).filter(|check| !script.ends_up(*check));
         assert!((3..CHECKS / 2).contains(&down.count()));
+        assert_eq!(script.outages[36], script.outages[38]);
+        assert_ne!(script.outages[36], script.outages[37]);
+        assert!((36..42).all(|check| !script.outages[check].is_empty()));
         for outages in &script.outages {
             for pair in outages.windows(2) {
                 assert!(pair[1].span.from - pair[0].span.until >= 10.0);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Verdict, Violation};
+use super::{Case, Verdict, Violation, groups};
 use crate::chaos::cast::{self, RECEIVERS};
 use crate::chaos::facts::Delivery;
 use crate::chaos::hooks::Reception;
@@ -28,7 +28,14 @@ pub(super) fn judge(case: &Case<'_>, verdict: &mut Verdict) {
             }
             "superseded" => {
                 verdict.counts.superseded += 1;
-                superseded(case, &by_id, it)
+                let by = by_id.get(it.superseded_by.as_str());
+                match by.filter(|by| by.check.is_none() && it.check.is_some()) {
+                    Some(group) => {
+                        verdict.counts.grouped += 1;
+                        groups::superseded(case, it, group)
+                    }
+                    None => superseded(case, &by_id, it),
+                }
             }
             "dead" => {
                 verdict.counts.dead += 1;
@@ -62,13 +69,15 @@ fn owed(case: &Case<'_>, verdict: &mut Verdict) {
             verdict.violations.push(Violation::of_transition(it, what));
         }
     }
+    // What is of no check is judged elsewhere.
+    rows.retain(|(event, _), _| case.facts.notice(event).is_none());
     for ((event, _), _) in rows {
         let what = format!("expected no delivery of {event}, which was never committed");
         verdict.violations.push(Violation::general(what));
     }
 }
 
-fn receptions<'a>(
+pub(super) fn receptions<'a>(
     case: &'a Case<'_>,
     it: &'a Delivery,
 ) -> impl Iterator<Item = &'a Reception> + use<'a> {
@@ -84,7 +93,7 @@ fn delivered(case: &Case<'_>, it: &Delivery) -> Option<String> {
 /// A newer one tells it, which has an outcome itself.
 fn superseded(case: &Case<'_>, by_id: &BTreeMap<&str, &Delivery>, it: &Delivery) -> Option<String> {
     let collapses = RECEIVERS.get(it.receiver).is_some_and(|it| it.collapse);
-    if !collapses {
+    if !collapses || it.check.is_none() {
         return Some("expected to be sent itself: its receiver wants each".to_owned());
     }
     let mut newer = it;

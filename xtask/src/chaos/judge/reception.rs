@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Verdict, Violation};
+use super::{Case, Verdict, Violation, groups};
 use crate::chaos::cast;
-use crate::chaos::facts::{State, Transition};
+use crate::chaos::event::Event;
+use crate::chaos::facts::{GROUP, State, Transition};
 use crate::chaos::fault::Kind;
 use crate::chaos::hooks::Reception;
 use crate::chaos::script::Span;
@@ -39,34 +40,46 @@ pub(super) fn judge(case: &Case<'_>, verdict: &mut Verdict) {
             continue;
         }
         first.insert(key, it);
-        let Some(transition) = case.facts.transition(&it.id) else {
-            continue;
-        };
-        if is_out_of_nowhere(case, it, transition) {
-            let what = "expected to say that it ends what was never heard of here";
-            let wrong = Violation::of_reception(it, case.facts, what.to_owned());
-            verdict.violations.push(wrong);
-        }
-        let lane = newest.entry((it.receiver, transition.check));
-        let (sequence, at) = lane.or_insert((0, it.at));
-        if transition.sequence > *sequence {
-            (*sequence, *at) = (transition.sequence, it.at);
-            continue;
-        }
-        // What a frozen worker had claimed may go out when it goes on, after what came since.
-        let since = Span {
-            from: *at,
-            until: it.at,
-        };
-        if case.was_frozen(since, Kind::delays_sends) {
-            verdict.counts.late += 1;
-        } else {
-            let what = format!("expected before sequence {sequence}, which came at {at:.1} s");
-            let wrong = Violation::of_reception(it, case.facts, what);
-            verdict.violations.push(wrong);
+        for (event, transition) in told(case, it) {
+            if is_out_of_nowhere(case, it, event, transition) {
+                let what = "expected to say that it ends what was never heard of here";
+                let wrong = Violation::of_telling(it, transition, what.to_owned());
+                verdict.violations.push(wrong);
+            }
+            let lane = newest.entry((it.receiver, transition.check));
+            let (sequence, at) = lane.or_insert((0, it.at));
+            if transition.sequence > *sequence {
+                (*sequence, *at) = (transition.sequence, it.at);
+                continue;
+            }
+            // What a frozen worker had claimed may go out when it goes on, after what came since.
+            let since = Span {
+                from: *at,
+                until: it.at,
+            };
+            if case.was_frozen(since, Kind::delays_sends) && *at < it.at {
+                verdict.counts.late += 1;
+            } else {
+                let what = format!("expected before sequence {sequence}, which came at {at:.1} s");
+                let wrong = Violation::of_telling(it, transition, what);
+                verdict.violations.push(wrong);
+            }
         }
     }
     slowest(case, verdict);
+}
+
+/// What happened to checks of which something tells, in its order: one thing, or those of a group.
+fn told<'a>(case: &'a Case<'_>, it: &'a Reception) -> Vec<(&'a Event, &'a Transition)> {
+    let event = it.event.as_ref().ok();
+    let events = event.map(|event| match event.kind == GROUP {
+        true => event.events.as_slice(),
+        false => std::slice::from_ref(event),
+    });
+    let events = events.into_iter().flatten();
+    events
+        .filter_map(|event| Some((event, case.facts.transition(&event.id)?)))
+        .collect()
 }
 
 /// Whether what came was committed, and says what was committed.
@@ -81,7 +94,15 @@ fn content(case: &Case<'_>, it: &Reception) -> Result<(), String> {
             event.id
         ));
     }
-    let Some(known) = case.facts.transition(&it.id) else {
+    match event.kind == GROUP {
+        true => groups::content(case, it, event),
+        false => of_check(case, it.receiver, event),
+    }
+}
+
+/// The same for what happened to a check.
+pub(super) fn of_check(case: &Case<'_>, receiver: usize, event: &Event) -> Result<(), String> {
+    let Some(known) = case.facts.transition(&event.id) else {
         return Err("expected a transition in Postgres: nothing like it was committed".to_owned());
     };
     if event.sequence != known.sequence || event.kind != known.kind {
@@ -93,7 +114,7 @@ fn content(case: &Case<'_>, it: &Reception) -> Result<(), String> {
     if case.facts.checks.get(&event.check) != Some(&known.check) {
         return Err(format!("expected another check than {}", event.check));
     }
-    if !cast::hears(known.check).contains(&it.receiver) {
+    if !cast::hears(known.check).contains(&receiver) {
         return Err("expected to go to others".to_owned());
     }
     for earlier in &event.superseded {
@@ -107,9 +128,8 @@ fn content(case: &Case<'_>, it: &Reception) -> Result<(), String> {
 }
 
 /// Whether it ends an incident of which its receiver has taken nothing, and does not say so.
-fn is_out_of_nowhere(case: &Case<'_>, it: &Reception, end: &Transition) -> bool {
-    let says_so = it.event.as_ref().is_ok_and(|event| event.unheard);
-    if end.next != State::Up || says_so {
+fn is_out_of_nowhere(case: &Case<'_>, it: &Reception, event: &Event, end: &Transition) -> bool {
+    if end.next != State::Up || event.unheard {
         return false;
     }
     let before = case.facts.transitions.iter().rev();
@@ -118,8 +138,11 @@ fn is_out_of_nowhere(case: &Case<'_>, it: &Reception, end: &Transition) -> bool 
     !incident.any(|opening| {
         let mut heard = case.heard.iter();
         heard.any(|heard| {
-            let same = heard.receiver == it.receiver && heard.id == opening.id;
-            same && heard.was_taken() && heard.at < it.at
+            let events = heard.event.iter().flat_map(|event| &event.events);
+            let mut ids = events.map(|event| &event.id).chain([&heard.id]);
+            // A group may tell both.
+            let before = heard.id == it.id || heard.was_taken() && heard.at < it.at;
+            before && heard.receiver == it.receiver && ids.any(|id| *id == opening.id)
         })
     })
 }
@@ -131,12 +154,15 @@ fn slowest(case: &Case<'_>, verdict: &mut Verdict) {
         if !seen.insert((it.receiver, &it.id)) {
             continue;
         }
-        let Some(known) = case.facts.transition(&it.id) else {
+        // The first of a group has waited longest.
+        let told = told(case, it).into_iter().map(|(_, known)| known.at);
+        let at = told.fold(f64::INFINITY, f64::min);
+        if at == f64::INFINITY {
             continue;
-        };
+        }
         // What did not arrive before is tried again so much later, and what comes after it waits.
         let took = Span {
-            from: known.at - RETRIED,
+            from: at - RETRIED,
             until: it.at,
         };
         let moods = case.script.moods.get(it.receiver);
@@ -145,7 +171,7 @@ fn slowest(case: &Case<'_>, verdict: &mut Verdict) {
             .flatten()
             .any(|(span, _)| span.meets(&took));
         if was_well {
-            verdict.counts.slowest = verdict.counts.slowest.max(it.at - known.at);
+            verdict.counts.slowest = verdict.counts.slowest.max(it.at - at);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A judge that cannot fail is worth nothing: each kind of violation, in a play that is good but
 //! for that.
 
+mod groups;
+
 use super::*;
 use crate::chaos::cast::{CHECKS, hears};
 use crate::chaos::event::Event;
@@ -40,7 +42,7 @@ fn delivery(of: &Transition, receiver: usize) -> Delivery {
         id: format!("d{receiver}-{}", of.id),
         event: of.id.clone(),
         receiver,
-        check: of.check,
+        check: Some(of.check),
         sequence: of.sequence,
         state: "delivered".to_owned(),
         superseded_by: String::new(),
@@ -56,6 +58,7 @@ fn reception(of: &Transition, receiver: usize, at: f64) -> Reception {
         check: format!("check-{}", of.check),
         superseded: Vec::new(),
         unheard: false,
+        events: Vec::new(),
     };
     Reception {
         receiver,
