@@ -57,6 +57,8 @@ pub(super) enum Mood {
     Refuses,
     /// 410: it is not there any more.
     Gone,
+    /// Nobody listens, for longer than a fallback waits.
+    Away,
 }
 
 /// A receiver, by its place in [`RECEIVERS`].
@@ -67,16 +69,19 @@ pub(super) struct Receiver {
     pub(super) format: &'static str,
     /// Whether the newest event wins.
     pub(super) collapse: bool,
+    /// Who also gets what has not arrived for two minutes, or was given up.
+    pub(super) fallback: Option<&'static str>,
     /// What it does at times.
     pub(super) moods: &'static [Mood],
 }
 
-pub(super) const RECEIVERS: [Receiver; 8] = [
+pub(super) const RECEIVERS: [Receiver; 9] = [
     Receiver {
         name: "steady",
         path: "/",
         format: "json",
         collapse: true,
+        fallback: None,
         moods: &[],
     },
     Receiver {
@@ -84,6 +89,7 @@ pub(super) const RECEIVERS: [Receiver; 8] = [
         path: "/",
         format: "protobuf",
         collapse: true,
+        fallback: None,
         moods: &[Mood::Busy, Mood::TooMany, Mood::Broken, Mood::Slow],
     },
     Receiver {
@@ -91,6 +97,7 @@ pub(super) const RECEIVERS: [Receiver; 8] = [
         path: "/",
         format: "json",
         collapse: false,
+        fallback: None,
         moods: &[Mood::Closed, Mood::Busy, Mood::Hangs, Mood::Slow],
     },
     Receiver {
@@ -98,6 +105,7 @@ pub(super) const RECEIVERS: [Receiver; 8] = [
         path: "/",
         format: "protobuf",
         collapse: false,
+        fallback: None,
         moods: &[Mood::Broken, Mood::Closed, Mood::TooMany],
     },
     Receiver {
@@ -105,13 +113,15 @@ pub(super) const RECEIVERS: [Receiver; 8] = [
         path: "/",
         format: "json",
         collapse: true,
-        moods: &[Mood::Refuses, Mood::Gone, Mood::Busy],
+        fallback: Some("spare"),
+        moods: &[Mood::Busy, Mood::Refuses, Mood::Gone, Mood::Away],
     },
     Receiver {
         name: "twirp",
         path: "/twirp/github.xe.lokahi.Webhook/Handle",
         format: "json",
         collapse: true,
+        fallback: None,
         moods: &[Mood::Hangs, Mood::Closed, Mood::Slow],
     },
     Receiver {
@@ -119,7 +129,17 @@ pub(super) const RECEIVERS: [Receiver; 8] = [
         path: "/",
         format: "json",
         collapse: false,
+        fallback: None,
         moods: &[Mood::Busy, Mood::Closed, Mood::Slow, Mood::Hangs],
+    },
+    // It is told of nothing but what does not arrive elsewhere.
+    Receiver {
+        name: "spare",
+        path: "/",
+        format: "json",
+        collapse: false,
+        fallback: None,
+        moods: &[Mood::Busy, Mood::Slow],
     },
     // That of the checks that the API made: it has no name there.
     Receiver {
@@ -127,6 +147,7 @@ pub(super) const RECEIVERS: [Receiver; 8] = [
         path: "/",
         format: "json",
         collapse: true,
+        fallback: None,
         moods: &[Mood::Closed, Mood::Broken],
     },
 ];
@@ -148,6 +169,25 @@ pub(super) fn hears(check: usize) -> Vec<usize> {
     let named = [(1, 2), (2, 3), (3, 4), (4, 5), (5, 1), (2, 4)];
     let (one, other) = named[check % named.len()];
     vec![0, one, other]
+}
+
+/// Whether a receiver may be told of a check: it is one of its own, or the fallback of one.
+pub(super) fn may_hear(check: usize, receiver: usize) -> bool {
+    let it = RECEIVERS.get(receiver).map(|it| it.name);
+    let falls_back = |first: &usize| {
+        RECEIVERS
+            .get(*first)
+            .is_some_and(|first| first.fallback == it)
+    };
+    let hears = hears(check);
+    hears.contains(&receiver) || it.is_some() && hears.iter().any(falls_back)
+}
+
+/// Whether a receiver gets only what does not arrive elsewhere.
+pub(super) fn is_fallback(receiver: &Receiver) -> bool {
+    RECEIVERS
+        .iter()
+        .any(|it| it.fallback == Some(receiver.name))
 }
 
 /// The name of a check, which ends in the number of its page.
@@ -172,12 +212,17 @@ pub(super) fn files(site: u16, hooks: &[u16]) -> Result<Vec<(String, String)>> {
             path,
             format,
             collapse,
+            fallback,
             ..
         } = it;
+        let fallback = match fallback {
+            Some(name) => format!("  fallback = webhook.{name}\n"),
+            None => String::new(),
+        };
         writeln!(
             text,
             "webhook \"{name}\" {{\n  url = \"http://127.0.0.1:{port}{path}\"\n  \
-             format = \"{format}\"\n  collapse = {collapse}\n}}"
+             format = \"{format}\"\n  collapse = {collapse}\n{fallback}}}"
         )?;
     }
     for check in 0..DECLARED {

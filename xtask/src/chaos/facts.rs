@@ -46,6 +46,8 @@ pub(super) struct Transition {
     pub(super) kind: String,
     pub(super) previous: State,
     pub(super) next: State,
+    /// Empty where it belongs to none.
+    pub(super) incident: String,
     /// When the probe was due that says so, in seconds since the beginning.
     pub(super) at: f64,
     pub(super) told: bool,
@@ -73,6 +75,11 @@ pub(super) struct Delivery {
     pub(super) state: String,
     pub(super) superseded_by: String,
     pub(super) reason: String,
+    /// When it was owed, when it was attempted first, and when it had its outcome, in seconds since
+    /// the beginning.
+    pub(super) created: f64,
+    pub(super) attempted: Option<f64>,
+    pub(super) finished: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -105,11 +112,11 @@ impl Facts {
         }
         let transitions = postgres.query(
             "select t.id, c.address, t.seq, t.type, t.previous, t.next, \
-             extract(epoch from t.at), t.told \
+             coalesce(t.incident_id::text, ''), extract(epoch from t.at), t.told \
              from transitions t join checks c on c.id = t.check_id order by c.check_no, t.seq",
         )?;
-        for row in rows::<8>(&transitions) {
-            let [id, name, sequence, kind, previous, next, at, told] = row?;
+        for row in rows::<9>(&transitions) {
+            let [id, name, sequence, kind, previous, next, incident, at, told] = row?;
             facts.transitions.push(Transition {
                 id: id.to_owned(),
                 check: page(name).context("a check of ours")?,
@@ -117,6 +124,7 @@ impl Facts {
                 kind: kind.to_owned(),
                 previous: State::of(previous)?,
                 next: State::of(next)?,
+                incident: incident.to_owned(),
                 at: at.parse::<f64>()? - epoch,
                 told: told == "t",
             });
@@ -132,13 +140,31 @@ impl Facts {
         }
         let deliveries = postgres.query(
             "select d.id, d.event_id, substring(r.url from ':([0-9]+)/'), \
-             coalesce(c.address, ''), d.seq, d.state, coalesce(d.superseded_by::text, ''), d.reason \
+             coalesce(c.address, ''), d.seq, d.state, coalesce(d.superseded_by::text, ''), \
+             extract(epoch from d.created_at), extract(epoch from d.first_attempt_at), \
+             extract(epoch from d.finished_at), d.reason \
              from deliveries d left join checks c on c.id = d.check_id \
              join receivers r on r.id = d.receiver_id \
              where d.replay_no = 0 order by c.check_no, d.seq, r.url",
         )?;
-        for row in rows::<8>(&deliveries) {
-            let [id, event, port, name, sequence, state, by, reason] = row?;
+        let moment = |text: &str| match text {
+            "" => Ok(None),
+            text => text.parse::<f64>().map(|at| Some(at - epoch)),
+        };
+        for row in rows::<11>(&deliveries) {
+            let [
+                id,
+                event,
+                port,
+                name,
+                sequence,
+                state,
+                by,
+                created,
+                attempted,
+                finished,
+                reason,
+            ] = row?;
             let port: u16 = port.parse()?;
             let receiver = hooks.iter().position(|hook| *hook == port);
             facts.deliveries.push(Delivery {
@@ -153,6 +179,9 @@ impl Facts {
                 state: state.to_owned(),
                 superseded_by: by.to_owned(),
                 reason: reason.to_owned(),
+                created: moment(created)?.context("when it was owed")?,
+                attempted: moment(attempted)?,
+                finished: moment(finished)?,
             });
         }
         Ok(facts)

@@ -116,7 +116,7 @@ impl Shared {
     fn serve(self: Arc<Self>, receiver: usize, place: SocketAddr, listener: TcpListener) {
         let mut open = Some(listener);
         loop {
-            let is_closed = matches!(self.mood(receiver), Some((_, Mood::Closed)));
+            let is_closed = matches!(self.mood(receiver), Some((_, Mood::Closed | Mood::Away)));
             match &open {
                 Some(_) if is_closed => open = None,
                 None if !is_closed => open = listen(place).ok(),
@@ -180,7 +180,7 @@ impl Shared {
             Some((_, Mood::Broken)) => (500, None),
             Some((_, Mood::Refuses)) => (400, None),
             Some((_, Mood::Gone)) => (410, None),
-            Some((_, Mood::Closed)) => return Ok(None),
+            Some((_, Mood::Closed | Mood::Away)) => return Ok(None),
             Some((span, Mood::Hangs)) => {
                 self.hang(span.until, stream)?;
                 return Ok(None);

@@ -2,12 +2,14 @@
 //! of what is claimed. Pure. What it allows stands in one place each, with the reason; what it
 //! does not know as allowed is a violation.
 
+mod fallback;
 mod groups;
 mod observing;
 mod outcomes;
 mod reception;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::fmt;
 
@@ -155,6 +157,8 @@ pub(super) struct Counts {
     pub(super) grouped: usize,
     pub(super) groups: usize,
     pub(super) dead: usize,
+    /// What fallbacks were owed.
+    pub(super) fell_back: usize,
     /// Taken once more.
     pub(super) duplicates: usize,
     /// Came first after a newer one, from a worker that was frozen.
@@ -169,6 +173,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     observing::judge(case, &mut verdict);
     outcomes::judge(case, &mut verdict);
     groups::judge(case, &mut verdict);
+    fallback::judge(case, &mut verdict);
     reception::judge(case, &mut verdict);
     verdict
 }
@@ -184,5 +189,27 @@ impl Case<'_> {
         frozen
             .chain(self.stalls.iter().copied())
             .any(|window| window.meets(&span))
+    }
+
+    /// The parts of a time in which there is no such fault, and has not been for a while.
+    fn free(&self, of: Span, is_one: impl Fn(Kind) -> bool) -> Vec<Span> {
+        let faults = self.windows.iter().filter(|it| is_one(it.kind));
+        let faults = faults.map(|it| it.span).chain(self.stalls.iter().copied());
+        let mut faults: Vec<Span> = faults.collect();
+        faults.sort_by(|one, other| one.from.total_cmp(&other.from));
+        let mut found = Vec::new();
+        let mut from = of.from;
+        for window in faults {
+            let until = window.from.min(of.until);
+            if until > from {
+                found.push(Span { from, until });
+            }
+            from = from.max(window.until + GRACE);
+        }
+        let until = of.until;
+        if until > from {
+            found.push(Span { from, until });
+        }
+        found
     }
 }

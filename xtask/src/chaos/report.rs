@@ -48,6 +48,7 @@ fn table(found: &Found) -> String {
     count("    by groups", counts.grouped);
     count("  groups", counts.groups);
     count("  dead", counts.dead);
+    count("  to fallbacks", counts.fell_back);
     count("receptions", found.heard.len());
     count(
         "  of them taken",

@@ -214,6 +214,7 @@ fn moods(dice: &mut Dice, until: f64) -> Vec<Vec<(Span, Mood)>> {
             };
             let lasts = match mood {
                 Mood::Closed => dice.between(30.0, 120.0),
+                Mood::Away => dice.between(170.0, 190.0),
                 Mood::Hangs => dice.between(17.0, 45.0),
                 Mood::Refuses => dice.between(20.0, 60.0),
                 _ => dice.between(10.0, 40.0),
@@ -302,6 +303,19 @@ mod tests {
         let kinds: BTreeSet<String> = script.faults.iter().map(|it| it.kind.words()).collect();
         assert!(kinds.len() >= 23, "{kinds:#?}");
         assert!(script.last <= 240.0);
+        // What does not arrive goes to a fallback, for both reasons.
+        let first = RECEIVERS
+            .iter()
+            .position(|it| it.fallback.is_some())
+            .unwrap();
+        for (mood, least) in [(Mood::Away, 170.0), (Mood::Refuses, 20.0)] {
+            let lasts = |(span, it): &(Span, Mood)| *it == mood && span.until - span.from >= least;
+            assert!(
+                script.moods[first].iter().any(lasts),
+                "{:?}",
+                script.moods[first]
+            );
+        }
         for pair in script.faults.windows(2) {
             assert!(pair[0].at <= pair[1].at);
         }

@@ -1,6 +1,6 @@
 //! Whether what is believed of the sites is what the script did to them.
 
-use super::{Case, GRACE, SLACK, Verdict, Violation};
+use super::{Case, SLACK, Verdict, Violation};
 use crate::chaos::cast::{CHECKS, detection};
 use crate::chaos::facts::{State, Transition};
 use crate::chaos::fault::{Kind, Who};
@@ -98,7 +98,7 @@ fn causes(case: &Case<'_>, it: &Transition, verdict: &mut Verdict) {
 /// What must be seen is seen: in a time without faults that is longer than what it takes.
 fn required(case: &Case<'_>, check: usize, own: &[&Transition], verdict: &mut Verdict) {
     for (phase, fails) in phases(case, check) {
-        for free in free(case, phase) {
+        for free in case.free(phase, Kind::blinds) {
             if free.until - free.from < detection(check) {
                 continue;
             }
@@ -140,28 +140,6 @@ fn phases(case: &Case<'_>, check: usize) -> Vec<(Span, bool)> {
     let until = case.ended;
     found.push((Span { from, until }, false));
     found.retain(|(span, _)| span.until > span.from);
-    found
-}
-
-/// The parts of a time in which no fault blinds.
-fn free(case: &Case<'_>, phase: Span) -> Vec<Span> {
-    let blind = case.windows.iter().filter(|it| it.kind.blinds());
-    let blind = blind.map(|it| it.span).chain(case.stalls.iter().copied());
-    let mut blind: Vec<Span> = blind.collect();
-    blind.sort_by(|one, other| one.from.total_cmp(&other.from));
-    let mut found = Vec::new();
-    let mut from = phase.from;
-    for window in blind {
-        let until = window.from.min(phase.until);
-        if until > from {
-            found.push(Span { from, until });
-        }
-        from = from.max(window.until + GRACE);
-    }
-    let until = phase.until;
-    if until > from {
-        found.push(Span { from, until });
-    }
     found
 }
 

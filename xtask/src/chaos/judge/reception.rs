@@ -114,7 +114,7 @@ pub(super) fn of_check(case: &Case<'_>, receiver: usize, event: &Event) -> Resul
     if case.facts.checks.get(&event.check) != Some(&known.check) {
         return Err(format!("expected another check than {}", event.check));
     }
-    if !cast::hears(known.check).contains(&receiver) {
+    if !cast::may_hear(known.check, receiver) {
         return Err("expected to go to others".to_owned());
     }
     for earlier in &event.superseded {

@@ -1,6 +1,7 @@
 //! A judge that cannot fail is worth nothing: each kind of violation, in a play that is good but
 //! for that.
 
+mod fallback;
 mod groups;
 
 use super::*;
@@ -32,6 +33,8 @@ fn transition(check: usize, sequence: i64, states: (State, State), at: f64) -> T
         kind: states.1.kind().to_owned(),
         previous: states.0,
         next: states.1,
+        // All of a play are of one.
+        incident: format!("i{check}"),
         at,
         told: states.0 != State::Init,
     }
@@ -47,6 +50,9 @@ fn delivery(of: &Transition, receiver: usize) -> Delivery {
         state: "delivered".to_owned(),
         superseded_by: String::new(),
         reason: String::new(),
+        created: of.at,
+        attempted: Some(of.at + 1.0),
+        finished: Some(of.at + 1.0),
     }
 }
 

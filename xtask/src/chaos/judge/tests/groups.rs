@@ -28,6 +28,9 @@ fn gather(play: &mut Play, id: &str, members: &[&str], at: f64) {
         state: "delivered".to_owned(),
         superseded_by: String::new(),
         reason: String::new(),
+        created: at,
+        attempted: Some(at),
+        finished: Some(at),
     });
     let event = Event {
         kind: GROUP.to_owned(),
