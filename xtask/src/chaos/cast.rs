@@ -75,7 +75,7 @@ pub(super) struct Receiver {
     pub(super) moods: &'static [Mood],
 }
 
-pub(super) const RECEIVERS: [Receiver; 9] = [
+pub(super) const RECEIVERS: [Receiver; 10] = [
     Receiver {
         name: "steady",
         path: "/",
@@ -141,6 +141,15 @@ pub(super) const RECEIVERS: [Receiver; 9] = [
         fallback: None,
         moods: &[Mood::Busy, Mood::Slow],
     },
+    // Those who run the project.
+    Receiver {
+        name: "operators",
+        path: "/",
+        format: "json",
+        collapse: true,
+        fallback: None,
+        moods: &[Mood::Broken, Mood::Closed],
+    },
     // That of the checks that the API made: it has no name there.
     Receiver {
         name: "api",
@@ -156,6 +165,8 @@ const API: usize = RECEIVERS.len() - 1;
 const PROTO: usize = 1;
 /// The receiver of the racks.
 pub(super) const GROUPED: usize = 6;
+/// Who hears of the project itself.
+pub(super) const OPERATORS: usize = 8;
 
 /// The receivers of a check.
 pub(super) fn hears(check: usize) -> Vec<usize> {
@@ -190,6 +201,16 @@ pub(super) fn is_fallback(receiver: &Receiver) -> bool {
         .any(|it| it.fallback == Some(receiver.name))
 }
 
+/// Whether somebody else hears of it when a receiver fails.
+pub(super) fn has_operators(receiver: usize) -> bool {
+    ![OPERATORS, API].contains(&receiver)
+}
+
+/// The receiver of this name.
+pub(super) fn of_name(name: &str) -> Option<usize> {
+    RECEIVERS.iter().position(|it| it.name == name)
+}
+
 /// The name of a check, which ends in the number of its page.
 pub(super) fn name(check: usize) -> String {
     match check < DECLARED {
@@ -205,7 +226,8 @@ pub(super) fn page(name: &str) -> Option<usize> {
 
 /// The check files. `hooks` are the ports of the receivers.
 pub(super) fn files(site: u16, hooks: &[u16]) -> Result<Vec<(String, String)>> {
-    let mut text = format!("lokahi {{\n  project = \"{PROJECT}\"\n}}\n");
+    let mut text =
+        format!("lokahi {{\n  project = \"{PROJECT}\"\n  operators = [webhook.operators]\n}}\n");
     for (it, port) in RECEIVERS.iter().zip(hooks).take(API) {
         let Receiver {
             name,

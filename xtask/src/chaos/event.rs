@@ -16,6 +16,11 @@ pub(super) struct Event {
     pub(super) superseded: Vec<String>,
     /// It ends what its receiver has heard nothing of.
     pub(super) unheard: bool,
+    /// It ends what an event of its type began.
+    pub(super) resolved: bool,
+    /// The project that it is of, and the receiver of that; of a check both are missing.
+    pub(super) project: String,
+    pub(super) about: String,
     /// Of a group, those that it tells together.
     pub(super) events: Vec<Self>,
 }
@@ -31,10 +36,22 @@ struct CheckStatus {
     event_id: String,
     #[prost(int64, tag = "18")]
     sequence: i64,
+    #[prost(message, optional, tag = "25")]
+    project: Option<ProjectEvent>,
+    #[prost(bool, tag = "26")]
+    resolved: bool,
     #[prost(message, repeated, tag = "27")]
     superseded: Vec<Self>,
     #[prost(bool, tag = "28")]
     unheard: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ProjectEvent {
+    #[prost(string, tag = "1")]
+    project: String,
+    #[prost(string, tag = "7")]
+    receiver: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -46,13 +63,19 @@ struct Check {
 impl Event {
     pub(super) fn read(content_type: &str, body: &[u8]) -> Result<Self> {
         match content_type {
-            "application/protobuf" => Ok(Self::of_protobuf(CheckStatus::decode(body)?)),
+            "application/protobuf" => Self::of_payload(body),
             "application/json" => Self::of_json(&serde_json::from_slice(body)?),
             other => bail!("a body that is {other:?}"),
         }
     }
 
+    /// As Postgres has it.
+    pub(super) fn of_payload(payload: &[u8]) -> Result<Self> {
+        Ok(Self::of_protobuf(CheckStatus::decode(payload)?))
+    }
+
     fn of_protobuf(status: CheckStatus) -> Self {
+        let about = status.project.unwrap_or_default();
         Self {
             kind: status.kind,
             id: status.event_id,
@@ -64,6 +87,9 @@ impl Event {
                 .map(|it| it.event_id)
                 .collect(),
             unheard: status.unheard,
+            resolved: status.resolved,
+            project: about.project,
+            about: about.receiver,
             // Those who want this form get each by itself.
             events: Vec::new(),
         }
@@ -86,6 +112,7 @@ impl Event {
                 .and_then(Value::as_str)
                 .map(str::to_owned)
         };
+        let is = |name: &str| status.get(name).and_then(Value::as_bool) == Some(true);
         let all = |name: &str| status.get(name).and_then(Value::as_array);
         let all = |name: &str| all(name).into_iter().flatten();
         Ok(Self {
@@ -94,7 +121,10 @@ impl Event {
             sequence: text("/sequence").unwrap_or("0").parse()?,
             check: text("/check/id").unwrap_or_default().to_owned(),
             superseded: all("superseded").filter_map(id).collect(),
-            unheard: status.get("unheard").and_then(Value::as_bool) == Some(true),
+            unheard: is("unheard"),
+            resolved: is("resolved"),
+            project: text("/project/project").unwrap_or_default().to_owned(),
+            about: text("/project/receiver").unwrap_or_default().to_owned(),
             events: all("events").map(Self::of_message).collect::<Result<_>>()?,
         })
     }
@@ -113,7 +143,7 @@ mod tests {
             check: "c".to_owned(),
             superseded: vec!["e1".to_owned()],
             unheard: true,
-            events: Vec::new(),
+            ..Event::default()
         };
         let bare = r#"{"check":{"id":"c"},"type":"check.up","event_id":"e2","sequence":"2",
             "superseded":[{"event_id":"e1"}],"unheard":true}"#;
@@ -143,8 +173,39 @@ mod tests {
             sequence: 2,
             superseded: vec![earlier],
             unheard: true,
+            ..CheckStatus::default()
         };
         let event = Event::read("application/protobuf", &status.encode_to_vec()).unwrap();
         assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn what_is_told_of_a_project() {
+        let of_project = Event {
+            kind: "receiver.failing".to_owned(),
+            id: "e3".to_owned(),
+            resolved: true,
+            project: "p".to_owned(),
+            about: "r".to_owned(),
+            ..Event::default()
+        };
+        let json = r#"{"type":"receiver.failing","event_id":"e3","resolved":true,
+            "project":{"project":"p","receiver":"r"}}"#;
+        let status = CheckStatus {
+            kind: "receiver.failing".to_owned(),
+            event_id: "e3".to_owned(),
+            resolved: true,
+            project: Some(ProjectEvent {
+                project: "p".to_owned(),
+                receiver: "r".to_owned(),
+            }),
+            ..CheckStatus::default()
+        };
+        let event = Event::read("application/json", json.as_bytes()).unwrap();
+        assert_eq!(event, of_project);
+        assert_eq!(
+            Event::of_payload(&status.encode_to_vec()).unwrap(),
+            of_project
+        );
     }
 }

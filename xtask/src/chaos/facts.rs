@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 
 use super::cast::{self, CHECKS};
+use super::event::Event;
 use crate::postgres::Postgres;
 
 /// The state of a check, as Postgres numbers it.
@@ -56,11 +57,12 @@ pub(super) struct Transition {
 /// The type of the event that tells others together.
 pub(super) const GROUP: &str = "group";
 
-/// An event that is of no check: a group.
+/// What is of no check: a group, and what is told of a project.
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
-    pub(super) id: String,
-    pub(super) kind: String,
+    pub(super) event: Event,
+    /// In seconds since the beginning.
+    pub(super) at: f64,
 }
 
 #[derive(Debug, Clone)]
@@ -79,6 +81,8 @@ pub(super) struct Delivery {
     /// the beginning.
     pub(super) created: f64,
     pub(super) attempted: Option<f64>,
+    /// When an attempt ended first.
+    pub(super) failed: Option<f64>,
     pub(super) finished: Option<f64>,
 }
 
@@ -129,19 +133,23 @@ impl Facts {
                 told: told == "t",
             });
         }
-        let notices = postgres
-            .query("select id, type from transitions where check_id is null order by at, id")?;
+        let notices = postgres.query(
+            "select extract(epoch from at), encode(payload, 'hex') \
+             from transitions where check_id is null order by at, id",
+        )?;
         for row in rows::<2>(&notices) {
-            let [id, kind] = row?;
+            let [at, payload] = row?;
             facts.notices.push(Notice {
-                id: id.to_owned(),
-                kind: kind.to_owned(),
+                event: Event::of_payload(&bytes(payload)?)?,
+                at: at.parse::<f64>()? - epoch,
             });
         }
         let deliveries = postgres.query(
             "select d.id, d.event_id, substring(r.url from ':([0-9]+)/'), \
              coalesce(c.address, ''), d.seq, d.state, coalesce(d.superseded_by::text, ''), \
              extract(epoch from d.created_at), extract(epoch from d.first_attempt_at), \
+             (select extract(epoch from min(a.finished_at)) from attempts a \
+              where a.delivery_id = d.id), \
              extract(epoch from d.finished_at), d.reason \
              from deliveries d left join checks c on c.id = d.check_id \
              join receivers r on r.id = d.receiver_id \
@@ -151,7 +159,7 @@ impl Facts {
             "" => Ok(None),
             text => text.parse::<f64>().map(|at| Some(at - epoch)),
         };
-        for row in rows::<11>(&deliveries) {
+        for row in rows::<12>(&deliveries) {
             let [
                 id,
                 event,
@@ -162,6 +170,7 @@ impl Facts {
                 by,
                 created,
                 attempted,
+                failed,
                 finished,
                 reason,
             ] = row?;
@@ -181,6 +190,7 @@ impl Facts {
                 reason: reason.to_owned(),
                 created: moment(created)?.context("when it was owed")?,
                 attempted: moment(attempted)?,
+                failed: moment(failed)?,
                 finished: moment(finished)?,
             });
         }
@@ -192,8 +202,15 @@ impl Facts {
     }
 
     pub(super) fn notice(&self, id: &str) -> Option<&Notice> {
-        self.notices.iter().find(|it| it.id == id)
+        self.notices.iter().find(|it| it.event.id == id)
     }
+}
+
+/// What is written in hexadecimal digits.
+fn bytes(text: &str) -> Result<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    let pairs = pairs.map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?));
+    pairs.collect()
 }
 
 /// What psql printed, so many columns a line.

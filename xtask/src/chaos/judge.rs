@@ -4,6 +4,7 @@
 
 mod fallback;
 mod groups;
+mod notices;
 mod observing;
 mod outcomes;
 mod reception;
@@ -14,7 +15,7 @@ mod waiting;
 use std::fmt;
 
 use super::cast::{self, RECEIVERS};
-use super::facts::{Delivery, Facts, Transition};
+use super::facts::{Delivery, Facts, Notice, Transition};
 use super::fault::Kind;
 use super::hooks::Reception;
 use super::script::{Script, Span};
@@ -103,9 +104,30 @@ impl Violation {
         Self {
             check: known.map(|known| known.check),
             receiver: Some(it.receiver),
-            sequence: it.event.as_ref().ok().map(|event| event.sequence),
+            // What is of no check has none.
+            sequence: it
+                .event
+                .as_ref()
+                .ok()
+                .map(|event| event.sequence)
+                .filter(|it| *it > 0),
             id: Some(it.id.clone()),
             what,
+        }
+    }
+
+    fn of_notice(it: &Notice, what: String) -> Self {
+        let (kind, about) = (&it.event.kind, &it.event.about);
+        Self {
+            id: Some(it.event.id.clone()),
+            ..Self::general(format!("{kind} of {about:?}: {what}"))
+        }
+    }
+
+    fn of_receiver(receiver: usize, what: String) -> Self {
+        Self {
+            receiver: Some(receiver),
+            ..Self::general(what)
         }
     }
 
@@ -159,6 +181,10 @@ pub(super) struct Counts {
     pub(super) dead: usize,
     /// What fallbacks were owed.
     pub(super) fell_back: usize,
+    /// Receivers that had to be told to fail.
+    pub(super) failing: usize,
+    /// What was told of a project.
+    pub(super) notices: usize,
     /// Taken once more.
     pub(super) duplicates: usize,
     /// Came first after a newer one, from a worker that was frozen.
@@ -174,6 +200,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     outcomes::judge(case, &mut verdict);
     groups::judge(case, &mut verdict);
     fallback::judge(case, &mut verdict);
+    notices::judge(case, &mut verdict);
     reception::judge(case, &mut verdict);
     verdict
 }

@@ -49,6 +49,8 @@ fn table(found: &Found) -> String {
     count("  groups", counts.groups);
     count("  dead", counts.dead);
     count("  to fallbacks", counts.fell_back);
+    count("  of a project", counts.notices);
+    count("receivers that had to be told to fail", counts.failing);
     count("receptions", found.heard.len());
     count(
         "  of them taken",
@@ -100,6 +102,11 @@ fn keep(found: &Found, results: &Path, folder: &Path) -> Result<()> {
         writeln!(text, "{it:?}")?;
     }
     fs::write(folder.join("transitions.txt"), text)?;
+    let mut text = String::new();
+    for it in &found.facts.notices {
+        writeln!(text, "{it:?}")?;
+    }
+    fs::write(folder.join("notices.txt"), text)?;
     let mut text = String::new();
     for it in &found.facts.deliveries {
         let receiver = RECEIVERS.get(it.receiver).map_or("", |it| it.name);

@@ -218,6 +218,13 @@ impl<'a> Run<'a> {
         if waits > 0 {
             wrong.push(format!("{waits} deliveries have no outcome"));
         }
+        // That a receiver fails, or does no more.
+        let untold = "select count(*) from receiver_status \
+             where (failing_since is null) <> (told_at is null)";
+        let untold = self.troupe.postgres.query(untold)?;
+        if untold != "0" {
+            wrong.push(format!("nobody was told how {untold} receivers do"));
+        }
         let since = self.clock.epoch() + last;
         let probed = self.troupe.postgres.query(&format!(
             "select count(distinct check_no) from observations where at > to_timestamp({since})"

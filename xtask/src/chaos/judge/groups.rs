@@ -10,11 +10,15 @@ use crate::chaos::hooks::Reception;
 
 /// Each group goes once to a receiver that wants groups, and has members.
 pub(super) fn judge(case: &Case<'_>, verdict: &mut Verdict) {
-    let groups = case.facts.notices.iter().filter(|it| it.kind == GROUP);
+    let groups = case
+        .facts
+        .notices
+        .iter()
+        .filter(|it| it.event.kind == GROUP);
     for group in groups {
         verdict.counts.groups += 1;
         let all = case.facts.deliveries.iter();
-        let rows: Vec<&Delivery> = all.filter(|it| it.event == group.id).collect();
+        let rows: Vec<&Delivery> = all.filter(|it| it.event == group.event.id).collect();
         let problem = match rows.as_slice() {
             [] => Some("to be owed, and there is no delivery".to_owned()),
             [only] if only.receiver != cast::GROUPED => {
@@ -25,7 +29,7 @@ pub(super) fn judge(case: &Case<'_>, verdict: &mut Verdict) {
             _ => Some("to be owed once".to_owned()),
         };
         let problem = problem.map(|what| Violation {
-            id: Some(group.id.clone()),
+            id: Some(group.event.id.clone()),
             ..Violation::general(format!("a group: expected {what}"))
         });
         verdict.violations.extend(problem);
@@ -53,7 +57,10 @@ fn members<'a>(case: &'a Case<'_>, group: &Delivery) -> Result<Vec<&'a str>, Str
 pub(super) fn content(case: &Case<'_>, it: &Reception, event: &Event) -> Result<(), String> {
     let all = case.facts.deliveries.iter();
     let mut own = all.filter(|row| row.event == it.id && row.receiver == it.receiver);
-    let is_group = case.facts.notice(&it.id).is_some_and(|it| it.kind == GROUP);
+    let is_group = case
+        .facts
+        .notice(&it.id)
+        .is_some_and(|it| it.event.kind == GROUP);
     let Some(group) = own.next().filter(|_| is_group) else {
         return Err("expected a group of this receiver in Postgres".to_owned());
     };

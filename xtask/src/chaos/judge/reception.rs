@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Verdict, Violation, groups};
+use super::{Case, Verdict, Violation, groups, notices};
 use crate::chaos::cast;
 use crate::chaos::event::Event;
 use crate::chaos::facts::{GROUP, State, Transition};
@@ -94,9 +94,10 @@ fn content(case: &Case<'_>, it: &Reception) -> Result<(), String> {
             event.id
         ));
     }
-    match event.kind == GROUP {
-        true => groups::content(case, it, event),
-        false => of_check(case, it.receiver, event),
+    match case.facts.notice(&it.id) {
+        _ if event.kind == GROUP => groups::content(case, it, event),
+        Some(notice) => notices::content(case, notice, it, event),
+        None => of_check(case, it.receiver, event),
     }
 }
 

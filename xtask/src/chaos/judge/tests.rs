@@ -3,6 +3,7 @@
 
 mod fallback;
 mod groups;
+mod notices;
 
 use super::*;
 use crate::chaos::cast::{CHECKS, hears};
@@ -52,6 +53,7 @@ fn delivery(of: &Transition, receiver: usize) -> Delivery {
         reason: String::new(),
         created: of.at,
         attempted: Some(of.at + 1.0),
+        failed: Some(of.at + 1.0),
         finished: Some(of.at + 1.0),
     }
 }
@@ -62,9 +64,7 @@ fn reception(of: &Transition, receiver: usize, at: f64) -> Reception {
         id: of.id.clone(),
         sequence: of.sequence,
         check: format!("check-{}", of.check),
-        superseded: Vec::new(),
-        unheard: false,
-        events: Vec::new(),
+        ..Event::default()
     };
     Reception {
         receiver,
@@ -317,6 +317,7 @@ fn superseded_where_each_is_wanted() {
 fn given_up_without_a_reason() {
     let kill = |play: &mut Play, refusals: u32| {
         play.delivery("d1-e0-3").state = "dead".to_owned();
+        notices::notice(play, (1, "n"), false, 206.0);
         let it = play.receptions("e0-3", 1).remove(0);
         it.answer = Some(400);
         let it = it.clone();

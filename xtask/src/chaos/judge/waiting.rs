@@ -15,8 +15,9 @@ pub(super) struct Wait {
     /// When it was owed itself, and when the first of what is told with it was.
     owed: f64,
     pub(super) since: f64,
-    /// When it was attempted first.
+    /// When it was attempted first, and when an attempt ended first.
     attempted: f64,
+    failed: f64,
     /// When it had its outcome.
     pub(super) until: f64,
     /// It was given up.
@@ -40,6 +41,21 @@ impl Wait {
         let due = self.owed.max(self.attempted + PATIENCE);
         let until = self.until.min(ended);
         (due < until).then_some((due, until))
+    }
+
+    /// The same of its receiver, which fails since an attempt has ended. What was taken shortly before
+    /// may be written down after that, and it begins anew with the next attempt.
+    pub(super) fn failing(&self, ended: f64) -> Option<(f64, f64)> {
+        let attempted = self.failed + GRACE;
+        Self { attempted, ..*self }.due(ended)
+    }
+
+    /// From when on nothing may be taken, or it does not fail.
+    pub(super) fn fails_since(&self) -> f64 {
+        match self.is_dead {
+            true => self.until - GRACE,
+            false => self.failed,
+        }
     }
 }
 
@@ -69,12 +85,14 @@ pub(super) fn waits(facts: &Facts, receiver: usize) -> BTreeMap<&str, Wait> {
             owed: f64::INFINITY,
             since: f64::INFINITY,
             attempted: f64::INFINITY,
+            failed: f64::INFINITY,
             until: by.finished.unwrap_or(f64::INFINITY),
             is_dead: by.state == "dead",
         });
         wait.since = wait.since.min(it.created);
         let attempted = it.attempted.unwrap_or(f64::INFINITY);
         wait.attempted = wait.attempted.min(attempted);
+        wait.failed = wait.failed.min(it.failed.unwrap_or(f64::INFINITY));
     }
     let found = told.into_iter();
     found

@@ -16,8 +16,12 @@ fn gather(play: &mut Play, id: &str, members: &[&str], at: f64) {
         play.heard.retain(|it| !is_it(it));
     }
     play.facts.notices.push(Notice {
-        id: id.to_owned(),
-        kind: GROUP.to_owned(),
+        event: Event {
+            kind: GROUP.to_owned(),
+            id: id.to_owned(),
+            ..Event::default()
+        },
+        at,
     });
     play.facts.deliveries.push(Delivery {
         id: format!("d-{id}"),
@@ -30,6 +34,7 @@ fn gather(play: &mut Play, id: &str, members: &[&str], at: f64) {
         reason: String::new(),
         created: at,
         attempted: Some(at),
+        failed: Some(at),
         finished: Some(at),
     });
     let event = Event {
@@ -192,7 +197,7 @@ fn what_is_no_group() {
             .any(|it| it.contains("a group: expected to be owed, and there is no delivery")),
         "{unsent:?}"
     );
-    let unknown = but(|play| play.facts.notices.retain(|it| it.id != "g1"));
+    let unknown = but(|play| play.facts.notices.retain(|it| it.event.id != "g1"));
     assert!(
         unknown
             .iter()
