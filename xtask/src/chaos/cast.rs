@@ -69,6 +69,8 @@ pub(super) struct Receiver {
     pub(super) format: &'static str,
     /// Whether the newest event wins.
     pub(super) collapse: bool,
+    /// What it knows its sender by: the names of secrets.
+    pub(super) secrets: &'static [&'static str],
     /// Who also gets what has not arrived for two minutes, or was given up.
     pub(super) fallback: Option<&'static str>,
     /// What it does at times.
@@ -81,6 +83,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "json",
         collapse: true,
+        secrets: &[],
         fallback: None,
         moods: &[],
     },
@@ -89,6 +92,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "protobuf",
         collapse: true,
+        secrets: &[],
         fallback: None,
         moods: &[Mood::Busy, Mood::TooMany, Mood::Broken, Mood::Slow],
     },
@@ -97,6 +101,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "json",
         collapse: false,
+        secrets: &[],
         fallback: None,
         moods: &[Mood::Closed, Mood::Busy, Mood::Hangs, Mood::Slow],
     },
@@ -105,6 +110,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "protobuf",
         collapse: false,
+        secrets: &["chaos-new", "chaos-old"],
         fallback: None,
         moods: &[Mood::Broken, Mood::Closed, Mood::TooMany],
     },
@@ -113,6 +119,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "json",
         collapse: true,
+        secrets: &[],
         fallback: Some("spare"),
         moods: &[Mood::Busy, Mood::Refuses, Mood::Gone, Mood::Away],
     },
@@ -121,6 +128,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/twirp/github.xe.lokahi.Webhook/Handle",
         format: "json",
         collapse: true,
+        secrets: &[],
         fallback: None,
         moods: &[Mood::Hangs, Mood::Closed, Mood::Slow],
     },
@@ -129,6 +137,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "json",
         collapse: false,
+        secrets: &[],
         fallback: None,
         moods: &[Mood::Busy, Mood::Closed, Mood::Slow, Mood::Hangs],
     },
@@ -138,6 +147,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "json",
         collapse: false,
+        secrets: &[],
         fallback: None,
         moods: &[Mood::Busy, Mood::Slow],
     },
@@ -147,6 +157,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "json",
         collapse: true,
+        secrets: &[],
         fallback: None,
         moods: &[Mood::Broken, Mood::Closed],
     },
@@ -156,6 +167,7 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         path: "/",
         format: "json",
         collapse: true,
+        secrets: &[],
         fallback: None,
         moods: &[Mood::Closed, Mood::Broken],
     },
@@ -235,8 +247,14 @@ pub(super) fn files(site: u16, hooks: &[u16]) -> Result<Vec<(String, String)>> {
             format,
             collapse,
             fallback,
+            secrets,
             ..
         } = it;
+        let secrets: Vec<String> = secrets
+            .iter()
+            .map(|name| format!("secret({name:?})"))
+            .collect();
+        let secrets = secrets.join(", ");
         let fallback = match fallback {
             Some(name) => format!("  fallback = webhook.{name}\n"),
             None => String::new(),
@@ -244,7 +262,8 @@ pub(super) fn files(site: u16, hooks: &[u16]) -> Result<Vec<(String, String)>> {
         writeln!(
             text,
             "webhook \"{name}\" {{\n  url = \"http://127.0.0.1:{port}{path}\"\n  \
-             format = \"{format}\"\n  collapse = {collapse}\n{fallback}}}"
+             format = \"{format}\"\n  collapse = {collapse}\n  \
+             secrets = [{secrets}]\n{fallback}}}"
         )?;
     }
     for check in 0..DECLARED {

@@ -14,6 +14,7 @@ use super::cast::{Mood, RECEIVERS};
 use super::event::Event;
 use super::fault::Moment;
 use super::script::{Script, Span};
+use super::signature;
 use super::trap::Trap;
 use crate::http::Request;
 
@@ -35,6 +36,8 @@ pub(super) struct Reception {
     pub(super) digest: u64,
     /// What is said in it, or why that cannot be read.
     pub(super) event: Result<Event, String>,
+    /// Whether it is signed as its receiver wants it, or how it is.
+    pub(super) signed: Result<(), String>,
     /// `None`: there was no answer.
     pub(super) answer: Option<u16>,
 }
@@ -149,12 +152,14 @@ impl Shared {
         let mut digest = DefaultHasher::new();
         request.body.hash(&mut digest);
         let kind = request.header("content-type").unwrap_or_default();
+        let secrets = RECEIVERS.get(receiver).map_or(&[][..], |it| it.secrets);
         let reception = Reception {
             receiver,
             at: self.clock.now().unwrap_or_default(),
             id: request.header("webhook-id").context("no id")?.to_owned(),
             digest: digest.finish(),
             event: Event::read(kind, &request.body).map_err(|error| format!("{error:#}")),
+            signed: signature::check(&request, secrets).map_err(|error| format!("{error:#}")),
             answer: None,
         };
         let answer = self.answer(receiver, &mut stream);

@@ -14,6 +14,7 @@ mod proxy;
 mod report;
 mod run;
 mod script;
+mod signature;
 mod talk;
 mod trap;
 mod troupe;

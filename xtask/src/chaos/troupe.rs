@@ -13,8 +13,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 
+use super::cast::RECEIVERS;
 use super::fault::{Link, Who};
 use super::proxy::{Proxy, Server};
+use super::signature;
 use crate::http;
 use crate::postgres::{Disk, Fsync, Postgres};
 use crate::processes::Programs;
@@ -113,7 +115,8 @@ impl Troupe {
             .env("NATS_URL", format!("nats://127.0.0.1:{nats}"))
             .env("MIGRATE", "true")
             .env("METRICS_OPEN", "true")
-            .env("USERPASS", USERPASS);
+            .env("USERPASS", USERPASS)
+            .envs(secrets());
         let number = match who {
             Who::Lokahid1 => 0,
             Who::Lokahid2 => 1,
@@ -257,6 +260,12 @@ impl Drop for Troupe {
             proxy.silence(false);
         }
     }
+}
+
+/// Those of the receivers, as a worker finds them.
+fn secrets() -> impl Iterator<Item = (String, String)> {
+    let names = RECEIVERS.iter().flat_map(|it| it.secrets);
+    names.map(|name| (signature::variable(name), signature::value(name)))
 }
 
 fn free_port() -> Result<u16> {

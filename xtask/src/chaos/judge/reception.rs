@@ -88,6 +88,11 @@ fn content(case: &Case<'_>, it: &Reception) -> Result<(), String> {
         .event
         .as_ref()
         .map_err(|error| format!("expected an event: {error}"))?;
+    if let Err(how) = &it.signed {
+        return Err(format!(
+            "expected to be signed with the secrets of its receiver: {how}"
+        ));
+    }
     if event.id != it.id {
         return Err(format!(
             "expected the event of its webhook-id, not {}",

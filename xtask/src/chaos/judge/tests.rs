@@ -72,6 +72,7 @@ fn reception(of: &Transition, receiver: usize, at: f64) -> Reception {
         id: of.id.clone(),
         digest: 1,
         event: Ok(event),
+        signed: Ok(()),
         answer: Some(204),
     }
 }
@@ -391,6 +392,15 @@ fn what_says_something_else_than_postgres() {
         });
         assert!(found.contains(expected), "{found}");
     }
+    let unsigned = one(|play| {
+        let mut it = play.receptions("e0-3", 0)[0].clone();
+        it.signed = Err("unsigned".to_owned());
+        play.heard.push(it);
+    });
+    assert!(
+        unsigned.contains("expected to be signed with the secrets of its receiver: unsigned"),
+        "{unsigned}"
+    );
     let unreadable = one(|play| {
         let mut it = play.receptions("e0-3", 0)[0].clone();
         it.event = Err("no type".to_owned());

@@ -49,6 +49,7 @@ fn gather(play: &mut Play, id: &str, members: &[&str], at: f64) {
         id: id.to_owned(),
         digest: 1,
         event: Ok(event),
+        signed: Ok(()),
         answer: Some(204),
     });
     play.heard.sort_by(|one, other| one.at.total_cmp(&other.at));

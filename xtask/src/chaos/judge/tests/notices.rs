@@ -36,6 +36,7 @@ pub(super) fn notice(play: &mut Play, (about, id): (usize, &str), resolved: bool
         id: id.to_owned(),
         digest: 1,
         event: Ok(event.clone()),
+        signed: Ok(()),
         answer: Some(204),
     });
     play.facts.notices.push(Notice { event, at });
