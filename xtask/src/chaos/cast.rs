@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
+use super::facts::REMINDER;
+
 pub(super) const EVERY: f64 = 5.0;
 pub(super) const TIMEOUT: f64 = 4.0;
 pub(super) const RETRY: f64 = 1.0;
@@ -36,6 +38,15 @@ const GROUP_WAIT: u32 = 2;
 pub(super) fn rack(check: usize) -> Option<(usize, usize)> {
     let rack = check.checked_sub(RACKED)? % RACKS;
     (check < DECLARED).then_some((rack, RACKED + rack))
+}
+
+/// After so long an outage that goes on is told again, in seconds: the shortest time that there is.
+pub(super) const REPEAT: f64 = 60.0;
+
+/// Whether an outage of a check is told again and again. All of these are up in the end, so that
+/// nothing happens any more.
+pub(super) fn repeats(check: usize) -> bool {
+    check < RACKED && check % 4 == 1 && !check.is_multiple_of(3)
 }
 
 /// How a receiver behaves when it does not behave well.
@@ -194,6 +205,14 @@ pub(super) fn hears(check: usize) -> Vec<usize> {
     vec![0, one, other]
 }
 
+/// The same of an event of this type: who wants the oldest form knows no reminders.
+pub(super) fn hears_of(check: usize, kind: &str) -> Vec<usize> {
+    let mut hears = hears(check);
+    let knows = |it: &usize| RECEIVERS.get(*it).is_some_and(|it| it.format != "protobuf");
+    hears.retain(|it| kind != REMINDER || knows(it));
+    hears
+}
+
 /// Whether a receiver may be told of a check: it is one of its own, or the fallback of one.
 pub(super) fn may_hear(check: usize, receiver: usize) -> bool {
     let it = RECEIVERS.get(receiver).map(|it| it.name);
@@ -273,6 +292,10 @@ pub(super) fn files(site: u16, hooks: &[u16]) -> Result<Vec<(String, String)>> {
             .map(|to| format!("webhook.{}", RECEIVERS[to].name))
             .collect();
         let hears = hears.join(", ");
+        let repeat = match repeats(check) {
+            true => format!("    repeat = \"{REPEAT}s\"\n"),
+            false => String::new(),
+        };
         let (labels, group) = match rack(check) {
             Some((rack, _)) => (
                 format!("  labels = {{ rack = \"r{rack}\" }}\n"),
@@ -282,7 +305,7 @@ pub(super) fn files(site: u16, hooks: &[u16]) -> Result<Vec<(String, String)>> {
         };
         writeln!(
             text,
-            "{block}{labels}  notify {{\n    webhooks = [{hears}]\n{group}  }}\n}}"
+            "{block}{labels}  notify {{\n    webhooks = [{hears}]\n{repeat}{group}  }}\n}}"
         )?;
     }
     Ok(vec![("lokahi.hcl".to_owned(), text)])

@@ -17,6 +17,13 @@ pub(super) enum State {
     Error,
 }
 
+impl Transition {
+    /// Whether it says again what was told.
+    pub(super) fn reminds(&self) -> bool {
+        self.kind == REMINDER
+    }
+}
+
 impl State {
     fn of(number: &str) -> Result<Self> {
         let all = [Self::Init, Self::Up, Self::Down, Self::Error];
@@ -54,6 +61,8 @@ pub(super) struct Transition {
     pub(super) told: bool,
 }
 
+/// The type of the event that tells of an outage again.
+pub(super) const REMINDER: &str = "check.reminder";
 /// The type of the event that tells others together.
 pub(super) const GROUP: &str = "group";
 

@@ -8,6 +8,7 @@ mod notices;
 mod observing;
 mod outcomes;
 mod reception;
+mod reminders;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -181,6 +182,8 @@ pub(super) struct Counts {
     pub(super) dead: usize,
     /// What fallbacks were owed.
     pub(super) fell_back: usize,
+    /// Outages that were told again.
+    pub(super) reminders: usize,
     /// Receivers that had to be told to fail.
     pub(super) failing: usize,
     /// What was told of a project.
@@ -197,6 +200,7 @@ pub(super) struct Counts {
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     observing::judge(case, &mut verdict);
+    reminders::judge(case, &mut verdict);
     outcomes::judge(case, &mut verdict);
     groups::judge(case, &mut verdict);
     fallback::judge(case, &mut verdict);

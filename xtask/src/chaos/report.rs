@@ -42,6 +42,9 @@ fn table(found: &Found) -> String {
     count("times in which what is so had to be seen", counts.required);
     count("of them outages", counts.required_outages);
     count("transitions", found.facts.transitions.len());
+    count("  reminders", counts.reminders);
+    count("  of a project", counts.notices);
+    count("receivers that had to be told to fail", counts.failing);
     count("deliveries", found.facts.deliveries.len());
     count("  delivered", counts.delivered);
     count("  superseded", counts.superseded);
@@ -49,8 +52,6 @@ fn table(found: &Found) -> String {
     count("  groups", counts.groups);
     count("  dead", counts.dead);
     count("  to fallbacks", counts.fell_back);
-    count("  of a project", counts.notices);
-    count("receivers that had to be told to fail", counts.failing);
     count("receptions", found.heard.len());
     count(
         "  of them taken",

@@ -36,7 +36,7 @@ fn chain(own: &[&Transition], verdict: &mut Verdict) {
                 format!("expected to come from {known:?}, not {previous:?}"),
             );
         }
-        if it.kind != it.next.kind() {
+        if !it.reminds() && it.kind != it.next.kind() {
             wrong(it, format!("expected {}, not {}", it.next.kind(), it.kind));
         }
         // The first UP is news to nobody, and of an incident the first change between DOWN and

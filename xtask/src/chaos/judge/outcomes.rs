@@ -55,7 +55,7 @@ fn owed(case: &Case<'_>, verdict: &mut Verdict) {
         *rows.entry((&it.event, it.receiver)).or_default() += 1;
     }
     for it in &case.facts.transitions {
-        let hears = cast::hears(it.check);
+        let hears = cast::hears_of(it.check, &it.kind);
         for (receiver, about) in RECEIVERS.iter().enumerate() {
             let found = rows.remove(&(it.id.as_str(), receiver)).unwrap_or(0);
             // What of it is owed to a fallback is judged elsewhere.

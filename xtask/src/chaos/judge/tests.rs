@@ -4,6 +4,7 @@
 mod fallback;
 mod groups;
 mod notices;
+mod reminders;
 
 use super::*;
 use crate::chaos::cast::{CHECKS, hears};
