@@ -27,7 +27,7 @@ use crate::model::value::{HttpUrl, InvalidValue};
 use crate::model::webhook::{WebhookFormat, WebhookSpec};
 use crate::runtime::counter::{Buckets, Counter};
 use crate::runtime::supervisor::Tasks;
-use crate::serve::server;
+use crate::serve::{canary as pages, server};
 use crate::store::canary::{CanaryRow, canary_plant};
 use crate::store::error::StoreError;
 use crate::store::{Store, Transaction};
@@ -37,6 +37,15 @@ const TICK: Duration = Duration::from_millis(500);
 /// How many probes there are between two signs of life, and the longest time between two of them.
 const PROBES: u32 = 12;
 const LONGEST_EVERY: Duration = Duration::from_secs(5);
+
+/// It could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum CanaryError {
+    #[error("where it listens is unknown")]
+    Listener(#[source] std::io::Error),
+    #[error("its URL cannot be probed")]
+    Url(#[from] InvalidValue),
+}
 
 /// What the operator sets.
 #[derive(Clone, Debug)]
@@ -76,15 +85,15 @@ impl CanaryStatus {
 
 /// Starts it; `client` is what heartbeats are sent with.
 ///
-/// Errors: the address of `url` is none that a check can have.
+/// Errors: the listener has no address, or `url` is none that a check can have.
 pub fn start(
     tasks: &Tasks,
     (store, bus): (&Store, &Bus),
     listener: TcpListener,
     client: WebhookClient,
     settings: CanarySettings,
-) -> anyhow::Result<Arc<CanaryStatus>> {
-    let address = listener.local_addr()?;
+) -> Result<Arc<CanaryStatus>, CanaryError> {
+    let address = listener.local_addr().map_err(CanaryError::Listener)?;
     let path = Uuid::new_v4().simple().to_string();
     let plant = plant(&settings, address, &path)?;
     let status = Arc::new(CanaryStatus {
@@ -93,7 +102,7 @@ pub fn start(
         heartbeats_failed: Counter::default(),
         rhythm: Mutex::new(Rhythm::new(settings.every, clock::monotonic())),
     });
-    let router = site::router(&path, &status);
+    let router = pages::router(&path, site::site(&status), site::receiver(&status));
     tasks.spawn(
         "canary site",
         server::serve(listener, None, router, tasks.token()),
@@ -126,7 +135,7 @@ fn plant(
         None => format!("http://{address}/"),
     };
     let base = base.trim_end_matches('/');
-    let mut check = CheckSpec::new(format!("{base}/{path}/{}", site::SITE).parse()?);
+    let mut check = CheckSpec::new(format!("{base}/{path}/{}", pages::SITE).parse()?);
     let every = (settings.every / PROBES).min(LONGEST_EVERY);
     let every = Every::from_seconds(i64::try_from(every.as_secs().max(1)).unwrap_or(1))?;
     check.every = every;
@@ -134,7 +143,7 @@ fn plant(
     // One answer is enough: it does what it is told.
     check.confirm = Confirm::in_a_row(1, 1, every.duration());
     check.locations = vec![settings.location.clone()];
-    let hook: HttpUrl = format!("{base}/{path}/{}", site::EVENT).parse()?;
+    let hook: HttpUrl = format!("{base}/{path}/{}", pages::EVENT).parse()?;
     Ok(CanaryRow {
         name: settings.instance.clone(),
         check,

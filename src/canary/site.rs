@@ -1,41 +1,29 @@
-//! What the canary serves: the site that is probed, and the receiver of its events. Whoever does
-//! not know the path finds neither.
+//! The two sides of the canary: the site that is probed, and the receiver of its events.
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::get;
 use tracing::debug;
 
 use super::CanaryStatus;
 use crate::clock;
+use crate::proto::lokahi::Check;
 use crate::proto::lokahi::check::State;
-use crate::serve::receiver::{self, Received, Reply};
+use crate::serve::canary::IsWell;
+use crate::serve::receiver::{Handle, Received, Reply};
 
-/// The last parts of the two paths.
-pub(super) const SITE: &str = "site";
-pub(super) const EVENT: &str = "event";
-
-pub(super) fn router(path: &str, status: &Arc<CanaryStatus>) -> Router {
-    let (asked, told) = (Arc::clone(status), Arc::clone(status));
-    let handle: receiver::Handle = Arc::new(move |received| {
-        let told = Arc::clone(&told);
-        Box::pin(async move { hear(&told, &received) })
-    });
-    Router::new()
-        .route(
-            &format!("/{path}/{SITE}"),
-            get(move || async move { answer(&asked) }),
-        )
-        .nest(&format!("/{path}/{EVENT}"), receiver::router(handle))
+/// How the site is.
+pub(super) fn site(status: &Arc<CanaryStatus>) -> IsWell {
+    let status = Arc::clone(status);
+    Arc::new(move || status.rhythm().answer(clock::monotonic()))
 }
 
-fn answer(status: &CanaryStatus) -> StatusCode {
-    match status.rhythm().answer(clock::monotonic()) {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    }
+/// What is done with its events.
+pub(super) fn receiver(status: &Arc<CanaryStatus>) -> Handle {
+    let status = Arc::clone(status);
+    Arc::new(move |received| {
+        let status = Arc::clone(&status);
+        Box::pin(async move { hear(&status, &received) })
+    })
 }
 
 fn hear(status: &CanaryStatus, received: &Received) -> Reply {
@@ -43,7 +31,7 @@ fn hear(status: &CanaryStatus, received: &Received) -> Reply {
         Ok(event) => event,
         Err(error) => return error.into(),
     };
-    let state = event.check.as_ref().map(crate::proto::lokahi::Check::state);
+    let state = event.check.as_ref().map(Check::state);
     let is_up = match state {
         Some(State::Up) => true,
         Some(State::Down) => false,

@@ -6,4 +6,5 @@ pub mod tls;
 pub mod body;
 pub mod respond;
 pub mod receiver;
+pub mod canary;
 pub mod stream;

@@ -150,7 +150,13 @@ pub(super) const RECEIVERS: [Receiver; 10] = [
         collapse: false,
         secrets: &[],
         fallback: None,
-        moods: &[Mood::Busy, Mood::Closed, Mood::Slow, Mood::Hangs],
+        moods: &[
+            Mood::Busy,
+            Mood::Closed,
+            Mood::Refuses,
+            Mood::Slow,
+            Mood::Hangs,
+        ],
     },
     // It is told of nothing but what does not arrive elsewhere.
     Receiver {
