@@ -44,6 +44,9 @@ pub struct Candidate {
 /// Of a lane only one can be claimed at a time: the first in order, or where the newest wins, the
 /// newest of those that were never attempted, since the bodies of others are frozen.
 ///
+/// What is being sent is read once, and not for each of them: of a long lane Postgres may read all,
+/// each time.
+///
 /// They are read in the order in which they are due, until there are enough. Left to itself
 /// Postgres sorts all that is due first: it takes the outbox to be as empty as it was when it
 /// looked last.
@@ -71,12 +74,11 @@ pub async fn delivery_due(
                    and (s.slowed_until is null or s.slowed_until <= $1)
                    and (d.group_key = '' or d.gathered)
                    and (d.replay_no <> 0 or (
-                       not exists (select from deliveries e
-                           where e.receiver_id = d.receiver_id and e.state = 'pending'
-                               and coalesce(e.check_id, e.receiver_id)
-                                   = coalesce(d.check_id, d.receiver_id)
-                               and e.lease is not null and (e.next_at > $1) is true
-                               and e.replay_no = 0 and e.id <> d.id)
+                       (d.receiver_id, coalesce(d.check_id, d.receiver_id)) not in (
+                           select e.receiver_id, coalesce(e.check_id, e.receiver_id)
+                           from deliveries e
+                           where e.state = 'pending' and e.lease is not null
+                               and e.next_at > $1 and e.replay_no = 0)
                        and not exists (select from deliveries e
                            where e.receiver_id = d.receiver_id and e.state = 'pending'
                                and coalesce(e.check_id, e.receiver_id)
@@ -212,12 +214,11 @@ pub async fn delivery_claim(
                        where s.receiver_id = d.receiver_id and s.slowed_until > $1)
                    and (d.group_key = '' or d.gathered)
                    and (d.replay_no <> 0 or (
-                       not exists (select from deliveries e
-                           where e.receiver_id = d.receiver_id and e.state = 'pending'
-                               and coalesce(e.check_id, e.receiver_id)
-                                   = coalesce(d.check_id, d.receiver_id)
-                               and e.lease is not null and (e.next_at > $1) is true
-                               and e.replay_no = 0 and e.id <> d.id)
+                       (d.receiver_id, coalesce(d.check_id, d.receiver_id)) not in (
+                           select e.receiver_id, coalesce(e.check_id, e.receiver_id)
+                           from deliveries e
+                           where e.state = 'pending' and e.lease is not null
+                               and e.next_at > $1 and e.replay_no = 0)
                        and not exists (select from deliveries e
                            where e.receiver_id = d.receiver_id and e.state = 'pending'
                                and coalesce(e.check_id, e.receiver_id)
