@@ -34,6 +34,8 @@ use crate::store::{Store, Transaction};
 
 /// How often it is looked whether it is time for something.
 const TICK: Duration = Duration::from_millis(500);
+/// So long after the start nobody is told that it was not heard yet.
+const STARTING: Duration = Duration::from_secs(60);
 /// How many probes there are between two signs of life, and the longest time between two of them.
 const PROBES: u32 = 12;
 const LONGEST_EVERY: Duration = Duration::from_secs(5);
@@ -169,6 +171,8 @@ impl Flutter {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut planted = false;
         let mut said = false;
+        // Others may be starting, too.
+        let patient = clock::monotonic() + STARTING;
         loop {
             tick.tick().await;
             if !planted {
@@ -177,6 +181,7 @@ impl Flutter {
             let step = self.status.rhythm().step(clock::monotonic());
             match step {
                 Step::Wait | Step::Flip => {}
+                Step::Unheard(_) if !self.is_known() && clock::monotonic() < patient => {}
                 Step::Unheard(why) => {
                     let url = &self.plant.check.url;
                     warn!("the canary at {url} is not heard, and no heartbeat is sent: {why}");
@@ -190,6 +195,11 @@ impl Flutter {
                 said = false;
             }
         }
+    }
+
+    /// Whether it was ever heard.
+    fn is_known(&self) -> bool {
+        self.status.rhythm().was_heard()
     }
 
     /// Whether its check and its receiver are there now.

@@ -123,6 +123,11 @@ impl Rhythm {
         long.is_some_and(|long| long <= self.pause + self.patience)
     }
 
+    /// Whether it was ever heard.
+    pub(super) fn was_heard(&self) -> bool {
+        self.last_heard.is_some()
+    }
+
     fn turn(&mut self, is_up: bool, now: Instant) {
         self.is_up = is_up;
         self.since = now;

@@ -19,6 +19,7 @@ use crate::bus::Bus;
 use crate::canary::CanaryStatus;
 use crate::clock;
 use crate::delivery::DeliveryTally;
+use crate::model::desired::CANARY_PROJECT;
 use crate::prober::stats::Stats;
 use crate::reconcile::run::ReconcileStatus;
 use crate::runtime::counter::{BOUNDS, Buckets};
@@ -212,12 +213,14 @@ impl Collector for Own {
 impl Own {
     fn data_path(&self, page: &mut Page<'_, '_>) -> fmt::Result {
         let tally = &self.parts.board.tally;
-        let (checks, shards, waiting) = self.parts.board.counts();
-        page.gauge("lokahi_checks", "Checks of our shards", checks as f64)?;
-        let mut stale = 0;
+        let (shards, waiting) = self.parts.board.counts();
+        let (mut checks, mut stale) = (0, 0);
         self.parts.board.read(clock::now(), |seen| {
-            stale += u32::from(seen.stale);
+            let counts = seen.check.project.as_ref() != CANARY_PROJECT;
+            checks += u32::from(counts);
+            stale += u32::from(counts && seen.stale);
         });
+        page.gauge("lokahi_checks", "Checks of our shards", f64::from(checks))?;
         page.gauge(
             "lokahi_checks_stale",
             "Checks whose probes have stopped coming",

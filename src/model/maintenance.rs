@@ -7,6 +7,7 @@ use std::time::Duration;
 use time::{Date, OffsetDateTime};
 
 use crate::model::cron::Cron;
+use crate::model::desired::CANARY_PROJECT;
 use crate::model::glob::Glob;
 use crate::model::zone::Zone;
 
@@ -18,6 +19,12 @@ pub struct Selector {
     pub names: Vec<Glob>,
     /// All of these.
     pub labels: BTreeMap<String, String>,
+}
+
+/// Whether what is said of one project, or of every one, holds in this project. Canaries are meant
+/// by whoever names theirs.
+pub fn holds_in(of: Option<&str>, project: &str) -> bool {
+    of.map_or(project != CANARY_PROJECT, |of| of == project)
 }
 
 impl Selector {

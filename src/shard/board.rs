@@ -495,10 +495,10 @@ impl Board {
         }
     }
 
-    /// How many checks and shards are ours, and how many probes are on their way.
-    pub fn counts(&self) -> (usize, usize, usize) {
+    /// How many shards are ours, and how many probes are on their way.
+    pub fn counts(&self) -> (usize, usize) {
         let inner = self.lock();
-        (inner.checks.len(), inner.held.len(), inner.sent.waiting())
+        (inner.held.len(), inner.sent.waiting())
     }
 
     /// How it stands with probes, by project, location and shard; of shards whose checks are all

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::model::check::CheckSpec;
-use crate::model::maintenance::{Maintenance, When};
+use crate::model::maintenance::{Maintenance, When, holds_in};
 use crate::spec;
 use crate::store::maintenance::StoredMaintenance;
 use crate::store::shard::ShardCheck;
@@ -88,8 +88,7 @@ impl Maintained {
     fn places(&self, check: &ShardCheck, encoded: &Arc<[u8]>) -> Box<[usize]> {
         let mut spec: Option<CheckSpec> = None;
         let mut means = |work: &Work| {
-            let own = work.project.as_deref();
-            if own.is_some_and(|own| own != &*check.project) {
+            if !holds_in(work.project.as_deref(), &check.project) {
                 return false;
             }
             let selector = &work.maintenance.selector;

@@ -33,6 +33,7 @@ pub use self::replay::{
     replay_since, test_insert,
 };
 use super::error::{Doing as _, StoreError};
+use crate::model::desired::CANARY_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
 use crate::model::webhook::WebhookSpec;
@@ -143,10 +144,14 @@ pub async fn delivery_counts(
                (select count(*) from trials where suspect_at is not null and over_at is null)
                    as "suspect!",
                (select count(*) from receiver_status s join receivers r on r.id = s.receiver_id
+                   join projects p on p.id = r.project_id and p.name <> $3
                    where s.failing_since is not null and r.deleted_at is null) as "failing!"
-           from deliveries where state in ('pending', 'held', 'dead')"#,
+           from deliveries d where state in ('pending', 'held', 'dead')
+               and not exists (select from receivers r join projects p on p.id = r.project_id
+                   where r.id = d.receiver_id and p.name = $3)"#,
         now,
         TRIED_ONCE,
+        CANARY_PROJECT,
     )
     .fetch_one(conn)
     .await

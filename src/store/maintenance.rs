@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::error::{Doing as _, StoreError};
 use super::project::ProjectId;
 use crate::model::id::CheckId;
-use crate::model::maintenance::{Maintenance, When};
+use crate::model::maintenance::{Maintenance, When, holds_in};
 use crate::model::name::Name;
 use crate::model::overlay::Mark;
 use crate::spec;
@@ -47,7 +47,7 @@ impl StoredMaintenance {
             });
             values.next()
         };
-        self.project.as_deref().is_none_or(|own| own == project)
+        holds_in(self.project.as_deref(), project)
             && self.maintenance.selector.matches(address, label)
     }
 }

@@ -47,6 +47,15 @@ async fn a_heartbeat_comes_while_the_canary_is_heard_and_only_then() {
     let settings = [("HEARTBEAT_URL", url.as_str()), ("HEARTBEAT_EVERY", "10s")];
     let mut fleet = Fleet::start(&settings).await;
     until_it_beats(&elsewhere).await;
+    let words = ["maintain", "*", "--for", "1h", "--reason", "all of it"];
+    let maintained = lokahictl(&fleet.base(), &words).await;
+    assert!(
+        maintained.words.contains("0 checks"),
+        "{}{}",
+        maintained.out,
+        maintained.words
+    );
+    until_it_beats(&elsewhere).await;
     until_it_beats(&elsewhere).await;
     let latency = fleet.metric("lokahi_canary_latency_seconds_count").await;
     assert!(latency >= 1.0, "{latency}");
