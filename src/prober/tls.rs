@@ -177,8 +177,19 @@ fn words(error: &Error, self_signed: bool) -> String {
                 "the certificate is not one for a server: its extendedKeyUsage has no serverAuth"
                     .to_owned()
             }
-            Certificate::UnsupportedSignatureAlgorithmContext { .. }
-            | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            // Of all that are trusted here one has the name of its issuer, and not its key.
+            Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+            | Certificate::BadSignature
+                if self_signed =>
+            {
+                "the certificate is self-signed".to_owned()
+            }
+            Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                "the certificate was not signed by the issuer that it names, as far as that one is \
+                 trusted here: its key is of another kind"
+                    .to_owned()
+            }
+            Certificate::UnsupportedSignatureAlgorithmContext { .. } => {
                 "the certificate is signed in a way that is not believed here, as SHA-1 is not"
                     .to_owned()
             }
