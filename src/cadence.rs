@@ -3,7 +3,7 @@
 //! The phase is a hash of the id, so that a restart neither aligns checks nor
 //! makes a burst, and nothing has to be stored.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::model::check::{Every, Timeout};
 use crate::model::id::CheckId;
@@ -37,6 +37,10 @@ pub fn due_between(id: CheckId, every: Every, from: Micros, to: Micros) -> u64 {
     }
 }
 
+/// How much later than others what a failing probe saw may be told: it waits for the sentinels of
+/// its worker.
+const SENTINELS: Duration = Duration::seconds(3);
+
 /// Whether what was seen at `seen` is too old to be believed at `now`: two
 /// probes should have come since, and did not, where one of so many `turns` is
 /// from there. That is our own fault, not the site's.
@@ -47,8 +51,8 @@ pub fn is_stale(
     timeout: Timeout,
     now: OffsetDateTime,
 ) -> bool {
-    let periods = time::Duration::seconds(2 * i64::from(every.seconds()) * i64::from(turns));
-    now - seen > periods + timeout.duration()
+    let periods = Duration::seconds(2 * i64::from(every.seconds()) * i64::from(turns));
+    now - seen > periods + timeout.duration() + SENTINELS
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ pub(super) fn reports_to_wire(reports: &Reports) -> internal::ProbeResults {
             begun_unix_microseconds: micros(said.begun),
             asked: said.asked,
             failed: said.failed,
+            trouble_unix_microseconds: said.trouble.map_or(0, micros),
         }),
         results: reports.reports.iter().map(report_to_wire).collect(),
     }
@@ -127,6 +128,9 @@ pub(super) fn reports_from_wire(wire: internal::ProbeResults) -> Reports {
             begun: moment(said.begun_unix_microseconds),
             asked: said.asked,
             failed: said.failed,
+            trouble: Some(said.trouble_unix_microseconds)
+                .filter(|at| *at != 0)
+                .map(moment),
         }),
         reports: wire
             .results
@@ -287,6 +291,7 @@ mod tests {
                 begun: datetime!(2026-01-01 00:00:01.000456 UTC),
                 asked: 2,
                 failed: 1,
+                trouble: Some(datetime!(2026-01-01 00:00:00.5 UTC)),
             }),
             reports: vec![Report {
                 check_no: CheckNo(3),

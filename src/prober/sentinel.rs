@@ -27,6 +27,9 @@ use crate::model::value::HttpUrl;
 const EVERY: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 const TIMEOUT_MILLISECONDS: i64 = 3000;
+/// One that answers later than this may have been reached by what was sent again: TCP does so after
+/// a second (RFC 6298, section 2). When that was first lost, so were the probes of that moment.
+const LATE: Duration = Duration::from_millis(900);
 /// How long a report waits for what they say. Where there is a network they have answered by then,
 /// even if one round has just begun: the next one begins `PAUSE` after it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -91,6 +94,7 @@ impl Watch {
             begun: OffsetDateTime::UNIX_EPOCH,
             asked: u32::try_from(urls.len()).unwrap_or(u32::MAX),
             failed: 0,
+            trouble: None,
         });
         Ok(Self {
             context,
@@ -101,6 +105,7 @@ impl Watch {
 
     pub(super) async fn run(self, token: CancellationToken) {
         let mut failed = false;
+        let mut trouble = None;
         loop {
             let begun = clock::now();
             let asked = self.sites.iter().map(|(_, site)| self.ask(site));
@@ -114,11 +119,18 @@ impl Watch {
                 .filter(|(_, seen)| seen.outcome != Outcome::Up)
                 .map(|((url, _), seen)| format!("{url}: {}", words(seen)))
                 .collect();
+            let late = seen
+                .iter()
+                .filter(|it| it.outcome == Outcome::Up && it.phases.total >= LATE);
+            if bad.len() + late.count() > seen.len() / 2 {
+                trouble = Some(clock::now());
+            }
             let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             let said = Sentinels {
                 begun,
                 asked: count(seen.len()),
                 failed: count(bad.len()),
+                trouble,
             };
             self.board.say(said);
             if said.fail() != failed {

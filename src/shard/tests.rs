@@ -188,7 +188,7 @@ fn what_was_never_probed_is_stale_when_two_probes_were_due_and_did_not_come() {
         let shard = new.id.shard();
         board.hold(&[HeldShard { shard, epoch: 1 }]);
         board.put(new, Arrival::Changed, START);
-        assert_eq!([0, 60, 130, 131].map(|at| stale(&board, at)), [0, 0, 0, 1]);
+        assert_eq!([0, 60, 133, 134].map(|at| stale(&board, at)), [0, 0, 0, 1]);
         // It is first due soon after it came, and so twice by then.
         assert!(board.next_due().unwrap().0 < super::due::micros(after(10)).0);
     }

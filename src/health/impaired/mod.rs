@@ -152,11 +152,15 @@ impl Worker {
     }
 }
 
-/// What its sentinels say of what a worker saw, if they were asked since then.
-fn word(said: Option<Sentinels>, since: Option<OffsetDateTime>) -> Word {
+/// What its sentinels say of what a worker saw, if they were asked since then. What began before
+/// their trouble was over was in it.
+fn word(said: Option<Sentinels>, probed: &Probed, since: OffsetDateTime) -> Word {
+    let since = probed.cut_off_at.max(Some(since));
+    let began = probed.cut_off_at.map(|_| probed.began);
     match said {
         None => Word::None,
         Some(said) if said.fail() => Word::Fail,
+        Some(said) if began.is_some() && said.trouble > began => Word::Fail,
         Some(said) if Some(said.begun) >= since => Word::Well,
         Some(_) => Word::Unsaid,
     }
@@ -340,17 +344,16 @@ impl Judge {
         let is_cut_off = self.places.values().any(Place::is_cut_off);
         let of = self.workers.get_mut(worker)?;
         let place = self.places.entry(Arc::clone(&of.location)).or_default();
-        let said = |since| word(of.sentinels, probed.cut_off_at.max(Some(since)));
+        let said = |since| word(of.sentinels, probed, since);
         let Some(spell) = &mut of.spell else {
             // The others that make a burst of it may not have been seen yet; or a burst has been
             // seen, and goes on, at a location that had another name, or another worker.
             let goes_on = unbelieved.is_some() && is_cut_off;
-            let why = match is_blind {
-                true => Why::Early,
-                false if probed.cut_off_at.is_some_and(|at| said(at) == Word::Unsaid) => {
-                    Why::Unsaid
-                }
-                false => return None,
+            let why = match probed.cut_off_at.map(said) {
+                _ if is_blind => Why::Early,
+                Some(Word::Fail) => Why::Early,
+                Some(Word::Unsaid) => Why::Unsaid,
+                _ => return None,
             };
             if now - since < window::LENGTH || goes_on && now - since < LIMIT {
                 place.go_on(now);

@@ -45,6 +45,7 @@ impl Court {
             begun: at(begun),
             asked,
             failed,
+            trouble: None,
         });
         let who = (&worker.into(), &"eu".into());
         self.0.hear(who, sentinels, probed, at(now));
@@ -361,6 +362,33 @@ fn what_fails_as_without_a_network_waits_until_the_sentinels_have_said() {
     fails.cut_off_at = Some(at(13));
     let withheld = court.judges("a", fails, None, 14).withheld;
     assert_eq!(withheld, Some(Why::Sentinels));
+}
+
+#[test]
+fn what_began_before_the_trouble_of_the_sentinels_was_over_was_in_it() {
+    // Until when there was trouble, and whether the probe ended without an answer.
+    for (trouble, no_answer, expected) in [
+        (9, true, Some(Why::Early)),
+        (8, true, None),
+        // What has answered was reached.
+        (9, false, None),
+    ] {
+        let mut court = Court::default();
+        let fails = Probed {
+            cut_off_at: no_answer.then(|| at(10)),
+            ..saw(0..1, Fails, 8, own)[0]
+        };
+        let said = Sentinels {
+            begun: at(10),
+            asked: 2,
+            failed: 0,
+            trouble: Some(at(trouble)),
+        };
+        let who = (&"a".into(), &"eu".into());
+        court.0.hear(who, Some(said), vec![fails], at(11));
+        let withheld = court.judges("a", fails, None, 11).withheld;
+        assert_eq!(withheld, expected, "{trouble} {no_answer}");
+    }
 }
 
 #[test]

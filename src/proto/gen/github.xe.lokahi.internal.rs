@@ -661,6 +661,9 @@ pub struct Sentinels {
     pub asked: u32,
     #[prost(uint32, tag = "3")]
     pub failed: u32,
+    /// Until when there was trouble last; 0: there was none.
+    #[prost(int64, tag = "4")]
+    pub trouble_unix_microseconds: i64,
 }
 impl ::prost::Name for Sentinels {
     const NAME: &'static str = "Sentinels";
