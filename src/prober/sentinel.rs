@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -105,32 +106,18 @@ impl Watch {
 
     pub(super) async fn run(self, token: CancellationToken) {
         let mut failed = false;
-        let mut trouble = None;
+        let mut trouble = Trouble::default();
         loop {
             let begun = clock::now();
-            let asked = self.sites.iter().map(|(_, site)| self.ask(site));
-            let Some(seen) = token.run_until_cancelled(join_all(asked)).await else {
+            let Some(round) = token.run_until_cancelled(self.round()).await else {
                 return;
             };
-            let bad: Vec<String> = self
-                .sites
-                .iter()
-                .zip(&seen)
-                .filter(|(_, seen)| seen.outcome != Outcome::Up)
-                .map(|((url, _), seen)| format!("{url}: {}", words(seen)))
-                .collect();
-            let late = seen
-                .iter()
-                .filter(|it| it.outcome == Outcome::Up && it.phases.total >= LATE);
-            if bad.len() + late.count() > seen.len() / 2 {
-                trouble = Some(clock::now());
-            }
-            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            trouble.heed(&round, begun, clock::now());
             let said = Sentinels {
                 begun,
-                asked: count(seen.len()),
-                failed: count(bad.len()),
-                trouble,
+                asked: round.asked,
+                failed: count(round.bad.len()),
+                trouble: trouble.until,
             };
             self.board.say(said);
             if said.fail() != failed {
@@ -138,7 +125,7 @@ impl Watch {
                 match failed {
                     true => warn!(
                         "the sentinels fail: is there a network here, and a name server? {}",
-                        bad.join("; ")
+                        round.bad.join("; ")
                     ),
                     false => info!("the sentinels answer again"),
                 }
@@ -154,6 +141,23 @@ impl Watch {
         }
     }
 
+    /// Asks all of them, until enough have answered: one that hangs is waited for only where it
+    /// counts.
+    async fn round(&self) -> Round {
+        let mut round = Round::of(count(self.sites.len()));
+        let asked = self.sites.iter().map(async |(url, site)| {
+            let seen = self.ask(site).await;
+            (url, seen)
+        });
+        let mut asked: FuturesUnordered<_> = asked.collect();
+        while !round.is_well()
+            && let Some((url, seen)) = asked.next().await
+        {
+            round.add(url, &seen);
+        }
+        round
+    }
+
     async fn ask(&self, site: &Prepared) -> Observation {
         let (id, nobody) = (CheckId(Uuid::nil()), SecretUse::bound(""));
         // On the heap, as every probe that is not alone.
@@ -164,9 +168,108 @@ impl Watch {
     }
 }
 
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// What they said when they were asked at once.
+#[derive(Debug, Default)]
+struct Round {
+    asked: u32,
+    /// How many answered well and in time.
+    prompt: u32,
+    /// What was wrong with the others.
+    bad: Vec<String>,
+}
+
+impl Round {
+    fn of(asked: u32) -> Self {
+        Self {
+            asked,
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, url: &HttpUrl, seen: &Observation) {
+        match seen.outcome {
+            Outcome::Up => self.prompt += u32::from(seen.phases.total < LATE),
+            _ => self.bad.push(format!("{url}: {}", words(seen))),
+        }
+    }
+
+    /// Whether so many answered in time that the others do not matter.
+    fn is_well(&self) -> bool {
+        self.prompt >= self.asked - self.asked / 2
+    }
+}
+
+/// Until when there was trouble last.
+#[derive(Debug, Default)]
+struct Trouble {
+    until: Option<OffsetDateTime>,
+    /// Nobody knows yet that it is over.
+    goes_on: bool,
+}
+
+impl Trouble {
+    /// A round began and ended. After one that was not well it is over when the next good one
+    /// began, and not sooner: nobody looked between them.
+    fn heed(&mut self, round: &Round, begun: OffsetDateTime, ended: OffsetDateTime) {
+        let is_well = round.is_well();
+        if !is_well {
+            self.until = Some(ended);
+        } else if self.goes_on {
+            self.until = Some(begun);
+        }
+        self.goes_on = !is_well;
+    }
+}
+
 fn words(seen: &Observation) -> String {
     match seen.class {
         Some(class) => format!("{}: {}", class.name(), seen.detail),
         None => seen.detail.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn round(asked: u32, prompt: u32) -> Round {
+        Round {
+            prompt,
+            ..Round::of(asked)
+        }
+    }
+
+    #[test]
+    fn half_of_them_are_enough_and_the_others_are_not_waited_for() {
+        for (asked, prompt, is_well) in [
+            (1, 0, false),
+            (1, 1, true),
+            (2, 1, true),
+            (3, 1, false),
+            (3, 2, true),
+            (10, 5, true),
+        ] {
+            assert_eq!(round(asked, prompt).is_well(), is_well, "{asked} {prompt}");
+        }
+    }
+
+    #[test]
+    fn trouble_lasts_until_a_good_round_begins() {
+        let at = |second: i64| datetime!(2026-01-01 00:00 UTC) + time::Duration::seconds(second);
+        let mut trouble = Trouble::default();
+        let mut until = |prompt: u32, begun: i64, ended: i64| {
+            trouble.heed(&round(2, prompt), at(begun), at(ended));
+            trouble.until
+        };
+        assert_eq!(until(2, 0, 0), None);
+        assert_eq!(until(0, 5, 8), Some(at(8)));
+        assert_eq!(until(1, 9, 9), Some(at(9)));
+        assert_eq!(until(2, 14, 14), Some(at(9)));
     }
 }
