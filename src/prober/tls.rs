@@ -124,7 +124,7 @@ pub(super) fn refusal(error: &io::Error) -> Option<Failure> {
 }
 
 /// What is wrong, for whoever has to mend it: the library speaks to programmers.
-fn words(error: &Error, self_signed: bool) -> String {
+pub(super) fn words(error: &Error, self_signed: bool) -> String {
     use CertificateError as Certificate;
     let day = |at: UnixTime| {
         let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
@@ -179,6 +179,7 @@ fn words(error: &Error, self_signed: bool) -> String {
             }
             // Of all that are trusted here one has the name of its issuer, and not its key.
             Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+            | Certificate::UnsupportedSignatureAlgorithmContext { .. }
             | Certificate::BadSignature
                 if self_signed =>
             {
@@ -186,7 +187,7 @@ fn words(error: &Error, self_signed: bool) -> String {
             }
             Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
                 "the certificate was not signed by the issuer that it names, as far as that one is \
-                 trusted here: its key is of another kind"
+                 trusted here: its key is of another kind, or of one that is not known"
                     .to_owned()
             }
             Certificate::UnsupportedSignatureAlgorithmContext { .. } => {

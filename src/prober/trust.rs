@@ -15,7 +15,7 @@ use rustls::{
 use time::OffsetDateTime;
 
 use super::failure::Failure;
-use super::tls::{earliest_end, is_self_signed};
+use super::tls::{earliest_end, is_self_signed, words};
 use crate::egress::tls::{Trust, TrustError};
 use crate::files::secrets::Secret;
 use crate::model::dial::HttpVersion;
@@ -57,9 +57,17 @@ pub(super) fn config_of(
             let chain = parsed(certificate).map_err(|error| unusable("cert", &error))?;
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
                 .map_err(|error| unusable("key", &error))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| unusable("key", &error))?
+            let made = builder.with_client_auth_cert(chain, key);
+            made.map_err(|error| match error {
+                Error::InconsistentKeys(_) => {
+                    Failure::internal("tls.key cannot be used: it is not that of tls.cert")
+                }
+                Error::InvalidCertificate(_) => {
+                    let why = words(&error, false);
+                    Failure::internal(format!("tls.cert cannot be used: {why}"))
+                }
+                error => unusable("key", &error),
+            })?
         }
         _ => builder.with_no_client_auth(),
     };
