@@ -191,7 +191,8 @@ Examples:
   lokahictl test --check shop_api --output json
 
 A secret is used only where SECRETS_BINDING binds it; a check with others is not tested, nor is
-one that is disabled. Exit codes: 1 invalid files, 8 a check would be down.")]
+one that is disabled. Exit codes: 1 invalid files, or no check at all could be tested; 8 a check would
+be down.")]
     Test(Test),
     /// Probe a site once, from here or a worker's location, and show where the time goes
     #[command(after_help = "\

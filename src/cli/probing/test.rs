@@ -92,8 +92,13 @@ pub(in crate::cli) async fn test(what: &Test, console: &mut Console<'_>) -> Resu
         }
         TextOutput::Human => human(&tested, console)?,
     }
-    let down = tested.iter().any(|one| would_be_down(&one.observation));
-    Ok(if down { Exit::WouldBeDown } else { Exit::Ok })
+    if tested.iter().any(|one| would_be_down(&one.observation)) {
+        return Ok(Exit::WouldBeDown);
+    }
+    // Nobody has looked at anything: that must not pass for well.
+    let is_blind = |one: &Tested<'_>| one.observation.outcome == Outcome::Unknown;
+    let nothing = !tested.is_empty() && tested.iter().all(is_blind);
+    Ok(if nothing { Exit::Refused } else { Exit::Ok })
 }
 
 impl Tested<'_> {

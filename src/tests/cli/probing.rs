@@ -58,6 +58,8 @@ async fn declared_checks_are_tested_and_a_bad_one_has_its_own_code() {
         (one.code, one.words.as_str()),
         (0, "1 up, 0 would be down\n")
     );
+    let blind = lokahictl("", &["test", &files.at(""), "--check", "c"]).await;
+    assert_eq!(blind.code, 1, "nobody has looked: {}", blind.words);
     let none = lokahictl("", &["test", &files.at(""), "--check", "z"]).await;
     assert_eq!(none.code, 1);
     assert_eq!(none.words, "error: no check is called \"z\"\n");
