@@ -1,6 +1,7 @@
 //! Sites that a worker asks about its own network: what it reports says whether they answered, so
 //! that a failure of many checks is not taken for theirs when it is its own.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,22 @@ impl Board {
     /// A check fails: what they say now is of interest.
     pub(super) fn want(&self) {
         self.wanted.notify_one();
+    }
+
+    /// Waits for a probe. What they say while one takes long is of interest: a cut-off may be over
+    /// before it ends.
+    pub(super) async fn watch<T>(&self, probe: impl Future<Output = T>) -> T {
+        let mut probe = pin!(probe);
+        if self.said().is_none() {
+            return probe.await;
+        }
+        match tokio::time::timeout(LATE, &mut probe).await {
+            Ok(seen) => seen,
+            Err(_late) => {
+                self.want();
+                probe.await
+            }
+        }
     }
 
     /// Waits until they have answered to what they were asked after this moment, for a short time.

@@ -240,15 +240,14 @@ impl Worker {
             self.stats.expired(1);
             return batch.forget(1).await;
         };
-        let (observation, closing) = self
-            .observe(
-                prepared.as_deref(),
-                probe.check_id,
-                probe.scheduled_at,
-                &probe.secrets,
-            )
-            .await;
         let sentinels = &self.sender.sentinels;
+        let observing = self.observe(
+            prepared.as_deref(),
+            probe.check_id,
+            probe.scheduled_at,
+            &probe.secrets,
+        );
+        let (observation, closing) = sentinels.watch(observing).await;
         if matches!(observation.outcome, Outcome::Down | Outcome::Error) {
             sentinels.want();
         }

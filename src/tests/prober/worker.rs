@@ -22,6 +22,7 @@ use lokahi::services::folder::default_cache_dir;
 use lokahi::services::search::{self, Search};
 use lokahi::services::{Durability, Lifetime, Services, StartOptions};
 use prost::Message as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::reuse::{self, Heard, kept, patient};
@@ -204,6 +205,28 @@ async fn what_fails_as_without_a_network_is_told_with_what_the_sentinels_have_sa
         let failed = seen.cut_off_at().unwrap();
         assert!(said.unwrap().begun >= failed, "{said:?} {failed}");
         assert!(!said.unwrap().fail());
+    }
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_are_asked_while_a_probe_takes_long() {
+    let sentinel = Site::saying(OK).await;
+    let story = Story::with_sentinels(&[&sentinel]).await;
+    let slow = Site::start(async |mut stream: TcpStream| {
+        let mut request = [0; 4096];
+        let asked = stream.read(&mut request).await.unwrap();
+        assert!(asked > 0);
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        stream.write_all(OK.as_bytes()).await.unwrap();
+    })
+    .await;
+    // By chance they are asked within it now and then, and not each time.
+    for _ in 0..4 {
+        let reports = story.probe(batch(&[check(&slow.url())]), GENEROUS).await;
+        let (said, seen) = (reports[0].sentinels, &reports[0].reports[0].observation);
+        let (begun, started) = (said.unwrap().begun, seen.started_at);
+        assert!(begun > started, "{begun} {started}");
     }
     story.end().await;
 }
