@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use lokahi::model::check::{CheckSpec, Grouping};
 use lokahi::model::health::State;
+use lokahi::model::id::ReceiverId;
 use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use lokahi::proto::lokahi::check::State as WireState;
+use lokahi::store::check::NewCheck;
 use serde_json::Value;
 
 use super::maintenance::{Declared, GROUPED};
@@ -23,6 +25,20 @@ fn of_team(team: &str) -> impl FnOnce(&mut CheckSpec) {
             wait: Duration::from_secs(3),
         });
     }
+}
+
+/// Two checks of one team that are up, and are told there.
+async fn two_of_a_team(shop: &mut Shop, site: &Site, oncall: ReceiverId) -> Vec<NewCheck> {
+    let mut checks = Vec::new();
+    for name in ["a", "b"] {
+        let check = shop.wish(name, &site.url, of_team("web")).await;
+        shop.create(&check, &[oncall]).await;
+        checks.push(check);
+    }
+    for check in &checks {
+        shop.until(check.id, State::Up).await;
+    }
+    checks
 }
 
 fn bodies(receiver: &Receiver) -> Vec<Value> {
@@ -211,15 +227,7 @@ async fn what_is_under_way_with_others_is_not_overtaken_when_a_label_is_edited()
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let mut shop = Shop::open().await;
     let oncall = shop.receiver("oncall", &receiver).await;
-    let mut checks = Vec::new();
-    for name in ["a", "b"] {
-        let check = shop.wish(name, &site.url, of_team("web")).await;
-        shop.create(&check, &[oncall]).await;
-        checks.push(check);
-    }
-    for check in &checks {
-        shop.until(check.id, State::Up).await;
-    }
+    let checks = two_of_a_team(&mut shop, &site, oncall).await;
     receiver.answer(503);
     site.set(false);
     until_tried(&receiver).await;
@@ -259,15 +267,7 @@ async fn ends_say_within_a_message_that_nobody_was_told_of_their_beginnings() {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let mut shop = Shop::open().await;
     let oncall = shop.receiver("oncall", &receiver).await;
-    let mut checks = Vec::new();
-    for name in ["a", "b"] {
-        let check = shop.wish(name, &site.url, of_team("web")).await;
-        shop.create(&check, &[oncall]).await;
-        checks.push(check);
-    }
-    for check in &checks {
-        shop.until(check.id, State::Up).await;
-    }
+    two_of_a_team(&mut shop, &site, oncall).await;
     receiver.answer(400);
     site.set(false);
     until("it is given up", async || {
