@@ -2,6 +2,7 @@
 //! every other role, too, and private servers where none are named.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,11 +198,12 @@ async fn start_services(settings: &Lokahid, tasks: &Tasks) -> anyhow::Result<Opt
     if !all_in_one || (!postgres && !nats) {
         return Ok(None);
     }
-    let data_dir = match data_dir {
+    let named = |dir: &Option<PathBuf>| dir.clone().filter(|dir| !dir.as_os_str().is_empty());
+    let data_dir = match named(data_dir) {
         Some(dir) => std::path::absolute(dir)?,
         None => folder::default_data_dir()?,
     };
-    let cache_dir = match cache_dir {
+    let cache_dir = match named(cache_dir) {
         Some(dir) => std::path::absolute(dir)?,
         None => folder::default_cache_dir()?,
     };

@@ -1,6 +1,7 @@
 //! Where things are, and how other programs are called.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,7 +44,7 @@ pub(crate) fn is_root() -> bool {
 
 /// Where lokahi keeps its data unless told; lokahid has the same rule.
 pub(crate) fn data_dir() -> Result<PathBuf> {
-    match env::var_os("DATA_DIR") {
+    match given("DATA_DIR") {
         Some(folder) => Ok(folder.into()),
         None if is_root() => Ok("/var/lib/lokahi".into()),
         None if cfg!(target_os = "macos") => Ok(home()?.join("Library/Application Support/lokahi")),
@@ -53,11 +54,16 @@ pub(crate) fn data_dir() -> Result<PathBuf> {
 
 /// Where fetched servers are kept; lokahid has the same rule.
 pub(crate) fn cache_dir() -> Result<PathBuf> {
-    match env::var_os("CACHE_DIR") {
+    match given("CACHE_DIR") {
         Some(folder) => Ok(folder.into()),
         None if is_root() => Ok("/var/cache/lokahi".into()),
         None => home_folder("XDG_CACHE_HOME", ".cache"),
     }
+}
+
+/// A setting that is there; compose files leave empty ones.
+fn given(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 fn home_folder(variable: &str, fallback: &str) -> Result<PathBuf> {
