@@ -157,6 +157,7 @@ pub(super) mod tests {
             event: EventId(Uuid::nil()),
             receiver: ReceiverId(Uuid::nil()),
             check: None,
+            replay: 0,
             kind: "check.down".into(),
             at: datetime!(2026-01-01 00:00 UTC),
             webhook: Ok(WebhookSpec::new(url.parse().unwrap(), format)),

@@ -4,32 +4,50 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::window::Windows;
-use crate::model::id::DeliveryId;
+use crate::model::id::{DeliveryId, ReceiverId};
 use crate::store::delivery::Candidate;
 
-/// How much is looked for at once.
-pub(super) const LOOK: i64 = 512;
+/// How much is looked for at once: of each receiver, and in all.
+pub(super) const LOOK: (i64, i64) = (64, 512);
 /// With so much that can be sent nobody looks for more.
 const ENOUGH: usize = 64;
 /// A host that so much waits for here is not looked at.
 const CROWDED: usize = 64;
+/// Before all receivers.
+const FIRST: ReceiverId = ReceiverId(Uuid::nil());
 /// What is found anew when there is more.
 const MOST: usize = 4096;
-/// Whoever has looked for longer than this rests so many times as long: what is passed by again
-/// and again is not worth more.
+/// Whoever has looked for longer than this, or in vain, rests so many times as long: what is passed by
+/// again and again is not worth more.
 const LONG: Duration = Duration::from_millis(5);
 const REST: u32 = 4;
 
 /// In the order in which it is due.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     waiting: Vec<Candidate>,
     known: HashSet<DeliveryId>,
     /// Whether there may be more than what was found.
     news: bool,
+    /// Receivers are looked at in turns: it goes on after this one.
+    after: ReceiverId,
     /// Until then nobody looks.
     rest: Option<Instant>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            waiting: Vec::new(),
+            known: HashSet::new(),
+            news: false,
+            after: FIRST,
+            rest: None,
+        }
+    }
 }
 
 impl Queue {
@@ -48,6 +66,11 @@ impl Queue {
     /// When it will be time to look, if nobody looks for that reason only.
     pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
         self.rest.filter(|until| self.news && now < *until)
+    }
+
+    /// The receiver that was looked at last.
+    pub(super) fn after(&self) -> ReceiverId {
+        self.after
     }
 
     /// For which hosts nothing more is looked for: those to which nothing may be sent now, and
@@ -69,10 +92,15 @@ impl Queue {
             self.waiting.clear();
             self.known.clear();
         }
-        self.news = found.len() as i64 == LOOK;
+        let is_little = found.len() < ENOUGH;
+        let is_cut = found.len() as i64 == LOOK.1;
+        // At the end of a turn it is looked for once more from the beginning.
+        self.news = is_cut || self.after != FIRST;
+        let last = found.last().filter(|_| is_cut).map(|it| it.receiver);
+        self.after = last.unwrap_or(FIRST);
         self.add(found);
         let took = done.duration_since(begun).min(Duration::from_secs(1));
-        self.rest = (took > LONG).then(|| done + took * REST);
+        self.rest = (took > LONG || is_little).then(|| done + took * REST);
     }
 
     /// These can be sent, too.
@@ -103,11 +131,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
     use crate::clock;
-    use crate::model::id::ReceiverId;
 
     fn candidate(host: &str) -> Candidate {
         Candidate {
@@ -156,10 +181,34 @@ mod tests {
         assert_eq!(next, later + Duration::from_millis(400));
         assert!(queue.wants(&windows, next));
         assert_eq!(queue.next_look(next), None);
+        // However short it was, it was in vain.
+        let short = next + Duration::from_millis(1);
+        queue.found(Vec::new(), next, short);
+        queue.heard();
+        assert!(!queue.wants(&windows, short));
         let many = (0..ENOUGH).map(|n| candidate(&n.to_string()));
         queue.found(many.collect(), next, next);
         queue.heard();
         assert!(!queue.wants(&windows, next));
+    }
+
+    #[test]
+    fn receivers_come_in_turns() {
+        let mut queue = Queue::default();
+        let now = clock::monotonic();
+        assert_eq!(queue.after(), FIRST);
+        let of = |n| Candidate {
+            receiver: ReceiverId(Uuid::from_u128(n)),
+            ..candidate("a")
+        };
+        let limit = LOOK.1.unsigned_abs().into();
+        queue.found((1..=limit).map(of).collect(), now, now);
+        assert_eq!(queue.after(), ReceiverId(Uuid::from_u128(limit)));
+        assert!(queue.news);
+        queue.found(vec![of(limit + 1)], now, now);
+        assert_eq!((queue.after(), queue.news), (FIRST, true));
+        queue.found(vec![of(1)], now, now);
+        assert_eq!((queue.after(), queue.news), (FIRST, false));
     }
 
     #[test]

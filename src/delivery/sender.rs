@@ -76,6 +76,7 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
     let format = claimed.webhook.as_ref().ok().map(|it| it.format);
     let kept_alive = format == Some(WebhookFormat::Alertmanager)
         && sent.as_deref().is_some_and(alert::is_kept_alive);
+    let frozen = sent.is_some();
     let posted = out.post(claimed, sent).await;
     let now = clock::now();
     let ended = Ended {
@@ -93,6 +94,7 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
         delivery: claimed.id,
         receiver: claimed.receiver,
         check: claimed.check,
+        replay: claimed.replay,
         is_test: ended.is_test,
         n: claimed.attempt,
         status: posted.status,
@@ -102,6 +104,7 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
         ended_at: now,
         slowed_until: slowed_until(&ended),
         again_at: (verdict == Verdict::Delivered && kept_alive).then(|| now + alert::AGAIN),
+        frozen,
         verdict,
     };
     tell(claimed, &attempted);

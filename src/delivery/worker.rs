@@ -21,7 +21,7 @@ use crate::model::id::{DeliveryId, ReceiverId};
 use crate::runtime::counter::Counter;
 use crate::store::delivery::{
     Attempted, Begun, Candidate, Claimed, Verdict, delivery_begin, delivery_claim, delivery_due,
-    delivery_finish, delivery_lock, delivery_next, delivery_release,
+    delivery_finish, delivery_lapse, delivery_lock, delivery_next,
 };
 use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
@@ -29,7 +29,7 @@ use crate::store::{Store, bounded};
 /// The most that is sent at once, and that waits for its end to be written down.
 const IN_FLIGHT: usize = 512;
 /// The most that is claimed in one transaction.
-const LOT: usize = 128;
+const LOT: usize = 256;
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -70,6 +70,8 @@ pub(super) struct Worker {
     /// Lanes of what was delivered, where the next one waits.
     followed: Vec<(ReceiverId, Uuid)>,
     leases: Arc<Leases>,
+    /// When claims that were not renewed are ended, and what is told together is gathered.
+    chores_at: Option<Instant>,
     /// That we have ended, for whoever renews leases.
     done: CancellationToken,
     away: bool,
@@ -91,6 +93,7 @@ impl Worker {
             ended: Vec::new(),
             followed: Vec::new(),
             leases: Arc::default(),
+            chores_at: None,
             done: CancellationToken::new(),
             away: false,
         }
@@ -126,10 +129,17 @@ impl Worker {
         self.finish().await;
     }
 
-    /// Writes down what has ended, gathers what is told together, and claims anew.
+    /// Writes down what has ended, and claims anew; now and then, does what comes before that.
     async fn round(&mut self) -> Result<(), StoreError> {
         self.write().await?;
-        gather(&self.store).await?;
+        let now = clock::monotonic();
+        if self.chores_at.is_none_or(|at| at <= now) {
+            let mut conn = self.store.acquire().await?;
+            delivery_lapse(&mut conn, None, clock::now()).await?;
+            drop(conn);
+            gather(&self.store).await?;
+            self.chores_at = Some(now + POLL);
+        }
         self.claim().await
     }
 
@@ -173,13 +183,19 @@ impl Worker {
         loop {
             // Of a claim that failed, or that took too long.
             self.give_back();
-            if self.queue.wants(&self.windows, clock::monotonic()) {
+            let room = IN_FLIGHT.saturating_sub(self.sending.len() + self.ended.len());
+            if room == 0 {
+                return Ok(());
+            }
+            let wants = self.queue.wants(&self.windows, clock::monotonic());
+            if wants {
                 self.look().await?;
             }
-            let room = IN_FLIGHT.saturating_sub(self.sending.len() + self.ended.len());
             let taken = self.queue.take(&mut self.windows, room.min(LOT));
-            if taken.is_empty() {
-                return Ok(());
+            match taken.is_empty() {
+                true if wants => continue,
+                true => return Ok(()),
+                false => {}
             }
             let places = taken.iter().map(|it| (it.id, it.clone()));
             self.reserved.extend(places);
@@ -190,8 +206,9 @@ impl Worker {
     /// Looks for what is due.
     async fn look(&mut self) -> Result<(), StoreError> {
         let (begun, busy) = (clock::monotonic(), self.queue.busy(&self.windows));
+        let after = self.queue.after();
         let mut tx = self.store.begin().await?;
-        let due = delivery_due(&mut tx, &busy, LOOK, clock::now()).await?;
+        let due = delivery_due(&mut tx, after, &busy, LOOK, clock::now()).await?;
         tx.rollback().await.map_err(|source| StoreError::Query {
             doing: "end a look",
             source,
@@ -210,21 +227,21 @@ impl Worker {
         let begun: Vec<_> = claimed
             .iter()
             .zip(&bodies)
-            .map(|(claim, body)| Begun {
-                delivery: claim.id,
-                n: claim.attempt,
-                body: match (&claim.body, &claim.webhook) {
+            .map(|(claimed, body)| Begun {
+                claimed,
+                body: match (&claimed.body, &claimed.webhook) {
                     (None, Ok(webhook)) => Some(webhook.format).zip(body.as_deref()),
                     _ => None,
                 },
             })
             .collect();
-        delivery_begin(&mut tx, self.id, &begun, now).await?;
+        let ours = delivery_begin(&mut tx, self.id, &begun, now).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
             doing: "commit a claim",
             source,
         })?;
-        for (claim, body) in claimed.into_iter().zip(bodies) {
+        let begun = claimed.into_iter().zip(bodies);
+        for (claim, body) in begun.filter(|(claim, _)| ours.contains(&claim.id)) {
             self.spawn(claim, body);
         }
         // What is left, somebody else was quicker to claim.
@@ -277,6 +294,10 @@ impl Worker {
         if claim.followed && ended.verdict == Verdict::Delivered {
             self.followed.push((claim.receiver, claim.lane));
         }
+        if ended.check.is_none() {
+            // What is told together next may have waited for it.
+            self.chores_at = None;
+        }
         match ended.verdict {
             Verdict::Delivered => self.tally.delivered.add(1),
             Verdict::RetryAt(_) => self.tally.retried.add(1),
@@ -317,7 +338,7 @@ impl Worker {
         self.noticed(written);
         self.done.cancel();
         if let Ok(mut conn) = self.store.acquire().await
-            && let Err(error) = delivery_release(&mut conn, self.id, clock::now()).await
+            && let Err(error) = delivery_lapse(&mut conn, Some(self.id), clock::now()).await
         {
             warn!(
                 error = &error as &dyn std::error::Error,

@@ -159,6 +159,9 @@ async fn sweep(conn: &mut PgConnection, now: OffsetDateTime) -> Result<(), Store
          of_attempts as (
              delete from attempts a using deliveries d
              where d.id = a.delivery_id and d.event_id in (select id from old)),
+         of_bodies as (
+             delete from bodies b using deliveries d
+             where d.id = b.delivery_id and d.event_id in (select id from old)),
          of_deliveries as (
              delete from deliveries where event_id in (select id from old))
          delete from transitions where id in (select id from old)",

@@ -7,23 +7,24 @@ use time::OffsetDateTime;
 
 mod again;
 mod claim;
+mod due;
 mod fallback;
 mod finish;
 mod group;
 mod heard;
 mod lane;
+mod lease;
 mod list;
 mod replay;
 
 pub use self::again::{Again, again_due};
-pub use self::claim::{
-    Begun, Candidate, delivery_begin, delivery_claim, delivery_due, delivery_lock, delivery_next,
-    delivery_release, delivery_renew,
-};
+pub use self::claim::{Begun, delivery_begin, delivery_claim};
+pub use self::due::{Candidate, delivery_due, delivery_lock, delivery_next};
 pub use self::fallback::fallback_insert;
 pub use self::finish::delivery_finish;
 pub use self::group::{Gathering, NewGroup, group_due, group_insert, group_single};
 pub use self::lane::{Joining, lane_join};
+pub use self::lease::{delivery_lapse, delivery_renew};
 pub use self::list::{
     DeliveryFilter, StoredAttempt, StoredDelivery, delivery_attempts, delivery_find,
     delivery_named, delivery_read, delivery_unknown,
@@ -55,6 +56,8 @@ pub struct Claimed {
     pub event: EventId,
     pub receiver: ReceiverId,
     pub check: Option<CheckId>,
+    /// Not 0: it is sent beside what else waits for the receiver of the check.
+    pub replay: i32,
     pub kind: String,
     pub at: OffsetDateTime,
     /// What the receiver wants; the error, if this program cannot read it.
@@ -101,6 +104,7 @@ pub struct Attempted {
     pub delivery: DeliveryId,
     pub receiver: ReceiverId,
     pub check: Option<CheckId>,
+    pub replay: i32,
     /// A test says nothing of how its receiver does: it is for whoever sent it.
     pub is_test: bool,
     /// Number of the attempt, from 1.
@@ -115,7 +119,15 @@ pub struct Attempted {
     pub slowed_until: Option<OffsetDateTime>,
     /// When what was delivered is posted again, if it goes on by then.
     pub again_at: Option<OffsetDateTime>,
+    /// Whether there was something to send, which is what every later attempt sends.
+    pub frozen: bool,
     pub verdict: Verdict,
+}
+
+impl Attempted {
+    fn arrived(&self) -> bool {
+        self.verdict == Verdict::Delivered
+    }
 }
 
 /// What becomes of the delivery.

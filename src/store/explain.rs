@@ -80,7 +80,8 @@ pub async fn explain_told(
     .doing("read transitions")?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let sent = sqlx::query!(
-        r#"select d.event_id, coalesce(r.address, r.url) as "receiver!", d.state, d.attempts,
+        r#"select d.event_id, coalesce(r.address, r.url) as "receiver!", d.state,
+               greatest(d.attempts, (select n from claims where delivery_id = d.id)) as "attempts!",
                d.next_at, d.finished_at, d.reason,
                (select coalesce(a.error, 'status ' || a.status) from attempts a
                 where a.delivery_id = d.id and a.finished_at is not null

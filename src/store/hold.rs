@@ -147,13 +147,22 @@ pub async fn hold_waiting(
     let ids: Vec<Uuid> = checks.iter().map(|id| id.0).collect();
     let waiting = sqlx::query_scalar!(
         "select id from deliveries
-         where state = 'pending' and lease is null and check_id = any($1) and replay_no = 0
+         where state = 'pending' and check_id = any($1) and replay_no = 0
          order by id for update skip locked",
         &ids,
     )
     .fetch_all(&mut *conn)
     .await
     .doing("find what waits to be sent")?;
+    // Whoever claims one has it locked: what nobody had claimed by now is not claimed meanwhile.
+    let waiting = sqlx::query_scalar!(
+        r#"select id as "id!" from unnest($1::uuid[]) as w (id)
+           where id not in (select delivery_id from claims)"#,
+        &waiting,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("find what is being sent")?;
     hold_those(conn, &waiting, checks, now).await.map(drop)
 }
 

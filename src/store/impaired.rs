@@ -186,7 +186,7 @@ pub async fn event_owe(
     let checks: Vec<Uuid> = checks.iter().map(|check| check.0).collect();
     let done = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at)
-         select gen_random_uuid(), $1, r.id, e.seq, $3, $3
+         select uuid_ordered($3), $1, r.id, e.seq, $3, $3
          from receivers r, (select nextval('event_numbers') as seq) e
          where r.id in (select receiver_id from check_receivers where check_id = any($2))
              and r.deleted_at is null and r.format <> 0
@@ -211,7 +211,7 @@ pub async fn event_follow(
 ) -> Result<u64, StoreError> {
     let done = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at)
-         select gen_random_uuid(), $1, r.id, e.seq, $3, $3
+         select uuid_ordered($3), $1, r.id, e.seq, $3, $3
          from receivers r, (select nextval('event_numbers') as seq) e
          where r.id in (select receiver_id from deliveries where event_id = $2)
              and r.deleted_at is null

@@ -100,6 +100,8 @@ impl Store {
             .options([
                 ("statement_timeout", "30s"),
                 ("idle_in_transaction_session_timeout", "30s"),
+                // What takes milliseconds is not worth a compiler.
+                ("jit", "off"),
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(connections)

@@ -417,18 +417,29 @@ pub async fn receiver_replace(
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update deliveries set
-             receiver_id = coalesce($3::uuid, receiver_id),
-             body = case when $3 is null then body end,
-             lease = null,
-             next_at = $4::timestamptz,
-             state = case when $3 is null then 'dead' else state end,
-             reason = case when $3 is null then 'receiver removed' else reason end,
-             finished_at = case when $3 is null then $4::timestamptz end
-         where check_id = $1 and receiver_id = $2 and state in ('pending', 'held')
-             and not exists (select from deliveries d
-                 where d.event_id = deliveries.event_id and d.receiver_id = $3
-                     and d.replay_no = deliveries.replay_no)",
+        "with moved as (
+             update deliveries set
+                 receiver_id = coalesce($3::uuid, receiver_id),
+                 frozen = frozen and $3 is null,
+                 attempts = greatest(attempts,
+                     (select n from claims where delivery_id = deliveries.id)),
+                 next_at = $4::timestamptz,
+                 state = case when $3 is null then 'dead' else state end,
+                 reason = case when $3 is null then 'receiver removed' else reason end,
+                 finished_at = case when $3 is null then $4::timestamptz end
+             where check_id = $1 and receiver_id = $2 and state in ('pending', 'held')
+                 and not exists (select from deliveries d
+                     where d.event_id = deliveries.event_id and d.receiver_id = $3
+                         and d.replay_no = deliveries.replay_no)
+             returning id),
+         unclaimed as (
+             delete from claims where delivery_id in (select id from moved)
+             returning delivery_id, n, started_at),
+         begun as (
+             insert into attempts (delivery_id, n, started_at)
+             select delivery_id, n, started_at from unclaimed
+             on conflict (delivery_id, n) do nothing)
+         delete from bodies where $3 is not null and delivery_id in (select id from moved)",
         check.0,
         old.0,
         new.map(|id| id.0),

@@ -41,7 +41,7 @@ pub(super) async fn delivery_insert(
         Joining,
         r#"insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
              group_key)
-         select gen_random_uuid(), t.id, v.id, t.check_id, t.seq,
+         select uuid_ordered($5), t.id, v.id, t.check_id, t.seq,
              $5::timestamptz + make_interval(secs => case v.format when 0 then 0 else t.wait end),
              $5, case v.format when 0 then '' else t.key end
          from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $6::text[], $7::text[],
@@ -100,7 +100,8 @@ async fn earlier_insert(
     // One that was being sent as its receiver was removed may have been received.
     let rows = sqlx::query!(
         "select distinct event_id, receiver_id from deliveries
-         where event_id = any($1) and (state <> 'dead' or lease is not null)",
+         where event_id = any($1) and (state <> 'dead'
+             or exists (select from claims c where c.delivery_id = deliveries.id))",
         &events,
     )
     .fetch_all(&mut *conn)
@@ -132,7 +133,7 @@ async fn earlier_insert(
         Joining,
         r#"insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
              group_key)
-         select gen_random_uuid(), t.id, e.id, t.check_id, t.seq,
+         select uuid_ordered($7), t.id, e.id, t.check_id, t.seq,
              $7::timestamptz + make_interval(secs => case e.format when 0 then 0 else t.wait end),
              $7, case e.format when 0 then '' else t.key end
          from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::boolean[],

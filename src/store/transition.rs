@@ -132,7 +132,7 @@ pub async fn event_insert(
     .doing("store an event")?;
     let done = sqlx::query!(
         "insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at)
-         select gen_random_uuid(), $1, r.id, e.seq, $4, $4
+         select uuid_ordered($4), $1, r.id, e.seq, $4, $4
          from receivers r, (select nextval('event_numbers') as seq) e
          where r.project_id = $2 and r.address = any($3) and r.deleted_at is null
              and r.format <> 0

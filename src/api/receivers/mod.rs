@@ -309,8 +309,8 @@ fn delivery(stored: StoredDelivery, tried: Vec<StoredAttempt>) -> Delivery {
         reason: stored.reason,
         attempts: stored.attempts,
         created_at: Some(timestamp(stored.created_at)),
-        // Of what is being sent it is the end of the lease.
-        next_at: Some(timestamp(stored.next_at)).filter(|_| waits && !stored.leased),
+        next_at: Some(timestamp(stored.next_at))
+            .filter(|_| waits && stored.claimed_until.is_none()),
         finished_at: stored.finished_at.map(timestamp),
         status: stored.status.map_or(0, i32::from),
         error: stored.error.unwrap_or_default(),
@@ -321,7 +321,7 @@ fn delivery(stored: StoredDelivery, tried: Vec<StoredAttempt>) -> Delivery {
             .unwrap_or_default(),
         replay: stored.replay,
         tried: tried.into_iter().map(attempt).collect(),
-        sending: waits && stored.leased && stored.next_at > now,
+        sending: waits && stored.claimed_until.is_some_and(|until| until > now),
         state: stored.state,
     }
 }

@@ -98,13 +98,16 @@ async fn receivers_release(
         }
     }
     sqlx::query!(
-        "update deliveries d set receiver_id = n.receiver_id
-         from unnest($1::uuid[], $2::uuid[]) as n (check_id, receiver_id),
-             check_receivers l, receivers old, receivers new
-         where d.check_id = n.check_id and d.state in ('pending', 'held')
-             and l.check_id = d.check_id and l.receiver_id = d.receiver_id
-             and old.id = l.receiver_id and new.id = n.receiver_id
-             and old.url = new.url and old.format = new.format",
+        "with moved as (
+             update deliveries d set receiver_id = n.receiver_id
+             from unnest($1::uuid[], $2::uuid[]) as n (check_id, receiver_id),
+                 check_receivers l, receivers old, receivers new
+             where d.check_id = n.check_id and d.state in ('pending', 'held')
+                 and l.check_id = d.check_id and l.receiver_id = d.receiver_id
+                 and old.id = l.receiver_id and new.id = n.receiver_id
+                 and old.url = new.url and old.format = new.format
+             returning d.id, d.receiver_id)
+         update claims c set receiver_id = m.receiver_id from moved m where m.id = c.delivery_id",
         &told,
         &receivers,
     )

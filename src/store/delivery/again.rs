@@ -62,15 +62,16 @@ pub async fn again_due(
                from due where d.id = due.id
                returning d.*)
            select d.id, d.event_id, d.receiver_id, d.check_id, d.attempts, d.first_attempt_at,
-               d.body, t.type as kind, t.at, s.bytes as spec, p.name as project,
+               b.body, t.type as kind, t.at, s.bytes as spec, p.name as project,
                coalesce(r.address, '') as "receiver!",
                array(select told_id from open where open.id = d.id) as "open!"
            from moved d
+           join bodies b on b.delivery_id = d.id
            join transitions t on t.id = d.event_id
            join receivers r on r.id = d.receiver_id
            join specs s on s.id = r.spec_id
            join projects p on p.id = r.project_id
-           where d.again_at is not null and d.body is not null and r.deleted_at is null"#,
+           where d.again_at is not null and r.deleted_at is null"#,
         now,
         limit,
         every.as_secs_f64(),
@@ -91,6 +92,7 @@ pub async fn again_due(
             event: EventId(row.event_id),
             receiver: ReceiverId(row.receiver_id),
             check: row.check_id.map(CheckId),
+            replay: 0,
             kind: row.kind,
             at: row.at,
             webhook: spec::decode_webhook(&row.spec).map_err(|error| chain(&error)),
@@ -105,7 +107,7 @@ pub async fn again_due(
             before: Vec::new(),
             unheard: false,
             payload: Vec::new(),
-            body: row.body,
+            body: Some(row.body),
         };
         Again {
             claimed,

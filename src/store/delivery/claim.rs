@@ -1,13 +1,12 @@
-//! Claims: which deliveries are to be attempted now, and by whom.
-//!
-//! One claim at a time is made of what waits for one receiver of one check (its lane): whoever
-//! claims locks the lane first, and then looks again at what is in it. A statement that had
-//! looked before it got the lock would not see what another worker has claimed meanwhile.
+//! Claims: what is attempted now, and by whom.
+
+use std::collections::HashSet;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::due::{IN_ORDER, beside, lane};
 use super::heard::{before, unheard};
 use super::{Carried, Claimed, GROUP, LEASE};
 use crate::model::desired::API_PROJECT;
@@ -23,178 +22,6 @@ use crate::store::receiver::format_number;
 /// What may be said of a delivery that another one tells.
 const SUPERSEDED: &str = "a newer event that lists it went out instead";
 
-/// A delivery that could be attempted now.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Candidate {
-    pub id: DeliveryId,
-    pub receiver: ReceiverId,
-    /// Its check; what is of none has the lane of its receiver.
-    pub lane: Uuid,
-    /// Not 0: it is sent beside what else is in its lane.
-    pub replay: i32,
-    /// The host of its receiver, with its port; of a secret URL, the secret.
-    pub host: String,
-    /// What is behind it in its lane is sent by itself, one after the other.
-    pub followed: bool,
-}
-
-/// Finds deliveries that are due, oldest first, but for receivers on these hosts and those that
-/// asked for time; within a transaction that does nothing else.
-///
-/// Of a lane only one can be claimed at a time: the first in order, or where the newest wins, the
-/// newest of those that were never attempted, since the bodies of others are frozen.
-///
-/// What is being sent is read once, and not for each of them: of a long lane Postgres may read all,
-/// each time.
-///
-/// They are read in the order in which they are due, until there are enough. Left to itself
-/// Postgres sorts all that is due first: it takes the outbox to be as empty as it was when it
-/// looked last.
-pub async fn delivery_due(
-    conn: &mut PgConnection,
-    busy: &[String],
-    limit: i64,
-    now: OffsetDateTime,
-) -> Result<Vec<Candidate>, StoreError> {
-    in_order(conn).await?;
-    let rows = sqlx::query!(
-        r#"select d.id, d.receiver_id, coalesce(d.check_id, d.receiver_id) as "lane!",
-                   d.replay_no, r.host,
-                   not r.collapse and d.check_id is not null and d.replay_no = 0
-                   and exists (select from deliveries e
-                       where e.receiver_id = d.receiver_id and e.state = 'pending'
-                           and coalesce(e.check_id, e.receiver_id)
-                               = coalesce(d.check_id, d.receiver_id)
-                           and e.seq > d.seq and e.replay_no = 0) as "followed!"
-               from deliveries d
-               join receivers r on r.id = d.receiver_id
-               left join receiver_status s on s.receiver_id = d.receiver_id
-               where d.state = 'pending' and d.next_at <= $1
-                   and r.host <> all($2)
-                   and (s.slowed_until is null or s.slowed_until <= $1)
-                   and (d.group_key = '' or d.gathered)
-                   and (d.replay_no <> 0 or (
-                       (d.receiver_id, coalesce(d.check_id, d.receiver_id)) not in (
-                           select e.receiver_id, coalesce(e.check_id, e.receiver_id)
-                           from deliveries e
-                           where e.state = 'pending' and e.lease is not null
-                               and e.next_at > $1 and e.replay_no = 0)
-                       and not exists (select from deliveries e
-                           where e.receiver_id = d.receiver_id and e.state = 'pending'
-                               and coalesce(e.check_id, e.receiver_id)
-                                   = coalesce(d.check_id, d.receiver_id)
-                               and e.seq < d.seq and e.replay_no = 0
-                               and (e.group_key = '' or e.gathered)
-                               and (d.check_id is null or not r.collapse or d.body is not null))
-                       and not exists (select from deliveries e
-                           where e.receiver_id = d.receiver_id and e.state = 'pending'
-                               and coalesce(e.check_id, e.receiver_id)
-                                   = coalesce(d.check_id, d.receiver_id)
-                               and e.seq > d.seq and e.replay_no = 0
-                               and (e.group_key = '' or e.gathered)
-                               and d.check_id is not null and r.collapse
-                               and e.body is null and (e.next_at <= $1) is true)))
-               order by d.next_at limit $3"#,
-        now,
-        busy,
-        limit,
-    )
-    .fetch_all(conn)
-    .await
-    .doing("find deliveries that are due")?;
-    let found = rows.into_iter().map(|row| Candidate {
-        id: DeliveryId(row.id),
-        receiver: ReceiverId(row.receiver_id),
-        lane: row.lane,
-        replay: row.replay_no,
-        host: row.host,
-        followed: row.followed,
-    });
-    Ok(found.collect())
-}
-
-/// The first that is due in each of these lanes, each of a receiver and a check of it, as
-/// [`delivery_due`] finds it where each event is sent by itself; within a transaction that does
-/// nothing else. Whoever has sent what was before it need not look at all that is due.
-pub async fn delivery_next(
-    conn: &mut PgConnection,
-    lanes: &[(ReceiverId, Uuid)],
-    now: OffsetDateTime,
-) -> Result<Vec<Candidate>, StoreError> {
-    in_order(conn).await?;
-    let receivers: Vec<Uuid> = lanes.iter().map(|it| it.0.0).collect();
-    let lanes: Vec<Uuid> = lanes.iter().map(|it| it.1).collect();
-    let rows = sqlx::query!(
-        r#"select d.id, l.receiver as "receiver!", l.lane as "lane!", r.host,
-               exists (select from deliveries e
-                   where e.receiver_id = l.receiver and e.state = 'pending'
-                       and coalesce(e.check_id, e.receiver_id) = l.lane
-                       and e.seq > d.seq and e.replay_no = 0) as "followed!"
-           from unnest($1::uuid[], $2::uuid[]) as l (receiver, lane)
-           join receivers r on r.id = l.receiver and not r.collapse
-           cross join lateral (select f.id, f.seq, f.next_at from deliveries f
-               where f.receiver_id = l.receiver and f.state = 'pending'
-                   and coalesce(f.check_id, f.receiver_id) = l.lane and f.replay_no = 0
-                   and (f.group_key = '' or f.gathered)
-               order by f.seq limit 1) d
-           where d.next_at <= $3"#,
-        &receivers,
-        &lanes,
-        now,
-    )
-    .fetch_all(conn)
-    .await
-    .doing("find what is next in lanes")?;
-    let found = rows.into_iter().map(|row| Candidate {
-        id: DeliveryId(row.id),
-        receiver: ReceiverId(row.receiver),
-        lane: row.lane,
-        replay: 0,
-        host: row.host,
-        followed: row.followed,
-    });
-    Ok(found.collect())
-}
-
-/// Locks the lanes of these until the transaction ends; of those that nobody else has locked, the
-/// deliveries.
-pub async fn delivery_lock(
-    conn: &mut PgConnection,
-    candidates: &[Candidate],
-) -> Result<Vec<DeliveryId>, StoreError> {
-    let ids: Vec<Uuid> = candidates.iter().map(|it| it.id.0).collect();
-    let receivers: Vec<Uuid> = candidates.iter().map(|it| it.receiver.0).collect();
-    let lanes: Vec<Uuid> = candidates.iter().map(|it| it.lane).collect();
-    let replays: Vec<i32> = candidates.iter().map(|it| it.replay).collect();
-    let locked = sqlx::query_scalar!(
-        r#"select id as "id!"
-           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[])
-               as c (id, receiver, lane, replay)
-           where replay <> 0 or pg_try_advisory_xact_lock(
-               uuid_hash_extended(receiver, 0) # uuid_hash_extended(lane, 1))"#,
-        &ids,
-        &receivers,
-        &lanes,
-        &replays,
-    )
-    .fetch_all(conn)
-    .await
-    .doing("lock lanes")?;
-    Ok(locked.into_iter().map(DeliveryId).collect())
-}
-
-/// Until the transaction ends Postgres reads by indexes, in their order.
-async fn in_order(conn: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query!(
-        "select set_config(name, 'off', true) from unnest(array[
-             'enable_sort', 'enable_bitmapscan', 'enable_hashjoin', 'enable_seqscan']) as name",
-    )
-    .fetch_all(conn)
-    .await
-    .doing("have an index read in its order")?;
-    Ok(())
-}
-
 /// Reads those of these deliveries that still can be claimed, as their next attempts would be, and
 /// locks them until the transaction ends; their lanes are locked already. What they beat is
 /// superseded in the same transaction.
@@ -203,48 +30,52 @@ pub async fn delivery_claim(
     candidates: &[DeliveryId],
     now: OffsetDateTime,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let ids: Vec<Uuid> = candidates.iter().map(|id| id.0).collect();
+    // Two that claim the same lock it in the same order.
+    let mut ids: Vec<Uuid> = candidates.iter().map(|id| id.0).collect();
+    ids.sort_unstable();
     let rows = sqlx::query!(
-        r#"with claimed as materialized (
+        r#"with locked as materialized (
+               select d.* from unnest($2::uuid[]) as i (id) join deliveries d on d.id = i.id
+               for no key update of d),
+           claimed as materialized (
                select d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins,
-                   coalesce(d.body_format, r.format) = r.format as fits
-               from deliveries d join receivers r on r.id = d.receiver_id
-               where d.id = any($2) and d.state = 'pending' and d.next_at <= $1
+                   r.format
+               from locked d join receivers r on r.id = d.receiver_id
+               where d.state = 'pending' and d.next_at <= $1
                    and not exists (select from receiver_status s
                        where s.receiver_id = d.receiver_id and s.slowed_until > $1)
                    and (d.group_key = '' or d.gathered)
+                   and not exists (select from claims c where c.receiver_id = d.receiver_id
+                       and c.lane = coalesce(d.check_id, d.receiver_id)
+                       and c.beside = case when d.replay_no <> 0 then d.id else $4 end)
                    and (d.replay_no <> 0 or (
-                       (d.receiver_id, coalesce(d.check_id, d.receiver_id)) not in (
-                           select e.receiver_id, coalesce(e.check_id, e.receiver_id)
-                           from deliveries e
-                           where e.state = 'pending' and e.lease is not null
-                               and e.next_at > $1 and e.replay_no = 0)
-                       and not exists (select from deliveries e
-                           where e.receiver_id = d.receiver_id and e.state = 'pending'
-                               and coalesce(e.check_id, e.receiver_id)
-                                   = coalesce(d.check_id, d.receiver_id)
-                               and e.seq < d.seq and e.replay_no = 0
-                               and (e.group_key = '' or e.gathered)
-                               and (d.check_id is null or not r.collapse or d.body is not null))
-                       and not exists (select from deliveries e
-                           where e.receiver_id = d.receiver_id and e.state = 'pending'
-                               and coalesce(e.check_id, e.receiver_id)
-                                   = coalesce(d.check_id, d.receiver_id)
-                               and e.seq > d.seq and e.replay_no = 0
-                               and (e.group_key = '' or e.gathered)
-                               and d.check_id is not null and r.collapse
-                               and e.body is null and (e.next_at <= $1) is true)))
-               for no key update of d),
+                       (d.check_id is not null and r.collapse and not d.frozen
+                           or d.seq <= (select e.seq from deliveries e
+                               where e.receiver_id = d.receiver_id and e.state = 'pending'
+                                   and coalesce(e.check_id, e.receiver_id)
+                                       = coalesce(d.check_id, d.receiver_id)
+                                   and e.replay_no = 0 and (e.group_key = '' or e.gathered)
+                               order by e.seq limit 1))
+                       and (d.check_id is null or not r.collapse
+                           or d.seq >= coalesce((select e.seq from deliveries e
+                               where e.receiver_id = d.receiver_id and e.state = 'pending'
+                                   and coalesce(e.check_id, e.receiver_id) = d.check_id
+                                   and e.replay_no = 0 and (e.group_key = '' or e.gathered)
+                                   and not e.frozen and (e.next_at <= $1) is true
+                               order by e.seq desc limit 1), d.seq))))),
            beaten as (
-               update deliveries o set state = 'superseded', superseded_by = c.id, lease = null,
+               update deliveries o set state = 'superseded', superseded_by = c.id,
                    finished_at = $1, reason = $3
                from claimed c
-               where c.wins and c.body is null and o.receiver_id = c.receiver_id
-                   and coalesce(o.check_id, o.receiver_id) = c.check_id
-                   and o.state = 'pending' and o.replay_no = 0 and o.seq < c.seq
+               cross join lateral (select e.id from deliveries e
+                   where e.receiver_id = c.receiver_id and e.state = 'pending'
+                       and coalesce(e.check_id, e.receiver_id) = c.check_id
+                       and e.replay_no = 0 and e.seq < c.seq
+                   order by e.seq) e
+               where c.wins and not c.frozen and o.id = e.id and o.state = 'pending'
                returning c.id)
-           select c.id, c.event_id, c.receiver_id, c.check_id, c.attempts,
-               case when c.fits then c.body end as body,
+           select c.id, c.event_id, c.receiver_id, c.check_id, c.replay_no, c.attempts,
+               case when coalesce(b.format, c.format) = c.format then b.body end as "body?",
                coalesce(c.first_attempt_at, $1) as "first_attempt_at!", t.type as kind, t.at, t.payload,
                r.url, r.address as receiver_name, s.bytes as spec,
                o.name as receiver_project,
@@ -254,9 +85,11 @@ pub async fn delivery_claim(
                (select min(a.finished_at) from attempts a where c.attempts > 0
                    and a.delivery_id = c.id and a.status not in (400, 408, 413, 422, 425, 429)
                    and a.status not between 500 and 599) as unwelcome_since,
-               exists (select from beaten b where b.id = c.id) as "wins!",
-               r.format as receiver_format
+               exists (select from beaten o where o.id = c.id) as "wins!",
+               c.format as receiver_format
            from claimed c
+           left join lateral (select format, body from bodies
+               where c.frozen and delivery_id = c.id) b on true
            join transitions t on t.id = c.event_id
            join receivers r on r.id = c.receiver_id
            join specs s on s.id = r.spec_id
@@ -266,6 +99,7 @@ pub async fn delivery_claim(
         now,
         &ids,
         SUPERSEDED,
+        IN_ORDER,
     )
     .fetch_all(&mut *conn)
     .await
@@ -327,6 +161,7 @@ pub async fn delivery_claim(
             event: EventId(row.event_id),
             receiver: ReceiverId(row.receiver_id),
             check: row.check_id.map(CheckId),
+            replay: row.replay_no,
             kind: row.kind,
             at: row.at,
             subject: row.subject,
@@ -423,91 +258,63 @@ fn host(url: &str) -> String {
 /// An attempt that begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Begun<'a> {
-    pub delivery: DeliveryId,
-    /// Its number, from 1.
-    pub n: i32,
+    pub claimed: &'a Claimed,
     /// What is frozen, and in which format: none where that was done before, or nothing can be.
     pub body: Option<(WebhookFormat, &'a [u8])>,
 }
 
-/// Claims these deliveries for `worker`, freezes their bodies and writes the attempts before
-/// anything is sent: what then has no end is known to have been begun.
+/// Claims these deliveries for `worker` and freezes their bodies before anything is sent: of what
+/// then has no end it is known that it was begun. Returns those that nobody else has claimed.
 pub async fn delivery_begin(
     conn: &mut PgConnection,
     worker: Uuid,
-    claimed: &[Begun<'_>],
+    begun: &[Begun<'_>],
     now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = claimed.iter().map(|c| c.delivery.0).collect();
-    let numbers: Vec<i32> = claimed.iter().map(|c| c.n).collect();
-    let body = |c: &Begun<'_>| c.body.map(|(_, bytes)| bytes.to_vec());
-    let bodies: Vec<Option<Vec<u8>>> = claimed.iter().map(body).collect();
-    let format = |c: &Begun<'_>| c.body.map(|(format, _)| format_number(format));
-    let formats: Vec<Option<i16>> = claimed.iter().map(format).collect();
-    sqlx::query!(
-        "update deliveries d set lease = $4, next_at = $5::timestamptz + make_interval(secs => $6),
-             attempts = d.attempts + 1, first_attempt_at = coalesce(d.first_attempt_at, $5),
-             body = coalesce(n.body, d.body), body_format = coalesce(n.format, d.body_format)
-         from unnest($1::uuid[], $2::bytea[], $3::smallint[]) as n (id, body, format)
-         where d.id = n.id",
+) -> Result<HashSet<DeliveryId>, StoreError> {
+    let claimed = || begun.iter().map(|it| it.claimed);
+    let ids: Vec<Uuid> = claimed().map(|it| it.id.0).collect();
+    let receivers: Vec<Uuid> = claimed().map(|it| it.receiver.0).collect();
+    let lanes: Vec<Uuid> = claimed().map(|it| lane(it.receiver, it.check)).collect();
+    let beside: Vec<Uuid> = claimed().map(|it| beside(it.id, it.replay)).collect();
+    let numbers: Vec<i32> = claimed().map(|it| it.attempt).collect();
+    let frozen = || {
+        let bodies = begun.iter().map(|it| (it.claimed.id, it.body));
+        bodies.filter_map(|(id, body)| body.map(|body| (id, body)))
+    };
+    let of: Vec<Uuid> = frozen().map(|(id, _)| id.0).collect();
+    let formats: Vec<i16> = frozen().map(|(_, it)| format_number(it.0)).collect();
+    let bodies: Vec<Vec<u8>> = frozen().map(|(_, it)| it.1.to_vec()).collect();
+    let ours = sqlx::query_scalar!(
+        "with claimed as (
+             insert into claims (delivery_id, receiver_id, lane, beside, worker, until, n,
+                 started_at)
+             select id, receiver, lane, beside, $9, $10::timestamptz + make_interval(secs => $11),
+                 n, $10
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[])
+                 as c (id, receiver, lane, beside, n)
+             on conflict (receiver_id, lane, beside) do nothing
+             returning delivery_id),
+         frozen as (
+             insert into bodies (delivery_id, format, body)
+             select * from unnest($6::uuid[], $7::smallint[], $8::bytea[]) as b (id, format, body)
+             where id in (select delivery_id from claimed)
+             on conflict (delivery_id) do update
+                 set format = excluded.format, body = excluded.body)
+         select delivery_id from claimed",
         &ids,
-        &bodies as &[Option<Vec<u8>>],
-        &formats as &[Option<i16>],
+        &receivers,
+        &lanes,
+        &beside,
+        &numbers,
+        &of,
+        &formats,
+        &bodies,
         worker,
         now,
         LEASE.as_secs_f64(),
     )
-    .execute(&mut *conn)
+    .fetch_all(conn)
     .await
     .doing("claim deliveries and freeze their bodies")?;
-    sqlx::query!(
-        "insert into attempts (delivery_id, n, started_at)
-         select delivery_id, n, $3 from unnest($1::uuid[], $2::integer[]) as a (delivery_id, n)",
-        &ids,
-        &numbers,
-        now,
-    )
-    .execute(conn)
-    .await
-    .doing("begin attempts")?;
-    Ok(())
-}
-
-/// Keeps the claims of what is still being sent.
-pub async fn delivery_renew(
-    conn: &mut PgConnection,
-    worker: Uuid,
-    deliveries: &[DeliveryId],
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = deliveries.iter().map(|id| id.0).collect();
-    sqlx::query!(
-        "update deliveries set next_at = $3::timestamptz + make_interval(secs => $4)
-         where id = any($2) and lease = $1 and state = 'pending'",
-        worker,
-        &ids,
-        now,
-        LEASE.as_secs_f64(),
-    )
-    .execute(conn)
-    .await
-    .doing("renew the leases of deliveries")?;
-    Ok(())
-}
-
-/// Gives claims back at an orderly end.
-pub async fn delivery_release(
-    conn: &mut PgConnection,
-    worker: Uuid,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update deliveries set lease = null, next_at = $2 where lease = $1 and state = 'pending'",
-        worker,
-        now,
-    )
-    .execute(conn)
-    .await
-    .doing("release deliveries")?;
-    Ok(())
+    Ok(ours.into_iter().map(DeliveryId).collect())
 }

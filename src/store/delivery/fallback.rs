@@ -27,13 +27,18 @@ pub async fn fallback_insert(
     now: OffsetDateTime,
 ) -> Result<(Vec<EventId>, bool), StoreError> {
     let late = sqlx::query!(
-        r#"select d.id, f.id as fallback from deliveries d
-           join receivers r on r.id = d.receiver_id
+        r#"select d.id, f.id as fallback from receivers r
            join receivers f on f.project_id = r.project_id and f.address = r.fallback
                and f.deleted_at is null and f.id <> r.id
-           where not d.fell_back and d.replay_no = 0 and r.deleted_at is null
-               and (d.state = 'dead' or d.state = 'pending'
-                   and coalesce(d.waits_since, d.first_attempt_at, d.next_at) <= $1)
+           cross join lateral (
+               select id from deliveries where receiver_id = r.id and state = 'dead'
+                   and not fell_back
+               union all
+               select id from deliveries where receiver_id = r.id and state = 'pending'
+                   and coalesce(waits_since, first_attempt_at, next_at) <= $1) l
+           join deliveries d on d.id = l.id and d.state in ('dead', 'pending')
+               and not d.fell_back and d.replay_no = 0
+           where r.fallback <> '' and r.deleted_at is null
            order by d.created_at limit $2 for update of d skip locked"#,
         now - PATIENCE,
         limit,
@@ -74,7 +79,7 @@ pub async fn fallback_insert(
         r#"insert into deliveries (id, event_id, receiver_id, check_id, seq, next_at, created_at,
                group_key)
            select distinct on (t.id, f.id)
-               gen_random_uuid(), t.id, f.id, t.check_id, o.seq, $5, $5,
+               uuid_ordered($5), t.id, f.id, t.check_id, o.seq, $5, $5,
                case f.format when 0 then '' else o.key end
            from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[])
                as o (event, fallback, seq, key)
@@ -88,6 +93,7 @@ pub async fn fallback_insert(
                        and (n.incident_id = t.incident_id
                            or t.incident_id is null and n.type in (t.type, 'check.deleted'))
                        and (e.state = 'delivered' or e.attempts > 0
+                           or exists (select from claims c where c.delivery_id = e.id)
                            or e.superseded_by is not null))
            on conflict (event_id, receiver_id, replay_no) do nothing
            returning id, event_id, receiver_id, check_id, seq, group_key"#,

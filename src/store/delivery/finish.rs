@@ -1,91 +1,122 @@
 //! The ends of attempts: many in one transaction, with what they say of their receivers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::due::{beside, by_index, lane};
 use super::{Attempted, Verdict};
 use crate::store::error::{Doing as _, StoreError};
 
-/// Writes how attempts ended and what becomes of their deliveries. Whoever lost a lease meanwhile
-/// finishes only the attempt.
+/// Writes how attempts ended and what becomes of their deliveries. Whoever lost a claim meanwhile
+/// finishes only the attempt. Within a transaction that does nothing else.
 pub async fn delivery_finish(
     conn: &mut PgConnection,
     worker: Uuid,
     ended: &[Attempted],
 ) -> Result<(), StoreError> {
-    attempts(conn, ended).await?;
-    deliveries(conn, worker, ended).await?;
+    by_index(conn).await?;
+    let ours = attempts(conn, worker, ended).await?;
+    deliveries(conn, &ours, ended).await?;
     responses(conn, ended).await?;
     receivers(conn, ended).await
 }
 
-async fn attempts(conn: &mut PgConnection, ended: &[Attempted]) -> Result<(), StoreError> {
+/// Stores attempts with their ends, and ends their claims; returns those that were ours until now.
+/// Of another one its attempt is known already, and its end was not.
+async fn attempts(
+    conn: &mut PgConnection,
+    worker: Uuid,
+    ended: &[Attempted],
+) -> Result<HashSet<Uuid>, StoreError> {
     let status = |it: &Attempted| it.status.and_then(|status| i16::try_from(status).ok());
     let ids: Vec<Uuid> = ended.iter().map(|it| it.delivery.0).collect();
     let numbers: Vec<i32> = ended.iter().map(|it| it.n).collect();
+    let receivers: Vec<Uuid> = ended.iter().map(|it| it.receiver.0).collect();
+    let lanes = ended.iter().map(|it| lane(it.receiver, it.check));
+    let lanes: Vec<Uuid> = lanes.collect();
+    let places = ended.iter().map(|it| beside(it.delivery, it.replay));
+    let places: Vec<Uuid> = places.collect();
+    let began: Vec<OffsetDateTime> = ended.iter().map(|it| it.ended_at - it.took).collect();
     let at: Vec<OffsetDateTime> = ended.iter().map(|it| it.ended_at).collect();
     let statuses: Vec<Option<i16>> = ended.iter().map(status).collect();
     let errors = ended.iter().map(|it| it.error.as_deref().map(storable));
     let errors: Vec<Option<String>> = errors.collect();
     let excerpts: Vec<String> = ended.iter().map(|it| storable(&it.excerpt)).collect();
-    sqlx::query!(
-        "update attempts a set finished_at = e.at, status = e.status, error = e.error,
-             excerpt = e.excerpt
-         from unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::smallint[], $5::text[],
-             $6::text[]) as e (id, n, at, status, error, excerpt)
-         where a.delivery_id = e.id and a.n = e.n",
+    let ours = sqlx::query_scalar!(
+        "with made as (
+             insert into attempts (delivery_id, n, started_at, finished_at, status, error, excerpt)
+             select * from unnest($2::uuid[], $3::integer[], $4::timestamptz[], $5::timestamptz[],
+                 $6::smallint[], $7::text[], $8::text[])
+             on conflict (delivery_id, n) do update set finished_at = excluded.finished_at,
+                 status = excluded.status, error = excluded.error, excerpt = excluded.excerpt)
+         delete from claims c
+         using unnest($2::uuid[], $3::integer[], $9::uuid[], $10::uuid[], $11::uuid[])
+             as e (id, n, receiver, lane, beside)
+         where c.receiver_id = e.receiver and c.lane = e.lane and c.beside = e.beside
+             and c.delivery_id = e.id and c.n = e.n and c.worker = $1
+         returning c.delivery_id",
+        worker,
         &ids,
         &numbers,
+        &began,
         &at,
         &statuses as &[Option<i16>],
         &errors as &[Option<String>],
         &excerpts,
+        &receivers,
+        &lanes,
+        &places,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await
     .doing("finish attempts")?;
-    Ok(())
+    Ok(ours.into_iter().collect())
 }
 
+/// What was received is delivered, whoever has claimed it now, whoever removed the receiver
+/// meanwhile, and whatever went out instead. Everything else of an attempt that was not ours any
+/// more is nobody's business: it may have been followed by another.
 async fn deliveries(
     conn: &mut PgConnection,
-    worker: Uuid,
+    ours: &HashSet<Uuid>,
     ended: &[Attempted],
 ) -> Result<(), StoreError> {
-    let mut ids = Vec::with_capacity(ended.len());
-    let numbers: Vec<i32> = ended.iter().map(|it| it.n).collect();
-    let (mut states, mut reasons) = (Vec::new(), Vec::new());
-    let (mut next, mut at) = (Vec::new(), Vec::new());
-    let again: Vec<Option<OffsetDateTime>> = ended.iter().map(|it| it.again_at).collect();
-    for it in ended {
+    let of = || {
+        ended
+            .iter()
+            .filter(|it| ours.contains(&it.delivery.0) || it.arrived())
+    };
+    let ids: Vec<Uuid> = of().map(|it| it.delivery.0).collect();
+    let numbers: Vec<i32> = of().map(|it| it.n).collect();
+    let began: Vec<OffsetDateTime> = of().map(|it| it.ended_at - it.took).collect();
+    let at: Vec<OffsetDateTime> = of().map(|it| it.ended_at).collect();
+    let again: Vec<Option<OffsetDateTime>> = of().map(|it| it.again_at).collect();
+    let frozen: Vec<bool> = of().map(|it| it.frozen).collect();
+    let (mut states, mut reasons, mut next) = (Vec::new(), Vec::new(), Vec::new());
+    for it in of() {
         let (state, reason, next_at) = match &it.verdict {
             Verdict::Delivered => ("delivered", "", it.ended_at),
             Verdict::RetryAt(at) => ("pending", "", *at),
             Verdict::Dead(reason) => ("dead", reason.as_str(), it.ended_at),
         };
-        ids.push(it.delivery.0);
         states.push(state.to_owned());
         reasons.push(reason.to_owned());
         next.push(next_at);
-        at.push(it.ended_at);
     }
-    // Of an attempt that was written down already, and that nobody knew to be, nothing is written
-    // again: it may have been followed by another. What was received is delivered, whoever has the lease now, whoever removed the receiver
-    // meanwhile, and whatever went out instead.
     sqlx::query!(
         "update deliveries d set state = e.state, reason = e.reason, next_at = e.next_at,
-             lease = null, finished_at = case when e.state = 'pending' then null else e.at end,
-             again_at = e.again_at
-         from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-             $7::timestamptz[], $8::integer[])
-             as e (id, state, reason, next_at, at, again_at, n)
-         where d.id = e.id and (d.state = 'pending' and d.lease = $1 and d.attempts = e.n
-             or e.state = 'delivered'
-                 and (d.state in ('pending', 'dead') or d.superseded_by is not null))",
-        worker,
+             finished_at = case when e.state = 'pending' then null else e.at end,
+             again_at = e.again_at, attempts = greatest(d.attempts, e.n),
+             first_attempt_at = coalesce(d.first_attempt_at, e.began),
+             frozen = d.frozen or e.frozen
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],
+             $6::timestamptz[], $7::integer[], $8::timestamptz[], $9::boolean[])
+             as e (id, state, reason, next_at, at, again_at, n, began, frozen)
+         where d.id = e.id and (d.state = 'pending'
+             or e.state = 'delivered' and (d.state = 'dead' or d.superseded_by is not null))",
         &ids,
         &states,
         &reasons,
@@ -93,6 +124,8 @@ async fn deliveries(
         &at,
         &again as &[Option<OffsetDateTime>],
         &numbers,
+        &began,
+        &frozen,
     )
     .execute(conn)
     .await

@@ -43,7 +43,9 @@ pub async fn group_due(
     let keys = sqlx::query!(
         r#"select d.receiver_id, d.group_key, r.format <> 0 as "knows_groups!" from (
              select distinct receiver_id, group_key from deliveries
-             where state = 'pending' and group_key <> '' and not gathered and next_at <= $1) d
+             where state = 'pending' and group_key <> '' and not gathered
+                 -- By the index of what has a key, and no other.
+                 and (next_at <= $1) is true) d
          join receivers r on r.id = d.receiver_id
          where pg_try_advisory_xact_lock(
              uuid_hash_extended(receiver_id, 2) # hashtextextended(group_key, 3))"#,
@@ -162,7 +164,7 @@ pub async fn group_insert(
     .await
     .doing("store the delivery of a group")?;
     sqlx::query!(
-        "update deliveries set state = 'superseded', superseded_by = $1, lease = null,
+        "update deliveries set state = 'superseded', superseded_by = $1,
              finished_at = $2, reason = 'told together with others'
          where id = any($3)",
         delivery,

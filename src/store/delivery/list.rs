@@ -51,8 +51,8 @@ pub struct StoredDelivery {
     pub created_at: OffsetDateTime,
     pub next_at: OffsetDateTime,
     pub finished_at: Option<OffsetDateTime>,
-    /// A worker has claimed it.
-    pub leased: bool,
+    /// A worker has claimed it, until then unless it is renewed.
+    pub claimed_until: Option<OffsetDateTime>,
     /// Of the last attempt that has ended.
     pub status: Option<i16>,
     pub error: Option<String>,
@@ -173,8 +173,9 @@ pub async fn delivery_read(
     let rows = sqlx::query!(
         r#"select d.id, d.event_id, t.type as kind, t.resolved, d.receiver_id, p.name as project,
                r.address as "receiver_name?", r.url, r.deleted_at is not null as "removed!",
-               s.bytes as spec, d.state, d.reason, d.attempts, d.created_at, d.next_at,
-               d.finished_at, d.lease is not null as "leased!", d.replay_no,
+               s.bytes as spec, d.state, d.reason,
+               greatest(d.attempts, c.n) as "attempts!", d.created_at, d.next_at,
+               d.finished_at, c.until as "claimed_until?", d.replay_no,
                d.check_id, k.address as "check_address?", o.name as "check_project?",
                a.status as "status?", a.error as "error?", a.excerpt as "excerpt?",
                g.event_id as "superseded_by?"
@@ -183,6 +184,7 @@ pub async fn delivery_read(
            join receivers r on r.id = d.receiver_id
            join projects p on p.id = r.project_id
            join specs s on s.id = r.spec_id
+           left join claims c on c.delivery_id = d.id
            left join checks k on k.id = d.check_id
            left join projects o on o.id = k.project_id
            left join deliveries g on g.id = d.superseded_by
@@ -217,7 +219,7 @@ pub async fn delivery_read(
         created_at: row.created_at,
         next_at: row.next_at,
         finished_at: row.finished_at,
-        leased: row.leased,
+        claimed_until: row.claimed_until,
         status: row.status,
         error: row.error,
         excerpt: row.excerpt,
@@ -234,11 +236,15 @@ pub async fn delivery_attempts(
 ) -> Result<HashMap<DeliveryId, Vec<StoredAttempt>>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
-        r#"select a.delivery_id, a.n, a.started_at, a.finished_at, a.status, a.error,
+        r#"select a.delivery_id as "delivery_id!", a.n as "n!", a.started_at as "started_at!", a.finished_at, a.status, a.error,
                left(a.excerpt, $2) as excerpt
            from unnest($1::uuid[]) as d (id)
-           cross join lateral (select * from attempts where delivery_id = d.id
-               order by n desc limit $3) a
+           cross join lateral (
+               (select delivery_id, n, started_at, finished_at, status, error, excerpt
+                   from attempts where delivery_id = d.id order by n desc limit $3)
+               union all
+               select delivery_id, n, started_at, null, null, null, null
+                   from claims where delivery_id = d.id) a
            order by a.delivery_id, a.n"#,
         &ids,
         EXCERPT,

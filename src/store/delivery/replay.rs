@@ -152,27 +152,30 @@ pub async fn replay_insert(
     .doing("lock receivers")?;
     let made = sqlx::query_scalar!(
         r#"with again as (
-               select gen_random_uuid() as id, d.event_id, d.receiver_id, d.check_id, d.seq, a.n,
+               select uuid_ordered($2) as id, d.event_id, d.receiver_id, d.check_id, d.seq, a.n,
                    (select max(m.replay_no) + 1 from deliveries m
                        where m.event_id = d.event_id and m.receiver_id = d.receiver_id) as replay_no,
-                   (select b.body from deliveries b
-                       where b.event_id = d.event_id and b.receiver_id = d.receiver_id
+                   (select b.body from deliveries o join bodies b on b.delivery_id = o.id
+                       where o.event_id = d.event_id and o.receiver_id = d.receiver_id
                            and octet_length(b.body) > 0
                            -- JSON begins with a brace, alerts with a bracket; protobuf with neither.
                            and r.format = case get_byte(b.body, 0)
                                when 123 then 1 when 91 then 2 else 0 end
-                       order by b.replay_no limit 1) as body
+                       order by o.replay_no limit 1) as body
                from unnest($1::uuid[]) with ordinality as a (id, n)
                join deliveries d on d.id = a.id
                join receivers r on r.id = d.receiver_id and r.deleted_at is null),
            made as (
                insert into deliveries (id, event_id, receiver_id, check_id, seq, replay_no, next_at,
-                   created_at, body, fell_back)
+                   created_at, frozen, fell_back)
                select id, event_id, receiver_id, check_id, seq, replay_no,
                    -- The older is sent first, as far as many are sent at once.
-                   $2::timestamptz + n * interval '1 microsecond', $2, body, true
+                   $2::timestamptz + n * interval '1 microsecond', $2, body is not null, true
                from again order by n
-               returning id)
+               returning id),
+           of_bodies as (
+               insert into bodies (delivery_id, body)
+               select id, body from again where body is not null)
            select m.id from made m join again a on a.id = m.id order by a.n"#,
         &ids,
         now,
@@ -193,7 +196,8 @@ pub async fn delivery_retry(
     let ids: Vec<Uuid> = receivers.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
         "update deliveries set next_at = least(next_at, $2)
-         where receiver_id = any($1) and state = 'pending' and (lease is null or next_at <= $2)
+         where receiver_id = any($1) and state = 'pending'
+             and not exists (select from claims c where c.delivery_id = deliveries.id)
          returning event_id, receiver_id",
         &ids,
         now,

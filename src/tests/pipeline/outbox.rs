@@ -88,7 +88,7 @@ async fn what_was_given_up_is_listed_and_sent_again_as_it_was() {
     until("it waits for another attempt", async || {
         sqlx::query(
             "update deliveries set next_at = now() + interval '1 hour'
-             where state = 'pending' and lease is null and attempts > 0",
+             where state = 'pending' and attempts > 0",
         )
         .execute(&mut shop.fleet.database().await)
         .await

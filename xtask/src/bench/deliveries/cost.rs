@@ -13,8 +13,8 @@ use crate::bench::usage::Seconds;
 use crate::figures::Figures;
 use crate::workspace;
 
-/// A host that gives no answer is sent two at a time: so many together get the 64 of one that is fast.
-const HOSTS: usize = 32;
+/// A host that gives no answer is sent two at a time: so many together get all that a worker sends at once.
+const HOSTS: usize = 256;
 /// More receivers than one.
 const MORE: usize = 10;
 /// After each check was probed everything is stored.

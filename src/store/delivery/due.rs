@@ -1,0 +1,212 @@
+//! What is due: found before it is claimed, oldest first, and looked at again by whoever claims it.
+//!
+//! One claim at a time is made of what waits for one receiver of one check (its lane): whoever
+//! claims locks the lane first, and then looks again at what is in it. A statement that had
+//! looked before it got the lock would not see what another worker has claimed meanwhile.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::model::id::{CheckId, DeliveryId, ReceiverId};
+use crate::store::error::{Doing as _, StoreError};
+
+/// A delivery that could be attempted now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    pub id: DeliveryId,
+    pub receiver: ReceiverId,
+    /// Its check; what is of none has the lane of its receiver.
+    pub lane: Uuid,
+    /// Not 0: it is sent beside what else is in its lane.
+    pub replay: i32,
+    /// The host of its receiver, with its port; of a secret URL, the secret.
+    pub host: String,
+    /// What is behind it in its lane is sent by itself, one after the other.
+    pub followed: bool,
+}
+
+/// Finds deliveries that are due, but for receivers on these hosts and those that asked for time;
+/// within a transaction that does nothing else.
+///
+/// Receivers come in turns, in the order of their ids after this one: of each so many deliveries,
+/// oldest first, until there are enough. Nothing is read of one that is passed by, however much
+/// waits for it.
+///
+/// Of a lane only one can be claimed at a time: the first in order, or where the newest wins, the
+/// newest of those that were never attempted, since the bodies of others are frozen.
+pub async fn delivery_due(
+    conn: &mut PgConnection,
+    after: ReceiverId,
+    busy: &[String],
+    (each, limit): (i64, i64),
+    now: OffsetDateTime,
+) -> Result<Vec<Candidate>, StoreError> {
+    by_index(conn).await?;
+    let rows = sqlx::query!(
+        r#"with recursive waiting (receiver_id) as (
+               (select receiver_id from deliveries where state = 'pending' and receiver_id > $5
+                   order by receiver_id limit 1)
+               union all
+               select (select d.receiver_id from deliveries d
+                   where d.state = 'pending' and d.receiver_id > w.receiver_id
+                   order by d.receiver_id limit 1)
+               from waiting w where w.receiver_id is not null)
+           select d.id as "id!", r.id as receiver_id, d.lane as "lane!", d.replay_no as "replay_no!",
+               r.host, d.followed as "followed!"
+           from waiting w
+           join receivers r on r.id = w.receiver_id and r.host <> all($2)
+           left join receiver_status s on s.receiver_id = r.id
+           cross join lateral (
+               select d.id, coalesce(d.check_id, d.receiver_id) as lane, d.replay_no,
+                   d.check_id is not null and d.replay_no = 0 and not r.collapse
+                   and d.seq < (select e.seq from deliveries e
+                       where e.receiver_id = d.receiver_id and e.state = 'pending'
+                           and coalesce(e.check_id, e.receiver_id) = d.check_id
+                           and e.replay_no = 0
+                       order by e.seq desc limit 1) as followed
+               from deliveries d
+               where d.receiver_id = r.id and d.state = 'pending' and d.next_at <= $1
+                   and (d.group_key = '' or d.gathered)
+                   and not exists (select from claims c where c.receiver_id = d.receiver_id
+                       and c.lane = coalesce(d.check_id, d.receiver_id)
+                       and c.beside = case when d.replay_no <> 0 then d.id else $6 end)
+                   and (d.replay_no <> 0 or (
+                       (d.check_id is not null and r.collapse and not d.frozen
+                           or d.seq <= (select e.seq from deliveries e
+                               where e.receiver_id = d.receiver_id and e.state = 'pending'
+                                   and coalesce(e.check_id, e.receiver_id)
+                                       = coalesce(d.check_id, d.receiver_id)
+                                   and e.replay_no = 0 and (e.group_key = '' or e.gathered)
+                               order by e.seq limit 1))
+                       and (d.check_id is null or not r.collapse
+                           or d.seq >= coalesce((select e.seq from deliveries e
+                               where e.receiver_id = d.receiver_id and e.state = 'pending'
+                                   and coalesce(e.check_id, e.receiver_id) = d.check_id
+                                   and e.replay_no = 0 and (e.group_key = '' or e.gathered)
+                                   and not e.frozen and (e.next_at <= $1) is true
+                               order by e.seq desc limit 1), d.seq))))
+               order by d.next_at limit $3) d
+           where s.slowed_until is null or s.slowed_until <= $1
+           limit $4"#,
+        now,
+        busy,
+        each,
+        limit,
+        after.0,
+        IN_ORDER,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find deliveries that are due")?;
+    let found = rows.into_iter().map(|row| Candidate {
+        id: DeliveryId(row.id),
+        receiver: ReceiverId(row.receiver_id),
+        lane: row.lane,
+        replay: row.replay_no,
+        host: row.host,
+        followed: row.followed,
+    });
+    Ok(found.collect())
+}
+
+/// The first that is due in each of these lanes, each of a receiver and a check of it, as
+/// [`delivery_due`] finds it where each event is sent by itself; within a transaction that does
+/// nothing else. Whoever has sent what was before it need not look at all that is due.
+pub async fn delivery_next(
+    conn: &mut PgConnection,
+    lanes: &[(ReceiverId, Uuid)],
+    now: OffsetDateTime,
+) -> Result<Vec<Candidate>, StoreError> {
+    by_index(conn).await?;
+    let receivers: Vec<Uuid> = lanes.iter().map(|it| it.0.0).collect();
+    let lanes: Vec<Uuid> = lanes.iter().map(|it| it.1).collect();
+    let rows = sqlx::query!(
+        r#"select d.id, l.receiver as "receiver!", l.lane as "lane!", r.host,
+               d.seq < (select e.seq from deliveries e
+                   where e.receiver_id = l.receiver and e.state = 'pending'
+                       and coalesce(e.check_id, e.receiver_id) = l.lane and e.replay_no = 0
+                   order by e.seq desc limit 1) as "followed!"
+           from unnest($1::uuid[], $2::uuid[]) as l (receiver, lane)
+           join receivers r on r.id = l.receiver and not r.collapse
+           cross join lateral (select f.id, f.seq, f.next_at from deliveries f
+               where f.receiver_id = l.receiver and f.state = 'pending'
+                   and coalesce(f.check_id, f.receiver_id) = l.lane and f.replay_no = 0
+                   and (f.group_key = '' or f.gathered)
+               order by f.seq limit 1) d
+           where d.next_at <= $3"#,
+        &receivers,
+        &lanes,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find what is next in lanes")?;
+    let found = rows.into_iter().map(|row| Candidate {
+        id: DeliveryId(row.id),
+        receiver: ReceiverId(row.receiver),
+        lane: row.lane,
+        replay: 0,
+        host: row.host,
+        followed: row.followed,
+    });
+    Ok(found.collect())
+}
+
+/// Of claims in the order of their lanes, of which each has one at a time.
+pub(super) const IN_ORDER: Uuid = Uuid::nil();
+
+/// What a delivery is claimed beside its lane as, if it is.
+pub(super) fn beside(delivery: DeliveryId, replay: i32) -> Uuid {
+    match replay {
+        0 => IN_ORDER,
+        _ => delivery.0,
+    }
+}
+
+/// What waits in one order: what is told to a receiver of a check, or of none.
+pub(super) fn lane(receiver: ReceiverId, check: Option<CheckId>) -> Uuid {
+    check.map_or(receiver.0, |check| check.0)
+}
+
+/// Locks the lanes of these until the transaction ends, which does nothing but claim; of those that
+/// nobody else has locked, the deliveries.
+pub async fn delivery_lock(
+    conn: &mut PgConnection,
+    candidates: &[Candidate],
+) -> Result<Vec<DeliveryId>, StoreError> {
+    by_index(conn).await?;
+    let ids: Vec<Uuid> = candidates.iter().map(|it| it.id.0).collect();
+    let receivers: Vec<Uuid> = candidates.iter().map(|it| it.receiver.0).collect();
+    let lanes: Vec<Uuid> = candidates.iter().map(|it| it.lane).collect();
+    let replays: Vec<i32> = candidates.iter().map(|it| it.replay).collect();
+    let locked = sqlx::query_scalar!(
+        r#"select id as "id!"
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[])
+               as c (id, receiver, lane, replay)
+           where replay <> 0 or pg_try_advisory_xact_lock(
+               uuid_hash_extended(receiver, 0) # uuid_hash_extended(lane, 1))"#,
+        &ids,
+        &receivers,
+        &lanes,
+        &replays,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("lock lanes")?;
+    Ok(locked.into_iter().map(DeliveryId).collect())
+}
+
+/// Until the transaction ends Postgres reads by indexes, in their order. Left to itself it takes the
+/// outbox to be as empty as it was when it looked last, and reads all that waits each time.
+pub(super) async fn by_index(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!(
+        "select set_config(name, 'off', true) from unnest(array[
+             'enable_sort', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin',
+             'enable_seqscan']) as name",
+    )
+    .fetch_all(conn)
+    .await
+    .doing("have an index read in its order")?;
+    Ok(())
+}
