@@ -159,8 +159,8 @@ pub async fn delivery_counts(
                    join projects p on p.id = r.project_id and p.name <> $3
                    where s.failing_since is not null and r.deleted_at is null) as "failing!"
            from deliveries d where state in ('pending', 'held', 'dead')
-               and not exists (select from receivers r join projects p on p.id = r.project_id
-                   where r.id = d.receiver_id and p.name = $3)"#,
+               and d.receiver_id <> all (array(select r.id from receivers r
+                   join projects p on p.id = r.project_id where p.name = $3))"#,
         now,
         TRIED_ONCE,
         CANARY_PROJECT,

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::due::{IN_ORDER, beside, lane};
+use super::due::{IN_ORDER, beside, lane, of_what_is_next};
 use super::heard::{before, unheard};
 use super::{Carried, Claimed, GROUP, LEASE};
 use crate::model::desired::API_PROJECT;
@@ -33,9 +33,9 @@ pub async fn delivery_claim(
     // Two that claim the same lock it in the same order.
     let mut ids: Vec<Uuid> = candidates.iter().map(|id| id.0).collect();
     ids.sort_unstable();
-    let rows = sqlx::query!(
+    let rows = of_what_is_next!(
         r#"with locked as materialized (
-               select d.* from unnest($2::uuid[]) as i (id) join deliveries d on d.id = i.id
+               select d.* from unnest($3::uuid[]) as i (id) join deliveries d on d.id = i.id
                for no key update of d),
            claimed as materialized (
                select d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins,
@@ -44,28 +44,12 @@ pub async fn delivery_claim(
                where d.state = 'pending' and d.next_at <= $1
                    and not exists (select from receiver_status s
                        where s.receiver_id = d.receiver_id and s.slowed_until > $1)
-                   and (d.group_key = '' or d.gathered)
-                   and not exists (select from claims c where c.receiver_id = d.receiver_id
-                       and c.lane = coalesce(d.check_id, d.receiver_id)
-                       and c.beside = case when d.replay_no <> 0 then d.id else $4 end)
-                   and (d.replay_no <> 0 or (
-                       (d.check_id is not null and r.collapse and not d.frozen
-                           or d.seq <= (select e.seq from deliveries e
-                               where e.receiver_id = d.receiver_id and e.state = 'pending'
-                                   and coalesce(e.check_id, e.receiver_id)
-                                       = coalesce(d.check_id, d.receiver_id)
-                                   and e.replay_no = 0 and (e.group_key = '' or e.gathered)
-                               order by e.seq limit 1))
-                       and (d.check_id is null or not r.collapse
-                           or d.seq >= coalesce((select e.seq from deliveries e
-                               where e.receiver_id = d.receiver_id and e.state = 'pending'
-                                   and coalesce(e.check_id, e.receiver_id) = d.check_id
-                                   and e.replay_no = 0 and (e.group_key = '' or e.gathered)
-                                   and not e.frozen and (e.next_at <= $1) is true
-                               order by e.seq desc limit 1), d.seq))))),
+                   and "#
+            + NEXT
+            + r#"),
            beaten as (
                update deliveries o set state = 'superseded', superseded_by = c.id,
-                   finished_at = $1, reason = $3
+                   finished_at = $1, reason = $4
                from claimed c
                cross join lateral (select e.id from deliveries e
                    where e.receiver_id = c.receiver_id and e.state = 'pending'
@@ -97,9 +81,9 @@ pub async fn delivery_claim(
            left join checks k on k.id = c.check_id
            left join projects p on p.id = k.project_id"#,
         now,
+        IN_ORDER,
         &ids,
         SUPERSEDED,
-        IN_ORDER,
     )
     .fetch_all(&mut *conn)
     .await

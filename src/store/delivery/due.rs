@@ -11,6 +11,40 @@ use uuid::Uuid;
 use crate::model::id::{CheckId, DeliveryId, ReceiverId};
 use crate::store::error::{Doing as _, StoreError};
 
+/// A query in which `NEXT` says of a delivery `d` of the receiver `r` that it is next in its lane, or
+/// is sent beside it, and nobody has claimed it; `$1` is now, `$2` is [`IN_ORDER`]. Where something is
+/// looked for in a lane it is by its order: by no other index that would be.
+macro_rules! of_what_is_next {
+    ($before:literal + NEXT + $after:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query!(
+            $before
+                + r#"
+                    (d.group_key = '' or d.gathered)
+                    and not exists (select from claims c where c.receiver_id = d.receiver_id
+                        and c.lane = coalesce(d.check_id, d.receiver_id)
+                        and c.beside = case when d.replay_no <> 0 then d.id else $2 end)
+                    and (d.replay_no <> 0 or (
+                        (d.check_id is not null and r.collapse and not d.frozen
+                            or d.seq <= (select e.seq from deliveries e
+                                where e.receiver_id = d.receiver_id and e.state = 'pending'
+                                    and coalesce(e.check_id, e.receiver_id)
+                                        = coalesce(d.check_id, d.receiver_id)
+                                    and e.replay_no = 0 and (e.group_key = '' or e.gathered)
+                                order by e.seq limit 1))
+                        and (d.check_id is null or not r.collapse
+                            or d.seq >= coalesce((select e.seq from deliveries e
+                                where e.receiver_id = d.receiver_id and e.state = 'pending'
+                                    and coalesce(e.check_id, e.receiver_id) = d.check_id
+                                    and e.replay_no = 0 and (e.group_key = '' or e.gathered)
+                                    and not e.frozen and (e.next_at <= $1) is true
+                                order by e.seq desc limit 1), d.seq))))"#
+                + $after,
+            $($argument),+
+        )
+    };
+}
+pub(super) use of_what_is_next;
+
 /// A delivery that could be attempted now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
@@ -43,9 +77,9 @@ pub async fn delivery_due(
     now: OffsetDateTime,
 ) -> Result<Vec<Candidate>, StoreError> {
     by_index(conn).await?;
-    let rows = sqlx::query!(
+    let rows = of_what_is_next!(
         r#"with recursive waiting (receiver_id) as (
-               (select receiver_id from deliveries where state = 'pending' and receiver_id > $5
+               (select receiver_id from deliveries where state = 'pending' and receiver_id > $3
                    order by receiver_id limit 1)
                union all
                select (select d.receiver_id from deliveries d
@@ -55,7 +89,7 @@ pub async fn delivery_due(
            select d.id as "id!", r.id as receiver_id, d.lane as "lane!", d.replay_no as "replay_no!",
                r.host, d.followed as "followed!"
            from waiting w
-           join receivers r on r.id = w.receiver_id and r.host <> all($2)
+           join receivers r on r.id = w.receiver_id and r.host <> all($4)
            left join receiver_status s on s.receiver_id = r.id
            cross join lateral (
                select d.id, coalesce(d.check_id, d.receiver_id) as lane, d.replay_no,
@@ -67,34 +101,16 @@ pub async fn delivery_due(
                        order by e.seq desc limit 1) as followed
                from deliveries d
                where d.receiver_id = r.id and d.state = 'pending' and d.next_at <= $1
-                   and (d.group_key = '' or d.gathered)
-                   and not exists (select from claims c where c.receiver_id = d.receiver_id
-                       and c.lane = coalesce(d.check_id, d.receiver_id)
-                       and c.beside = case when d.replay_no <> 0 then d.id else $6 end)
-                   and (d.replay_no <> 0 or (
-                       (d.check_id is not null and r.collapse and not d.frozen
-                           or d.seq <= (select e.seq from deliveries e
-                               where e.receiver_id = d.receiver_id and e.state = 'pending'
-                                   and coalesce(e.check_id, e.receiver_id)
-                                       = coalesce(d.check_id, d.receiver_id)
-                                   and e.replay_no = 0 and (e.group_key = '' or e.gathered)
-                               order by e.seq limit 1))
-                       and (d.check_id is null or not r.collapse
-                           or d.seq >= coalesce((select e.seq from deliveries e
-                               where e.receiver_id = d.receiver_id and e.state = 'pending'
-                                   and coalesce(e.check_id, e.receiver_id) = d.check_id
-                                   and e.replay_no = 0 and (e.group_key = '' or e.gathered)
-                                   and not e.frozen and (e.next_at <= $1) is true
-                               order by e.seq desc limit 1), d.seq))))
-               order by d.next_at limit $3) d
-           where s.slowed_until is null or s.slowed_until <= $1
-           limit $4"#,
+                   and (s.slowed_until is null or s.slowed_until <= $1) and "#
+            + NEXT
+            + r#" order by d.next_at limit $5) d
+           limit $6"#,
         now,
+        IN_ORDER,
+        after.0,
         busy,
         each,
         limit,
-        after.0,
-        IN_ORDER,
     )
     .fetch_all(conn)
     .await

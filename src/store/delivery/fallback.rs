@@ -175,10 +175,12 @@ async fn owed(
     .doing("read what does not arrive")
 }
 
-/// Locks the lanes that these come to until the transaction ends, and their checks, to which
-/// nothing new is written meanwhile; returns those that somebody else has.
+/// Locks the lanes that these come to until the transaction ends, their checks, to which nothing new
+/// is written meanwhile, and what they are told together by; returns the lanes that somebody else has.
 async fn busy(conn: &mut PgConnection, owed: &[Owed]) -> Result<HashSet<(Uuid, Uuid)>, StoreError> {
-    let lanes: HashSet<(Uuid, Uuid)> = owed.iter().map(Owed::lane).collect();
+    let lanes = owed.iter().map(|it| (it.lane(), it.key.clone()));
+    let lanes: HashSet<((Uuid, Uuid), String)> = lanes.collect();
+    let (lanes, keys): (Vec<(Uuid, Uuid)>, Vec<String>) = lanes.into_iter().unzip();
     let (fallbacks, of): (Vec<Uuid>, Vec<Uuid>) = lanes.into_iter().unzip();
     let written = sqlx::query_scalar!(
         "select check_id from check_states where check_id = any($1) for share skip locked",
@@ -189,14 +191,18 @@ async fn busy(conn: &mut PgConnection, owed: &[Owed]) -> Result<HashSet<(Uuid, U
     .doing("lock the states of checks")?;
     let rows = sqlx::query!(
         r#"select l.fallback as "fallback!", l.lane as "lane!"
-           from unnest($1::uuid[], $2::uuid[]) as l (fallback, lane)
+           from unnest($1::uuid[], $2::uuid[], $4::text[]) as l (fallback, lane, key)
            where not pg_try_advisory_xact_lock(
                    uuid_hash_extended(fallback, 0) # uuid_hash_extended(lane, 1))
+               -- Whoever makes a message of it has this one.
+               or key <> '' and not pg_try_advisory_xact_lock(
+                   uuid_hash_extended(fallback, 2) # hashtextextended(key, 3))
                or exists (select from check_states s
                    where s.check_id = l.lane and s.check_id <> all($3))"#,
         &fallbacks,
         &of,
         &written,
+        &keys,
     )
     .fetch_all(conn)
     .await
