@@ -235,13 +235,12 @@ impl Worker {
                 },
             })
             .collect();
-        let ours = delivery_begin(&mut tx, self.id, &begun, now).await?;
+        delivery_begin(&mut tx, self.id, &begun, now).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
             doing: "commit a claim",
             source,
         })?;
-        let begun = claimed.into_iter().zip(bodies);
-        for (claim, body) in begun.filter(|(claim, _)| ours.contains(&claim.id)) {
+        for (claim, body) in claimed.into_iter().zip(bodies) {
             self.spawn(claim, body);
         }
         // What is left, somebody else was quicker to claim.

@@ -16,6 +16,7 @@ mod lane;
 mod lease;
 mod list;
 mod replay;
+mod said;
 
 pub use self::again::{Again, again_due};
 pub use self::claim::{Begun, delivery_begin, delivery_claim};

@@ -107,7 +107,9 @@ async fn receivers_release(
                  and old.id = l.receiver_id and new.id = n.receiver_id
                  and old.url = new.url and old.format = new.format
              returning d.id, d.receiver_id)
-         update claims c set receiver_id = m.receiver_id from moved m where m.id = c.delivery_id",
+         update claims c set receiver_id = m.receiver_id from moved m
+         where m.id = c.delivery_id and not exists (select from claims o
+             where o.receiver_id = m.receiver_id and o.lane = c.lane and o.beside = c.beside)",
         &told,
         &receivers,
     )

@@ -1,7 +1,5 @@
 //! Claims: what is attempted now, and by whom.
 
-use std::collections::HashSet;
-
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -247,58 +245,69 @@ pub struct Begun<'a> {
     pub body: Option<(WebhookFormat, &'a [u8])>,
 }
 
-/// Claims these deliveries for `worker` and freezes their bodies before anything is sent: of what
-/// then has no end it is known that it was begun. Returns those that nobody else has claimed.
+/// Claims these deliveries for `worker`, which has locked their lanes, and freezes their bodies before
+/// anything is sent: of what then has no end it is known that it was begun.
 pub async fn delivery_begin(
     conn: &mut PgConnection,
     worker: Uuid,
     begun: &[Begun<'_>],
     now: OffsetDateTime,
-) -> Result<HashSet<DeliveryId>, StoreError> {
+) -> Result<(), StoreError> {
     let claimed = || begun.iter().map(|it| it.claimed);
     let ids: Vec<Uuid> = claimed().map(|it| it.id.0).collect();
     let receivers: Vec<Uuid> = claimed().map(|it| it.receiver.0).collect();
     let lanes: Vec<Uuid> = claimed().map(|it| lane(it.receiver, it.check)).collect();
     let beside: Vec<Uuid> = claimed().map(|it| beside(it.id, it.replay)).collect();
     let numbers: Vec<i32> = claimed().map(|it| it.attempt).collect();
-    let frozen = || {
-        let bodies = begun.iter().map(|it| (it.claimed.id, it.body));
-        bodies.filter_map(|(id, body)| body.map(|body| (id, body)))
-    };
-    let of: Vec<Uuid> = frozen().map(|(id, _)| id.0).collect();
-    let formats: Vec<i16> = frozen().map(|(_, it)| format_number(it.0)).collect();
-    let bodies: Vec<Vec<u8>> = frozen().map(|(_, it)| it.1.to_vec()).collect();
-    let ours = sqlx::query_scalar!(
-        "with claimed as (
-             insert into claims (delivery_id, receiver_id, lane, beside, worker, until, n,
-                 started_at)
-             select id, receiver, lane, beside, $9, $10::timestamptz + make_interval(secs => $11),
-                 n, $10
-             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[])
-                 as c (id, receiver, lane, beside, n)
-             on conflict (receiver_id, lane, beside) do nothing
-             returning delivery_id),
-         frozen as (
-             insert into bodies (delivery_id, format, body)
-             select * from unnest($6::uuid[], $7::smallint[], $8::bytea[]) as b (id, format, body)
-             where id in (select delivery_id from claimed)
-             on conflict (delivery_id) do update
-                 set format = excluded.format, body = excluded.body)
-         select delivery_id from claimed",
+    sqlx::query!(
+        "insert into claims (delivery_id, receiver_id, lane, beside, worker, until, n, started_at)
+         select id, receiver, lane, beside, $6, $7::timestamptz + make_interval(secs => $8), n, $7
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[])
+             as c (id, receiver, lane, beside, n)",
         &ids,
         &receivers,
         &lanes,
         &beside,
         &numbers,
-        &of,
-        &formats,
-        &bodies,
         worker,
         now,
         LEASE.as_secs_f64(),
     )
-    .fetch_all(conn)
+    .execute(&mut *conn)
     .await
-    .doing("claim deliveries and freeze their bodies")?;
-    Ok(ours.into_iter().map(DeliveryId).collect())
+    .doing("claim deliveries")?;
+    freeze(conn, begun).await
+}
+
+async fn freeze(conn: &mut PgConnection, begun: &[Begun<'_>]) -> Result<(), StoreError> {
+    let frozen = || {
+        let all = begun.iter();
+        all.filter_map(|it| it.body.map(|(format, body)| (it.claimed, format, body)))
+    };
+    // Of one that was sent there may be a body in another format.
+    let sent = frozen().filter(|(it, ..)| it.attempt > 1 || it.replay != 0);
+    let sent: Vec<Uuid> = sent.map(|(it, ..)| it.id.0).collect();
+    if !sent.is_empty() {
+        sqlx::query!("delete from bodies where delivery_id = any($1)", &sent)
+            .execute(&mut *conn)
+            .await
+            .doing("forget bodies that do not fit")?;
+    }
+    let ids: Vec<Uuid> = frozen().map(|(it, ..)| it.id.0).collect();
+    let formats: Vec<i16> = frozen().map(|(_, it, _)| format_number(it)).collect();
+    let bodies: Vec<Vec<u8>> = frozen().map(|(.., body)| body.to_vec()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into bodies (delivery_id, format, body)
+         select * from unnest($1::uuid[], $2::smallint[], $3::bytea[])",
+        &ids,
+        &formats,
+        &bodies,
+    )
+    .execute(conn)
+    .await
+    .doing("freeze bodies")?;
+    Ok(())
 }

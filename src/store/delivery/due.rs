@@ -185,7 +185,7 @@ pub(super) fn lane(receiver: ReceiverId, check: Option<CheckId>) -> Uuid {
     check.map_or(receiver.0, |check| check.0)
 }
 
-/// Locks the lanes of these until the transaction ends, which does nothing but claim; of those that
+/// Locks the lanes of these, and what is sent beside one by itself, until the transaction ends, which does nothing but claim; of those that
 /// nobody else has locked, the deliveries.
 pub async fn delivery_lock(
     conn: &mut PgConnection,
@@ -194,18 +194,19 @@ pub async fn delivery_lock(
     by_index(conn).await?;
     let ids: Vec<Uuid> = candidates.iter().map(|it| it.id.0).collect();
     let receivers: Vec<Uuid> = candidates.iter().map(|it| it.receiver.0).collect();
-    let lanes: Vec<Uuid> = candidates.iter().map(|it| it.lane).collect();
-    let replays: Vec<i32> = candidates.iter().map(|it| it.replay).collect();
+    let places = candidates.iter().map(|it| match it.replay {
+        0 => it.lane,
+        _ => it.id.0,
+    });
+    let places: Vec<Uuid> = places.collect();
     let locked = sqlx::query_scalar!(
         r#"select id as "id!"
-           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[])
-               as c (id, receiver, lane, replay)
-           where replay <> 0 or pg_try_advisory_xact_lock(
-               uuid_hash_extended(receiver, 0) # uuid_hash_extended(lane, 1))"#,
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as c (id, receiver, place)
+           where pg_try_advisory_xact_lock(
+               uuid_hash_extended(receiver, 0) # uuid_hash_extended(place, 1))"#,
         &ids,
         &receivers,
-        &lanes,
-        &replays,
+        &places,
     )
     .fetch_all(conn)
     .await

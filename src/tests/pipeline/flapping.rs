@@ -178,3 +178,27 @@ async fn who_was_told_that_a_check_flaps_is_told_when_nobody_watches_it_any_more
     let told: Vec<i64> = told(&story.receiver).iter().map(sequence).collect();
     assert!(told.is_sorted(), "{told:?}");
 }
+
+#[tokio::test]
+async fn whoever_has_not_heard_that_a_check_flaps_is_told_so_with_its_end() {
+    let mut story = Story::start().await;
+    story.flap(&[]).await;
+    until("that is told", async || {
+        kinds(&story.receiver).contains(&"check.flapping".to_owned())
+    })
+    .await;
+    let second = Receiver::start().await;
+    let later = story.shop.receiver("later", &second).await;
+    story.shop.route(story.check.id, &[later]).await;
+    // It stays up: that is what it came to.
+    for (receiver, unheard) in [
+        (&story.receiver, serde_json::Value::Null),
+        (&second, true.into()),
+    ] {
+        let end = "check.flapping.".to_owned();
+        until("its end is told", async || kinds(receiver).contains(&end)).await;
+        let at = kinds(receiver).iter().position(|it| *it == end).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&receiver.taken()[at].body).unwrap();
+        assert_eq!(body["data"]["unheard"], unheard);
+    }
+}
