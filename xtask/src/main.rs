@@ -17,6 +17,7 @@ mod figures;
 mod http;
 mod namespace;
 mod peers;
+mod port;
 mod postgres;
 mod processes;
 mod sqlx;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufReader, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::http::Request;
+use crate::port::Port;
 use crate::workspace;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -76,12 +77,12 @@ struct State {
 impl Receiver {
     /// It serves as long as this process lives.
     pub(super) fn start() -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let place = listener.local_addr()?;
+        let place = Port::take()?;
+        let port = place.number();
+        let listener = place.listen()?;
         let shared: Arc<Shared> = Arc::default();
         let serving = Arc::clone(&shared);
-        thread::spawn(move || serving.serve(place, listener));
-        let port = place.port();
+        thread::spawn(move || serving.serve(&place, listener));
         Ok(Self { port, shared })
     }
 
@@ -151,7 +152,7 @@ impl Shared {
         self.lock().manner == Manner::Away
     }
 
-    fn serve(self: Arc<Self>, place: SocketAddr, mut listener: TcpListener) {
+    fn serve(self: Arc<Self>, place: &Port, mut listener: TcpListener) {
         loop {
             while let Ok((stream, _)) = listener.accept() {
                 if self.is_away() {
@@ -174,7 +175,7 @@ impl Shared {
     }
 
     /// Waits until it is to be there, and is.
-    fn come_back(&self, place: SocketAddr) -> TcpListener {
+    fn come_back(&self, place: &Port) -> TcpListener {
         let mut state = self.lock();
         while state.manner == Manner::Away {
             let waited = self.changed.wait(state);
@@ -182,7 +183,7 @@ impl Shared {
         }
         drop(state);
         loop {
-            if let Ok(listener) = TcpListener::bind(place) {
+            if let Ok(listener) = place.listen() {
                 return listener;
             }
             thread::sleep(POLL);

@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::script::{Script, Span};
 use super::signature;
 use super::trap::Trap;
 use crate::http::Request;
+use crate::port::Port;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
@@ -75,11 +76,10 @@ impl Hooks {
         });
         let mut ports = Vec::new();
         for receiver in 0..RECEIVERS.len() {
-            let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-            let place = listener.local_addr()?;
-            ports.push(place.port());
+            let port = Port::take()?;
+            ports.push(port.number());
             let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.serve(receiver, place, listener));
+            thread::spawn(move || shared.serve(receiver, &port));
         }
         Ok(Self { ports, shared })
     }
@@ -105,8 +105,8 @@ fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
     it.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn listen(place: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(place)?;
+fn listen(port: &Port) -> io::Result<TcpListener> {
+    let listener = port.listen()?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -116,13 +116,13 @@ impl Shared {
         self.script.mood(receiver, self.clock.now()?)
     }
 
-    fn serve(self: Arc<Self>, receiver: usize, place: SocketAddr, listener: TcpListener) {
-        let mut open = Some(listener);
+    fn serve(self: Arc<Self>, receiver: usize, port: &Port) {
+        let mut open = None;
         loop {
             let is_closed = matches!(self.mood(receiver), Some((_, Mood::Closed | Mood::Away)));
             match &open {
                 Some(_) if is_closed => open = None,
-                None if !is_closed => open = listen(place).ok(),
+                None if !is_closed => open = listen(port).ok(),
                 _ => {}
             }
             let next = open.as_ref().and_then(|listener| listener.accept().ok());
