@@ -22,9 +22,7 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
         return Some(frozen.clone());
     }
     let body = match webhook.format {
-        WebhookFormat::Protobuf if claimed.superseded.is_empty() && !claimed.unheard => {
-            claimed.payload.clone()
-        }
+        WebhookFormat::Protobuf if is_as_it_was(claimed) => claimed.payload.clone(),
         WebhookFormat::Protobuf => event(claimed).encode_to_vec(),
         WebhookFormat::Json => json_body(claimed, &webhook.url),
         WebhookFormat::Alertmanager => {
@@ -33,6 +31,11 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
         }
     };
     Some(body)
+}
+
+/// Whether only the event is told, and nothing but what every receiver is.
+fn is_as_it_was(claimed: &Claimed) -> bool {
+    claimed.superseded.is_empty() && !claimed.unheard
 }
 
 /// The event, with what only this receiver has to know.
@@ -95,7 +98,11 @@ fn shortened(event: CheckStatus) -> CheckStatus {
 }
 
 fn json_body(claimed: &Claimed, url: &ReceiverUrl) -> Vec<u8> {
-    let message = json::to_json(&event(claimed), JsonStyle::Wire).unwrap_or_else(|fault| {
+    let message = match is_as_it_was(claimed) {
+        true => json::encoded_to_json::<CheckStatus>(&claimed.payload, JsonStyle::Wire),
+        false => json::to_json(&event(claimed), JsonStyle::Wire),
+    };
+    let message = message.unwrap_or_else(|fault| {
         // A defect of ours; the event itself must still be told.
         error!(
             error = &fault as &dyn std::error::Error,

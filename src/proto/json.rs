@@ -56,9 +56,13 @@ fn descriptor<M: Name>() -> Result<MessageDescriptor, JsonError> {
 
 /// The JSON of a message, without a line break at its end.
 pub fn to_json<M: Message + Name>(message: &M, style: JsonStyle) -> Result<String, JsonError> {
-    let bytes = message.encode_to_vec();
-    let dynamic = DynamicMessage::decode(descriptor::<M>()?, bytes.as_slice())
-        .map_err(JsonError::Transcode)?;
+    encoded_to_json::<M>(&message.encode_to_vec(), style)
+}
+
+/// The same of one that is encoded.
+pub fn encoded_to_json<M: Name>(bytes: &[u8], style: JsonStyle) -> Result<String, JsonError> {
+    let dynamic =
+        DynamicMessage::decode(descriptor::<M>()?, bytes).map_err(JsonError::Transcode)?;
     let shown = ShownMessage {
         message: &dynamic,
         style,
