@@ -168,7 +168,7 @@ async fn deliveries(
         reasons.push(reason.to_owned());
         next.push(next_at);
     }
-    sqlx::query!(
+    let done = sqlx::query!(
         "update deliveries d set state = e.state, reason = e.reason, next_at = e.next_at,
              finished_at = case when e.state = 'pending' then null else e.at end,
              again_at = e.again_at, attempts = greatest(d.attempts, e.n),
@@ -189,9 +189,25 @@ async fn deliveries(
         &began,
         &frozen,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await
     .doing("finish deliveries")?;
+    if u64::try_from(ids.len()) == Ok(done.rows_affected()) {
+        return Ok(());
+    }
+    // What has ended otherwise meanwhile was tried all the same.
+    sqlx::query!(
+        "update deliveries d set attempts = e.n,
+             first_attempt_at = coalesce(d.first_attempt_at, e.began)
+         from unnest($1::uuid[], $2::integer[], $3::timestamptz[]) as e (id, n, began)
+         where d.id = e.id and d.attempts < e.n",
+        &ids,
+        &numbers,
+        &began,
+    )
+    .execute(conn)
+    .await
+    .doing("count attempts")?;
     Ok(())
 }
 

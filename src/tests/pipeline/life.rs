@@ -268,6 +268,35 @@ async fn the_end_is_told_to_a_receiver_that_went_with_the_check_or_before_it() {
 }
 
 #[tokio::test]
+async fn what_was_being_sent_to_a_receiver_as_it_was_removed_was_tried() {
+    let site = Site::start().await;
+    // Takes the connection, and says nothing until it hangs up.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let mut shop = Shop::open().await;
+    let check = shop.wish("shop", &site.url, |_| ()).await;
+    let spec = WebhookSpec::new(url.parse().unwrap(), WebhookFormat::Json);
+    let oncall = shop.receiver_with("oncall", spec).await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    let (stream, _) = silent.accept().await.unwrap();
+    shop.route(check.id, &[]).await;
+    receiver_delete(&mut shop.conn, &[oncall], clock::now())
+        .await
+        .unwrap();
+    let claimed = "select count(*) from claims";
+    assert_eq!(shop.count(claimed).await, 1, "it is still being sent");
+    drop(stream);
+    let ended = "select count(*) from attempts where finished_at is not null";
+    until("it ended", async || shop.count(ended).await == 1).await;
+    let dead = "select count(*) from deliveries
+        where state = 'dead' and reason = 'receiver removed' and attempts = 1";
+    assert_eq!(shop.count(dead).await, 1);
+    assert_eq!(shop.count(claimed).await, 0);
+}
+
+#[tokio::test]
 async fn the_end_of_a_released_check_is_told_once() {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let mut shop = Shop::open().await;
