@@ -60,7 +60,8 @@ pub async fn hold_new(
         .iter()
         .filter(|it| it.transition.flap == Some(Flap::Ends))
         .map(|it| it.check);
-    let woken: Vec<CheckId> = settled.chain(children).collect();
+    let settled: HashSet<CheckId> = settled.collect();
+    let woken: Vec<CheckId> = settled.iter().copied().chain(children).collect();
     if !woken.is_empty() {
         // What explained them is over, or they flap no more.
         hold_wake(conn, &woken, now).await?;
@@ -77,6 +78,19 @@ pub async fn hold_new(
         trial_fail(conn, &failed).await?;
     }
     let causes = Causes::of(conn, &concerned, overlays, now).await?;
+    // What they came to comes before that they flap no more.
+    let settled = concerned.iter().filter(|it| settled.contains(it));
+    let settled: Vec<Uuid> = settled.map(|it| it.0).collect();
+    if !settled.is_empty() {
+        let held = sqlx::query_scalar!(
+            "select id from deliveries where state = 'held' and check_id = any($1)",
+            &settled,
+        )
+        .fetch_all(&mut *conn)
+        .await
+        .doing("find what was held while checks flapped")?;
+        judge(conn, &held, &causes, now).await?;
+    }
     for new in told {
         if !causes.has(new.check) && !held.contains(&new.check) {
             continue;
