@@ -1,0 +1,204 @@
+//! Deliveries are decided on, and what was decided is done.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::causes::Causes;
+use crate::hold::{Cause, Decision, Earlier, Facts, Role, decide, past};
+use crate::model::id::{CheckId, EventId};
+use crate::store::error::{Doing as _, StoreError};
+
+/// The type of the event that a check flaps.
+const FLAPPING: &str = "check.flapping";
+
+/// What is to become of a delivery.
+pub(super) struct Judged {
+    pub(super) delivery: Uuid,
+    event: EventId,
+    /// It ends what earlier ones told.
+    ends: bool,
+    pub(super) decision: Decision,
+}
+
+/// Decides on deliveries, and does that; returns the events of which one is to be sent now.
+pub(super) async fn judge(
+    conn: &mut PgConnection,
+    deliveries: &[Uuid],
+    causes: &Causes,
+    now: OffsetDateTime,
+) -> Result<Vec<EventId>, StoreError> {
+    let judged = decisions(conn, deliveries, causes, now).await?;
+    follow(conn, judged, now).await
+}
+
+/// Decides on deliveries.
+pub(super) async fn decisions(
+    conn: &mut PgConnection,
+    deliveries: &[Uuid],
+    causes: &Causes,
+    now: OffsetDateTime,
+) -> Result<Vec<Judged>, StoreError> {
+    // What an event ends are the earlier ones of its incident, or what began the same aspect of
+    // the check last: that it is degraded, or flaps.
+    let rows = sqlx::query!(
+        r#"select d.id, d.event_id, d.check_id, t.at, t.type as kind,
+               case when t.type in ('check.degraded', 'check.flapping') then t.resolved
+                   else t.next in (0, 1) end as "ends!",
+               case when t.type in ('check.degraded', 'check.flapping') then exists (
+                       select from transitions e where e.check_id = t.check_id and e.seq > t.seq
+                           and (e.type = 'check.deleted' or e.type = t.type and e.resolved))
+                   else coalesce((select i.closed_seq is not null from incidents i
+                       where i.id = t.incident_id), false) end as "is_over!",
+               -- What was attempted may have been received, and what another one tells.
+               (select max(case when o.state in ('pending', 'delivered')
+                           or o.superseded_by is not null
+                           or o.state = 'held' and o.attempts > 0 then 2
+                       when o.state = 'held' then 1 else 0 end)
+                from transitions r join deliveries o
+                    on o.event_id = r.id and o.receiver_id = d.receiver_id and o.replay_no = 0
+                where r.check_id = t.check_id and r.seq < t.seq
+                    and (r.incident_id = t.incident_id
+                        or r.type in ('check.degraded', 'check.flapping')
+                        and t.type in (r.type, 'check.deleted') and not r.resolved
+                        and not exists (select from transitions b where b.check_id = t.check_id
+                            and b.seq > r.seq and b.seq < t.seq
+                            and b.type = r.type))) as earlier
+           from deliveries d join transitions t on t.id = d.event_id
+           where d.id = any($1)"#,
+        deliveries,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("read what is known of deliveries")?;
+    let judged = rows.into_iter().map(|row| {
+        let facts = Facts {
+            role: if row.ends { Role::Ends } else { Role::Tells },
+            earlier: match row.earlier {
+                Some(2) => Earlier::Told,
+                Some(1) => Earlier::Held,
+                _ => Earlier::Nothing,
+            },
+            is_over: row.is_over,
+        };
+        let of = row.check_id.map(CheckId);
+        let of = of.map_or_else(Vec::new, |check| {
+            let mut all = causes.at(check, row.at, now);
+            // That it flaps is told while it does.
+            all.retain(|cause| *cause != Cause::Flapping || row.kind != FLAPPING);
+            all
+        });
+        Judged {
+            delivery: row.id,
+            event: EventId(row.event_id),
+            ends: row.ends,
+            decision: decide(facts, &of, now),
+        }
+    });
+    Ok(judged.collect())
+}
+
+/// Does what was decided; returns the events of which a delivery is to be sent now.
+pub(super) async fn follow(
+    conn: &mut PgConnection,
+    judged: Vec<Judged>,
+    now: OffsetDateTime,
+) -> Result<Vec<EventId>, StoreError> {
+    let (mut held, mut until, mut words) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ended, mut why) = (Vec::new(), Vec::new());
+    let (mut sent, mut events) = (Vec::new(), Vec::new());
+    let ends = judged.iter().filter(|it| it.ends);
+    let ends: Vec<Uuid> = ends.map(|it| it.delivery).collect();
+    for it in judged {
+        match it.decision {
+            Decision::Send => {
+                sent.push(it.delivery);
+                events.push(it.event);
+            }
+            Decision::Hold { until: at, reason } => {
+                held.push(it.delivery);
+                until.push(at);
+                words.push(reason);
+            }
+            Decision::End { reason } => {
+                ended.push(it.delivery);
+                why.push(reason);
+            }
+        }
+    }
+    end_held(conn, &ends, now).await?;
+    sqlx::query!(
+        "update deliveries d set state = 'held', next_at = n.until, reason = n.reason
+         from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as n (id, until, reason)
+         where d.id = n.id",
+        &held,
+        &until,
+        &words,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("hold deliveries")?;
+    sqlx::query!(
+        "update deliveries d set state = 'superseded', finished_at = $3, reason = n.reason
+         from unnest($1::uuid[], $2::text[]) as n (id, reason) where d.id = n.id",
+        &ended,
+        &why,
+        now,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("end deliveries that nobody gets")?;
+    sqlx::query!(
+        "update deliveries set state = 'pending', next_at = $2, reason = ''
+         where id = any($1) and state = 'held'",
+        &sent,
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("send what was held")?;
+    events.sort_unstable();
+    events.dedup();
+    Ok(events)
+}
+
+/// Ends what is held of what these deliveries end.
+async fn end_held(
+    conn: &mut PgConnection,
+    ends: &[Uuid],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        "select distinct o.id, o.reason
+         from deliveries d join transitions t on t.id = d.event_id
+             join transitions r on r.check_id = t.check_id and r.seq < t.seq
+                 and (r.incident_id = t.incident_id
+                     or r.type in ('check.degraded', 'check.flapping')
+                         and t.type in (r.type, 'check.deleted') and not r.resolved)
+             join deliveries o on o.event_id = r.id and o.receiver_id = d.receiver_id
+         where d.id = any($1) and o.state = 'held'",
+        ends,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("find what was held of what is over")?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let reasons = rows.iter().map(|row| past(&row.reason));
+    let reasons: Vec<String> = reasons.collect();
+    sqlx::query!(
+        "update deliveries o set state = 'superseded', finished_at = $3,
+             reason = 'it was over while it was held: ' || n.reason
+         from unnest($1::uuid[], $2::text[]) as n (id, reason)
+         where o.id = n.id and o.state = 'held'",
+        &ids,
+        &reasons,
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("end what was held of what is over")?;
+    Ok(())
+}
