@@ -129,9 +129,10 @@ fn tell(claimed: &Claimed, attempted: &Attempted) {
         "" => String::new(),
         subject => format!(" of {subject}"),
     };
-    let with = match claimed.superseded.len() {
-        0 => String::new(),
-        many => format!(" and {many} earlier"),
+    let with = match (claimed.superseded.len(), claimed.kind.as_str()) {
+        (0, _) => String::new(),
+        (many, "group") => format!(" of {many} events"),
+        (many, _) => format!(" and {many} earlier"),
     };
     let what = format!("{}{of}{with} to {}", claimed.kind, claimed.receiver_name);
     match &attempted.verdict {

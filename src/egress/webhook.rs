@@ -1,6 +1,8 @@
 //! The client that delivers webhooks. It follows no redirect and no ambient proxy, and dials
 //! only what the address policy allows. A receiver that fails is a value, not an error.
 
+use std::error::Error as _;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,7 +158,7 @@ impl WebhookClient {
         let response = request
             .send()
             .await
-            .map_err(|error| chain(&error.without_url()))?;
+            .map_err(|error| no_answer(error, timeout))?;
         let status = Some(response.status().as_u16());
         let retry_after = response
             .headers()
@@ -170,6 +172,32 @@ impl WebhookClient {
             ..Posted::default()
         })
     }
+}
+
+/// Why there is none, without what says only that one was asked for.
+fn no_answer(error: reqwest::Error, timeout: Duration) -> String {
+    if error.is_timeout() && !error.is_connect() {
+        return format!("no answer within {timeout:?}");
+    }
+    let mut cause = error.source();
+    while let Some(it) = cause {
+        let io = it.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+            return "connection refused".to_owned();
+        }
+        cause = it.source();
+    }
+    let whole = chain(&error.without_url());
+    let mut said = whole.as_str();
+    for layer in [
+        "error sending request: ",
+        "client error (Connect): ",
+        "client error (SendRequest): ",
+        "tcp connect error: ",
+    ] {
+        said = said.strip_prefix(layer).unwrap_or(said);
+    }
+    said.to_owned()
 }
 
 /// The beginning of the body; what does not come in time is left out.

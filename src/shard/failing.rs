@@ -84,6 +84,7 @@ async fn tell(
         event: ProjectEvent {
             project: failing.project_name.clone(),
             reason: match (failing.since, failing.given_up) {
+                (None, _) if failing.removed => "Removed",
                 (None, _) => "Delivered",
                 (Some(_), 0) => "NotDelivered",
                 (Some(_), _) => "GivenUp",

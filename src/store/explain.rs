@@ -38,6 +38,8 @@ pub struct DeliveryRow {
     pub attempts: i32,
     pub next_at: OffsetDateTime,
     pub finished_at: Option<OffsetDateTime>,
+    /// The event that lists its event, and the state of that delivery.
+    pub superseded: Option<(Uuid, String)>,
     /// Why it is dead, or what went wrong last.
     pub reason: String,
 }
@@ -86,9 +88,11 @@ pub async fn explain_told(
                (select coalesce(a.error, 'status ' || a.status) from attempts a
                 where a.delivery_id = d.id and a.finished_at is not null
                     and d.state <> 'delivered'
-                order by a.n desc limit 1) as "last?"
+                order by a.n desc limit 1) as "last?",
+               g.event_id as "superseded_by?", g.state as "superseded_state?"
            from deliveries d join receivers r on r.id = d.receiver_id
-           where d.event_id = any($1) order by d.created_at, receiver_id"#,
+           left join deliveries g on g.id = d.superseded_by
+           where d.event_id = any($1) order by d.created_at, d.receiver_id"#,
         &ids,
     )
     .fetch_all(conn)
@@ -106,6 +110,7 @@ pub async fn explain_told(
             attempts: row.attempts,
             next_at: row.next_at,
             finished_at: row.finished_at,
+            superseded: row.superseded_by.zip(row.superseded_state),
             reason,
         });
     }

@@ -165,7 +165,10 @@ fn wire_told(row: ToldRow) -> Told {
 }
 
 fn delivery(row: DeliveryRow) -> DeliveryStatus {
+    let (by, by_state) = row.superseded.unzip();
     DeliveryStatus {
+        superseded_by: by.map(|id| id.to_string()).unwrap_or_default(),
+        superseded_state: by_state.unwrap_or_default(),
         receiver: row.receiver,
         attempts: row.attempts,
         next_at: matches!(row.state.as_str(), "pending" | "held").then(|| timestamp(row.next_at)),

@@ -51,8 +51,8 @@ pub(super) async fn test(call: Call, opts: TestOpts) -> Result<Delivery, ApiErro
     if let Some(until) = to.slowed_until.filter(|until| *until > now) {
         let seconds = (until - now).whole_seconds().max(1);
         let text = format!(
-            "the receiver {} asked for time, and nothing is sent there for {seconds} s more; to \
-             send what waits now all the same: lokahictl webhook retry",
+            "the receiver {0} asked for time, and nothing is sent there for {seconds} s more; to \
+             send what waits now all the same: lokahictl webhook retry {0}",
             called(&to)
         );
         let error = TwirpError::new(Code::FailedPrecondition, text);

@@ -292,6 +292,7 @@ fn delivery(stored: StoredDelivery, tried: Vec<StoredAttempt>) -> Delivery {
         None => Default::default(),
     };
     let waits = stored.state == "pending";
+    let (by, by_state) = stored.superseded.unzip();
     Delivery {
         id: stored.id.to_string(),
         event_id: stored.event.to_string(),
@@ -315,10 +316,9 @@ fn delivery(stored: StoredDelivery, tried: Vec<StoredAttempt>) -> Delivery {
         status: stored.status.map_or(0, i32::from),
         error: stored.error.unwrap_or_default(),
         excerpt: stored.excerpt.unwrap_or_default(),
-        superseded_by: stored
-            .superseded_by
-            .map(|id| id.to_string())
-            .unwrap_or_default(),
+        superseded_by: by.map(|id| id.to_string()).unwrap_or_default(),
+        superseded_state: by_state.unwrap_or_default(),
+        again: stored.again.unwrap_or_default(),
         replay: stored.replay,
         tried: tried.into_iter().map(attempt).collect(),
         sending: waits && stored.claimed_until.is_some_and(|until| until > now),

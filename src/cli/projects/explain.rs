@@ -290,12 +290,6 @@ fn transition(told: &Told) -> String {
     .to_owned()
 }
 
-/// Why a delivery did not go out itself, although its event did.
-const TOLD_OTHERWISE: [&str; 2] = [
-    "a newer event that lists it went out instead",
-    "told together with others",
-];
-
 fn told_of(delivery: &DeliveryStatus) -> String {
     let times = match delivery.attempts {
         1 => "1 attempt".to_owned(),
@@ -308,9 +302,10 @@ fn told_of(delivery: &DeliveryStatus) -> String {
     let (receiver, state) = (&delivery.receiver, &delivery.state);
     match state.as_str() {
         "held" => format!("{receiver} not told yet{why}"),
-        "superseded" if TOLD_OTHERWISE.contains(&delivery.reason.as_str()) => {
-            format!("{receiver}{why}")
-        }
+        "superseded" if !delivery.superseded_by.is_empty() => format!(
+            "{receiver}{why}: {}, {}",
+            delivery.superseded_by, delivery.superseded_state
+        ),
         "superseded" => format!("{receiver} not told{why}"),
         state => format!("{receiver} {state} after {times}{why}"),
     }

@@ -224,8 +224,9 @@ fn state(it: &Delivery, now: OffsetDateTime) -> String {
 fn reason(it: &Delivery) -> String {
     match it.superseded_by.as_str() {
         "" if it.reason.is_empty() => "-".to_owned(),
+        "" if !it.again.is_empty() => format!("{}; sent again: {}", it.reason, it.again),
         "" => it.reason.clone(),
-        event => format!("{}: {event}", it.reason),
+        event => format!("{}: {event}, {}", it.reason, it.superseded_state),
     }
 }
 
@@ -281,7 +282,7 @@ fn tried(attempt: &DeliveryAttempt) -> String {
             let answer = answer(attempt.status, &attempt.error);
             format!("{answer}, after {took} ms")
         }
-        _ => "no end is known".to_owned(),
+        _ => "no end is known: it is being sent, or its worker died".to_owned(),
     };
     format!("attempt {} at {at}: {ended}", attempt.number)
 }
@@ -356,7 +357,7 @@ mod tests {
           made      2026-11-22 09:57:55 UTC
           attempt 1 at 2026-11-22 09:59:55 UTC: it answered 400, after 2000 ms
             what is?[2J this?
-          attempt 2 at 2026-11-22 09:59:58 UTC: no end is known
+          attempt 2 at 2026-11-22 09:59:58 UTC: no end is known: it is being sent, or its worker died
         ");
     }
 }

@@ -90,7 +90,11 @@ pub(super) async fn replay(
         return Ok(Exit::Ok);
     }
     if result.deliveries == 0 {
-        writeln!(console.words, "Nothing fits: nothing is sent again.")?;
+        writeln!(
+            console.words,
+            "Nothing is left to be sent again: left out are tests, what was sent again and arrived, and \
+             what a removed receiver was to get."
+        )?;
         return Ok(Exit::Ok);
     }
     writeln!(console.out, "{}", words(&result))?;

@@ -83,7 +83,11 @@ pub(super) async fn test(
             if what.output == TextOutput::Human {
                 excerpt(&sent, console)?;
             }
-            let message = format!("{name} did not take it: {came}");
+            let said = match sent.status {
+                0 => "did not get it",
+                _ => "did not take it",
+            };
+            let message = format!("{name} {said}: {came}");
             Err(Failure::new(Exit::Refused, message))
         }
     }
@@ -91,9 +95,11 @@ pub(super) async fn test(
 
 /// `it answered 200 after 12 ms; signed`.
 fn outcome(sent: &Delivery) -> String {
-    let signed = match sent.signed {
-        true => "signed",
-        false => "not signed",
+    let signed = match (sent.status, sent.signed) {
+        // Who knows whether it went out.
+        (0, _) => "",
+        (_, true) => "; signed",
+        (_, false) => "; not signed",
     };
     let Some(last) = sent.tried.last() else {
         return match sent.reason.as_str() {
@@ -103,8 +109,8 @@ fn outcome(sent: &Delivery) -> String {
     };
     let answer = answer(last.status, &last.error);
     match took(last) {
-        Some(took) => format!("{answer}, after {} ms; {signed}", took.whole_milliseconds()),
-        None => format!("{answer}; {signed}"),
+        Some(took) => format!("{answer}, after {} ms{signed}", took.whole_milliseconds()),
+        None => format!("{answer}{signed}"),
     }
 }
 

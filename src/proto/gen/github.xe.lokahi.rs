@@ -2322,6 +2322,12 @@ pub struct DeliveryStatus {
     /// Why it is dead, or what went wrong last.
     #[prost(string, tag = "6")]
     pub reason: ::prost::alloc::string::String,
+    /// Of one that was superseded by another: the event that lists its event, and what has become of
+    /// that: pending, delivered, dead.
+    #[prost(string, tag = "7")]
+    pub superseded_by: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub superseded_state: ::prost::alloc::string::String,
 }
 impl ::prost::Name for DeliveryStatus {
     const NAME: &'static str = "DeliveryStatus";
@@ -2555,12 +2561,18 @@ pub struct Delivery {
     pub error: ::prost::alloc::string::String,
     #[prost(string, tag = "22")]
     pub excerpt: ::prost::alloc::string::String,
-    /// Of one that was superseded by another: the event that told its event, too.
+    /// Of one that was superseded by another: the event that lists its event, and what has become of
+    /// that: pending, delivered, dead.
     #[prost(string, tag = "23")]
     pub superseded_by: ::prost::alloc::string::String,
+    #[prost(string, tag = "27")]
+    pub superseded_state: ::prost::alloc::string::String,
     /// 0: it came with its event; 1 and more: it was sent again, or is a test.
     #[prost(int32, tag = "24")]
     pub replay: i32,
+    /// What became of it when it was sent again last: a state; empty: it was not.
+    #[prost(string, tag = "28")]
+    pub again: ::prost::alloc::string::String,
     /// The newest 200, oldest first, where they are asked for.
     #[prost(message, repeated, tag = "25")]
     pub tried: ::prost::alloc::vec::Vec<DeliveryAttempt>,

@@ -18,7 +18,7 @@ use crate::store::project::project_sole;
 use crate::store::receiver::format_number;
 
 /// What may be said of a delivery that another one tells.
-const SUPERSEDED: &str = "a newer event that lists it went out instead";
+const SUPERSEDED: &str = "a newer event lists it";
 
 /// Reads those of these deliveries that still can be claimed, as their next attempts would be, and
 /// locks them until the transaction ends; their lanes are locked already. What they beat is

@@ -57,8 +57,10 @@ pub struct StoredDelivery {
     pub status: Option<i16>,
     pub error: Option<String>,
     pub excerpt: Option<String>,
-    /// The event that told its event, too.
-    pub superseded_by: Option<EventId>,
+    /// The event that lists its event, and the state of that delivery.
+    pub superseded: Option<(EventId, String)>,
+    /// Of one that is dead: the state of the last one that its event was sent again by.
+    pub again: Option<String>,
     pub replay: i32,
 }
 
@@ -178,7 +180,10 @@ pub async fn delivery_read(
                d.finished_at, c.until as "claimed_until?", d.replay_no,
                d.check_id, k.address as "check_address?", o.name as "check_project?",
                a.status as "status?", a.error as "error?", a.excerpt as "excerpt?",
-               g.event_id as "superseded_by?"
+               g.event_id as "superseded_by?", g.state as "superseded_state?",
+               (select n.state from deliveries n where d.state = 'dead' and n.event_id = d.event_id
+                   and n.receiver_id = d.receiver_id and n.replay_no > d.replay_no
+                   order by n.replay_no desc limit 1) as again
            from deliveries d
            join transitions t on t.id = d.event_id
            join receivers r on r.id = d.receiver_id
@@ -223,7 +228,8 @@ pub async fn delivery_read(
         status: row.status,
         error: row.error,
         excerpt: row.excerpt,
-        superseded_by: row.superseded_by.map(EventId),
+        superseded: row.superseded_by.map(EventId).zip(row.superseded_state),
+        again: row.again,
         replay: row.replay_no,
     });
     Ok(read.collect())

@@ -118,7 +118,9 @@ pub async fn receiver_standing(
                    and finished_at >= $4 and reason not in ('receiver removed', $5)
                group by receiver_id),
            told as materialized (
-               select receiver_id, count(*) as n from check_receivers group by receiver_id)
+               select l.receiver_id, count(*) as n from check_receivers l
+               join checks c on c.id = l.check_id and c.deleted_at is null
+               group by l.receiver_id)
            select r.id, p.name as project, r.address, r.url, r.format, r.events, r.collapse,
                r.fallback, b.bytes as spec, coalesce(t.n, 0) as "checks!",
                coalesce(w.n, 0) as "waiting!", coalesce(h.n, 0) as "held!",

@@ -148,7 +148,7 @@ async fn an_attempt_lasts_as_long_as_its_receiver_wants() {
         .unwrap();
     until("an attempt was given up", async || {
         let took = "select min(extract(epoch from finished_at - started_at)::double precision)
-            from attempts where finished_at is not null and error like '%timed out%'";
+            from attempts where finished_at is not null and error like 'no answer within %'";
         let took = sqlx::query_scalar::<_, Option<f64>>(took);
         let took = took.fetch_one(&mut fleet.database().await).await;
         took.unwrap().is_some_and(|seconds| {
