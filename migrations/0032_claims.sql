@@ -1,3 +1,5 @@
+-- Workers of before do not look here, and claim what is being sent: stop them first.
+--
 -- What is being sent stands in a table of its own, and what was sent in another: a delivery is
 -- written when it is owed and when an attempt has ended, and not between.
 

@@ -15,12 +15,14 @@ use crate::store::error::StoreError;
 
 /// How many events one message tells at most; what is left goes with the next.
 const MOST: i64 = 500;
+/// How much is told together in one transaction, of which each has a lock.
+const KEYS: i64 = 100;
 
-/// Gathers what has waited long enough.
-pub(super) async fn gather(store: &Store) -> Result<(), StoreError> {
+/// Gathers what has waited long enough; whether there may be more of it.
+pub(super) async fn gather(store: &Store) -> Result<bool, StoreError> {
     let now = clock::now();
     let mut tx = store.begin().await?;
-    let due = group_due(&mut tx, MOST, now).await?;
+    let (due, more) = group_due(&mut tx, (KEYS, MOST), now).await?;
     let mut alone = Vec::new();
     for gathering in &due {
         if gathering.members.len() == 1 || !gathering.knows_groups {
@@ -48,7 +50,8 @@ pub(super) async fn gather(store: &Store) -> Result<(), StoreError> {
     tx.commit().await.map_err(|source| StoreError::Query {
         doing: "commit what is told together",
         source,
-    })
+    })?;
+    Ok(more)
 }
 
 /// The labels of a key.

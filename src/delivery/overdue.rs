@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::DeliveryTally;
 use crate::bus::Bus;
@@ -29,9 +29,16 @@ pub(super) async fn run(
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while token.run_until_cancelled(tick.tick()).await.is_some() {
-        if let Err(error) = round(&store, &bus, &tally).await {
+        match round(&store, &bus, &tally).await {
+            Ok(()) => {}
             // Whoever claims deliveries says that Postgres is away.
-            debug!("overdue deliveries are not looked at: {}", chain(&error));
+            Err(error) if error.is_passing() => {
+                debug!("overdue deliveries are not looked at: {}", chain(&error));
+            }
+            Err(error) => warn!(
+                error = &error as &dyn std::error::Error,
+                "what does not arrive is not given to fallbacks; trying again"
+            ),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Claims deliveries, has them sent, and writes down how that ended, all that has ended at a time.
 
 use std::collections::HashMap;
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -133,14 +134,26 @@ impl Worker {
     async fn round(&mut self) -> Result<(), StoreError> {
         self.write().await?;
         let now = clock::monotonic();
+        let mut prepared = Ok(());
         if self.chores_at.is_none_or(|at| at <= now) {
-            let mut conn = self.store.acquire().await?;
-            delivery_lapse(&mut conn, None, clock::now()).await?;
-            drop(conn);
-            gather(&self.store).await?;
             self.chores_at = Some(now + POLL);
+            prepared = self.prepare().await;
         }
-        self.claim().await
+        // Whatever that came to, what waits by itself waits for nobody.
+        self.claim().await.and(prepared)
+    }
+
+    /// Ends the claims of workers that are gone, and gathers what is told together.
+    async fn prepare(&mut self) -> Result<(), StoreError> {
+        let mut conn = self.store.acquire().await?;
+        let sending = self.leases.kept();
+        delivery_lapse(&mut conn, self.id, Some(&sending), clock::now()).await?;
+        drop(conn);
+        if gather(&self.store).await? {
+            // There is more.
+            self.chores_at = None;
+        }
+        Ok(())
     }
 
     /// Writes down what has ended; what cannot be written stays.
@@ -148,16 +161,46 @@ impl Worker {
         if self.ended.is_empty() {
             return Ok(());
         }
+        match self.write_lot(&self.ended).await {
+            Ok(()) => {
+                for ended in self.ended.drain(..) {
+                    self.leases.leave(ended.delivery);
+                }
+            }
+            Err(error) if !error.is_passing() => self.write_each().await?,
+            Err(error) => return Err(error),
+        }
+        self.follow().await
+    }
+
+    /// One that cannot be stored keeps nothing else from being stored.
+    async fn write_each(&mut self) -> Result<(), StoreError> {
+        while let Some(ended) = self.ended.last() {
+            match self.write_lot(slice::from_ref(ended)).await {
+                Ok(()) => {}
+                Err(fault) if !fault.is_passing() => {
+                    // A defect of ours. Its lease runs out, and it is tried again.
+                    error!(
+                        error = &fault as &dyn std::error::Error,
+                        delivery = %ended.delivery,
+                        "how an attempt ended cannot be written down"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+            self.leases.leave(ended.delivery);
+            self.ended.pop();
+        }
+        Ok(())
+    }
+
+    async fn write_lot(&self, ended: &[Attempted]) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        delivery_finish(&mut tx, self.id, &self.ended).await?;
+        delivery_finish(&mut tx, self.id, ended).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
             doing: "commit the ends of attempts",
             source,
-        })?;
-        for ended in self.ended.drain(..) {
-            self.leases.leave(ended.delivery);
-        }
-        self.follow().await
+        })
     }
 
     /// Finds what is next where something was delivered.
@@ -235,12 +278,13 @@ impl Worker {
                 },
             })
             .collect();
-        delivery_begin(&mut tx, self.id, &begun, now).await?;
+        let ours = delivery_begin(&mut tx, self.id, &begun, now).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
             doing: "commit a claim",
             source,
         })?;
-        for (claim, body) in claimed.into_iter().zip(bodies) {
+        let begun = claimed.into_iter().zip(bodies);
+        for (claim, body) in begun.filter(|(claim, _)| ours.contains(&claim.id)) {
             self.spawn(claim, body);
         }
         // What is left, somebody else was quicker to claim.
@@ -337,7 +381,7 @@ impl Worker {
         self.noticed(written);
         self.done.cancel();
         if let Ok(mut conn) = self.store.acquire().await
-            && let Err(error) = delivery_lapse(&mut conn, Some(self.id), clock::now()).await
+            && let Err(error) = delivery_lapse(&mut conn, self.id, None, clock::now()).await
         {
             warn!(
                 error = &error as &dyn std::error::Error,

@@ -416,6 +416,17 @@ pub async fn receiver_replace(
     new: Option<ReceiverId>,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
+    // Whoever claims one has it locked: what is claimed by then is known to the next statement.
+    sqlx::query!(
+        "select id from deliveries
+         where check_id = $1 and receiver_id = $2 and state in ('pending', 'held')
+         order by id for update",
+        check.0,
+        old.0,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("lock what waits for a receiver")?;
     sqlx::query!(
         "with moved as (
              update deliveries set

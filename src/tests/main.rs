@@ -16,6 +16,7 @@ mod idle;
 mod api;
 mod cli;
 mod hooks;
+mod outbox;
 mod pipeline;
 mod projects;
 mod compose;

@@ -97,6 +97,15 @@ async fn receivers_release(
             receivers.push(receiver.0);
         }
     }
+    // Whoever claims one has it locked: what is claimed by then is known to the next statement.
+    sqlx::query!(
+        "select id from deliveries where check_id = any($1) and state in ('pending', 'held')
+         order by id for update",
+        &told,
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .doing("lock what waits for the receivers of released checks")?;
     sqlx::query!(
         "with moved as (
              update deliveries d set receiver_id = n.receiver_id

@@ -1,5 +1,7 @@
 //! Claims: what is attempted now, and by whom.
 
+use std::collections::HashSet;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -28,13 +30,11 @@ pub async fn delivery_claim(
     candidates: &[DeliveryId],
     now: OffsetDateTime,
 ) -> Result<Vec<Claimed>, StoreError> {
-    // Two that claim the same lock it in the same order.
-    let mut ids: Vec<Uuid> = candidates.iter().map(|id| id.0).collect();
-    ids.sort_unstable();
+    let ids: Vec<Uuid> = candidates.iter().map(|id| id.0).collect();
     let rows = of_what_is_next!(
         r#"with locked as materialized (
                select d.* from unnest($3::uuid[]) as i (id) join deliveries d on d.id = i.id
-               for no key update of d),
+               for no key update of d skip locked),
            claimed as materialized (
                select d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins,
                    r.format
@@ -246,24 +246,27 @@ pub struct Begun<'a> {
 }
 
 /// Claims these deliveries for `worker`, which has locked their lanes, and freezes their bodies before
-/// anything is sent: of what then has no end it is known that it was begun.
+/// anything is sent: of what then has no end it is known that it was begun. Returns those that are
+/// its own now: whatever else may be claimed already holds up nothing.
 pub async fn delivery_begin(
     conn: &mut PgConnection,
     worker: Uuid,
     begun: &[Begun<'_>],
     now: OffsetDateTime,
-) -> Result<(), StoreError> {
+) -> Result<HashSet<DeliveryId>, StoreError> {
     let claimed = || begun.iter().map(|it| it.claimed);
     let ids: Vec<Uuid> = claimed().map(|it| it.id.0).collect();
     let receivers: Vec<Uuid> = claimed().map(|it| it.receiver.0).collect();
     let lanes: Vec<Uuid> = claimed().map(|it| lane(it.receiver, it.check)).collect();
     let beside: Vec<Uuid> = claimed().map(|it| beside(it.id, it.replay)).collect();
     let numbers: Vec<i32> = claimed().map(|it| it.attempt).collect();
-    sqlx::query!(
+    let ours = sqlx::query_scalar!(
         "insert into claims (delivery_id, receiver_id, lane, beside, worker, until, n, started_at)
          select id, receiver, lane, beside, $6, $7::timestamptz + make_interval(secs => $8), n, $7
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[])
-             as c (id, receiver, lane, beside, n)",
+             as c (id, receiver, lane, beside, n)
+         on conflict (receiver_id, lane, beside) do nothing
+         returning delivery_id",
         &ids,
         &receivers,
         &lanes,
@@ -273,26 +276,23 @@ pub async fn delivery_begin(
         now,
         LEASE.as_secs_f64(),
     )
-    .execute(&mut *conn)
+    .fetch_all(&mut *conn)
     .await
     .doing("claim deliveries")?;
-    freeze(conn, begun).await
+    let ours: HashSet<DeliveryId> = ours.into_iter().map(DeliveryId).collect();
+    freeze(conn, begun, &ours).await?;
+    Ok(ours)
 }
 
-async fn freeze(conn: &mut PgConnection, begun: &[Begun<'_>]) -> Result<(), StoreError> {
+async fn freeze(
+    conn: &mut PgConnection,
+    begun: &[Begun<'_>],
+    ours: &HashSet<DeliveryId>,
+) -> Result<(), StoreError> {
     let frozen = || {
-        let all = begun.iter();
-        all.filter_map(|it| it.body.map(|(format, body)| (it.claimed, format, body)))
+        let ours = begun.iter().filter(|it| ours.contains(&it.claimed.id));
+        ours.filter_map(|it| it.body.map(|(format, body)| (it.claimed, format, body)))
     };
-    // Of one that was sent there may be a body in another format.
-    let sent = frozen().filter(|(it, ..)| it.attempt > 1 || it.replay != 0);
-    let sent: Vec<Uuid> = sent.map(|(it, ..)| it.id.0).collect();
-    if !sent.is_empty() {
-        sqlx::query!("delete from bodies where delivery_id = any($1)", &sent)
-            .execute(&mut *conn)
-            .await
-            .doing("forget bodies that do not fit")?;
-    }
     let ids: Vec<Uuid> = frozen().map(|(it, ..)| it.id.0).collect();
     let formats: Vec<i16> = frozen().map(|(_, it, _)| format_number(it)).collect();
     let bodies: Vec<Vec<u8>> = frozen().map(|(.., body)| body.to_vec()).collect();
@@ -301,7 +301,10 @@ async fn freeze(conn: &mut PgConnection, begun: &[Begun<'_>]) -> Result<(), Stor
     }
     sqlx::query!(
         "insert into bodies (delivery_id, format, body)
-         select * from unnest($1::uuid[], $2::smallint[], $3::bytea[])",
+         select * from unnest($1::uuid[], $2::smallint[], $3::bytea[])
+         -- One that was sent in another format, or to another receiver.
+         on conflict (delivery_id) do update
+             set format = excluded.format, body = excluded.body",
         &ids,
         &formats,
         &bodies,

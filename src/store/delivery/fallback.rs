@@ -14,6 +14,9 @@ use crate::store::error::{Doing as _, StoreError};
 /// How long an event may not have arrived before the fallback gets it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How many lanes are locked in one transaction, but for what one message tells.
+const LOCKS: usize = 1_000;
+
 /// Owes to fallbacks what has not arrived at their receivers for two minutes, and at once what
 /// was given up; at most `limit` at a time. Returns the events, and whether there may be more.
 ///
@@ -47,15 +50,20 @@ pub async fn fallback_insert(
     .await
     .doing("find what does not arrive")?;
     let found = i64::try_from(late.len()).unwrap_or(i64::MAX);
-    let late: HashMap<Uuid, Uuid> = late.into_iter().map(|it| (it.id, it.fallback)).collect();
+    let order: Vec<Uuid> = late.iter().map(|it| it.id).collect();
+    let mut late: HashMap<Uuid, Uuid> = late.into_iter().map(|it| (it.id, it.fallback)).collect();
     let mut owed = owed(conn, &late).await?;
+    let now_only = as_many_as_can_be_locked(&order, &owed);
+    let is_cut = now_only.len() < late.len();
+    late.retain(|id, _| now_only.contains(id));
+    owed.retain(|it| now_only.contains(&it.late));
     let busy = busy(conn, &owed).await?;
     // Somebody sends to these lanes, or writes to them: in a moment.
     let later = owed.iter().filter(|it| busy.contains(&it.lane()));
     let later: HashSet<Uuid> = later.map(|it| it.late).collect();
     owed.retain(|it| !later.contains(&it.late));
     let ids: Vec<Uuid> = late.into_keys().filter(|id| !later.contains(id)).collect();
-    let more = found >= limit && !ids.is_empty();
+    let more = (found >= limit || is_cut) && !ids.is_empty();
     // What was given up has no fallback that has not got it by now.
     sqlx::query!(
         "update deliveries d set fell_back = true
@@ -119,6 +127,21 @@ pub async fn fallback_insert(
     lane_join(conn, &joining).await?;
     let told = new.into_iter().map(|row| EventId(row.event_id));
     Ok((told.collect(), more))
+}
+
+/// The first of these late deliveries, as far as what they tell is in so many lanes: each has a lock,
+/// and of those Postgres has so many for all that goes on.
+fn as_many_as_can_be_locked(order: &[Uuid], owed: &[Owed]) -> HashSet<Uuid> {
+    let mut tells: HashMap<Uuid, usize> = HashMap::new();
+    for it in owed {
+        *tells.entry(it.late).or_default() += 1;
+    }
+    let mut locked = 0;
+    let fits = order.iter().enumerate().take_while(|(at, id)| {
+        locked += tells.get(id).copied().unwrap_or_default();
+        *at == 0 || locked <= LOCKS
+    });
+    fits.map(|(_, id)| *id).collect()
 }
 
 /// What a fallback is to get.

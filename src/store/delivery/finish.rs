@@ -1,6 +1,6 @@
 //! The ends of attempts: many in one transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -20,10 +20,17 @@ pub async fn delivery_finish(
 ) -> Result<(), StoreError> {
     by_index(conn).await?;
     let ours = unclaim(conn, worker, ended).await?;
-    attempts(conn, &ours, ended).await?;
-    deliveries(conn, &ours, ended).await?;
+    attempts(conn, ended).await?;
+    deliveries(conn, &decisive(&ours, ended)).await?;
     responses(conn, ended).await?;
     receivers(conn, ended).await
+}
+
+/// An attempt: its delivery, and its number there.
+type Attempt = (Uuid, i32);
+
+fn attempt(it: &Attempted) -> Attempt {
+    (it.delivery.0, it.n)
 }
 
 /// Ends the claims of these; returns those that were ours until now.
@@ -31,7 +38,7 @@ async fn unclaim(
     conn: &mut PgConnection,
     worker: Uuid,
     ended: &[Attempted],
-) -> Result<HashSet<Uuid>, StoreError> {
+) -> Result<HashSet<Attempt>, StoreError> {
     let ids: Vec<Uuid> = ended.iter().map(|it| it.delivery.0).collect();
     let numbers: Vec<i32> = ended.iter().map(|it| it.n).collect();
     let receivers: Vec<Uuid> = ended.iter().map(|it| it.receiver.0).collect();
@@ -39,13 +46,13 @@ async fn unclaim(
     let lanes: Vec<Uuid> = lanes.collect();
     let places = ended.iter().map(|it| beside(it.delivery, it.replay));
     let places: Vec<Uuid> = places.collect();
-    let ours = sqlx::query_scalar!(
+    let ours = sqlx::query!(
         "delete from claims c
          using unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::uuid[])
              as e (id, n, receiver, lane, beside)
          where c.receiver_id = e.receiver and c.lane = e.lane and c.beside = e.beside
              and c.delivery_id = e.id and c.n = e.n and c.worker = $1
-         returning c.delivery_id",
+         returning c.delivery_id, c.n",
         worker,
         &ids,
         &numbers,
@@ -56,101 +63,64 @@ async fn unclaim(
     .fetch_all(conn)
     .await
     .doing("end claims")?;
-    Ok(ours.into_iter().collect())
+    Ok(ours.into_iter().map(|it| (it.delivery_id, it.n)).collect())
 }
 
-/// Stores attempts with their ends. Of one that was not ours any more it is known that it was begun.
-async fn attempts(
-    conn: &mut PgConnection,
-    ours: &HashSet<Uuid>,
-    ended: &[Attempted],
-) -> Result<(), StoreError> {
-    let of = |is_ours: bool| {
-        let all = ended.iter();
-        all.filter(move |it| ours.contains(&it.delivery.0) == is_ours)
-    };
-    let new = Columns::of(of(true));
-    if !new.ids.is_empty() {
-        sqlx::query!(
-            "insert into attempts (delivery_id, n, started_at, finished_at, status, error, excerpt)
-             select * from unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::timestamptz[],
-                 $5::smallint[], $6::text[], $7::text[])",
-            &new.ids,
-            &new.numbers,
-            &new.began,
-            &new.at,
-            &new.statuses as &[Option<i16>],
-            &new.errors as &[Option<String>],
-            &new.excerpts,
-        )
-        .execute(&mut *conn)
-        .await
-        .doing("store attempts")?;
-    }
-    let late = Columns::of(of(false));
-    if late.ids.is_empty() {
-        return Ok(());
-    }
+/// Stores attempts with their ends. Of one that was not ours any more it may be known already that
+/// it was begun.
+async fn attempts(conn: &mut PgConnection, ended: &[Attempted]) -> Result<(), StoreError> {
+    let each: HashMap<Attempt, &Attempted> = ended.iter().map(|it| (attempt(it), it)).collect();
+    let each = || each.values().copied();
+    let status = |it: &Attempted| it.status.and_then(|status| i16::try_from(status).ok());
+    let ids: Vec<Uuid> = each().map(|it| it.delivery.0).collect();
+    let numbers: Vec<i32> = each().map(|it| it.n).collect();
+    let began: Vec<OffsetDateTime> = each().map(|it| it.ended_at - it.took).collect();
+    let at: Vec<OffsetDateTime> = each().map(|it| it.ended_at).collect();
+    let statuses: Vec<Option<i16>> = each().map(status).collect();
+    let errors = each().map(|it| it.error.as_deref().map(storable));
+    let errors: Vec<Option<String>> = errors.collect();
+    let excerpts: Vec<String> = each().map(|it| storable(&it.excerpt)).collect();
     sqlx::query!(
         "insert into attempts (delivery_id, n, started_at, finished_at, status, error, excerpt)
          select * from unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::timestamptz[],
              $5::smallint[], $6::text[], $7::text[])
          on conflict (delivery_id, n) do update set finished_at = excluded.finished_at,
              status = excluded.status, error = excluded.error, excerpt = excluded.excerpt",
-        &late.ids,
-        &late.numbers,
-        &late.began,
-        &late.at,
-        &late.statuses as &[Option<i16>],
-        &late.errors as &[Option<String>],
-        &late.excerpts,
+        &ids,
+        &numbers,
+        &began,
+        &at,
+        &statuses as &[Option<i16>],
+        &errors as &[Option<String>],
+        &excerpts,
     )
     .execute(conn)
     .await
-    .doing("store attempts of claims that were lost")?;
+    .doing("store attempts")?;
     Ok(())
 }
 
-/// Attempts as Postgres takes them.
-struct Columns {
-    ids: Vec<Uuid>,
-    numbers: Vec<i32>,
-    began: Vec<OffsetDateTime>,
-    at: Vec<OffsetDateTime>,
-    statuses: Vec<Option<i16>>,
-    errors: Vec<Option<String>>,
-    excerpts: Vec<String>,
-}
-
-impl Columns {
-    fn of<'a>(ended: impl Iterator<Item = &'a Attempted> + Clone) -> Self {
-        let status = |it: &Attempted| it.status.and_then(|status| i16::try_from(status).ok());
-        let error = |it: &Attempted| it.error.as_deref().map(storable);
-        Self {
-            ids: ended.clone().map(|it| it.delivery.0).collect(),
-            numbers: ended.clone().map(|it| it.n).collect(),
-            began: ended.clone().map(|it| it.ended_at - it.took).collect(),
-            at: ended.clone().map(|it| it.ended_at).collect(),
-            statuses: ended.clone().map(status).collect(),
-            errors: ended.clone().map(error).collect(),
-            excerpts: ended.map(|it| storable(&it.excerpt)).collect(),
+/// What decides on each delivery: that it arrived, if it did, or else what was ours. Everything else
+/// of an attempt that was not ours any more is nobody's business: it may have been followed by
+/// another.
+fn decisive<'a>(ours: &HashSet<Attempt>, ended: &'a [Attempted]) -> Vec<&'a Attempted> {
+    let mut of: HashMap<Uuid, &Attempted> = HashMap::new();
+    for it in ended {
+        if !it.arrived() && !ours.contains(&attempt(it)) {
+            continue;
+        }
+        let decides = of.entry(it.delivery.0).or_insert(it);
+        if (it.arrived(), it.n) > (decides.arrived(), decides.n) {
+            *decides = it;
         }
     }
+    of.into_values().collect()
 }
 
 /// What was received is delivered, whoever has claimed it now, whoever removed the receiver
-/// meanwhile, and whatever went out instead. Everything else of an attempt that was not ours any
-/// more is nobody's business: it may have been followed by another.
-async fn deliveries(
-    conn: &mut PgConnection,
-    ours: &HashSet<Uuid>,
-    ended: &[Attempted],
-) -> Result<(), StoreError> {
-    let of = || {
-        ended
-            .iter()
-            .filter(|it| ours.contains(&it.delivery.0) || it.arrived())
-    };
+/// meanwhile, and whatever went out instead.
+async fn deliveries(conn: &mut PgConnection, decisive: &[&Attempted]) -> Result<(), StoreError> {
+    let of = || decisive.iter().copied();
     let ids: Vec<Uuid> = of().map(|it| it.delivery.0).collect();
     let numbers: Vec<i32> = of().map(|it| it.n).collect();
     let began: Vec<OffsetDateTime> = of().map(|it| it.ended_at - it.took).collect();

@@ -32,28 +32,35 @@ pub struct NewGroup<'a> {
     pub payload: &'a [u8],
 }
 
-/// Finds what is to be told together now, at most `most` of each, and locks it until the
-/// transaction ends. While something of a key is on its way, what comes after it waits for the
+/// Finds what is to be told together now, so many keys, at most `most` of each, and locks it until the
+/// transaction ends; and whether there may be more. While something of a key is on its way, what comes after it waits for the
 /// next time: it would overtake it. What something holds by now is held.
 pub async fn group_due(
     conn: &mut PgConnection,
-    most: i64,
+    (keys, most): (i64, i64),
     now: OffsetDateTime,
-) -> Result<Vec<Gathering>, StoreError> {
+) -> Result<(Vec<Gathering>, bool), StoreError> {
+    let limit = keys;
     let keys = sqlx::query!(
         r#"select d.receiver_id, d.group_key, r.format <> 0 as "knows_groups!" from (
-             select distinct receiver_id, group_key from deliveries
+             select distinct receiver_id, group_key from deliveries w
              where state = 'pending' and group_key <> '' and not gathered
                  -- By the index of what has a key, and no other.
-                 and (next_at <= $1) is true) d
+                 and (next_at <= $1) is true
+                 and not exists (select from deliveries g
+                     where g.state = 'pending' and g.receiver_id = w.receiver_id
+                         and g.group_key = w.group_key and g.gathered)
+             limit $2) d
          join receivers r on r.id = d.receiver_id
          where pg_try_advisory_xact_lock(
              uuid_hash_extended(receiver_id, 2) # hashtextextended(group_key, 3))"#,
         now,
+        limit,
     )
     .fetch_all(&mut *conn)
     .await
     .doing("find what is told together")?;
+    let more = i64::try_from(keys.len()) == Ok(limit);
     let mut found = Vec::with_capacity(keys.len());
     let (mut all, mut checks) = (Vec::new(), Vec::new());
     for key in keys {
@@ -76,7 +83,7 @@ pub async fn group_due(
         gathering.members.retain(|it| !held.contains(&it.0));
     }
     found.retain(|it| !it.members.is_empty());
-    Ok(found)
+    Ok((found, more))
 }
 
 /// What waits under a key.

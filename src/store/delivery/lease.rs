@@ -17,8 +17,11 @@ pub async fn delivery_renew(
 ) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = deliveries.iter().map(|id| id.0).collect();
     sqlx::query!(
+        // What is being ended needs no lease, and nobody waits for it.
         "update claims set until = $3::timestamptz + make_interval(secs => $4)
-         where delivery_id = any($2) and worker = $1",
+         where (receiver_id, lane, beside) in (
+             select receiver_id, lane, beside from claims
+             where delivery_id = any($2) and worker = $1 for update skip locked)",
         worker,
         &ids,
         now,
@@ -30,18 +33,24 @@ pub async fn delivery_renew(
     Ok(())
 }
 
-/// Ends the claims that were not renewed, whosever they are, and all that `worker` has: it gives
-/// them back at an orderly end. Nobody knows how their attempts ended; what they sent is frozen.
+/// Ends the claims that were not renewed, whosever they are, but for those of `worker` that it is
+/// `sending`; at its orderly end, `None`, all that it has. Nobody knows how their attempts ended; what
+/// they sent is frozen.
 pub async fn delivery_lapse(
     conn: &mut PgConnection,
-    worker: Option<Uuid>,
+    worker: Uuid,
+    sending: Option<&[DeliveryId]>,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
+    let ends = sending.is_none();
+    let sending: Vec<Uuid> = sending.into_iter().flatten().map(|id| id.0).collect();
     sqlx::query!(
         "with lapsed as (
              delete from claims where delivery_id in (
-                 select delivery_id from claims where until < $1 or worker = $2
-                 order by delivery_id for update skip locked)
+                 select delivery_id from claims
+                 where case when worker = $2 then delivery_id <> all($3) and (until < $1 or $4)
+                     else until < $1 end
+                 for update skip locked)
              returning delivery_id, n, started_at),
          begun as (
              insert into attempts (delivery_id, n, started_at)
@@ -53,6 +62,8 @@ pub async fn delivery_lapse(
          from lapsed l where d.id = l.delivery_id",
         now,
         worker,
+        &sending,
+        ends,
     )
     .execute(conn)
     .await

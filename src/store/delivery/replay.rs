@@ -152,7 +152,7 @@ pub async fn replay_insert(
     .doing("lock receivers")?;
     let made = sqlx::query_scalar!(
         r#"with again as (
-               select uuid_ordered($2) as id, d.event_id, d.receiver_id, d.check_id, d.seq, a.n,
+               select uuid_ordered($2) as id, r.format, d.event_id, d.receiver_id, d.check_id, d.seq, a.n,
                    (select max(m.replay_no) + 1 from deliveries m
                        where m.event_id = d.event_id and m.receiver_id = d.receiver_id) as replay_no,
                    (select b.body from deliveries o join bodies b on b.delivery_id = o.id
@@ -174,8 +174,8 @@ pub async fn replay_insert(
                from again order by n
                returning id),
            of_bodies as (
-               insert into bodies (delivery_id, body)
-               select id, body from again where body is not null)
+               insert into bodies (delivery_id, format, body)
+               select id, format, body from again where body is not null)
            select m.id from made m join again a on a.id = m.id order by a.n"#,
         &ids,
         now,

@@ -127,7 +127,9 @@ pub(super) async fn receivers(
                  failed_at = coalesce(e.failed_at, s.failed_at),
                  delivered_at = coalesce(e.delivered_at, s.delivered_at),
                  gave_up_at = coalesce(e.gave_up_at, s.gave_up_at),
-                 slowed_until = e.slowed_until
+                 -- What was under way as it asked for time has not seen that.
+                 slowed_until = case when e.only_failures
+                     then greatest(s.slowed_until, e.slowed_until) else e.slowed_until end
              from e where s.receiver_id = e.id
              returning s.receiver_id)
          insert into receiver_status (receiver_id, failing_since, failures, error, failed_at,

@@ -1,0 +1,241 @@
+//! The outbox over a real Postgres, by its statements alone: what workers meet that lost a claim, or
+//! have very much to do.
+
+use std::time::Duration;
+
+use lokahi::clock;
+use lokahi::model::id::{DeliveryId, ReceiverId};
+use lokahi::store::delivery::{Attempted, Verdict, delivery_finish, delivery_lapse, group_due};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::support::servers::servers;
+
+/// A database with one receiver, and an hour ago.
+struct Outbox {
+    conn: PgConnection,
+    receiver: Uuid,
+    began: OffsetDateTime,
+}
+
+impl Outbox {
+    async fn new() -> Self {
+        let url = servers().database().await;
+        let mut conn = PgConnection::connect(&url).await.unwrap();
+        let receiver = sqlx::query_scalar(
+            "with spec as (
+                 insert into specs (digest, bytes) values (decode(repeat('00', 32), 'hex'), '')
+                 returning id)
+             insert into receivers (id, project_id, address, spec_id, url, format, created_at)
+             select gen_random_uuid(), p.id, 'oncall', spec.id, 'http://h/', 1, now()
+             from spec, projects p where p.name = 'api' returning id",
+        )
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+        Self {
+            conn,
+            receiver,
+            began: clock::now() - Duration::from_secs(3600),
+        }
+    }
+
+    /// Deliveries that wait, each of an event of its own, under these keys.
+    async fn owe(&mut self, keys: i32) -> Vec<Uuid> {
+        sqlx::query_scalar(
+            "with events as (
+                 insert into transitions (id, type, seq, previous, next, at, told, payload)
+                 select gen_random_uuid(), 'project.drifted', n, 0, 0, now(), true, ''
+                 from generate_series(1, greatest($2, 1)) n returning id, seq)
+             insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at, group_key)
+             select uuid_ordered(now()), id, $1, seq, now() - interval '1 minute', now(),
+                 case $2 when 0 then '' else 'site=' || seq end
+             from events returning id",
+        )
+        .bind(self.receiver)
+        .bind(keys)
+        .fetch_all(&mut self.conn)
+        .await
+        .unwrap()
+    }
+
+    async fn claim(&mut self, delivery: Uuid, worker: Uuid, n: i32) {
+        sqlx::query(
+            "insert into claims (receiver_id, lane, beside, delivery_id, worker, until, n, started_at)
+             values ($1, $1, $2, $3, $4, now() - interval '1 second', $5, now())",
+        )
+        .bind(self.receiver)
+        .bind(Uuid::nil())
+        .bind(delivery)
+        .bind(worker)
+        .bind(n)
+        .execute(&mut self.conn)
+        .await
+        .unwrap();
+    }
+
+    fn ended(&self, delivery: Uuid, n: i32, verdict: Verdict) -> Attempted {
+        Attempted {
+            delivery: DeliveryId(delivery),
+            receiver: ReceiverId(self.receiver),
+            check: None,
+            replay: 0,
+            is_test: false,
+            n,
+            status: None,
+            error: Some("connection refused".to_owned()),
+            excerpt: String::new(),
+            took: Duration::from_millis(1),
+            ended_at: self.began + Duration::from_secs(n.unsigned_abs().into()),
+            slowed_until: None,
+            again_at: None,
+            frozen: true,
+            verdict,
+        }
+    }
+
+    async fn finish(&mut self, worker: Uuid, ended: &[Attempted]) {
+        let mut tx = self.conn.begin().await.unwrap();
+        delivery_finish(&mut tx, worker, ended).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn row(&mut self, sql: &'static str) -> String {
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut self.conn)
+            .await
+            .unwrap()
+    }
+}
+
+const HOW: &str = "select d.state || ' after ' || d.attempts || ', ' || (
+        select string_agg(n || case when finished_at is null then ' open' else ' ended' end, ', '
+            order by n) from attempts where delivery_id = d.id)
+        || ', claims ' || (select count(*) from claims)
+    from deliveries d";
+
+#[tokio::test]
+async fn an_attempt_that_was_lost_may_end_with_the_one_that_followed_it() {
+    let mut outbox = Outbox::new().await;
+    let delivery = outbox.owe(0).await[0];
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    // Frozen beyond its lease, and followed by one that dies.
+    outbox.claim(delivery, first, 1).await;
+    let now = clock::now();
+    for (at, n) in [(second, 2), (first, 3)] {
+        delivery_lapse(&mut outbox.conn, at, Some(&[]), now)
+            .await
+            .unwrap();
+        outbox.claim(delivery, at, n).await;
+    }
+    assert_eq!(
+        outbox.row(HOW).await,
+        "pending after 2, 1 open, 2 open, claims 1"
+    );
+    let later = now + Duration::from_secs(60);
+    let ends = [
+        outbox.ended(delivery, 1, Verdict::Dead("too late".to_owned())),
+        outbox.ended(delivery, 3, Verdict::RetryAt(later)),
+    ];
+    outbox.finish(first, &ends).await;
+    assert_eq!(
+        outbox.row(HOW).await,
+        "pending after 3, 1 ended, 2 open, 3 ended, claims 0"
+    );
+    // Whoever took it has it, whatever the next one came to.
+    outbox.claim(delivery, first, 4).await;
+    let ends = [
+        outbox.ended(delivery, 2, Verdict::Delivered),
+        outbox.ended(delivery, 4, Verdict::RetryAt(later)),
+    ];
+    outbox.finish(first, &ends).await;
+    assert_eq!(
+        outbox.row(HOW).await,
+        "delivered after 3, 1 ended, 2 ended, 3 ended, 4 ended, claims 0"
+    );
+}
+
+#[tokio::test]
+async fn a_worker_ends_no_claim_of_what_it_is_sending() {
+    let mut outbox = Outbox::new().await;
+    let delivery = outbox.owe(0).await[0];
+    let (ours, other) = (Uuid::now_v7(), Uuid::now_v7());
+    outbox.claim(delivery, ours, 1).await;
+    let now = clock::now();
+    let sending = [DeliveryId(delivery)];
+    let conn = &mut outbox.conn;
+    delivery_lapse(conn, ours, Some(&sending), now)
+        .await
+        .unwrap();
+    let claims = "select count(*)::text from claims";
+    assert_eq!(outbox.row(claims).await, "1");
+    // What is not known to be sent is nobody's; another's is taken for lost.
+    for worker in [ours, other] {
+        delivery_lapse(&mut outbox.conn, worker, Some(&[]), now)
+            .await
+            .unwrap();
+        assert_eq!(outbox.row(claims).await, "0");
+        outbox.claim(delivery, ours, 2).await;
+    }
+    sqlx::query("update claims set until = now() + interval '1 minute'")
+        .execute(&mut outbox.conn)
+        .await
+        .unwrap();
+    delivery_lapse(&mut outbox.conn, other, None, now)
+        .await
+        .unwrap();
+    assert_eq!(outbox.row(claims).await, "1");
+    delivery_lapse(&mut outbox.conn, ours, None, now)
+        .await
+        .unwrap();
+    assert_eq!(outbox.row(claims).await, "0");
+}
+
+#[tokio::test]
+async fn time_that_was_asked_for_is_given_until_something_is_taken() {
+    let mut outbox = Outbox::new().await;
+    let delivery = outbox.owe(0).await[0];
+    let worker = Uuid::now_v7();
+    let later = outbox.began + Duration::from_secs(600);
+    let asks = Attempted {
+        slowed_until: Some(later),
+        ..outbox.ended(delivery, 1, Verdict::RetryAt(later))
+    };
+    outbox.finish(worker, &[asks]).await;
+    // It was under way by then.
+    let other = outbox.ended(delivery, 2, Verdict::RetryAt(later));
+    outbox.finish(worker, &[other]).await;
+    let slowed = "select (slowed_until is not null)::text from receiver_status";
+    assert_eq!(outbox.row(slowed).await, "true");
+    let taken = outbox.ended(delivery, 3, Verdict::Delivered);
+    outbox.finish(worker, &[taken]).await;
+    assert_eq!(outbox.row(slowed).await, "false");
+}
+
+#[tokio::test]
+async fn of_very_many_keys_some_are_gathered_at_a_time_and_none_twice() {
+    let mut outbox = Outbox::new().await;
+    outbox.owe(250).await;
+    let mut found = Vec::new();
+    loop {
+        let mut tx = outbox.conn.begin().await.unwrap();
+        let (due, more) = group_due(&mut tx, (100, 500), clock::now()).await.unwrap();
+        assert!(due.len() <= 100);
+        for it in &due {
+            assert_eq!(it.members.len(), 1);
+            let gathered = "update deliveries set gathered = true where id = $1";
+            let gathered = sqlx::query(gathered).bind(it.members[0].0);
+            tx.execute(gathered).await.unwrap();
+            found.push(it.key.clone());
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(more, due.len() == 100);
+        if !more {
+            break;
+        }
+    }
+    found.sort();
+    found.dedup();
+    assert_eq!(found.len(), 250);
+}
