@@ -44,7 +44,7 @@ pub const WEBHOOK: Block = Block {
             kind: "list of strings",
             default: "[]",
             bounds: "types of [events](wire.md#webhooks)",
-            about: "Which events it gets; the end of what it was told comes in any case. Without it: all that its format knows, but for `check.stale`.",
+            about: "Which events it gets; the end of what it was told comes in any case, to one of `protobuf` as far as that knows it. Without it: all that its format knows, but for `check.stale`.",
             example: "[\"check.down\", \"check.error\", \"check.stale\"]",
             merge: Merge::Replace,
             set: |draft, node| {
