@@ -17,6 +17,7 @@ use crate::plan::state::Specs;
 use crate::plan::text::moment;
 use crate::spec::Digest;
 use crate::store::Connection;
+use crate::store::delivery::delivery_waiting;
 use crate::store::generation::GenerationKind;
 use crate::store::location::location_strangers;
 use crate::store::project::Project;
@@ -36,6 +37,7 @@ pub(super) async fn warnings(
     let mut all = unnamed(conn, plan).await?;
     all.extend(beside(conn, plan, project).await?);
     all.extend(unserved(conn, wish, plan, specs).await?);
+    all.extend(given_up(conn, plan).await?);
     if wish.kind == GenerationKind::Rollback {
         all.extend(of_rollback(conn, plan, project).await?);
     }
@@ -63,6 +65,30 @@ pub(super) async fn warnings(
         ));
     }
     Ok(all)
+}
+
+/// What waits for receivers that end.
+async fn given_up(conn: &mut Connection, plan: &Plan) -> Result<Vec<String>, ApplyError> {
+    let ended = plan.changes.iter().filter(|change| {
+        change.kind == Kind::Webhook && change.action == Action::Delete && !change.is_of_the_gone()
+    });
+    let ended: Vec<Uuid> = ended.filter_map(|change| change.id).collect();
+    if ended.is_empty() {
+        return Ok(Vec::new());
+    }
+    let waiting = delivery_waiting(conn, &ended).await?;
+    let warnings = waiting.into_iter().map(|(name, many)| {
+        let (wait, are) = match many {
+            1 => ("1 event waits".to_owned(), "is"),
+            many => (format!("{many} events wait"), "are"),
+        };
+        format!(
+            "{wait} for webhook.{name}, and {are} given up with it; one that only gets another name \
+             takes them along: moved {{ from = webhook.{name}, to = webhook.NEW }}, each on a line \
+             of its own"
+        )
+    });
+    Ok(warnings.collect())
 }
 
 /// The checks that end.

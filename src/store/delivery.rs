@@ -28,7 +28,7 @@ pub use self::lane::{Joining, lane_join};
 pub use self::lease::{delivery_lapse, delivery_renew};
 pub use self::list::{
     DeliveryFilter, StoredAttempt, StoredDelivery, delivery_attempts, delivery_find,
-    delivery_named, delivery_read, delivery_unknown,
+    delivery_named, delivery_read, delivery_unknown, delivery_waiting,
 };
 pub use self::replay::{
     Latest, NewTest, ReplayFilter, delivery_retry, replay_insert, replay_lock, replay_named,

@@ -150,6 +150,25 @@ pub async fn delivery_named(
     Ok(found.into_iter().map(DeliveryId).collect())
 }
 
+/// Those of these receivers for which events wait, held or not, by their names, and how many.
+pub async fn delivery_waiting(
+    conn: &mut PgConnection,
+    receivers: &[Uuid],
+) -> Result<Vec<(String, i64)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select coalesce(r.address, '-') as "name!", count(*) as "waiting!"
+           from deliveries d join receivers r on r.id = d.receiver_id
+           where d.receiver_id = any($1) and d.state in ('pending', 'held')
+           group by 1 order by 1"#,
+        receivers,
+    )
+    .fetch_all(conn)
+    .await
+    .doing("count what waits for receivers")?;
+    let waiting = rows.into_iter().map(|row| (row.name, row.waiting));
+    Ok(waiting.collect())
+}
+
 /// Which of these ids are those of no delivery, and of no event of one.
 pub async fn delivery_unknown(
     conn: &mut PgConnection,

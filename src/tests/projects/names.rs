@@ -467,3 +467,35 @@ async fn a_receiver_stays_while_something_outside_of_the_plan_names_it() {
         ended.words
     );
 }
+
+#[tokio::test]
+async fn who_removes_a_receiver_reads_what_is_given_up_with_it() {
+    let shop = Shop::with(&(HOOK.to_owned() + &check("web", NOTIFY))).await;
+    let owe = |many: i32| async move {
+        sqlx::query(
+            "with events as (
+                 insert into transitions (id, type, seq, previous, next, at, told, payload)
+                 select gen_random_uuid(), 'project.drifted', 1, 0, 0, now(), true, ''
+                 from generate_series(1, $1) returning id)
+             insert into deliveries (id, event_id, receiver_id, seq, next_at, created_at)
+             select gen_random_uuid(), e.id, r.id, 1, now(), now() from events e, receivers r",
+        )
+        .bind(many)
+    };
+    shop.folder.write(&check("web", ""));
+    for (more, words) in [
+        (
+            1,
+            "warning: 1 event waits for webhook.oncall, and is given up with it; ",
+        ),
+        (
+            2,
+            "warning: 3 events wait for webhook.oncall, and are given up with it; ",
+        ),
+    ] {
+        let mut conn = shop.server.store.acquire().await.unwrap();
+        owe(more).await.execute(&mut *conn).await.unwrap();
+        let plan = shop.plan(&[]).await;
+        assert!(plan.out.contains(words), "{}", plan.out);
+    }
+}
