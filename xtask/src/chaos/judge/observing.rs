@@ -99,12 +99,14 @@ fn causes(case: &Case<'_>, it: &Transition, verdict: &mut Verdict) {
 fn required(case: &Case<'_>, check: usize, own: &[&Transition], verdict: &mut Verdict) {
     for (phase, fails) in phases(case, check) {
         for free in case.free(phase, Kind::blinds) {
-            if free.until - free.from < detection(check) {
+            // A probe is dated by when it was due: the site may be otherwise when it is asked.
+            let asked = free.until - SLACK;
+            if asked - free.from < detection(check) {
                 continue;
             }
             verdict.counts.required += 1;
             verdict.counts.required_outages += usize::from(fails);
-            let known = own.iter().rfind(|it| it.at <= free.until);
+            let known = own.iter().rfind(|it| it.at <= asked);
             let believed = known.map_or(State::Init, |it| it.next);
             if believed != State::Init && believed.is_outage() == fails {
                 continue;

@@ -523,6 +523,12 @@ fn what_a_correct_observer_must_see() {
         found[0].contains("expected to be seen up between 200.0 s and 300.0 s"),
         "{found:?}"
     );
+    // The probe that sees it was due a moment before.
+    let early = wrong(|play| {
+        let mut all = play.facts.transitions.iter_mut();
+        all.find(|it| it.id == "e0-3").unwrap().at = 199.99;
+    });
+    assert_eq!(early, [""; 0]);
 }
 
 #[test]
