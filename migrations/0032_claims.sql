@@ -51,6 +51,13 @@ create index deliveries_fallback on deliveries (receiver_id) where state = 'dead
 drop index deliveries_due;
 create index deliveries_due on deliveries (receiver_id, next_at) where state = 'pending';
 
+-- What is told together is found by this alone: it is no part of another index, whatever Postgres
+-- believes of an outbox that was empty when it looked last.
+drop index deliveries_gather;
+create index deliveries_gather on deliveries
+    ((uuid_hash_extended(receiver_id, 2) # hashtextextended(group_key, 3)))
+    where state = 'pending' and group_key <> '';
+
 -- Ids in the order of their time are found, and written, beside each other: RFC 9562, version 7.
 create function uuid_ordered(at timestamptz) returns uuid language sql volatile parallel safe as $$
     select encode(

@@ -32,7 +32,7 @@ pub(super) async fn run(
         match round(&store, &bus, &tally).await {
             Ok(()) => {}
             // Whoever claims deliveries says that Postgres is away.
-            Err(error) if error.is_passing() => {
+            Err(error) if error.is_passing() && !error.is_too_much() => {
                 debug!("overdue deliveries are not looked at: {}", chain(&error));
             }
             Err(error) => warn!(

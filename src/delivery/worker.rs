@@ -1,9 +1,9 @@
 //! Claims deliveries, has them sent, and writes down how that ended, all that has ended at a time.
 
 use std::collections::HashMap;
-use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{mem, slice};
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,8 @@ use crate::store::{Store, bounded};
 const IN_FLIGHT: usize = 512;
 /// The most that is claimed in one transaction.
 const LOT: usize = 256;
+/// How long it may take to gather what is told together, some of it.
+const PREPARE: Duration = Duration::from_secs(5);
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -72,7 +74,9 @@ pub(super) struct Worker {
     followed: Vec<(ReceiverId, Uuid)>,
     leases: Arc<Leases>,
     /// When claims that were not renewed are ended, and what is told together is gathered.
-    chores_at: Option<Instant>,
+    chores_at: Instant,
+    /// There is more to be gathered.
+    more: bool,
     /// That we have ended, for whoever renews leases.
     done: CancellationToken,
     away: bool,
@@ -94,7 +98,8 @@ impl Worker {
             ended: Vec::new(),
             followed: Vec::new(),
             leases: Arc::default(),
-            chores_at: None,
+            chores_at: clock::monotonic(),
+            more: false,
             done: CancellationToken::new(),
             away: false,
         }
@@ -122,6 +127,7 @@ impl Worker {
                 _ = poll.tick() => {}
                 () = bus::woken(&mut hints) => {}
                 () = until(self.queue.next_look(clock::monotonic())) => {}
+                () = until(self.more.then(clock::monotonic)) => {}
             }
             self.queue.heard();
             let round = bounded(self.round()).await;
@@ -130,17 +136,21 @@ impl Worker {
         self.finish().await;
     }
 
-    /// Writes down what has ended, and claims anew; now and then, does what comes before that.
+    /// Writes down what has ended, and claims anew; now and then, does what comes before that, too.
     async fn round(&mut self) -> Result<(), StoreError> {
+        let more = mem::take(&mut self.more);
         self.write().await?;
+        // What waits by itself waits for nothing else.
+        self.claim().await?;
         let now = clock::monotonic();
-        let mut prepared = Ok(());
-        if self.chores_at.is_none_or(|at| at <= now) {
-            self.chores_at = Some(now + POLL);
-            prepared = self.prepare().await;
+        if now < self.chores_at && !more {
+            return Ok(());
         }
-        // Whatever that came to, what waits by itself waits for nobody.
-        self.claim().await.and(prepared)
+        self.chores_at = now + POLL;
+        let prepared = tokio::time::timeout(PREPARE, self.prepare()).await;
+        prepared.unwrap_or(Err(StoreError::Stuck(PREPARE)))?;
+        self.queue.heard();
+        self.claim().await
     }
 
     /// Ends the claims of workers that are gone, and gathers what is told together.
@@ -149,10 +159,7 @@ impl Worker {
         let sending = self.leases.kept();
         delivery_lapse(&mut conn, self.id, Some(&sending), clock::now()).await?;
         drop(conn);
-        if gather(&self.store).await? {
-            // There is more.
-            self.chores_at = None;
-        }
+        self.more = gather(&self.store).await?;
         Ok(())
     }
 
@@ -339,7 +346,7 @@ impl Worker {
         }
         if ended.check.is_none() {
             // What is told together next may have waited for it.
-            self.chores_at = None;
+            self.chores_at = clock::monotonic();
         }
         match ended.verdict {
             Verdict::Delivered => self.tally.delivered.add(1),

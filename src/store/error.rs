@@ -82,6 +82,20 @@ impl StoreError {
 }
 
 impl StoreError {
+    /// Whether Postgres has no room or no time for what was asked.
+    pub fn is_too_much(&self) -> bool {
+        let Self::Query {
+            source: sqlx::Error::Database(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let code = error.code().unwrap_or_default();
+        // Resources; a statement that was canceled.
+        code.starts_with("53") || code == "57014"
+    }
+
     /// Whether a text had a character that Postgres cannot store: NUL.
     pub fn is_unstorable_text(&self) -> bool {
         let Self::Query {

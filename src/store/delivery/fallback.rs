@@ -14,7 +14,7 @@ use crate::store::error::{Doing as _, StoreError};
 /// How long an event may not have arrived before the fallback gets it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How many lanes are locked in one transaction, but for what one message tells.
+/// How many lanes and keys are locked in one transaction, but for what one message tells.
 const LOCKS: usize = 1_000;
 
 /// Owes to fallbacks what has not arrived at their receivers for two minutes, and at once what
@@ -134,7 +134,7 @@ pub async fn fallback_insert(
 fn as_many_as_can_be_locked(order: &[Uuid], owed: &[Owed]) -> HashSet<Uuid> {
     let mut tells: HashMap<Uuid, usize> = HashMap::new();
     for it in owed {
-        *tells.entry(it.late).or_default() += 1;
+        *tells.entry(it.late).or_default() += 1 + usize::from(!it.key.is_empty());
     }
     let mut locked = 0;
     let fits = order.iter().enumerate().take_while(|(at, id)| {

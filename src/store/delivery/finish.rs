@@ -1,6 +1,6 @@
 //! The ends of attempts: many in one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -19,10 +19,13 @@ pub async fn delivery_finish(
     ended: &[Attempted],
 ) -> Result<(), StoreError> {
     by_index(conn).await?;
-    let ours = unclaim(conn, worker, ended).await?;
+    let ours = ours(conn, worker, ended).await?;
     attempts(conn, ended).await?;
-    deliveries(conn, &decisive(&ours, ended)).await?;
+    // In the order of whoever replaces a receiver: its checks, what waits for it, and what of that is
+    // claimed.
     responses(conn, ended).await?;
+    deliveries(conn, &decisive(&ours, ended)).await?;
+    unclaim(conn, worker, ended, &ours).await?;
     receivers(conn, ended).await
 }
 
@@ -33,8 +36,9 @@ fn attempt(it: &Attempted) -> Attempt {
     (it.delivery.0, it.n)
 }
 
-/// Ends the claims of these; returns those that were ours until now.
-async fn unclaim(
+/// Which of these are claimed by us still. Whoever takes one for lost meanwhile only notes that it was
+/// begun.
+async fn ours(
     conn: &mut PgConnection,
     worker: Uuid,
     ended: &[Attempted],
@@ -47,12 +51,11 @@ async fn unclaim(
     let places = ended.iter().map(|it| beside(it.delivery, it.replay));
     let places: Vec<Uuid> = places.collect();
     let ours = sqlx::query!(
-        "delete from claims c
-         using unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::uuid[])
+        "select c.delivery_id, c.n
+         from unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::uuid[])
              as e (id, n, receiver, lane, beside)
-         where c.receiver_id = e.receiver and c.lane = e.lane and c.beside = e.beside
-             and c.delivery_id = e.id and c.n = e.n and c.worker = $1
-         returning c.delivery_id, c.n",
+         join claims c on c.receiver_id = e.receiver and c.lane = e.lane and c.beside = e.beside
+             and c.delivery_id = e.id and c.n = e.n and c.worker = $1",
         worker,
         &ids,
         &numbers,
@@ -62,14 +65,46 @@ async fn unclaim(
     )
     .fetch_all(conn)
     .await
-    .doing("end claims")?;
+    .doing("find claims that end")?;
     Ok(ours.into_iter().map(|it| (it.delivery_id, it.n)).collect())
+}
+
+async fn unclaim(
+    conn: &mut PgConnection,
+    worker: Uuid,
+    ended: &[Attempted],
+    ours: &HashSet<Attempt>,
+) -> Result<(), StoreError> {
+    let of = || ended.iter().filter(|it| ours.contains(&attempt(it)));
+    let ids: Vec<Uuid> = of().map(|it| it.delivery.0).collect();
+    let numbers: Vec<i32> = of().map(|it| it.n).collect();
+    let receivers: Vec<Uuid> = of().map(|it| it.receiver.0).collect();
+    let lanes: Vec<Uuid> = of().map(|it| lane(it.receiver, it.check)).collect();
+    let places: Vec<Uuid> = of().map(|it| beside(it.delivery, it.replay)).collect();
+    sqlx::query!(
+        "delete from claims c
+         using unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::uuid[])
+             as e (id, n, receiver, lane, beside)
+         where c.receiver_id = e.receiver and c.lane = e.lane and c.beside = e.beside
+             and c.delivery_id = e.id and c.n = e.n and c.worker = $1",
+        worker,
+        &ids,
+        &numbers,
+        &receivers,
+        &lanes,
+        &places,
+    )
+    .execute(conn)
+    .await
+    .doing("end claims")?;
+    Ok(())
 }
 
 /// Stores attempts with their ends. Of one that was not ours any more it may be known already that
 /// it was begun.
 async fn attempts(conn: &mut PgConnection, ended: &[Attempted]) -> Result<(), StoreError> {
-    let each: HashMap<Attempt, &Attempted> = ended.iter().map(|it| (attempt(it), it)).collect();
+    // In one order, as whatever many write at once.
+    let each: BTreeMap<Attempt, &Attempted> = ended.iter().map(|it| (attempt(it), it)).collect();
     let each = || each.values().copied();
     let status = |it: &Attempted| it.status.and_then(|status| i16::try_from(status).ok());
     let ids: Vec<Uuid> = each().map(|it| it.delivery.0).collect();
@@ -104,7 +139,7 @@ async fn attempts(conn: &mut PgConnection, ended: &[Attempted]) -> Result<(), St
 /// of an attempt that was not ours any more is nobody's business: it may have been followed by
 /// another.
 fn decisive<'a>(ours: &HashSet<Attempt>, ended: &'a [Attempted]) -> Vec<&'a Attempted> {
-    let mut of: HashMap<Uuid, &Attempted> = HashMap::new();
+    let mut of: BTreeMap<Uuid, &Attempted> = BTreeMap::new();
     for it in ended {
         if !it.arrived() && !ours.contains(&attempt(it)) {
             continue;

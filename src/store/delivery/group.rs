@@ -32,8 +32,8 @@ pub struct NewGroup<'a> {
     pub payload: &'a [u8],
 }
 
-/// Finds what is to be told together now, so many keys, at most `most` of each, and locks it until the
-/// transaction ends; and whether there may be more. While something of a key is on its way, what comes after it waits for the
+/// Finds what is to be told together now, so many keys, what waits longest first, at most `most` of
+/// each, and locks it until the transaction ends; and whether there may be more. While something of a key is on its way, what comes after it waits for the
 /// next time: it would overtake it. What something holds by now is held.
 pub async fn group_due(
     conn: &mut PgConnection,
@@ -43,14 +43,11 @@ pub async fn group_due(
     let limit = keys;
     let keys = sqlx::query!(
         r#"select d.receiver_id, d.group_key, r.format <> 0 as "knows_groups!" from (
-             select distinct receiver_id, group_key from deliveries w
-             where state = 'pending' and group_key <> '' and not gathered
-                 -- By the index of what has a key, and no other.
-                 and (next_at <= $1) is true
-                 and not exists (select from deliveries g
-                     where g.state = 'pending' and g.receiver_id = w.receiver_id
-                         and g.group_key = w.group_key and g.gathered)
-             limit $2) d
+             select receiver_id, group_key from deliveries
+             where state = 'pending' and group_key <> ''
+             group by receiver_id, group_key
+             having bool_or(not gathered and next_at <= $1) and not bool_or(gathered)
+             order by min(next_at) limit $2) d
          join receivers r on r.id = d.receiver_id
          where pg_try_advisory_xact_lock(
              uuid_hash_extended(receiver_id, 2) # hashtextextended(group_key, 3))"#,
@@ -100,9 +97,15 @@ async fn waiting(
 ) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query!(
         "select d.id, d.check_id from deliveries d join transitions t on t.id = d.event_id
-         where d.state = 'pending' and d.receiver_id = $1 and d.group_key = $2
+         where d.state = 'pending' and d.group_key <> ''
+             and uuid_hash_extended(d.receiver_id, 2) # hashtextextended(d.group_key, 3)
+                 = uuid_hash_extended($1, 2) # hashtextextended($2, 3)
+             and (d.receiver_id = $1) is true and (d.group_key = $2) is true
              and not d.gathered and not exists (select from deliveries g
-                 where g.state = 'pending' and g.receiver_id = $1 and g.group_key = $2
+                 where g.state = 'pending' and g.group_key <> ''
+                     and uuid_hash_extended(g.receiver_id, 2) # hashtextextended(g.group_key, 3)
+                         = uuid_hash_extended($1, 2) # hashtextextended($2, 3)
+                     and (g.receiver_id = $1) is true and (g.group_key = $2) is true
                      and g.gathered)
          order by t.at, d.seq, t.id limit $3 for update of d skip locked",
         receiver,
