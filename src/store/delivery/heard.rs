@@ -21,9 +21,13 @@ pub(super) async fn unheard(
         return Ok(HashSet::new());
     }
     let rows = sqlx::query_scalar!(
-        "select d.id from deliveries d join transitions t on t.id = d.event_id
-         where (d.id = any($1) or d.superseded_by = any($2))
-             and case when t.type in ('check.degraded', 'check.flapping') then t.resolved
+        // One or the other would read all of them.
+        r#"select d.id as "id!" from (
+             select id, event_id, receiver_id from deliveries where id = any($1)
+             union all
+             select id, event_id, receiver_id from deliveries where superseded_by = any($2)) d
+         join transitions t on t.id = d.event_id
+         where case when t.type in ('check.degraded', 'check.flapping') then t.resolved
                      and not exists (select from transitions b
                          join deliveries n on n.event_id = b.id
                              and (n.receiver_id = d.receiver_id) is true
@@ -39,7 +43,7 @@ pub(super) async fn unheard(
                              and (n.receiver_id = d.receiver_id) is true
                          left join deliveries g on g.id = n.superseded_by
                          where b.incident_id = t.incident_id and b.seq < t.seq
-                             and 'delivered' in (n.state, g.state)) end",
+                             and 'delivered' in (n.state, g.state)) end"#,
         deliveries,
         groups,
     )
