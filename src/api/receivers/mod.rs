@@ -144,12 +144,15 @@ async fn named(conn: &mut Connection, opts: &DeliveriesOpts) -> Result<Deliverie
     }
     let ids = uuids(&opts.ids, MOST_IDS)?;
     let mut found = delivery_named(conn, &ids, DELIVERIES.1).await?;
-    let mut tried: HashMap<DeliveryId, Vec<StoredAttempt>> = HashMap::new();
     if opts.attempts {
         found.truncate(MOST_TRIED);
-        tried = delivery_attempts(conn, &found).await?;
     }
     let read = delivery_read(conn, &found).await?;
+    let mut tried: HashMap<DeliveryId, Vec<StoredAttempt>> = HashMap::new();
+    if opts.attempts {
+        // Read last: of what has ended by then each attempt has its end.
+        tried = delivery_attempts(conn, &found).await?;
+    }
     let deliveries = read.into_iter().map(|stored| {
         let tried = tried.remove(&stored.id).unwrap_or_default();
         delivery(stored, tried)
