@@ -19,13 +19,14 @@ pub async fn delivery_finish(
     ended: &[Attempted],
 ) -> Result<(), StoreError> {
     by_index(conn).await?;
-    let ours = ours(conn, worker, ended).await?;
+    let claims = Claims::of(ended);
+    let ours = ours(conn, worker, &claims).await?;
     attempts(conn, ended).await?;
     // In the order of whoever replaces a receiver: its checks, what waits for it, and what of that is
     // claimed.
     responses(conn, ended).await?;
     deliveries(conn, &decisive(&ours, ended)).await?;
-    unclaim(conn, worker, ended, &ours).await?;
+    unclaim(conn, worker, &claims).await?;
     receivers(conn, ended).await
 }
 
@@ -36,20 +37,35 @@ fn attempt(it: &Attempted) -> Attempt {
     (it.delivery.0, it.n)
 }
 
+/// The claims of attempts, as Postgres takes them.
+struct Claims {
+    ids: Vec<Uuid>,
+    numbers: Vec<i32>,
+    receivers: Vec<Uuid>,
+    lanes: Vec<Uuid>,
+    places: Vec<Uuid>,
+}
+
+impl Claims {
+    fn of(ended: &[Attempted]) -> Self {
+        let each = ended.iter();
+        Self {
+            ids: each.clone().map(|it| it.delivery.0).collect(),
+            numbers: each.clone().map(|it| it.n).collect(),
+            receivers: each.clone().map(|it| it.receiver.0).collect(),
+            lanes: each.clone().map(|it| lane(it.receiver, it.check)).collect(),
+            places: each.map(|it| beside(it.delivery, it.replay)).collect(),
+        }
+    }
+}
+
 /// Which of these are claimed by us still. Whoever takes one for lost meanwhile only notes that it was
 /// begun.
 async fn ours(
     conn: &mut PgConnection,
     worker: Uuid,
-    ended: &[Attempted],
+    claims: &Claims,
 ) -> Result<HashSet<Attempt>, StoreError> {
-    let ids: Vec<Uuid> = ended.iter().map(|it| it.delivery.0).collect();
-    let numbers: Vec<i32> = ended.iter().map(|it| it.n).collect();
-    let receivers: Vec<Uuid> = ended.iter().map(|it| it.receiver.0).collect();
-    let lanes = ended.iter().map(|it| lane(it.receiver, it.check));
-    let lanes: Vec<Uuid> = lanes.collect();
-    let places = ended.iter().map(|it| beside(it.delivery, it.replay));
-    let places: Vec<Uuid> = places.collect();
     let ours = sqlx::query!(
         "select c.delivery_id, c.n
          from unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::uuid[])
@@ -57,11 +73,11 @@ async fn ours(
          join claims c on c.receiver_id = e.receiver and c.lane = e.lane and c.beside = e.beside
              and c.delivery_id = e.id and c.n = e.n and c.worker = $1",
         worker,
-        &ids,
-        &numbers,
-        &receivers,
-        &lanes,
-        &places,
+        &claims.ids,
+        &claims.numbers,
+        &claims.receivers,
+        &claims.lanes,
+        &claims.places,
     )
     .fetch_all(conn)
     .await
@@ -69,18 +85,8 @@ async fn ours(
     Ok(ours.into_iter().map(|it| (it.delivery_id, it.n)).collect())
 }
 
-async fn unclaim(
-    conn: &mut PgConnection,
-    worker: Uuid,
-    ended: &[Attempted],
-    ours: &HashSet<Attempt>,
-) -> Result<(), StoreError> {
-    let of = || ended.iter().filter(|it| ours.contains(&attempt(it)));
-    let ids: Vec<Uuid> = of().map(|it| it.delivery.0).collect();
-    let numbers: Vec<i32> = of().map(|it| it.n).collect();
-    let receivers: Vec<Uuid> = of().map(|it| it.receiver.0).collect();
-    let lanes: Vec<Uuid> = of().map(|it| lane(it.receiver, it.check)).collect();
-    let places: Vec<Uuid> = of().map(|it| beside(it.delivery, it.replay)).collect();
+/// Ends those of these that are ours still.
+async fn unclaim(conn: &mut PgConnection, worker: Uuid, claims: &Claims) -> Result<(), StoreError> {
     sqlx::query!(
         "delete from claims c
          using unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::uuid[])
@@ -88,11 +94,11 @@ async fn unclaim(
          where c.receiver_id = e.receiver and c.lane = e.lane and c.beside = e.beside
              and c.delivery_id = e.id and c.n = e.n and c.worker = $1",
         worker,
-        &ids,
-        &numbers,
-        &receivers,
-        &lanes,
-        &places,
+        &claims.ids,
+        &claims.numbers,
+        &claims.receivers,
+        &claims.lanes,
+        &claims.places,
     )
     .execute(conn)
     .await
