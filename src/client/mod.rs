@@ -11,6 +11,7 @@ use prost::{Message, Name};
 use reqwest::header::{CONTENT_TYPE, USER_AGENT};
 use url::{Host, Url};
 
+use crate::egress::unanswered::unanswered;
 use crate::proto::twirp::{Encoding, TwirpError};
 
 /// How long a call may take: longer than the longest run of checks.
@@ -31,19 +32,11 @@ pub enum ClientError {
     #[error("the HTTP client cannot be made")]
     Build(#[source] reqwest::Error),
     /// Nobody answers there.
-    #[error("cannot reach the server {server}")]
-    Connect {
-        server: String,
-        #[source]
-        source: reqwest::Error,
-    },
+    #[error("cannot reach the server {server}: {why}")]
+    Connect { server: String, why: String },
     /// The answer did not come, or not whole.
-    #[error("the server {server} did not answer")]
-    Answer {
-        server: String,
-        #[source]
-        source: reqwest::Error,
-    },
+    #[error("the server {server} did not answer: {why}")]
+    Answer { server: String, why: String },
     /// The server refused.
     #[error(transparent)]
     Refused(#[from] TwirpError),
@@ -166,11 +159,11 @@ impl Client {
     }
 
     fn failed(&self, error: reqwest::Error) -> ClientError {
-        let (server, source) = (self.server(), error.without_url());
-        if source.is_connect() {
-            ClientError::Connect { server, source }
-        } else {
-            ClientError::Answer { server, source }
+        let (server, connects) = (self.server(), error.is_connect());
+        let why = unanswered(error, PATIENCE);
+        match connects {
+            true => ClientError::Connect { server, why },
+            false => ClientError::Answer { server, why },
         }
     }
 }

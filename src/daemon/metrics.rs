@@ -1,6 +1,7 @@
 //! `/metrics`: our own health as `lokahi_*`, and each check under the names of
 //! blackbox_exporter, so that its dashboards carry over.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,7 @@ use crate::prober::stats::Stats;
 use crate::reconcile::run::ReconcileStatus;
 use crate::runtime::counter::{BOUNDS, Buckets};
 use crate::runtime::supervisor::Tasks;
-use crate::shard::{Board, Place, Silence};
+use crate::shard::{Board, Silence};
 use crate::store::Store;
 use crate::store::delivery::{DeliveryCounts, delivery_counts};
 
@@ -62,8 +63,18 @@ impl Parts {
 pub(super) fn trouble(parts: &Parts) -> ProbeTrouble {
     let (board, location) = (Arc::clone(&parts.board), parts.location.clone());
     Arc::new(move || {
-        let say = |(place, silence): (Place, Silence)| {
-            let location = place.as_deref().unwrap_or(&location);
+        let mut silent: BTreeMap<String, Silence> = BTreeMap::new();
+        for (place, silence) in board.silences() {
+            let location = place.as_deref().unwrap_or(&location).to_owned();
+            // A place by its name and by none, and of each project: whoever looks knows one.
+            let known = silent.entry(location).or_insert(Silence {
+                unanswered: 0,
+                ..silence
+            });
+            known.since = known.since.min(silence.since);
+            known.unanswered += silence.unanswered;
+        }
+        let say = |(location, silence): (String, Silence)| {
             let Silence { since, unanswered } = silence;
             let seconds = (clock::now() - since).whole_seconds();
             let probes = if unanswered == 1 { "probe" } else { "probes" };
@@ -72,7 +83,7 @@ pub(super) fn trouble(parts: &Parts) -> ProbeTrouble {
                  {unanswered} {probes} unanswered"
             )
         };
-        let said: Vec<String> = board.silences().into_iter().map(say).collect();
+        let said: Vec<String> = silent.into_iter().map(say).collect();
         (!said.is_empty()).then(|| said.join("; "))
     })
 }

@@ -1,5 +1,4 @@
-//! What is due, as it was found last: it is not looked for again with each claim, since whoever
-//! looks passes by all that waits for hosts that are busy.
+//! What is due, as it was found last: one look is enough for many claims.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -20,8 +19,8 @@ const CROWDED: usize = 64;
 const FIRST: ReceiverId = ReceiverId(Uuid::nil());
 /// What is found anew when there is more.
 const MOST: usize = 4096;
-/// Whoever has looked for longer than this, or in vain, rests so many times as long: what is passed by
-/// again and again is not worth more.
+/// Whoever has looked for longer than this, or in vain, rests so many times as long: looking takes
+/// a part of the time at most.
 const LONG: Duration = Duration::from_millis(5);
 const REST: u32 = 4;
 

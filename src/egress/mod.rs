@@ -5,6 +5,7 @@
 pub mod policy;
 pub mod resolver;
 pub mod tls;
+pub mod unanswered;
 pub mod veil;
 pub mod webhook;
 

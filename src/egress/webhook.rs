@@ -1,8 +1,6 @@
 //! The client that delivers webhooks. It follows no redirect and no ambient proxy, and dials
 //! only what the address policy allows. A receiver that fails is a value, not an error.
 
-use std::error::Error as _;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +17,9 @@ use super::cut;
 use super::policy::AddressPolicy;
 use super::resolver::Resolver;
 use super::tls::{Trust, TrustError};
+use super::unanswered::unanswered;
 use crate::clock;
 use crate::model::value::HttpUrl;
-use crate::runtime::chain::chain;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The receiver may be restarted between two deliveries: an older connection is not tried.
@@ -158,7 +156,7 @@ impl WebhookClient {
         let response = request
             .send()
             .await
-            .map_err(|error| no_answer(error, timeout))?;
+            .map_err(|error| unanswered(error, timeout))?;
         let status = Some(response.status().as_u16());
         let retry_after = response
             .headers()
@@ -172,32 +170,6 @@ impl WebhookClient {
             ..Posted::default()
         })
     }
-}
-
-/// Why there is none, without what says only that one was asked for.
-fn no_answer(error: reqwest::Error, timeout: Duration) -> String {
-    if error.is_timeout() && !error.is_connect() {
-        return format!("no answer within {timeout:?}");
-    }
-    let mut cause = error.source();
-    while let Some(it) = cause {
-        let io = it.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
-            return "connection refused".to_owned();
-        }
-        cause = it.source();
-    }
-    let whole = chain(&error.without_url());
-    let mut said = whole.as_str();
-    for layer in [
-        "error sending request: ",
-        "client error (Connect): ",
-        "client error (SendRequest): ",
-        "tcp connect error: ",
-    ] {
-        said = said.strip_prefix(layer).unwrap_or(said);
-    }
-    said.to_owned()
 }
 
 /// The beginning of the body; what does not come in time is left out.

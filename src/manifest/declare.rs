@@ -69,8 +69,8 @@ pub(super) struct Declarations {
     pub(super) defaults: BTreeMap<String, Block>,
     /// `moved`, `removed` and `import`, in the order of the files.
     pub(super) moves: Vec<Block>,
-    /// Receivers, templates and maintenances whose names are none: nothing can use them, and mistakes in them
-    /// are told all the same.
+    /// Receivers, templates and maintenances whose names are none: nothing can use them, and
+    /// mistakes in them are told all the same.
     pub(super) nameless: Vec<Block>,
     /// Checks that did not stand where they were looked for.
     pub(super) early: Vec<Block>,

@@ -94,8 +94,8 @@ pub struct Sentinels {
     pub begun: OffsetDateTime,
     pub asked: u32,
     pub failed: u32,
-    /// Until when there was trouble last, by the worker's clock: most of them failed, or answered so
-    /// late that what was sent to them first was lost, as it is when a network comes back.
+    /// Until when there was trouble last, by the worker's clock: most of them failed, or answered
+    /// so late that what was sent to them first was lost, as it is when a network comes back.
     pub trouble: Option<OffsetDateTime>,
 }
 

@@ -73,7 +73,8 @@ pub struct Condition {
 }
 
 /// Applies a wish in one transaction. Without a difference nothing is written but where in the
-/// files it stands, and the generation stays. `seal` is called within the transaction with what was done.
+/// files it stands, and the generation stays. `seal` is called within the transaction with what was
+/// done.
 pub async fn apply(
     store: &Store,
     wish: &Wish,

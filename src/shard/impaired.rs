@@ -1,6 +1,6 @@
 //! Tells that health workers at a location are cut off, most likely, and when that is over: the
-//! operators of each project whose checks it concerns, or, where there are none, each receiver of these
-//! checks once.
+//! operators of each project whose checks it concerns, or, where there are none, each receiver of
+//! these checks once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

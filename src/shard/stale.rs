@@ -1,6 +1,6 @@
-//! Tells the operators of projects of which checks nothing is known, and when it is again: no probes
-//! come from a location, or they come and could not look. That is the checker's own fault, never
-//! a site's: a check's receivers are told only if their `events` name it.
+//! Tells the operators of projects of which checks nothing is known, and when it is again: no
+//! probes come from a location, or they come and could not look. That is the checker's own fault,
+//! never a site's: a check's receivers are told only if their `events` name it.
 
 #[cfg(test)]
 mod tests;
@@ -206,10 +206,10 @@ impl Told {
         rows.iter().find(|row| row.shard == shard).cloned()
     }
 
-    /// Adds what is stale of a project's checks from a location. What was told of one that is ours since a
-    /// moment goes on until it was heard of; and what is told at all goes on for a check that
-    /// takes the place of another one, until that was: of the end it is said that nothing is so
-    /// any more.
+    /// Adds what is stale of a project's checks from a location. What was told of one that is ours
+    /// since a moment goes on until it was heard of; and what is told at all goes on for a check
+    /// that takes the place of another one, until that was: of the end it is said that nothing is
+    /// so any more.
     fn sum(
         &self,
         all: &mut BTreeMap<StaleKey, Extent>,

@@ -22,8 +22,8 @@ use crate::spec::{self, Digest};
 
 /// How long it is remembered what a canary did: nobody looks at it later.
 const KEPT: Duration = Duration::days(1);
-/// How long a canary stays as it is before its lokahid is taken to be gone for good. As long as that
-/// is there it changes each half minute; one that is not heard is written again.
+/// How long a canary stays as it is before its lokahid is taken to be gone for good. As long as
+/// that is there it changes each half minute; one that is not heard is written again.
 const GONE: Duration = Duration::hours(1);
 
 /// A canary as it is to be.

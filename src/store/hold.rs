@@ -151,8 +151,8 @@ pub async fn hold_again(
     Ok((due.len(), sent))
 }
 
-/// Holds what waits to be sent of these checks, since something holds it from now on. What is being sent
-/// at this moment goes on, and so do ends, and what is over already.
+/// Holds what waits to be sent of these checks, since something holds it from now on. What is being
+/// sent at this moment goes on, and so do ends, and what is over already.
 pub async fn hold_waiting(
     conn: &mut PgConnection,
     checks: &[CheckId],

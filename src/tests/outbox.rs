@@ -1,5 +1,5 @@
-//! The outbox over a real Postgres, by its statements alone: what workers meet that lost a claim, or
-//! have very much to do.
+//! The outbox over a real Postgres, by its statements alone: what workers meet that lost a claim,
+//! or have very much to do.
 
 use std::time::Duration;
 

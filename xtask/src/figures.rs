@@ -72,7 +72,8 @@ pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-/// The least value of these, which are sorted, that so large a part of all does not exceed; 0 of none.
+/// The least value of these, which are sorted, that so large a part of all does not exceed; 0 of
+/// none.
 pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
     let rank = (sorted.len() as f64 * part).ceil() as usize;
     sorted

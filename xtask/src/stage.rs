@@ -1,5 +1,5 @@
-//! A site with many pages, `/0`, `/1` and so on, each of which behaves as it is told at that moment;
-//! it notes when each was asked for.
+//! A site with many pages, `/0`, `/1` and so on, each of which behaves as it is told at that
+//! moment; it notes when each was asked for.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

@@ -322,6 +322,7 @@ fn delivery(stored: StoredDelivery, tried: Vec<StoredAttempt>) -> Delivery {
         superseded_by: by.map(|id| id.to_string()).unwrap_or_default(),
         superseded_state: by_state.unwrap_or_default(),
         again: stored.again.unwrap_or_default(),
+        after: stored.after.map(|id| id.to_string()).unwrap_or_default(),
         replay: stored.replay,
         tried: tried.into_iter().map(attempt).collect(),
         sending: waits && stored.claimed_until.is_some_and(|until| until > now),

@@ -208,6 +208,8 @@ fn state(it: &Delivery, now: OffsetDateTime) -> String {
     let mut text = it.state.clone();
     if it.sending {
         text.push_str(", being sent");
+    } else if !it.after.is_empty() {
+        text.push_str(", not its turn");
     } else if let Some(next) = &it.next_at {
         let seconds = (time_of(next) - now).whole_seconds();
         match seconds.max(0) {
@@ -223,6 +225,7 @@ fn state(it: &Delivery, now: OffsetDateTime) -> String {
 
 fn reason(it: &Delivery) -> String {
     match it.superseded_by.as_str() {
+        _ if !it.after.is_empty() => format!("it goes after {}", it.after),
         "" if it.reason.is_empty() => "-".to_owned(),
         "" if !it.again.is_empty() => format!("{}; sent again: {}", it.reason, it.again),
         "" => it.reason.clone(),
@@ -342,10 +345,18 @@ mod tests {
             next_at: ago(-30),
             ..Delivery::default()
         };
-        insta::assert_snapshot!(text(&[dead.clone(), waits], now), @r"
+        let behind = Delivery {
+            replay: 0,
+            after: dead.event_id.clone(),
+            next_at: ago(0),
+            error: String::new(),
+            ..waits.clone()
+        };
+        insta::assert_snapshot!(text(&[dead.clone(), waits, behind], now), @r"
         ID                                    AGE  EVENT                    CHECK       RECEIVER     STATE                        ATTEMPTS  ANSWER              REASON
         0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d  2m   check.down               shop/front  shop/oncall  dead                         3         it answered 400     the receiver refused it with 400, three times
         0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4e  -    project.held (resolved)  -           api/-        pending, in 30s, sent again  1         connection refused  -
+        0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4e  -    project.held (resolved)  -           api/-        pending, not its turn        1         -                   it goes after 0198c3d2-7a54-7cc0-b1d2-000000000001
         ");
         insta::assert_snapshot!(whole(&dead, now), @r"
         0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d check.down

@@ -29,6 +29,8 @@ use crate::signature::{Signed, Verifier};
 
 /// How many events wait to be printed before senders wait.
 const QUEUE: usize = 256;
+/// How many events that come with another are printed.
+const CARRIED: usize = 10;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Listen {
@@ -206,6 +208,7 @@ impl Heard {
             Ok(event) => format!("{at} {}", told(event)),
             Err(error) => format!("{at} no event: {}", printable(&error.to_string())),
         };
+        text.extend(self.event.iter().map(carried));
         let mut more: Vec<String> = Vec::new();
         if let Some(check) = self.event.as_ref().ok().and_then(|it| it.check.as_ref()) {
             let since = check.since.as_ref().map(time_of);
@@ -314,6 +317,23 @@ fn told(event: &CheckStatus) -> String {
         }
     }
     printable(&text)
+}
+
+/// The events that come with this one, each on a line: what a group tells, or what was not received
+/// before.
+fn carried(event: &CheckStatus) -> String {
+    let (what, all) = match event.events.is_empty() {
+        true => ("before it: ", &event.superseded),
+        false => ("", &event.events),
+    };
+    let shown = all.iter().take(CARRIED);
+    let mut text: String = shown
+        .map(|it| format!("\n    {what}{}", told(it)))
+        .collect();
+    if all.len() > CARRIED {
+        text.push_str(&format!("\n    and {} more", all.len() - CARRIED));
+    }
+    text
 }
 
 fn moment(at: OffsetDateTime) -> String {

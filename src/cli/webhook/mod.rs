@@ -138,6 +138,11 @@ impl FromStr for Called {
             Some((project, name)) if !project.contains('[') => (project, name),
             _ => ("", text),
         };
+        if name == "-" {
+            return Err(
+                "one without a name is meant by its id, which `webhook list` shows".to_owned(),
+            );
+        }
         if name.is_empty() || (project.is_empty() && text.starts_with('/')) {
             return Err("write NAME, PROJECT/NAME, or an id".to_owned());
         }

@@ -14,8 +14,8 @@ fn confirm(failures: u8, successes: u8) -> Confirm {
     Confirm::in_a_row(failures, successes, Duration::from_secs(1))
 }
 
-/// A probe as a letter: up, up and degraded (`w`), down, error, not believed (`x`), or else unknown. One in
-/// upper case is of another location.
+/// A probe as a letter: up, up and degraded (`w`), down, error, not believed (`x`), or else
+/// unknown. One in upper case is of another location.
 fn seen(letter: char, at: OffsetDateTime) -> Seen {
     let location = LocationKey(letter.is_ascii_uppercase().into());
     let letter = letter.to_ascii_lowercase();

@@ -4,14 +4,15 @@
 //! A worker is suspected when at once at least 10 checks fail on at least 5 unrelated hosts, and
 //! those are over half of what it probed: within some stretch of the last 30 s, so that the first
 //! failures of many are not believed before the others have come. Checks that are down already
-//! count for nothing. While it is suspected its failures are withheld as long as its sentinels fail,
-//! or as long as another worker is there that is under no suspicion: what that one sees counts. Two
-//! that are suspected are believed where both see the same. Without sentinels and without another
-//! worker nothing is withheld; and of no check for longer than [`LIMIT`] from its first failure on,
-//! whichever workers have seen it: that is kept with the check. While sentinels fail, or have not
-//! answered since it failed as it would without a network, each check has half a minute before it is
-//! believed, so that the first ones wait for the others. Those that were believed, because there are
-//! no sentinels, are taken back once others of the same burst are withheld: they confirm nothing.
+//! count for nothing. While it is suspected its failures are withheld as long as its sentinels
+//! fail, or as long as another worker is there that is under no suspicion: what that one sees
+//! counts. Two that are suspected are believed where both see the same. Without sentinels and
+//! without another worker nothing is withheld; and of no check for longer than [`LIMIT`] from its
+//! first failure on, whichever workers have seen it: that is kept with the check. While sentinels
+//! fail, or have not answered since it failed as it would without a network, each check has half a
+//! minute before it is believed, so that the first ones wait for the others. Those that were
+//! believed, because there are no sentinels, are taken back once others of the same burst are
+//! withheld: they confirm nothing.
 //!
 //! What people are told is of the location (`place`): a worker that is restarted there is suspected
 //! until it has seen something that is well.
@@ -37,8 +38,9 @@ use crate::model::probe::{LocationKey, Sentinels};
 
 /// How long it takes without such a burst until a worker is well again.
 const WELL: Duration = Duration::seconds(30);
-/// How long the failures of a check are withheld, together, until it is up or down. What is down
-/// is told within five minutes: the rest is for waiting for others, and for the probes that confirm it.
+/// How long the failures of a check are withheld, together, until it is up or down. What is down is
+/// told within five minutes: the rest is for waiting for others, and for the probes that confirm
+/// it.
 pub const LIMIT: Duration = Duration::seconds(240);
 /// Who was not heard of for so long is not there to probe again.
 const PRESENT: Duration = Duration::minutes(1);

@@ -1,5 +1,5 @@
-//! A location whose workers are cut off, most likely: one spell, whichever of its workers it is, from the
-//! first failure that is withheld until one of them can see, or is believed.
+//! A location whose workers are cut off, most likely: one spell, whichever of its workers it is,
+//! from the first failure that is withheld until one of them can see, or is believed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

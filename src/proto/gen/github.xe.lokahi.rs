@@ -2579,6 +2579,9 @@ pub struct Delivery {
     /// A worker sends it at this moment.
     #[prost(bool, tag = "26")]
     pub sending: bool,
+    /// Of one that waits: the event that goes to its receiver before it, where there is one.
+    #[prost(string, tag = "29")]
+    pub after: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Delivery {
     const NAME: &'static str = "Delivery";

@@ -19,9 +19,9 @@ enum Concern {
     Names(BTreeSet<OsString>),
 }
 
-/// A root with its libraries and all folders in them, those of the links that lead to it and of what links in it lead
-/// to, and the one above it, or the nearest that exists. By their real paths: the system has one
-/// watch for a folder, whatever the ways to it are called.
+/// A root with its libraries and all folders in them, those of the links that lead to it and of
+/// what links in it lead to, and the one above it, or the nearest that exists. By their real paths:
+/// the system has one watch for a folder, whatever the ways to it are called.
 #[derive(Debug, Default)]
 pub(super) struct Folders(BTreeMap<PathBuf, Concern>);
 

@@ -245,9 +245,9 @@ pub struct Begun<'a> {
     pub body: Option<(WebhookFormat, &'a [u8])>,
 }
 
-/// Claims these deliveries for `worker`, which has locked their lanes, and freezes their bodies before
-/// anything is sent: of what then has no end it is known that it was begun. Returns those that are
-/// its own now: whatever else may be claimed already holds up nothing.
+/// Claims these deliveries for `worker`, which has locked their lanes, and freezes their bodies
+/// before anything is sent: of what then has no end it is known that it was begun. Returns those
+/// that are its own now: whatever else may be claimed already holds up nothing.
 pub async fn delivery_begin(
     conn: &mut PgConnection,
     worker: Uuid,

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use crate::model::id::{CheckId, DeliveryId, ReceiverId};
 use crate::store::error::{Doing as _, StoreError};
 
-/// A query in which `NEXT` says of a delivery `d` of the receiver `r` that it is next in its lane, or
-/// is sent beside it, and nobody has claimed it; `$1` is now, `$2` is [`IN_ORDER`]. Where something is
-/// looked for in a lane it is by its order: by no other index that would be.
+/// A query in which `NEXT` says of a delivery `d` of the receiver `r` that it is next in its lane,
+/// or is sent beside it, and nobody has claimed it; `$1` is now, `$2` is [`IN_ORDER`]. Where
+/// something is looked for in a lane it is by its order: by no other index that would be.
 macro_rules! of_what_is_next {
     ($before:literal + NEXT + $after:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query!(
@@ -185,8 +185,8 @@ pub(super) fn lane(receiver: ReceiverId, check: Option<CheckId>) -> Uuid {
     check.map_or(receiver.0, |check| check.0)
 }
 
-/// Locks the lanes of these, and what is sent beside one by itself, until the transaction ends, which does nothing but claim; of those that
-/// nobody else has locked, the deliveries.
+/// Locks the lanes of these, and what is sent beside one by itself, until the transaction ends,
+/// which does nothing but claim; returns the deliveries whose lanes nobody else has locked.
 pub async fn delivery_lock(
     conn: &mut PgConnection,
     candidates: &[Candidate],
@@ -214,8 +214,8 @@ pub async fn delivery_lock(
     Ok(locked.into_iter().map(DeliveryId).collect())
 }
 
-/// Until the transaction ends Postgres reads by indexes, in their order. Left to itself it takes the
-/// outbox to be as empty as it was when it looked last, and reads all that waits each time.
+/// Until the transaction ends Postgres reads by indexes, in their order. Left to itself it takes
+/// the outbox to be as empty as it was when it looked last, and reads all that waits each time.
 pub(super) async fn by_index(conn: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query!(
         "select set_config(name, 'off', true) from unnest(array[

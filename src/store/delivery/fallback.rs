@@ -129,8 +129,8 @@ pub async fn fallback_insert(
     Ok((told.collect(), more))
 }
 
-/// The first of these late deliveries, as far as what they tell is in so many lanes: each has a lock,
-/// and of those Postgres has so many for all that goes on.
+/// The first of these late deliveries, as far as what they tell is in so many lanes: each has a
+/// lock, and of those Postgres has so many for all that goes on.
 fn as_many_as_can_be_locked(order: &[Uuid], owed: &[Owed]) -> HashSet<Uuid> {
     let mut tells: HashMap<Uuid, usize> = HashMap::new();
     for it in owed {
@@ -198,8 +198,9 @@ async fn owed(
     .doing("read what does not arrive")
 }
 
-/// Locks the lanes that these come to until the transaction ends, their checks, to which nothing new
-/// is written meanwhile, and what they are told together by; returns the lanes that somebody else has.
+/// Locks the lanes that these come to until the transaction ends, their checks, to which nothing
+/// new is written meanwhile, and what they are told together by; returns the lanes that somebody
+/// else has.
 async fn busy(conn: &mut PgConnection, owed: &[Owed]) -> Result<HashSet<(Uuid, Uuid)>, StoreError> {
     let lanes = owed.iter().map(|it| (it.lane(), it.key.clone()));
     let lanes: HashSet<((Uuid, Uuid), String)> = lanes.collect();

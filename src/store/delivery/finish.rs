@@ -22,8 +22,8 @@ pub async fn delivery_finish(
     let claims = Claims::of(ended);
     let ours = ours(conn, worker, &claims).await?;
     attempts(conn, ended).await?;
-    // In the order of whoever replaces a receiver: its checks, what waits for it, and what of that is
-    // claimed.
+    // In the order of whoever replaces a receiver: its checks, what waits for it, and what of that
+    // is claimed.
     responses(conn, ended).await?;
     deliveries(conn, &decisive(&ours, ended)).await?;
     unclaim(conn, worker, &claims).await?;
@@ -59,8 +59,8 @@ impl Claims {
     }
 }
 
-/// Which of these are claimed by us still. Whoever takes one for lost meanwhile only notes that it was
-/// begun.
+/// Which of these are claimed by us still. Whoever takes one for lost meanwhile only notes that it
+/// was begun.
 async fn ours(
     conn: &mut PgConnection,
     worker: Uuid,
@@ -141,8 +141,8 @@ async fn attempts(conn: &mut PgConnection, ended: &[Attempted]) -> Result<(), St
     Ok(())
 }
 
-/// What decides on each delivery: that it arrived, if it did, or else what was ours. Everything else
-/// of an attempt that was not ours any more is nobody's business: it may have been followed by
+/// What decides on each delivery: that it arrived, if it did, or else what was ours. Everything
+/// else of an attempt that was not ours any more is nobody's business: it may have been followed by
 /// another.
 fn decisive<'a>(ours: &HashSet<Attempt>, ended: &'a [Attempted]) -> Vec<&'a Attempted> {
     let mut of: BTreeMap<Uuid, &Attempted> = BTreeMap::new();

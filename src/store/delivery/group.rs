@@ -33,8 +33,9 @@ pub struct NewGroup<'a> {
 }
 
 /// Finds what is to be told together now, so many keys, what waits longest first, at most `most` of
-/// each, and locks it until the transaction ends; and whether there may be more. While something of a key is on its way, what comes after it waits for the
-/// next time: it would overtake it. What something holds by now is held.
+/// each, and locks it until the transaction ends; and whether there may be more. While something of
+/// a key is on its way, what comes after it waits for the next time: it would overtake it. What
+/// something holds by now is held.
 pub async fn group_due(
     conn: &mut PgConnection,
     (keys, most): (i64, i64),

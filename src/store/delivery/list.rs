@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::due::IN_ORDER;
 use crate::model::desired::CANARY_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::store::error::{Doing as _, StoreError};
@@ -59,6 +60,8 @@ pub struct StoredDelivery {
     pub excerpt: Option<String>,
     /// The event that lists its event, and the state of that delivery.
     pub superseded: Option<(EventId, String)>,
+    /// Of one that waits: the event that goes to its receiver before it.
+    pub after: Option<EventId>,
     /// Of one that is dead: the state of the last one that its event was sent again by.
     pub again: Option<String>,
     pub replay: i32,
@@ -202,7 +205,19 @@ pub async fn delivery_read(
                g.event_id as "superseded_by?", g.state as "superseded_state?",
                (select n.state from deliveries n where d.state = 'dead' and n.event_id = d.event_id
                    and n.receiver_id = d.receiver_id and n.replay_no > d.replay_no
-                   order by n.replay_no desc limit 1) as again
+                   order by n.replay_no desc limit 1) as again,
+               (select f.event_id from deliveries f where d.state = 'pending' and d.replay_no = 0
+                   and f.id = coalesce(
+                       (select l.delivery_id from claims l where l.receiver_id = d.receiver_id
+                           and l.lane = coalesce(d.check_id, d.receiver_id) and l.beside = $3
+                           and l.delivery_id <> d.id),
+                       (select e.id from deliveries e where e.receiver_id = d.receiver_id
+                           and e.state = 'pending' and e.replay_no = 0
+                           and coalesce(e.check_id, e.receiver_id)
+                               = coalesce(d.check_id, d.receiver_id)
+                           and (e.group_key = '' or e.gathered) and e.seq < d.seq
+                           and (d.check_id is null or not r.collapse or d.frozen)
+                           order by e.seq limit 1))) as after
            from deliveries d
            join transitions t on t.id = d.event_id
            join receivers r on r.id = d.receiver_id
@@ -218,6 +233,7 @@ pub async fn delivery_read(
            where d.id = any($1) order by d.created_at desc, d.id desc"#,
         &ids,
         EXCERPT,
+        IN_ORDER,
     )
     .fetch_all(conn)
     .await
@@ -248,6 +264,7 @@ pub async fn delivery_read(
         error: row.error,
         excerpt: row.excerpt,
         superseded: row.superseded_by.map(EventId).zip(row.superseded_state),
+        after: row.after.map(EventId),
         again: row.again,
         replay: row.replay_no,
     });

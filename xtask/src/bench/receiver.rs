@@ -67,7 +67,8 @@ struct State {
     manner: Manner,
     /// Of all that came once, by `webhook-id`.
     known: HashSet<String>,
-    /// In the order in which it came: when, and the body. It is read later: whoever sends is measured.
+    /// In the order in which it came: when, and the body. It is read later: whoever sends is
+    /// measured.
     heard: Vec<(Instant, Vec<u8>)>,
     repeated: usize,
     open: Vec<(u64, TcpStream)>,
@@ -113,7 +114,8 @@ impl Receiver {
         }
     }
 
-    /// What it was told since a beginning of pages that went down or up, without repetitions, in order.
+    /// What it was told since a beginning of pages that went down or up, without repetitions, in
+    /// order.
     pub(super) fn events(&self, since: Instant) -> Result<Vec<Event>> {
         let state = self.shared.lock();
         let mut events = Vec::new();

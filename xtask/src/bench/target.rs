@@ -1,5 +1,5 @@
-//! The site that is probed: reads a request, answers as the checks want, closes. It is light, so that what
-//! is measured beside it on the same cores is lokahi.
+//! The site that is probed: reads a request, answers as the checks want, closes. It is light, so
+//! that what is measured beside it on the same cores is lokahi.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -235,8 +235,9 @@ fn moods(dice: &mut Dice, until: f64) -> Vec<Vec<(Span, Mood)>> {
     RECEIVERS.iter().map(one).collect()
 }
 
-/// Of each four checks one is up all the time, and a rack fails as one. After the last fault every third of the others goes
-/// down for good, and the rest is up: what is seen then shows that all is as before.
+/// Of each four checks one is up all the time, and a rack fails as one. After the last fault every
+/// third of the others goes down for good, and the rest is up: what is seen then shows that all is
+/// as before.
 fn outages(dice: &mut Dice, last: f64) -> Vec<Vec<Outage>> {
     const FAILURES: [Failure; 3] = [Failure::Answers500, Failure::Closes, Failure::Hangs];
     let mut one = |check: usize| {

@@ -1,7 +1,7 @@
 //! What is said on a connection to Postgres, as much of it as is needed to see that a transition or
-//! a claim is being committed. By Postgres's protocol a statement is parsed once (`P`, its length, its
-//! name, its text) and then bound (`B`, its length, an empty name, its name); `COMMIT` is a query of
-//! its own.
+//! a claim is being committed. By Postgres's protocol a statement is parsed once (`P`, its length,
+//! its name, its text) and then bound (`B`, its length, an empty name, its name); `COMMIT` is a
+//! query of its own.
 
 use super::fault::Who;
 

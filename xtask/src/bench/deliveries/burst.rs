@@ -103,7 +103,8 @@ fn seconds(figures: &mut Figures, name: &str, seconds: f64, bar: &str) {
     figures.add_with_bar(name, seconds, format!("{seconds:.2} s"), bar);
 }
 
-/// All pages change while nobody sends; then it is waited until these receivers have what is theirs.
+/// All pages change while nobody sends; then it is waited until these receivers have what is
+/// theirs.
 fn round(
     fleet: &mut Fleet<'_>,
     site: &Pages,

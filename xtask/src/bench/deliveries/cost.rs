@@ -1,6 +1,7 @@
-//! The processor time of a delivery without its request: its row, measured by how much more a change
-//! costs that is told to eleven receivers instead of one; and its attempt, of which the address policy
-//! ends each before a socket is opened. Claim, body, the attempt's row and its end are as ever.
+//! The processor time of a delivery without its request: its row, measured by how much more a
+//! change costs that is told to eleven receivers instead of one; and its attempt, of which the
+//! address policy ends each before a socket is opened. Claim, body, the attempt's row and its end
+//! are as ever.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::bench::usage::Seconds;
 use crate::figures::Figures;
 use crate::workspace;
 
-/// A host that gives no answer is sent two at a time: so many together get all that a worker sends at once.
+/// A host that gives no answer is sent two at a time: so many together get all that a worker sends
+/// at once.
 const HOSTS: usize = 256;
 /// More receivers than one.
 const MORE: usize = 10;

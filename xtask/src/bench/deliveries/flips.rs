@@ -1,4 +1,5 @@
-//! Fifty pages change at random moments, each some forty times: how long until their receiver knows?
+//! Fifty pages change at random moments, each some forty times: how long until their receiver
+//! knows?
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

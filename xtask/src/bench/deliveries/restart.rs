@@ -1,5 +1,5 @@
-//! Ten receivers are away for half a minute, in which a page of each begins: how long after they are
-//! back do they have it?
+//! Ten receivers are away for half a minute, in which a page of each begins: how long after they
+//! are back do they have it?
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ use crate::workspace;
 /// In seconds.
 const EVERY: u32 = 1;
 const AWAY: Duration = Duration::from_secs(30);
-/// A page begins so long after the receivers went, and the next one so much later: the last is tried
-/// for the first time before they are back.
+/// A page begins so long after the receivers went, and the next one so much later: the last is
+/// tried for the first time before they are back.
 const FIRST: Duration = Duration::from_millis(700);
 const STEP: Duration = Duration::from_millis(2_900);
 const BAR: Duration = Duration::from_secs(20);

@@ -10,7 +10,8 @@ use crate::chaos::fault::Kind;
 use crate::chaos::hooks::Reception;
 use crate::chaos::script::Span;
 
-/// The longest wait between two attempts within the first hour, and the longest attempt, in seconds.
+/// The longest wait between two attempts within the first hour, and the longest attempt, in
+/// seconds.
 const RETRIED: f64 = 66.0 + 15.0;
 
 pub(super) fn judge(case: &Case<'_>, verdict: &mut Verdict) {

@@ -43,8 +43,8 @@ impl Wait {
         (due < until).then_some((due, until))
     }
 
-    /// The same of its receiver, which fails since an attempt has ended. What was taken shortly before
-    /// may be written down after that, and it begins anew with the next attempt.
+    /// The same of its receiver, which fails since an attempt has ended. What was taken shortly
+    /// before may be written down after that, and it begins anew with the next attempt.
     pub(super) fn failing(&self, ended: f64) -> Option<(f64, f64)> {
         let attempted = self.failed + GRACE;
         Self { attempted, ..*self }.due(ended)
