@@ -33,6 +33,14 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
     Some(body)
 }
 
+/// In which format a body that was made now is stored, if it must be: one that is the event alone is
+/// made of it again.
+pub(super) fn stored(claimed: &Claimed) -> Option<WebhookFormat> {
+    let format = claimed.webhook.as_ref().ok()?.format;
+    let is_made_again = format != WebhookFormat::Alertmanager && is_as_it_was(claimed);
+    (claimed.body.is_none() && !is_made_again).then_some(format)
+}
+
 /// Whether only the event is told, and nothing but what every receiver is.
 fn is_as_it_was(claimed: &Claimed) -> bool {
     claimed.superseded.is_empty() && !claimed.unheard

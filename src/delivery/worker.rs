@@ -279,10 +279,8 @@ impl Worker {
             .zip(&bodies)
             .map(|(claimed, body)| Begun {
                 claimed,
-                body: match (&claimed.body, &claimed.webhook) {
-                    (None, Ok(webhook)) => Some(webhook.format).zip(body.as_deref()),
-                    _ => None,
-                },
+                frozen: body.is_some(),
+                body: body::stored(claimed).zip(body.as_deref()),
             })
             .collect();
         let ours = delivery_begin(&mut tx, self.id, &begun, now).await?;

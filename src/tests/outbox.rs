@@ -133,6 +133,8 @@ async fn an_attempt_that_was_lost_may_end_with_the_one_that_followed_it() {
         outbox.row(HOW).await,
         "pending after 2, 1 open, 2 open, claims 1"
     );
+    let frozen = outbox.row("select frozen::text from deliveries").await;
+    assert_eq!(frozen, "true");
     let later = now + Duration::from_secs(60);
     let ends = [
         outbox.ended(delivery, 1, Verdict::Dead("too late".to_owned())),

@@ -58,6 +58,7 @@ pub async fn delivery_claim(
                returning c.id)
            select c.id, c.event_id, c.receiver_id, c.check_id, c.replay_no, c.attempts,
                case when coalesce(b.format, c.format) = c.format then b.body end as "body?",
+               c.frozen and b.delivery_id is null as "is_plain!",
                coalesce(c.first_attempt_at, $1) as "first_attempt_at!", t.type as kind, t.at, t.payload,
                r.url, r.address as receiver_name, s.bytes as spec,
                o.name as receiver_project,
@@ -70,7 +71,7 @@ pub async fn delivery_claim(
                exists (select from beaten o where o.id = c.id) as "wins!",
                c.format as receiver_format
            from claimed c
-           left join lateral (select format, body from bodies
+           left join lateral (select delivery_id, format, body from bodies
                where c.frozen and delivery_id = c.id) b on true
            join transitions t on t.id = c.event_id
            join receivers r on r.id = c.receiver_id
@@ -93,19 +94,18 @@ pub async fn delivery_claim(
     if !winners.is_empty() {
         follow(conn, &winners).await?;
     }
-    let unfrozen = rows.iter().filter(|r| r.kind != GROUP && r.body.is_none());
-    let unfrozen: Vec<Uuid> = unfrozen.map(|r| r.id).collect();
-    let mut beaten = superseded(conn, &unfrozen).await?;
-    let groups = rows.iter().filter(|r| r.kind == GROUP && r.body.is_none());
+    let made = || rows.iter().filter(|r| r.body.is_none() && !r.is_plain);
+    let single = made().filter(|r| r.kind != GROUP);
+    let single: Vec<Uuid> = single.map(|r| r.id).collect();
+    let mut beaten = superseded(conn, &single).await?;
+    let groups = made().filter(|r| r.kind == GROUP);
     let groups: Vec<Uuid> = groups.map(|r| r.id).collect();
     if !groups.is_empty() {
         beaten.extend(members(conn, &groups).await?);
     }
     // What begins something is no end of anything.
     let begins = |kind: &str| matches!(kind, "check.down" | "check.error");
-    let ends = rows
-        .iter()
-        .filter(|r| r.body.is_none() && r.kind != GROUP && !begins(&r.kind));
+    let ends = made().filter(|r| r.kind != GROUP && !begins(&r.kind));
     let ends: Vec<Uuid> = ends.map(|r| r.id).collect();
     let unheard = unheard(conn, &ends, &groups).await?;
     let alertmanager = format_number(WebhookFormat::Alertmanager);
@@ -241,7 +241,10 @@ fn host(url: &str) -> String {
 #[derive(Clone, Copy, Debug)]
 pub struct Begun<'a> {
     pub claimed: &'a Claimed,
-    /// What is frozen, and in which format: none where that was done before, or nothing can be.
+    /// Whether there is something to send.
+    pub frozen: bool,
+    /// What is stored of that, and in which format: none where that was done before, or is made of
+    /// the event alone each time.
     pub body: Option<(WebhookFormat, &'a [u8])>,
 }
 
@@ -260,11 +263,14 @@ pub async fn delivery_begin(
     let lanes: Vec<Uuid> = claimed().map(|it| lane(it.receiver, it.check)).collect();
     let beside: Vec<Uuid> = claimed().map(|it| beside(it.id, it.replay)).collect();
     let numbers: Vec<i32> = claimed().map(|it| it.attempt).collect();
+    let frozen: Vec<bool> = begun.iter().map(|it| it.frozen).collect();
     let ours = sqlx::query_scalar!(
-        "insert into claims (delivery_id, receiver_id, lane, beside, worker, until, n, started_at)
-         select id, receiver, lane, beside, $6, $7::timestamptz + make_interval(secs => $8), n, $7
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[])
-             as c (id, receiver, lane, beside, n)
+        "insert into claims (delivery_id, receiver_id, lane, beside, worker, until, n, started_at,
+             frozen)
+         select id, receiver, lane, beside, $6, $7::timestamptz + make_interval(secs => $8), n, $7,
+             frozen
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[], $9::boolean[])
+             as c (id, receiver, lane, beside, n, frozen)
          on conflict (receiver_id, lane, beside) do nothing
          returning delivery_id",
         &ids,
@@ -275,6 +281,7 @@ pub async fn delivery_begin(
         worker,
         now,
         LEASE.as_secs_f64(),
+        &frozen,
     )
     .fetch_all(&mut *conn)
     .await

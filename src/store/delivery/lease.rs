@@ -51,14 +51,14 @@ pub async fn delivery_lapse(
                  where case when worker = $2 then delivery_id <> all($3) and (until < $1 or $4)
                      else until < $1 end
                  for update skip locked)
-             returning delivery_id, n, started_at),
+             returning delivery_id, n, started_at, frozen),
          begun as (
              insert into attempts (delivery_id, n, started_at)
              select delivery_id, n, started_at from lapsed
              on conflict (delivery_id, n) do nothing)
          update deliveries d set attempts = greatest(d.attempts, l.n),
              first_attempt_at = coalesce(d.first_attempt_at, l.started_at),
-             frozen = d.frozen or exists (select from bodies b where b.delivery_id = d.id)
+             frozen = d.frozen or l.frozen
          from lapsed l where d.id = l.delivery_id",
         now,
         worker,

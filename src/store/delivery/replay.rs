@@ -155,6 +155,8 @@ pub async fn replay_insert(
                select uuid_ordered($2) as id, r.format, d.event_id, d.receiver_id, d.check_id, d.seq, a.n,
                    (select max(m.replay_no) + 1 from deliveries m
                        where m.event_id = d.event_id and m.receiver_id = d.receiver_id) as replay_no,
+                   d.frozen and not exists (select from bodies b where b.delivery_id = d.id)
+                       as is_plain,
                    (select b.body from deliveries o join bodies b on b.delivery_id = o.id
                        where o.event_id = d.event_id and o.receiver_id = d.receiver_id
                            and octet_length(b.body) > 0
@@ -170,7 +172,8 @@ pub async fn replay_insert(
                    created_at, frozen, fell_back)
                select id, event_id, receiver_id, check_id, seq, replay_no,
                    -- The older is sent first, as far as many are sent at once.
-                   $2::timestamptz + n * interval '1 microsecond', $2, body is not null, true
+                   $2::timestamptz + n * interval '1 microsecond', $2,
+                   body is not null or is_plain, true
                from again order by n
                returning id),
            of_bodies as (

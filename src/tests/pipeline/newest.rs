@@ -85,6 +85,15 @@ async fn a_receiver_that_is_away_gets_the_newest_with_all_that_it_missed() {
             way(5, "delivered", false)
         ]
     );
+    // What is no more than its event is made of it each time; the rest stands as it was sent.
+    let stored: Vec<i64> = sqlx::query_scalar(
+        "select d.seq from bodies b join deliveries d on d.id = b.delivery_id
+         where d.seq <> 3 order by d.seq",
+    )
+    .fetch_all(&mut fleet.database().await)
+    .await
+    .unwrap();
+    assert_eq!(stored, [4]);
     let status: (bool, i32) =
         sqlx::query_as("select failing_since is null, failures from receiver_status")
             .fetch_one(&mut fleet.database().await)
