@@ -202,7 +202,7 @@ impl Worker {
     }
 
     async fn write_lot(&self, ended: &[Attempted]) -> Result<(), StoreError> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_by_index().await?;
         delivery_finish(&mut tx, self.id, ended).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
             doing: "commit the ends of attempts",
@@ -217,7 +217,7 @@ impl Worker {
         if lanes.is_empty() {
             return Ok(());
         }
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_by_index().await?;
         let next = delivery_next(&mut tx, &lanes, clock::now()).await?;
         let done = tx.rollback().await;
         done.map_err(|source| StoreError::Query {
@@ -257,7 +257,7 @@ impl Worker {
     async fn look(&mut self) -> Result<(), StoreError> {
         let (begun, busy) = (clock::monotonic(), self.queue.busy(&self.windows));
         let after = self.queue.after();
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_by_index().await?;
         let due = delivery_due(&mut tx, after, &busy, LOOK, clock::now()).await?;
         tx.rollback().await.map_err(|source| StoreError::Query {
             doing: "end a look",
@@ -270,7 +270,7 @@ impl Worker {
     /// Claims those of these that still can be, and begins to send them.
     async fn claim_lot(&mut self, taken: &[Candidate]) -> Result<(), StoreError> {
         let now = clock::now();
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_by_index().await?;
         let ids = delivery_lock(&mut tx, taken).await?;
         let claimed = delivery_claim(&mut tx, &ids, now).await?;
         let bodies: Vec<Option<Vec<u8>>> = claimed.iter().map(body::body).collect();

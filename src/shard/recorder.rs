@@ -244,7 +244,8 @@ impl Recorder {
     }
 
     async fn write(&mut self) -> Result<Flushed, StoreError> {
-        let mut tx = self.store.begin().await?;
+        // Incidents and what waits grow while it reads them.
+        let mut tx = self.store.begin_by_index().await?;
         shard::shard_fence(&mut tx, &self.owner, &self.held()).await?;
         if self.failures > 0 {
             // The last commit may have happened although we were not told.

@@ -58,6 +58,11 @@ use self::error::{Doing as _, StoreError};
 /// Longer than any statement may take: whoever waits longer waits in vain.
 const STUCK: Duration = Duration::from_secs(45);
 
+/// Begins what [`Store::begin_by_index`] does, in one message.
+const BEGIN_BY_INDEX: &str = "begin; set local enable_seqscan = off; set local enable_sort = off; \
+     set local enable_bitmapscan = off; set local enable_hashjoin = off; \
+     set local enable_mergejoin = off";
+
 /// How long connections get to end in order.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -142,6 +147,14 @@ impl Store {
     /// A transaction.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.pool.begin().await.doing("begin a transaction")
+    }
+
+    /// A transaction in which Postgres reads by indexes, in their order, whatever it believes of its
+    /// tables. Left to itself it takes what grows in a burst, as the outbox does, to be as empty as
+    /// it was when it looked last, and reads all of it for each row.
+    pub async fn begin_by_index(&self) -> Result<Transaction, StoreError> {
+        let begun = self.pool.begin_with(BEGIN_BY_INDEX).await;
+        begun.doing("begin a transaction")
     }
 
     /// Whether Postgres answers.

@@ -61,7 +61,7 @@ pub struct Candidate {
 }
 
 /// Finds deliveries that are due, but for receivers on these hosts and those that asked for time;
-/// within a transaction that does nothing else.
+/// within a transaction by index.
 ///
 /// Receivers come in turns, in the order of their ids after this one: of each so many deliveries,
 /// oldest first, until there are enough. Nothing is read of one that is passed by, however much
@@ -76,7 +76,6 @@ pub async fn delivery_due(
     (each, limit): (i64, i64),
     now: OffsetDateTime,
 ) -> Result<Vec<Candidate>, StoreError> {
-    by_index(conn).await?;
     let rows = of_what_is_next!(
         r#"with recursive waiting (receiver_id) as (
                (select receiver_id from deliveries where state = 'pending' and receiver_id > $3
@@ -127,14 +126,13 @@ pub async fn delivery_due(
 }
 
 /// The first that is due in each of these lanes, each of a receiver and a check of it, as
-/// [`delivery_due`] finds it where each event is sent by itself; within a transaction that does
-/// nothing else. Whoever has sent what was before it need not look at all that is due.
+/// [`delivery_due`] finds it where each event is sent by itself; within a transaction by index.
+/// Whoever has sent what was before it need not look at all that is due.
 pub async fn delivery_next(
     conn: &mut PgConnection,
     lanes: &[(ReceiverId, Uuid)],
     now: OffsetDateTime,
 ) -> Result<Vec<Candidate>, StoreError> {
-    by_index(conn).await?;
     let receivers: Vec<Uuid> = lanes.iter().map(|it| it.0.0).collect();
     let lanes: Vec<Uuid> = lanes.iter().map(|it| it.1).collect();
     let rows = sqlx::query!(
@@ -186,12 +184,11 @@ pub(super) fn lane(receiver: ReceiverId, check: Option<CheckId>) -> Uuid {
 }
 
 /// Locks the lanes of these, and what is sent beside one by itself, until the transaction ends,
-/// which does nothing but claim; returns the deliveries whose lanes nobody else has locked.
+/// which is one by index; returns the deliveries whose lanes nobody else has locked.
 pub async fn delivery_lock(
     conn: &mut PgConnection,
     candidates: &[Candidate],
 ) -> Result<Vec<DeliveryId>, StoreError> {
-    by_index(conn).await?;
     let ids: Vec<Uuid> = candidates.iter().map(|it| it.id.0).collect();
     let receivers: Vec<Uuid> = candidates.iter().map(|it| it.receiver.0).collect();
     let places = candidates.iter().map(|it| match it.replay {
@@ -212,18 +209,4 @@ pub async fn delivery_lock(
     .await
     .doing("lock lanes")?;
     Ok(locked.into_iter().map(DeliveryId).collect())
-}
-
-/// Until the transaction ends Postgres reads by indexes, in their order. Left to itself it takes
-/// the outbox to be as empty as it was when it looked last, and reads all that waits each time.
-pub(super) async fn by_index(conn: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query!(
-        "select set_config(name, 'off', true) from unnest(array[
-             'enable_sort', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin',
-             'enable_seqscan']) as name",
-    )
-    .fetch_all(conn)
-    .await
-    .doing("have an index read in its order")?;
-    Ok(())
 }

@@ -6,19 +6,18 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::due::{beside, by_index, lane};
+use super::due::{beside, lane};
 use super::said::{receivers, responses};
 use super::{Attempted, Verdict};
 use crate::store::error::{Doing as _, StoreError};
 
 /// Writes how attempts ended and what becomes of their deliveries. Whoever lost a claim meanwhile
-/// finishes only the attempt. Within a transaction that does nothing else.
+/// finishes only the attempt. Within a transaction by index.
 pub async fn delivery_finish(
     conn: &mut PgConnection,
     worker: Uuid,
     ended: &[Attempted],
 ) -> Result<(), StoreError> {
-    by_index(conn).await?;
     let claims = Claims::of(ended);
     let ours = ours(conn, worker, &claims).await?;
     attempts(conn, ended).await?;
