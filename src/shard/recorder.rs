@@ -36,7 +36,7 @@ use crate::store::overlay::overlay_find;
 use crate::store::rollup;
 use crate::store::shard::{self, HeldShard, LeaseOwner, ShardCheck};
 use crate::store::transition::{self, NewTransition};
-use crate::store::{Connection, Store, bounded};
+use crate::store::{Connection, Store, avoid_scans, bounded};
 
 /// How long reports wait for company.
 const FLUSH: Duration = Duration::from_millis(500);
@@ -244,8 +244,7 @@ impl Recorder {
     }
 
     async fn write(&mut self) -> Result<Flushed, StoreError> {
-        // Incidents and what waits grow while it reads them.
-        let mut tx = self.store.begin_by_index().await?;
+        let mut tx = self.store.begin().await?;
         shard::shard_fence(&mut tx, &self.owner, &self.held()).await?;
         if self.failures > 0 {
             // The last commit may have happened although we were not told.
@@ -258,7 +257,11 @@ impl Recorder {
             let ids: Vec<CheckId> = drafts.map(|draft| draft.check.id).collect();
             let overlays = match ids.is_empty() {
                 true => HashMap::new(),
-                false => overlay_find(&mut tx, &ids, clock::now()).await?,
+                false => {
+                    // Incidents and what waits grow in a burst.
+                    avoid_scans(&mut tx).await?;
+                    overlay_find(&mut tx, &ids, clock::now()).await?
+                }
             };
             let locations = self.locate(&mut tx).await?;
             self.write_reports(&mut tx, &locations).await?;

@@ -76,6 +76,14 @@ pub async fn bounded<T, E: From<StoreError>>(
     }
 }
 
+/// Until its transaction ends, Postgres reads no table as a whole where it has an index, whatever it
+/// believes of it: what was empty when it looked last may have grown.
+pub async fn avoid_scans(conn: &mut Connection) -> Result<(), StoreError> {
+    let set = sqlx::query("set local enable_seqscan = off");
+    set.execute(conn).await.doing("avoid scans")?;
+    Ok(())
+}
+
 /// What the functions here work on: a connection, or a transaction of it.
 pub type Connection = sqlx::PgConnection;
 

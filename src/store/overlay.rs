@@ -50,13 +50,15 @@ pub async fn overlay_find(
         });
     }
     let rows = sqlx::query!(
-        r#"select n.check_id, n.address, t.since
+        // Few have parents: of all others nothing more is read.
+        r#"select n.check_id, n.address, p.since
            from check_parents n
-           join checks c on c.id = n.check_id
-           join checks p on p.project_id = c.project_id and p.address = n.address
-               and p.deleted_at is null
-           join check_states t on t.check_id = p.id
-           where n.check_id = any($1) and t.state in (2, 3) order by t.since desc"#,
+           cross join lateral (select t.since from checks c
+               join checks p on p.project_id = c.project_id and p.address = n.address
+                   and p.deleted_at is null
+               join check_states t on t.check_id = p.id
+               where c.id = n.check_id and t.state in (2, 3) limit 1) p
+           where n.check_id = any($1) order by p.since desc"#,
         &ids,
     )
     .fetch_all(&mut *conn)
