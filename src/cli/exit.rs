@@ -136,13 +136,10 @@ impl From<ClientError> for Failure {
 const ANOTHER_SERVER: &str = "is lokahid running there? Another server: -S URL, LOKAHI_SERVER, \
                               or server = \"URL\" in ~/.lokahictl.hcl";
 
-/// Nobody there, or nobody to be trusted; the TLS library says it for
-/// programmers.
+/// Nobody there, or nobody to be trusted.
 fn connect(message: &str) -> Failure {
-    let (reached, _) = message.split_once(": ").unwrap_or((message, ""));
-    if message.contains("InvalidContentType") {
-        return Failure::new(Exit::Server, format!("{reached}: it does not speak TLS"))
-            .hint("http:// instead of https://?");
+    if message.ends_with("it does not speak TLS") {
+        return Failure::new(Exit::Server, message).hint("http:// instead of https://?");
     }
     let failure = Failure::new(Exit::Server, message);
     if message.contains("certificate") {

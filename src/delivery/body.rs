@@ -5,8 +5,7 @@ use time::format_description::well_known::Rfc3339;
 use tracing::error;
 
 use super::alert;
-use crate::model::value::HttpUrl;
-use crate::model::webhook::{ReceiverUrl, WebhookFormat};
+use crate::model::webhook::WebhookFormat;
 use crate::proto::json::{self, JsonStyle};
 use crate::proto::lokahi::{Check, CheckStatus};
 use crate::store::delivery::Claimed;
@@ -24,7 +23,7 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
     let body = match webhook.format {
         WebhookFormat::Protobuf if is_as_it_was(claimed) => claimed.payload.clone(),
         WebhookFormat::Protobuf => event(claimed).encode_to_vec(),
-        WebhookFormat::Json => json_body(claimed, &webhook.url),
+        WebhookFormat::Json => json_body(claimed, webhook.is_bare()),
         WebhookFormat::Alertmanager => {
             let before: Vec<CheckStatus> = claimed.before.iter().map(|it| decoded(it)).collect();
             alert::frozen(&event(claimed), &before)
@@ -33,12 +32,11 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// In which format a body that was made now is stored, if it must be: one that is the event alone is
-/// made of it again.
-pub(super) fn stored(claimed: &Claimed) -> Option<WebhookFormat> {
-    let format = claimed.webhook.as_ref().ok()?.format;
-    let is_made_again = format != WebhookFormat::Alertmanager && is_as_it_was(claimed);
-    (claimed.body.is_none() && !is_made_again).then_some(format)
+/// Whether a body is its event alone, and can be made of it again. An alert is what its receiver got
+/// before, too.
+pub(super) fn is_plain(claimed: &Claimed) -> bool {
+    let format = claimed.webhook.as_ref().ok().map(|it| it.format);
+    format != Some(WebhookFormat::Alertmanager) && is_as_it_was(claimed)
 }
 
 /// Whether only the event is told, and nothing but what every receiver is.
@@ -105,7 +103,7 @@ fn shortened(event: CheckStatus) -> CheckStatus {
     }
 }
 
-fn json_body(claimed: &Claimed, url: &ReceiverUrl) -> Vec<u8> {
+fn json_body(claimed: &Claimed, is_bare: bool) -> Vec<u8> {
     let message = match is_as_it_was(claimed) {
         true => json::encoded_to_json::<CheckStatus>(&claimed.payload, JsonStyle::Wire),
         false => json::to_json(&event(claimed), JsonStyle::Wire),
@@ -118,7 +116,7 @@ fn json_body(claimed: &Claimed, url: &ReceiverUrl) -> Vec<u8> {
         );
         "{}".to_owned()
     });
-    if url.as_url().is_some_and(is_twirp) {
+    if is_bare {
         return message.into_bytes();
     }
     // The Standard Webhooks envelope.
@@ -128,11 +126,6 @@ fn json_body(claimed: &Claimed, url: &ReceiverUrl) -> Vec<u8> {
         claimed.kind
     )
     .into_bytes()
-}
-
-/// A Twirp service takes the bare message.
-fn is_twirp(url: &HttpUrl) -> bool {
-    url.parse().path().starts_with("/twirp/")
 }
 
 #[cfg(test)]

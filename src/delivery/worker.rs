@@ -279,8 +279,8 @@ impl Worker {
             .zip(&bodies)
             .map(|(claimed, body)| Begun {
                 claimed,
-                frozen: body.is_some(),
-                body: body::stored(claimed).zip(body.as_deref()),
+                body: body.as_deref(),
+                is_plain: body::is_plain(claimed),
             })
             .collect();
         let ours = delivery_begin(&mut tx, self.id, &begun, now).await?;

@@ -260,6 +260,15 @@ pub struct WebhookSpec {
 }
 
 impl WebhookSpec {
+    /// Whether JSON goes there without its envelope: a Twirp service takes the bare message.
+    pub fn is_bare(&self) -> bool {
+        let url = self
+            .url
+            .as_url()
+            .filter(|_| self.format == WebhookFormat::Json);
+        url.is_some_and(|url| url.parse().path().starts_with("/twirp/"))
+    }
+
     /// The most secrets that sign one event.
     pub const MAX_SECRETS: usize = 4;
     /// The most headers.

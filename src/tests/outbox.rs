@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use lokahi::clock;
 use lokahi::model::id::{DeliveryId, ReceiverId};
-use lokahi::store::delivery::{Attempted, Verdict, delivery_finish, delivery_lapse, group_due};
+use lokahi::store::delivery::{
+    Attempted, Verdict, again_due, delivery_finish, delivery_lapse, group_due,
+};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -240,4 +242,43 @@ async fn of_very_many_keys_some_are_gathered_at_a_time_and_none_twice() {
     found.sort();
     found.dedup();
     assert_eq!(found.len(), 250);
+}
+
+#[tokio::test]
+async fn what_went_to_another_receiver_is_not_frozen_by_what_was_lost() {
+    let mut outbox = Outbox::new().await;
+    let delivery = outbox.owe(0).await[0];
+    let worker = Uuid::now_v7();
+    outbox.claim(delivery, worker, 1).await;
+    // Its receiver is replaced while it is being sent.
+    outbox.conn.execute("delete from claims").await.unwrap();
+    let end = outbox.ended(delivery, 1, Verdict::Delivered);
+    outbox.finish(worker, &[end]).await;
+    let how = "select state || ' ' || frozen::text from deliveries";
+    assert_eq!(outbox.row(how).await, "delivered false");
+}
+
+#[tokio::test]
+async fn alerts_are_posted_again_to_whoever_wants_alerts() {
+    let mut outbox = Outbox::new().await;
+    outbox.owe(0).await;
+    let now = clock::now();
+    let prepare = "insert into checks (id, project_id, address, owner, live_spec_id, labels,
+                 disabled, created_at)
+             select gen_random_uuid(), r.project_id, 'front', 'api', r.spec_id, '{}', false, now()
+             from receivers r;
+         insert into incidents (id, check_id, opened_seq, opened_at)
+             select gen_random_uuid(), id, 1, now() from checks;
+         update transitions set incident_id = i.id from incidents i;
+         insert into bodies (delivery_id, format, body) select id, 2, '[]' from deliveries;
+         update deliveries set state = 'delivered', again_at = now() - interval '1 second'";
+    outbox.conn.execute(prepare).await.unwrap();
+    let minute = Duration::from_secs(60);
+    let found = again_due(&mut outbox.conn, 9, minute, now).await.unwrap();
+    assert!(found.is_empty(), "it wants JSON");
+    let wants = "update receivers set format = 2;
+        update deliveries set again_at = now() - interval '1 second'";
+    outbox.conn.execute(wants).await.unwrap();
+    let found = again_due(&mut outbox.conn, 9, minute, now).await.unwrap();
+    assert_eq!(found.len(), 1);
 }

@@ -295,7 +295,11 @@ fn told(event: &CheckStatus) -> String {
         kind => kind,
     };
     let resolved = if event.resolved { " (resolved)" } else { "" };
-    let mut text = format!("{kind}{resolved}");
+    let unheard = match event.unheard {
+        true => " (its beginning did not arrive)",
+        false => "",
+    };
+    let mut text = format!("{kind}{resolved}{unheard}");
     if let Some(check) = &event.check {
         let name = match check.name.as_str() {
             "" => &check.url,
@@ -326,12 +330,14 @@ fn carried(event: &CheckStatus) -> String {
         true => ("before it: ", &event.superseded),
         false => ("", &event.events),
     };
-    let shown = all.iter().take(CARRIED);
-    let mut text: String = shown
-        .map(|it| format!("\n    {what}{}", told(it)))
-        .collect();
-    if all.len() > CARRIED {
-        text.push_str(&format!("\n    and {} more", all.len() - CARRIED));
+    let older = all.len().saturating_sub(CARRIED);
+    let mut text = match older {
+        0 => String::new(),
+        older => format!("\n    {older} older"),
+    };
+    for it in all.iter().skip(older) {
+        let at = it.at.as_ref().map(time_of).map(moment).unwrap_or_default();
+        text.push_str(&format!("\n    {what}{at} {}", told(it)));
     }
     text
 }

@@ -89,9 +89,9 @@ Examples:
   LOKAHI_SECRET_ONCALL_SIGNING=whsec_... lokahictl webhook listen --secret oncall-signing
   lokahictl webhook listen --answer 503
 
-It takes events of both formats on every path: POST them to the address that it prints. With
---secret an event that none of them signed is answered with 401, which is tried again as any
-failure is. A tunnel brings it what a server elsewhere sends.")]
+It takes events of both formats on every path but those of other Twirp services: POST them to the
+address that it prints. With --secret an event that none of them signed is answered with 401, which
+is tried again as any failure is. A tunnel brings it what a server elsewhere sends.")]
     Listen(Listen),
     /// Say whether a message that was kept is signed with a secret
     #[command(after_help = "\

@@ -10,10 +10,12 @@ use super::{Claimed, GROUP};
 use crate::model::desired::API_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
+use crate::model::webhook::WebhookFormat;
 use crate::runtime::chain::chain;
 use crate::spec;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::project::project_sole;
+use crate::store::receiver::format_number;
 
 /// Something to be posted again.
 #[derive(Clone, Debug)]
@@ -66,9 +68,10 @@ pub async fn again_due(
                coalesce(r.address, '') as "receiver!",
                array(select told_id from open where open.id = d.id) as "open!"
            from moved d
-           join bodies b on b.delivery_id = d.id
+           join bodies b on b.delivery_id = d.id and coalesce(b.format, $5) = $5
            join transitions t on t.id = d.event_id
-           join receivers r on r.id = d.receiver_id
+           -- Whoever wants another format by now is posted nothing, for as long.
+           join receivers r on r.id = d.receiver_id and r.format = $5
            join specs s on s.id = r.spec_id
            join projects p on p.id = r.project_id
            where d.again_at is not null and r.deleted_at is null"#,
@@ -76,6 +79,7 @@ pub async fn again_due(
         limit,
         every.as_secs_f64(),
         GROUP,
+        format_number(WebhookFormat::Alertmanager),
     )
     .fetch_all(&mut *conn)
     .await

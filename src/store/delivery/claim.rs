@@ -21,6 +21,9 @@ use crate::store::receiver::format_number;
 
 /// What may be said of a delivery that another one tells.
 const SUPERSEDED: &str = "a newer event lists it";
+/// The form of a body that is the message as a Twirp service takes it; the others are numbered as the
+/// formats are.
+const BARE: i16 = 3;
 
 /// Reads those of these deliveries that still can be claimed, as their next attempts would be, and
 /// locks them until the transaction ends; their lanes are locked already. What they beat is
@@ -31,13 +34,13 @@ pub async fn delivery_claim(
     now: OffsetDateTime,
 ) -> Result<Vec<Claimed>, StoreError> {
     let ids: Vec<Uuid> = candidates.iter().map(|id| id.0).collect();
-    let rows = of_what_is_next!(
+    let mut rows = of_what_is_next!(
         r#"with locked as materialized (
                select d.* from unnest($3::uuid[]) as i (id) join deliveries d on d.id = i.id
                for no key update of d skip locked),
            claimed as materialized (
                select d.*, r.collapse and d.check_id is not null and d.replay_no = 0 as wins,
-                   r.format
+                   r.format, r.url, r.address, r.spec_id, r.project_id
                from locked d join receivers r on r.id = d.receiver_id
                where d.state = 'pending' and d.next_at <= $1
                    and not exists (select from receiver_status s
@@ -57,10 +60,10 @@ pub async fn delivery_claim(
                where c.wins and not c.frozen and o.id = e.id and o.state = 'pending'
                returning c.id)
            select c.id, c.event_id, c.receiver_id, c.check_id, c.replay_no, c.attempts,
-               case when coalesce(b.format, c.format) = c.format then b.body end as "body?",
+               b.body as "body?", b.format as "form?", b.unheard as "unheard?",
                c.frozen and b.delivery_id is null as "is_plain!",
                coalesce(c.first_attempt_at, $1) as "first_attempt_at!", t.type as kind, t.at, t.payload,
-               r.url, r.address as receiver_name, s.bytes as spec,
+               c.url, c.address as receiver_name, s.bytes as spec,
                o.name as receiver_project,
                coalesce(p.name || '/' || k.address, '') as "subject!",
                (select count(*)::integer from attempts a where c.attempts > 0
@@ -71,12 +74,10 @@ pub async fn delivery_claim(
                exists (select from beaten o where o.id = c.id) as "wins!",
                c.format as receiver_format
            from claimed c
-           left join lateral (select delivery_id, format, body from bodies
-               where c.frozen and delivery_id = c.id) b on true
+           left join bodies b on b.delivery_id = case when c.frozen then c.id end
            join transitions t on t.id = c.event_id
-           join receivers r on r.id = c.receiver_id
-           join specs s on s.id = r.spec_id
-           join projects o on o.id = r.project_id
+           join specs s on s.id = c.spec_id
+           join projects o on o.id = c.project_id
            left join checks k on k.id = c.check_id
            left join projects p on p.id = k.project_id"#,
         now,
@@ -94,18 +95,34 @@ pub async fn delivery_claim(
     if !winners.is_empty() {
         follow(conn, &winners).await?;
     }
-    let made = || rows.iter().filter(|r| r.body.is_none() && !r.is_plain);
-    let single = made().filter(|r| r.kind != GROUP);
-    let single: Vec<Uuid> = single.map(|r| r.id).collect();
-    let mut beaten = superseded(conn, &single).await?;
+    let specs: Vec<Result<WebhookSpec, String>> = rows
+        .iter()
+        .map(|row| spec::decode_webhook(&row.spec).map_err(|error| chain(&error)))
+        .collect();
+    // What stands in another form than is wanted by now is made anew, and says the same.
+    for (row, webhook) in rows.iter_mut().zip(&specs) {
+        let wanted = webhook.as_ref().ok().map(form);
+        row.body = row
+            .body
+            .take()
+            .filter(|_| row.form.is_none() || row.form == wanted);
+    }
+    let made = || rows.iter().filter(|r| r.body.is_none());
+    let first = made().filter(|r| r.kind != GROUP && r.replay_no == 0);
+    let first: Vec<Uuid> = first.map(|r| r.id).collect();
+    let mut beaten = superseded(conn, &first).await?;
+    let again = made().filter(|r| r.kind == GROUP || r.replay_no != 0);
+    let again: Vec<Uuid> = again.map(|r| r.id).collect();
+    if !again.is_empty() {
+        beaten.extend(told(conn, &again).await?);
+    }
     let groups = made().filter(|r| r.kind == GROUP);
     let groups: Vec<Uuid> = groups.map(|r| r.id).collect();
-    if !groups.is_empty() {
-        beaten.extend(members(conn, &groups).await?);
-    }
     // What begins something is no end of anything.
     let begins = |kind: &str| matches!(kind, "check.down" | "check.error");
     let ends = made().filter(|r| r.kind != GROUP && !begins(&r.kind));
+    // Of what was sent before it is known, and of what is its event alone.
+    let ends = ends.filter(|r| r.unheard.is_none() && !r.is_plain);
     let ends: Vec<Uuid> = ends.map(|r| r.id).collect();
     let unheard = unheard(conn, &ends, &groups).await?;
     let alertmanager = format_number(WebhookFormat::Alertmanager);
@@ -117,10 +134,6 @@ pub async fn delivery_claim(
         true => Vec::new(),
         false => before(conn, &alerts).await?,
     };
-    let specs: Vec<Result<WebhookSpec, String>> = rows
-        .iter()
-        .map(|row| spec::decode_webhook(&row.spec).map_err(|error| chain(&error)))
-        .collect();
     let mut readable = specs.iter().flatten();
     let sole = match readable.any(|webhook| webhook.references().next().is_some()) {
         true => project_sole(conn).await?,
@@ -156,7 +169,7 @@ pub async fn delivery_claim(
             unwelcome_since: row.unwelcome_since,
             superseded,
             before,
-            unheard: unheard.contains(&row.id),
+            unheard: row.unheard.unwrap_or_else(|| unheard.contains(&row.id)),
             payload: row.payload,
             body: row.body,
         }
@@ -210,21 +223,28 @@ async fn superseded(conn: &mut PgConnection, by: &[Uuid]) -> Result<Vec<Beaten>,
     .doing("read what is superseded")
 }
 
-/// What these groups tell, in its order: whoever gets a group gets all of it.
-async fn members(conn: &mut PgConnection, groups: &[Uuid]) -> Result<Vec<Beaten>, StoreError> {
-    // A replay of a group tells what the group does.
+/// What these groups and replays tell, in its order: a replay tells what was told first.
+async fn told(conn: &mut PgConnection, again: &[Uuid]) -> Result<Vec<Beaten>, StoreError> {
     sqlx::query_as!(
         Beaten,
         "select r.id as by, m.id as delivery, t.payload from deliveries r
-         join deliveries g on g.event_id = r.event_id
+         join deliveries g on g.event_id = r.event_id and g.receiver_id = r.receiver_id
          join deliveries m on m.superseded_by = g.id
          join transitions t on t.id = m.event_id
          where r.id = any($1) order by t.at, m.seq, t.id",
-        groups,
+        again,
     )
     .fetch_all(conn)
     .await
-    .doing("read what groups tell")
+    .doing("read what groups and replays tell")
+}
+
+/// In which form a body is for this receiver.
+fn form(webhook: &WebhookSpec) -> i16 {
+    match webhook.is_bare() {
+        true => BARE,
+        false => format_number(webhook.format),
+    }
 }
 
 /// The part of a URL that may be shown: the rest may be a secret.
@@ -241,11 +261,10 @@ fn host(url: &str) -> String {
 #[derive(Clone, Copy, Debug)]
 pub struct Begun<'a> {
     pub claimed: &'a Claimed,
-    /// Whether there is something to send.
-    pub frozen: bool,
-    /// What is stored of that, and in which format: none where that was done before, or is made of
-    /// the event alone each time.
-    pub body: Option<(WebhookFormat, &'a [u8])>,
+    /// What is sent, if anything can be.
+    pub body: Option<&'a [u8]>,
+    /// It is made of the event alone, and will be each time.
+    pub is_plain: bool,
 }
 
 /// Claims these deliveries for `worker`, which has locked their lanes, and freezes their bodies
@@ -263,7 +282,7 @@ pub async fn delivery_begin(
     let lanes: Vec<Uuid> = claimed().map(|it| lane(it.receiver, it.check)).collect();
     let beside: Vec<Uuid> = claimed().map(|it| beside(it.id, it.replay)).collect();
     let numbers: Vec<i32> = claimed().map(|it| it.attempt).collect();
-    let frozen: Vec<bool> = begun.iter().map(|it| it.frozen).collect();
+    let frozen: Vec<bool> = begun.iter().map(|it| it.body.is_some()).collect();
     let ours = sqlx::query_scalar!(
         "insert into claims (delivery_id, receiver_id, lane, beside, worker, until, n, started_at,
              frozen)
@@ -298,23 +317,26 @@ async fn freeze(
 ) -> Result<(), StoreError> {
     let frozen = || {
         let ours = begun.iter().filter(|it| ours.contains(&it.claimed.id));
-        ours.filter_map(|it| it.body.map(|(format, body)| (it.claimed, format, body)))
+        let new = ours.filter(|it| it.claimed.body.is_none() && !it.is_plain);
+        new.filter_map(|it| Some((it.claimed, it.claimed.webhook.as_ref().ok()?, it.body?)))
     };
     let ids: Vec<Uuid> = frozen().map(|(it, ..)| it.id.0).collect();
-    let formats: Vec<i16> = frozen().map(|(_, it, _)| format_number(it)).collect();
+    let forms: Vec<i16> = frozen().map(|(_, webhook, _)| form(webhook)).collect();
     let bodies: Vec<Vec<u8>> = frozen().map(|(.., body)| body.to_vec()).collect();
+    let unheard: Vec<bool> = frozen().map(|(it, ..)| it.unheard).collect();
     if ids.is_empty() {
         return Ok(());
     }
     sqlx::query!(
-        "insert into bodies (delivery_id, format, body)
-         select * from unnest($1::uuid[], $2::smallint[], $3::bytea[])
-         -- One that was sent in another format, or to another receiver.
-         on conflict (delivery_id) do update
-             set format = excluded.format, body = excluded.body",
+        "insert into bodies (delivery_id, format, body, unheard)
+         select * from unnest($1::uuid[], $2::smallint[], $3::bytea[], $4::boolean[])
+         -- One that was sent in another form, or to another receiver.
+         on conflict (delivery_id) do update set format = excluded.format,
+             body = excluded.body, unheard = excluded.unheard",
         &ids,
-        &formats,
+        &forms,
         &bodies,
+        &unheard,
     )
     .execute(conn)
     .await

@@ -24,7 +24,7 @@ pub async fn delivery_finish(
     // In the order of whoever replaces a receiver: its checks, what waits for it, and what of that
     // is claimed.
     responses(conn, ended).await?;
-    deliveries(conn, &decisive(&ours, ended)).await?;
+    deliveries(conn, &ours, &decisive(&ours, ended)).await?;
     unclaim(conn, worker, &claims).await?;
     receivers(conn, ended).await
 }
@@ -159,14 +159,20 @@ fn decisive<'a>(ours: &HashSet<Attempt>, ended: &'a [Attempted]) -> Vec<&'a Atte
 
 /// What was received is delivered, whoever has claimed it now, whoever removed the receiver
 /// meanwhile, and whatever went out instead.
-async fn deliveries(conn: &mut PgConnection, decisive: &[&Attempted]) -> Result<(), StoreError> {
+async fn deliveries(
+    conn: &mut PgConnection,
+    ours: &HashSet<Attempt>,
+    decisive: &[&Attempted],
+) -> Result<(), StoreError> {
     let of = || decisive.iter().copied();
     let ids: Vec<Uuid> = of().map(|it| it.delivery.0).collect();
     let numbers: Vec<i32> = of().map(|it| it.n).collect();
     let began: Vec<OffsetDateTime> = of().map(|it| it.ended_at - it.took).collect();
     let at: Vec<OffsetDateTime> = of().map(|it| it.ended_at).collect();
     let again: Vec<Option<OffsetDateTime>> = of().map(|it| it.again_at).collect();
-    let frozen: Vec<bool> = of().map(|it| it.frozen).collect();
+    // What was lost is frozen already, or goes to another receiver by now.
+    let frozen = of().map(|it| it.frozen && ours.contains(&attempt(it)));
+    let frozen: Vec<bool> = frozen.collect();
     let (mut states, mut reasons, mut next) = (Vec::new(), Vec::new(), Vec::new());
     for it in of() {
         let (state, reason, next_at) = match &it.verdict {

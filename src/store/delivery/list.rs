@@ -198,7 +198,8 @@ pub async fn delivery_read(
         r#"select d.id, d.event_id, t.type as kind, t.resolved, d.receiver_id, p.name as project,
                r.address as "receiver_name?", r.url, r.deleted_at is not null as "removed!",
                s.bytes as spec, d.state, d.reason,
-               greatest(d.attempts, c.n) as "attempts!", d.created_at, d.next_at,
+               greatest(d.attempts, c.n) as "attempts!", d.created_at,
+               greatest(d.next_at, u.slowed_until) as "next_at!",
                d.finished_at, c.until as "claimed_until?", d.replay_no,
                d.check_id, k.address as "check_address?", o.name as "check_project?",
                a.status as "status?", a.error as "error?", a.excerpt as "excerpt?",
@@ -217,13 +218,20 @@ pub async fn delivery_read(
                                = coalesce(d.check_id, d.receiver_id)
                            and (e.group_key = '' or e.gathered) and e.seq < d.seq
                            and (d.check_id is null or not r.collapse or d.frozen)
-                           order by e.seq limit 1))) as after
+                           order by e.seq limit 1),
+                       -- The message of those that it is told with.
+                       (select m.id from deliveries m where m.receiver_id = d.receiver_id
+                           and m.state = 'pending' and m.group_key = d.group_key
+                           and m.check_id is null and m.id <> d.id
+                           and d.group_key <> '' and d.check_id is not null
+                           order by m.seq limit 1))) as after
            from deliveries d
            join transitions t on t.id = d.event_id
            join receivers r on r.id = d.receiver_id
            join projects p on p.id = r.project_id
            join specs s on s.id = r.spec_id
            left join claims c on c.delivery_id = d.id
+           left join receiver_status u on u.receiver_id = d.receiver_id
            left join checks k on k.id = d.check_id
            left join projects o on o.id = k.project_id
            left join deliveries g on g.id = d.superseded_by

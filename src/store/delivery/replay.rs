@@ -152,21 +152,24 @@ pub async fn replay_insert(
     .doing("lock receivers")?;
     let made = sqlx::query_scalar!(
         r#"with again as (
-               select uuid_ordered($2) as id, r.format, d.event_id, d.receiver_id, d.check_id, d.seq, a.n,
+               select uuid_ordered($2) as id, d.event_id, d.receiver_id, d.check_id, d.seq, a.n,
                    (select max(m.replay_no) + 1 from deliveries m
                        where m.event_id = d.event_id and m.receiver_id = d.receiver_id) as replay_no,
                    d.frozen and not exists (select from bodies b where b.delivery_id = d.id)
                        as is_plain,
-                   (select b.body from deliveries o join bodies b on b.delivery_id = o.id
-                       where o.event_id = d.event_id and o.receiver_id = d.receiver_id
-                           and octet_length(b.body) > 0
-                           -- JSON begins with a brace, alerts with a bracket; protobuf with neither.
-                           and r.format = case get_byte(b.body, 0)
-                               when 123 then 1 when 91 then 2 else 0 end
-                       order by o.replay_no limit 1) as body
+                   b.format, b.body, b.unheard
                from unnest($1::uuid[]) with ordinality as a (id, n)
                join deliveries d on d.id = a.id
-               join receivers r on r.id = d.receiver_id and r.deleted_at is null),
+               join receivers r on r.id = d.receiver_id and r.deleted_at is null
+               -- What was said first, in whichever form.
+               left join lateral (
+                   select b.body, b.unheard, coalesce(b.format,
+                       -- JSON begins with a brace, alerts with a bracket; protobuf with neither.
+                       case when octet_length(b.body) = 0 then 0 else case get_byte(b.body, 0)
+                           when 123 then 1 when 91 then 2 else 0 end end) as format
+                   from deliveries o join bodies b on b.delivery_id = o.id
+                   where o.event_id = d.event_id and o.receiver_id = d.receiver_id
+                   order by o.replay_no limit 1) b on true),
            made as (
                insert into deliveries (id, event_id, receiver_id, check_id, seq, replay_no, next_at,
                    created_at, frozen, fell_back)
@@ -177,8 +180,8 @@ pub async fn replay_insert(
                from again order by n
                returning id),
            of_bodies as (
-               insert into bodies (delivery_id, format, body)
-               select id, format, body from again where body is not null)
+               insert into bodies (delivery_id, format, body, unheard)
+               select id, format, body, unheard from again where body is not null)
            select m.id from made m join again a on a.id = m.id order by a.n"#,
         &ids,
         now,

@@ -127,6 +127,20 @@ pub(super) async fn follow(
         }
     }
     end_held(conn, &ends, now).await?;
+    // What these were to tell with them is looked at by itself, in a moment: there may be an end.
+    sqlx::query!(
+        "update deliveries m set state = 'held', superseded_by = null, finished_at = null,
+             next_at = $3, reason = n.reason
+         from unnest($1::uuid[], $2::text[]) as n (id, reason)
+         join deliveries d on d.id = n.id and d.state = 'pending' and d.check_id is not null
+         where m.superseded_by = d.id and m.replay_no = 0",
+        &held,
+        &words,
+        now,
+    )
+    .execute(&mut *conn)
+    .await
+    .doing("take back what others were to tell")?;
     sqlx::query!(
         "update deliveries d set state = 'held', next_at = n.until, reason = n.reason
          from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as n (id, until, reason)

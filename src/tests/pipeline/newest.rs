@@ -1,6 +1,7 @@
 //! A receiver that was away hears of the newest event, and in it of all that it missed.
 
 use lokahi::model::health::State as Health;
+use lokahi::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 use lokahi::proto::lokahi::check::State;
 use sqlx::Row as _;
 
@@ -151,6 +152,49 @@ async fn an_end_says_that_nobody_was_told_of_the_beginning() {
     assert_eq!(end.r#type, "check.up");
     assert!(end.unheard);
     assert_eq!(end.superseded.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_told_with_an_event_is_told_with_it_again_in_whichever_format() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let check = shop.wish("front", &site.url, |_| ()).await;
+    let url: ReceiverUrl = receiver.url.parse().unwrap();
+    let of = |format| WebhookSpec::new(url.clone(), format);
+    let oncall = shop.receiver_with("oncall", of(WebhookFormat::Json)).await;
+    shop.receiver_with("other", of(WebhookFormat::Protobuf))
+        .await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, Health::Up).await;
+    receiver.answer(503);
+    site.set(false);
+    until("it was tried", async || !receiver.received().is_empty()).await;
+    site.set(true);
+    shop.until(check.id, Health::Up).await;
+    receiver.answer(200);
+    until("the end was told", async || !receiver.taken().is_empty()).await;
+    let first = receiver.taken()[0].clone();
+    let body: serde_json::Value = serde_json::from_slice(&first.body).unwrap();
+    assert_eq!(body["data"]["unheard"], true);
+    // Its receiver wants protobuf from now on.
+    let edit = "update receivers r set spec_id = o.spec_id, format = o.format
+        from receivers o where o.address = 'other' and r.address = 'oncall'";
+    let mut conn = shop.fleet.database().await;
+    sqlx::raw_sql(edit).execute(&mut conn).await.unwrap();
+    let again = ["webhook", "replay", first.id.as_str()];
+    let done = lokahictl(&shop.fleet.base(), &again).await;
+    assert_eq!(done.code, 0, "{}{}", done.out, done.words);
+    let protobuf = || {
+        let mut all = receiver.received().into_iter();
+        all.find(|it| it.header("content-type") == "application/protobuf")
+    };
+    until("it was told again", async || protobuf().is_some()).await;
+    let again = protobuf().unwrap();
+    let event = again.event();
+    let listed: Vec<i64> = event.superseded.iter().map(|it| it.sequence).collect();
+    assert_eq!((event.sequence, event.unheard), (3, true));
+    assert_eq!(listed, [2]);
+    assert_eq!(again.id, first.id);
 }
 
 #[tokio::test]

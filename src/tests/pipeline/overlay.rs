@@ -3,6 +3,7 @@
 
 use lokahi::model::health::State;
 use lokahi::model::id::CheckId;
+use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use lokahi::proto::lokahi::check::State as WireState;
 use lokahi::store::check::NewCheck;
 use time::OffsetDateTime;
@@ -222,6 +223,45 @@ async fn the_end_is_told_of_what_was_tried_before_a_mute_began() {
     site.set(true);
     shop.until(check.id, State::Up).await;
     assert_eq!(until_told(&receiver, 1).await, ["check.up front 3"]);
+}
+
+#[tokio::test]
+async fn an_end_that_a_newer_event_was_to_list_is_told_although_that_is_held() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let check = shop.wish("front", &site.url, |_| ()).await;
+    let spec = WebhookSpec::new(receiver.url.parse().unwrap(), WebhookFormat::Json);
+    let oncall = shop.receiver_with("oncall", spec).await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    assert_eq!(until_told(&receiver, 1).await, ["check.down front 2"]);
+    receiver.answer(503);
+    for (up, state, tried) in [
+        (
+            true,
+            State::Up,
+            "select count(*) from deliveries where seq = 3 and attempts > 0",
+        ),
+        (
+            false,
+            State::Down,
+            "select count(*) from deliveries where seq = 4 and attempts > 0",
+        ),
+    ] {
+        site.set(up);
+        shop.until(check.id, state).await;
+        until("it was tried", async || shop.count(tried).await == 1).await;
+    }
+    ctl(&shop, &["mute", "front"]).await;
+    receiver.answer(200);
+    let told = ["check.down front 2", "check.up front 3"];
+    assert_eq!(until_told(&receiver, 2).await, told);
+    assert_eq!(newest(&shop).await, "held: muted by anonymous");
+    site.set(true);
+    shop.until(check.id, State::Up).await;
+    let told = [told[0], told[1], "check.up front 5"];
+    assert_eq!(until_told(&receiver, 3).await, told);
 }
 
 #[tokio::test]
