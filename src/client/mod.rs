@@ -11,12 +11,11 @@ use prost::{Message, Name};
 use reqwest::header::{CONTENT_TYPE, USER_AGENT};
 use url::{Host, Url};
 
-use crate::egress::unanswered::unanswered;
+use crate::egress::unanswered::{CONNECT_TIMEOUT, unanswered};
 use crate::proto::twirp::{Encoding, TwirpError};
 
 /// How long a call may take: longer than the longest run of checks.
 const PATIENCE: Duration = Duration::from_secs(60);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 const AGENT: &str = concat!("lokahictl/", env!("CARGO_PKG_VERSION"));
 
 /// Why a call has no answer. Nothing in it shows a password.
@@ -201,7 +200,7 @@ fn http_client(base: &Url) -> Result<reqwest::Client, reqwest::Error> {
         None => false,
     };
     let builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT_PATIENCE)
+        .connect_timeout(CONNECT_TIMEOUT)
         .timeout(PATIENCE)
         .redirect(reqwest::redirect::Policy::none());
     // A proxy for the world is no way to this machine.

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::runtime::chain::chain;
 
+/// How long it may take to be connected.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What the client's layers say of themselves.
 const LAYERS: [&str; 8] = [
     "error sending request: ",
@@ -22,7 +25,7 @@ const LAYERS: [&str; 8] = [
 pub fn unanswered(error: reqwest::Error, timeout: Duration) -> String {
     if error.is_timeout() {
         return match error.is_connect() {
-            true => "no connection within a few seconds".to_owned(),
+            true => format!("no connection within {CONNECT_TIMEOUT:?}"),
             false => format!("no answer within {timeout:?}"),
         };
     }
@@ -54,7 +57,6 @@ fn broken(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Some("connection refused"),
         io::ErrorKind::ConnectionReset => Some("the connection was reset"),
-        io::ErrorKind::TimedOut => Some("no connection within a few seconds"),
         _ => None,
     }
 }

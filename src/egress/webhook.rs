@@ -17,11 +17,10 @@ use super::cut;
 use super::policy::AddressPolicy;
 use super::resolver::Resolver;
 use super::tls::{Trust, TrustError};
-use super::unanswered::unanswered;
+use super::unanswered::{CONNECT_TIMEOUT, unanswered};
 use crate::clock;
 use crate::model::value::HttpUrl;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The receiver may be restarted between two deliveries: an older connection is not tried.
 const IDLE: Duration = Duration::from_secs(10);
 /// How much of an answer is kept, and how long it is waited for.

@@ -112,3 +112,39 @@ async fn no_answer_says_why_and_never_shows_the_query() {
     .await;
     assert!(posted.error.unwrap().contains("denies 127.0.0.1"));
 }
+
+#[tokio::test]
+async fn a_receiver_that_speaks_otherwise_is_told_in_our_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // It answers a handshake in plain text, and hangs up on a request.
+    let answering = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut said = [0];
+            stream.read_exact(&mut said).await.unwrap();
+            match said {
+                // A handshake begins so, by RFC 8446, section 5.1.
+                [22] => stream
+                    .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    .await
+                    .unwrap(),
+                // What was sent is not read: it is reset.
+                _ => drop(stream),
+            }
+        }
+    };
+    let asking = async {
+        for (scheme, expect) in [
+            ("https", "it does not speak TLS"),
+            ("http", "the connection was reset"),
+        ] {
+            let posted = post(&client(&[]), &format!("{scheme}://127.0.0.1:{port}/")).await;
+            assert_eq!(posted.error.as_deref(), Some(expect));
+        }
+    };
+    tokio::select! {
+        () = answering => {}
+        () = asking => {}
+    }
+}

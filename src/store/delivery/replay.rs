@@ -165,8 +165,8 @@ pub async fn replay_insert(
                left join lateral (
                    select b.body, b.unheard, coalesce(b.format,
                        -- JSON begins with a brace, alerts with a bracket; protobuf with neither.
-                       case when octet_length(b.body) = 0 then 0 else case get_byte(b.body, 0)
-                           when 123 then 1 when 91 then 2 else 0 end end) as format
+                       case substring(b.body from 1 for 1)
+                           when '{' then 1 when '[' then 2 else 0 end) as format
                    from deliveries o join bodies b on b.delivery_id = o.id
                    where o.event_id = d.event_id and o.receiver_id = d.receiver_id
                    order by o.replay_no limit 1) b on true),

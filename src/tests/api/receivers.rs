@@ -375,6 +375,7 @@ async fn lokahictl_asks_about_many_and_says_who_is_not_there() {
     assert!(cut.words.starts_with("There are more: --before "));
 
     for (line, code, expect) in [
+        ("webhook test api/-", 64, "is meant by its id"),
         ("webhook list nobody", 1, "there is no receiver \"nobody\""),
         ("webhook retry shop/nobody", 1, "in the project \"shop\""),
         ("webhook test oncall", 1, "of several projects: blog, shop"),
