@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Joining, lane_join};
+use super::{GROUP, Joining, lane_join};
 use crate::model::id::EventId;
 use crate::store::error::{Doing as _, StoreError};
 
@@ -162,8 +162,8 @@ impl Owed {
 }
 
 /// What these late deliveries tell, or, of a group, each of what that does; what they were sent
-/// instead of; and what has happened since in the same incident, so that whoever hears of the
-/// opening hears of the end.
+/// instead of; and what has happened since to each of these, in the same incident or of the same
+/// aspect of the check, so that whoever hears of the opening hears of the end.
 async fn owed(
     conn: &mut PgConnection,
     late: &HashMap<Uuid, Uuid>,
@@ -173,25 +173,32 @@ async fn owed(
     sqlx::query_as!(
         Owed,
         r#"with late as (
-               select d.id, d.event_id, d.receiver_id, d.check_id, d.seq, d.group_key,
-                   t.type, t.incident_id, l.fallback
+               select d.id, d.event_id, d.receiver_id, d.check_id, d.seq, d.group_key, l.fallback
                from unnest($1::uuid[], $2::uuid[]) as l (id, fallback)
-               join deliveries d on d.id = l.id
-               join transitions t on t.id = d.event_id)
-           select id as "late!", fallback as "fallback!", event_id as "event!",
-               check_id as "check", seq as "seq!", group_key as "key!"
-           from late where type <> 'group'
-           union all
-           select l.id, l.fallback, m.event_id, m.check_id, m.seq, l.group_key
-           from late l join deliveries m on m.superseded_by = l.id
-           union all
-           select l.id, l.fallback, x.event_id, x.check_id, x.seq, l.group_key
-           from late l
-           join transitions n on n.incident_id = l.incident_id and n.seq > l.seq
-           join deliveries x on x.event_id = n.id and x.receiver_id = l.receiver_id
+               join deliveries d on d.id = l.id),
+           told as (
+               select id, fallback, receiver_id, event_id, check_id, seq, group_key from late
+               union all
+               select l.id, l.fallback, l.receiver_id, m.event_id, m.check_id, m.seq, l.group_key
+               from late l join deliveries m on m.superseded_by = l.id)
+           select o.id as "late!", o.fallback as "fallback!", o.event_id as "event!",
+               o.check_id as "check", o.seq as "seq!", o.group_key as "key!"
+           from told o join transitions t on t.id = o.event_id and t.type <> $3
+           union
+           select o.id, o.fallback, x.event_id, x.check_id, x.seq, o.group_key
+           from told o join transitions t on t.id = o.event_id
+           join transitions n on n.check_id = t.check_id and n.seq > t.seq
+               and (n.incident_id = t.incident_id
+                   or t.type in ('check.degraded', 'check.flapping') and not t.resolved
+                       and (n.type = 'check.deleted' or n.type = t.type and n.resolved
+                           and not exists (select from transitions b
+                               where b.check_id = t.check_id and b.type = t.type
+                                   and b.seq > t.seq and b.seq < n.seq)))
+           join deliveries x on x.event_id = n.id and x.receiver_id = o.receiver_id
                and x.replay_no = 0 and x.state <> 'held'"#,
         &ids,
         &fallbacks,
+        GROUP,
     )
     .fetch_all(conn)
     .await

@@ -272,6 +272,46 @@ async fn what_falls_back_and_waits_for_a_message_is_not_overtaken() {
     assert_eq!(of_a, ["check.down a", "check.up a"], "{told:?}");
 }
 
+#[tokio::test]
+async fn of_what_a_late_message_told_the_fallback_hears_the_ends_too() {
+    let [primary, second] = [Receiver::start().await, Receiver::start().await];
+    let site = Site::start().await;
+    let mut shop = Shop::open().await;
+    let to_second = WebhookSpec::new(second.url.parse().unwrap(), WebhookFormat::Json);
+    shop.receiver_with("second", to_second).await;
+    let oncall = shop.receiver_with("oncall", with_fallback(&primary)).await;
+    let mut checks = Vec::new();
+    for name in ["a", "b"] {
+        let together = |spec: &mut CheckSpec| {
+            let wait = Duration::from_secs(2);
+            spec.grouping = Some(Grouping { by: vec![], wait });
+        };
+        let check = shop.wish(name, &site.url, together).await;
+        shop.create(&check, &[oncall]).await;
+        checks.push(check.id);
+    }
+    for check in &checks {
+        shop.until(*check, State::Up).await;
+    }
+    primary.answer(503);
+    site.set(false);
+    let tried = "select count(*) from deliveries d join transitions t on t.id = d.event_id
+        where t.type = 'group' and d.attempts > 0";
+    until("a message was tried", async || shop.count(tried).await == 1).await;
+    site.set(true);
+    for check in &checks {
+        shop.until(*check, State::Up).await;
+    }
+    // What is late is the message; the ends wait for it, and are not.
+    two_minutes_pass(&shop).await;
+    until("all was told", async || events(&second).len() == 4).await;
+    let mut told = events(&second);
+    told[..2].sort();
+    told[2..].sort();
+    let expected = ["check.down a", "check.down b", "check.up a", "check.up b"];
+    assert_eq!(told, expected);
+}
+
 /// `TYPE NAME` of each event that a receiver took, whatever message told it.
 fn events(receiver: &Receiver) -> Vec<String> {
     let one = |event: &Value| {
