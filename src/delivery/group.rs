@@ -10,19 +10,22 @@ use crate::model::id::EventId;
 use crate::proto::lokahi::CheckStatus;
 use crate::proto::moment::timestamp;
 use crate::store::Store;
-use crate::store::delivery::{NewGroup, group_due, group_insert, group_single};
+use crate::store::delivery::{GatheringLimits, NewGroup, group_due, group_insert, group_single};
 use crate::store::error::StoreError;
 
-/// How many events one message tells at most; what is left goes with the next.
-const MOST: i64 = 500;
-/// How much is told together in one transaction, of which each has a lock.
-const KEYS: i64 = 100;
+/// What is left goes with the next message, or in the next transaction: one that takes too long is
+/// lost, and would be begun again for ever.
+const LIMITS: GatheringLimits = GatheringLimits {
+    keys: 100,
+    of_each: 500,
+    enough: 2_000,
+};
 
 /// Gathers what has waited long enough; whether there may be more of it.
 pub(super) async fn gather(store: &Store) -> Result<bool, StoreError> {
     let now = clock::now();
     let mut tx = store.begin().await?;
-    let (due, more) = group_due(&mut tx, (KEYS, MOST), now).await?;
+    let (due, more) = group_due(&mut tx, LIMITS, now).await?;
     let mut alone = Vec::new();
     for gathering in &due {
         if gathering.members.len() == 1 || !gathering.knows_groups {

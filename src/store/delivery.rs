@@ -23,7 +23,9 @@ pub use self::claim::{Begun, delivery_begin, delivery_claim};
 pub use self::due::{Candidate, delivery_due, delivery_lock, delivery_next};
 pub use self::fallback::fallback_insert;
 pub use self::finish::delivery_finish;
-pub use self::group::{Gathering, NewGroup, group_due, group_insert, group_single};
+pub use self::group::{
+    Gathering, GatheringLimits, NewGroup, group_due, group_insert, group_single,
+};
 pub use self::lane::{Joining, lane_join};
 pub use self::lease::{delivery_lapse, delivery_renew};
 pub use self::list::{

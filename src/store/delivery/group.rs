@@ -32,16 +32,26 @@ pub struct NewGroup<'a> {
     pub payload: &'a [u8],
 }
 
-/// Finds what is to be told together now, so many keys, what waits longest first, at most `most` of
-/// each, and locks it until the transaction ends; and whether there may be more. While something of
-/// a key is on its way, what comes after it waits for the next time: it would overtake it. What
-/// something holds by now is held.
+/// How much is gathered in one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct GatheringLimits {
+    /// Keys, of which each has a lock.
+    pub keys: i64,
+    /// Events of one key.
+    pub of_each: i64,
+    /// With so many events of all keys no further key is begun.
+    pub enough: usize,
+}
+
+/// Finds what is to be told together now, what waits longest first, and locks it until the
+/// transaction ends; and whether there may be more. While something of a key is on its way, what
+/// comes after it waits for the next time: it would overtake it. What something holds by now is
+/// held.
 pub async fn group_due(
     conn: &mut PgConnection,
-    (keys, most): (i64, i64),
+    limits: GatheringLimits,
     now: OffsetDateTime,
 ) -> Result<(Vec<Gathering>, bool), StoreError> {
-    let limit = keys;
     let keys = sqlx::query!(
         r#"select d.receiver_id, d.group_key, r.format <> 0 as "knows_groups!" from (
              select receiver_id, group_key from deliveries
@@ -53,17 +63,21 @@ pub async fn group_due(
          where pg_try_advisory_xact_lock(
              uuid_hash_extended(receiver_id, 2) # hashtextextended(group_key, 3))"#,
         now,
-        limit,
+        limits.keys,
     )
     .fetch_all(&mut *conn)
     .await
     .doing("find what is told together")?;
-    let more = i64::try_from(keys.len()) == Ok(limit);
+    let mut more = i64::try_from(keys.len()) == Ok(limits.keys);
     let mut found = Vec::with_capacity(keys.len());
     let (mut all, mut checks) = (Vec::new(), Vec::new());
     for key in keys {
+        if all.len() >= limits.enough {
+            more = true;
+            break;
+        }
         // Read after the lock: another worker may have gathered it meanwhile.
-        let waiting = waiting(conn, key.receiver_id, &key.group_key, most).await?;
+        let waiting = waiting(conn, key.receiver_id, &key.group_key, limits.of_each).await?;
         all.extend(waiting.iter().map(|it| it.delivery));
         checks.extend(waiting.iter().filter_map(|it| it.check));
         let members = waiting.into_iter().map(|it| DeliveryId(it.delivery));
@@ -108,7 +122,8 @@ async fn waiting(
                          = uuid_hash_extended($1, 2) # hashtextextended($2, 3)
                      and (g.receiver_id = $1) is true and (g.group_key = $2) is true
                      and g.gathered)
-         order by t.at, d.seq, t.id limit $3 for update of d skip locked",
+         -- What somebody has for a moment is waited for: what comes after it would overtake it.
+         order by t.at, d.seq, t.id limit $3 for update of d",
         receiver,
         key,
         most,
