@@ -127,8 +127,9 @@ pub async fn hold_again(
     now: OffsetDateTime,
 ) -> Result<(usize, Vec<EventId>), StoreError> {
     let due = sqlx::query!(
+        // Of what is due at once the older goes before what waits for it.
         "select id, check_id from deliveries where state = 'held' and next_at <= $1
-         order by next_at limit $2 for update skip locked",
+         order by next_at, seq limit $2 for update skip locked",
         now,
         limit,
     )

@@ -15,6 +15,7 @@ mod tls;
 mod idle;
 mod api;
 mod cli;
+mod hold;
 mod hooks;
 mod outbox;
 mod pipeline;

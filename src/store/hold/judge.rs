@@ -1,5 +1,7 @@
 //! Deliveries are decided on, and what was decided is done.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -11,6 +13,8 @@ use crate::store::error::{Doing as _, StoreError};
 
 /// The type of the event that a check flaps.
 const FLAPPING: &str = "check.flapping";
+/// The type of the event that an incident goes on.
+const REMINDER: &str = "check.reminder";
 
 /// What is to become of a delivery.
 pub(super) struct Judged {
@@ -18,6 +22,8 @@ pub(super) struct Judged {
     event: EventId,
     /// It ends what earlier ones told.
     ends: bool,
+    /// It says again what earlier ones told.
+    reminds: bool,
     pub(super) decision: Decision,
 }
 
@@ -32,7 +38,8 @@ pub(super) async fn judge(
     follow(conn, judged, now).await
 }
 
-/// Decides on deliveries.
+/// Decides on deliveries. What goes on with something that is held waits for that: it is told in its
+/// order.
 pub(super) async fn decisions(
     conn: &mut PgConnection,
     deliveries: &[Uuid],
@@ -50,28 +57,42 @@ pub(super) async fn decisions(
                            and (e.type = 'check.deleted' or e.type = t.type and e.resolved))
                    else coalesce((select i.closed_seq is not null from incidents i
                        where i.id = t.incident_id), false) end as "is_over!",
-               -- What was attempted may have been received, and what another one tells.
-               (select max(case when o.state in ('pending', 'delivered')
+               -- What was attempted may have been received, and what another one tells; or what
+               -- was told to one in whose place this receiver is.
+               case when t.next in (0, 1) or t.resolved then (
+                   select max(case when o.state in ('pending', 'delivered')
                            or o.superseded_by is not null
                            or o.state = 'held' and o.attempts > 0 then 2
                        when o.state = 'held' then 1 else 0 end)
-                from transitions r join deliveries o
-                    on o.event_id = r.id and o.receiver_id = d.receiver_id and o.replay_no = 0
-                where r.check_id = t.check_id and r.seq < t.seq
-                    and (r.incident_id = t.incident_id
-                        or r.type in ('check.degraded', 'check.flapping')
-                        and t.type in (r.type, 'check.deleted') and not r.resolved
-                        and not exists (select from transitions b where b.check_id = t.check_id
-                            and b.seq > r.seq and b.seq < t.seq
-                            and b.type = r.type))) as earlier
+                   from transitions r
+                   join deliveries o on o.event_id = r.id and o.replay_no = 0
+                   join receivers w on w.id = o.receiver_id
+                       and (w.id = v.id or w.url = v.url and w.format = v.format)
+                   where r.check_id = t.check_id and r.seq < t.seq
+                       and (r.incident_id = t.incident_id
+                           or r.type in ('check.degraded', 'check.flapping')
+                           and t.type in (r.type, 'check.deleted') and not r.resolved
+                           and not exists (select from transitions b where b.check_id = t.check_id
+                               and b.seq > r.seq and b.seq < t.seq
+                               and b.type = r.type))) end as earlier,
+               t.incident_id, d.receiver_id, h.next_at as "held_until?", h.reason as "held_by?"
            from deliveries d join transitions t on t.id = d.event_id
-           where d.id = any($1)"#,
+           join receivers v on v.id = d.receiver_id
+           left join lateral (select o.next_at, o.reason
+               from deliveries o join transitions r on r.id = o.event_id
+               where o.state = 'held' and o.check_id = d.check_id
+                   and o.receiver_id = d.receiver_id and o.id <> all($1)
+                   and r.incident_id = t.incident_id and r.seq < t.seq
+               order by r.seq desc limit 1) h on t.next not in (0, 1)
+           where d.id = any($1) order by t.seq"#,
         deliveries,
     )
     .fetch_all(&mut *conn)
     .await
     .doing("read what is known of deliveries")?;
-    let judged = rows.into_iter().map(|row| {
+    let mut waits: HashMap<(Uuid, Uuid), Decision> = HashMap::new();
+    let mut judged = Vec::with_capacity(rows.len());
+    for row in rows {
         let facts = Facts {
             role: if row.ends { Role::Ends } else { Role::Tells },
             earlier: match row.earlier {
@@ -88,14 +109,31 @@ pub(super) async fn decisions(
             all.retain(|cause| *cause != Cause::Flapping || row.kind != FLAPPING);
             all
         });
-        Judged {
+        let mut decision = decide(facts, &of, now);
+        if let Some(incident) = row.incident_id
+            && !row.ends
+        {
+            let place = (incident, row.receiver_id);
+            let held = row.held_until.zip(row.held_by);
+            let held = held.map(|(until, reason)| Decision::Hold { until, reason });
+            if decision == Decision::Send
+                && let Some(before) = waits.get(&place).cloned().or(held)
+            {
+                decision = before;
+            }
+            if matches!(decision, Decision::Hold { .. }) {
+                waits.insert(place, decision.clone());
+            }
+        }
+        judged.push(Judged {
             delivery: row.id,
             event: EventId(row.event_id),
             ends: row.ends,
-            decision: decide(facts, &of, now),
-        }
-    });
-    Ok(judged.collect())
+            reminds: row.kind == REMINDER,
+            decision,
+        });
+    }
+    Ok(judged)
 }
 
 /// Does what was decided; returns the events of which a delivery is to be sent now.
@@ -107,6 +145,9 @@ pub(super) async fn follow(
     let (mut held, mut until, mut words) = (Vec::new(), Vec::new(), Vec::new());
     let (mut ended, mut why) = (Vec::new(), Vec::new());
     let (mut sent, mut events) = (Vec::new(), Vec::new());
+    let is_held = |it: &&Judged| it.reminds && matches!(it.decision, Decision::Hold { .. });
+    let reminders = judged.iter().filter(is_held);
+    let reminders: Vec<Uuid> = reminders.map(|it| it.delivery).collect();
     let ends = judged.iter().filter(|it| it.ends);
     let ends: Vec<Uuid> = ends.map(|it| it.delivery).collect();
     for it in judged {
@@ -152,6 +193,7 @@ pub(super) async fn follow(
     .execute(&mut *conn)
     .await
     .doing("hold deliveries")?;
+    end_reminded(conn, &reminders, now).await?;
     sqlx::query!(
         "update deliveries d set state = 'superseded', finished_at = $3, reason = n.reason
          from unnest($1::uuid[], $2::text[]) as n (id, reason) where d.id = n.id",
@@ -174,6 +216,33 @@ pub(super) async fn follow(
     events.sort_unstable();
     events.dedup();
     Ok(events)
+}
+
+/// Of the reminders of one incident that are held the newest is told, if any: the others say the
+/// same.
+async fn end_reminded(
+    conn: &mut PgConnection,
+    reminders: &[Uuid],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    if reminders.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update deliveries o set state = 'superseded', finished_at = $2,
+             reason = 'a newer reminder is held'
+         from deliveries d join transitions t on t.id = d.event_id, transitions r
+         where d.id = any($1) and o.state = 'held' and o.check_id = d.check_id
+             and o.receiver_id = d.receiver_id and o.replay_no = 0 and o.attempts = 0
+             and r.id = o.event_id and r.type = t.type and r.incident_id = t.incident_id
+             and r.seq < t.seq",
+        reminders,
+        now,
+    )
+    .execute(conn)
+    .await
+    .doing("end reminders that are older than others")?;
+    Ok(())
 }
 
 /// Ends what is held of what these deliveries end.

@@ -61,3 +61,32 @@ async fn an_outage_is_told_again_until_somebody_works_on_it() {
     let told = until_told(&receiver, 3).await;
     assert_eq!(told[2], "check.up front 5");
 }
+
+#[tokio::test]
+async fn of_reminders_that_are_held_the_newest_is_told() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let oncall = shop.receiver("oncall", &receiver).await;
+    let again = |spec: &mut lokahi::model::check::CheckSpec| spec.repeat = Some(REPEAT);
+    let check = shop.wish("front", &site.url, again).await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    until_told(&receiver, 1).await;
+    let mute = ["mute", "front", "--reason", "we know"];
+    let muted = lokahictl(&shop.fleet.base(), &mute).await;
+    assert_eq!(muted.code, 0, "{}", muted.words);
+    let held = "select count(*) from deliveries where state = 'held'";
+    let ended = "select count(*) from deliveries where reason = 'a newer reminder is held'";
+    for reminder in 1..=3 {
+        an_hour_passes(&mut shop).await;
+        until("one is held, and no older one", async || {
+            (shop.count(held).await, shop.count(ended).await) == (1, reminder - 1)
+        })
+        .await;
+    }
+    let unmuted = lokahictl(&shop.fleet.base(), &["mute", "front", "--end"]).await;
+    assert_eq!(unmuted.code, 0, "{}", unmuted.words);
+    let told = until_told(&receiver, 2).await;
+    assert_eq!(told, ["check.down front 2", "check.reminder front 5"]);
+}
