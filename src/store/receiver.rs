@@ -1,5 +1,6 @@
 //! Receivers, declared and implicit, and which checks tell them. How they do is in `standing`.
 
+mod handover;
 mod standing;
 
 use std::collections::HashMap;
@@ -8,6 +9,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub(super) use self::handover::hand_over;
+use self::handover::ungroup;
 pub use self::standing::{
     ReceiverCalled, ReceiverName, ReceiverStanding, receiver_called, receiver_standing,
 };
@@ -368,13 +371,15 @@ pub async fn receiver_delete(
     Ok(())
 }
 
-/// Makes exactly these the receivers of each check.
+/// Makes exactly these the receivers of each check; whoever takes the place of another gets what
+/// waits for that.
 pub async fn receiver_link(
     conn: &mut PgConnection,
     links: &[(CheckId, Vec<ReceiverId>)],
 ) -> Result<(), StoreError> {
     let checks: Vec<Uuid> = links.iter().map(|link| link.0.0).collect();
     let (from, to) = pairs(links);
+    hand_over(conn, &checks, (&from, &to)).await?;
     sqlx::query!(
         "delete from check_receivers c where c.check_id = any($1) and not exists
              (select from unnest($2::uuid[], $3::uuid[]) as l (check_id, receiver_id)
@@ -416,6 +421,9 @@ pub async fn receiver_replace(
     new: Option<ReceiverId>,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
+    if new.is_some() {
+        ungroup(conn, &[check.0], &[old.0]).await?;
+    }
     // Whoever claims one has it locked: what is claimed by then is known to the next statement.
     sqlx::query!(
         "select id from deliveries

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::model::webhook::WebhookSpec;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::project::ProjectId;
-use crate::store::receiver::receiver_implicit;
+use crate::store::receiver::{hand_over, receiver_implicit};
 
 /// Brings the API's checks into a project, under the addresses and with the
 /// specs given; their receivers are the caller's to link.
@@ -97,35 +97,8 @@ async fn receivers_release(
             receivers.push(receiver.0);
         }
     }
-    // Whoever claims one has it locked: what is claimed by then is known to the next statement.
-    sqlx::query!(
-        "select id from deliveries where check_id = any($1) and state in ('pending', 'held')
-         order by id for update",
-        &told,
-    )
-    .fetch_all(&mut *conn)
-    .await
-    .doing("lock what waits for the receivers of released checks")?;
-    sqlx::query!(
-        "with moved as (
-             update deliveries d set receiver_id = n.receiver_id
-             from unnest($1::uuid[], $2::uuid[]) as n (check_id, receiver_id),
-                 check_receivers l, receivers old, receivers new
-             where d.check_id = n.check_id and d.state in ('pending', 'held')
-                 and l.check_id = d.check_id and l.receiver_id = d.receiver_id
-                 and old.id = l.receiver_id and new.id = n.receiver_id
-                 and old.url = new.url and old.format = new.format
-             returning d.id, d.receiver_id)
-         update claims c set receiver_id = m.receiver_id from moved m
-         where m.id = c.delivery_id and not exists (select from claims o
-             where o.receiver_id = m.receiver_id and o.lane = c.lane and o.beside = c.beside)",
-        &told,
-        &receivers,
-    )
-    .execute(&mut *conn)
-    .await
-    .doing("hand over what waits for the receivers of released checks")?;
     let ids: Vec<Uuid> = checks.iter().map(|check| check.id.0).collect();
+    hand_over(conn, &ids, (&told, &receivers)).await?;
     sqlx::query!(
         "with gone as (
              delete from check_receivers where check_id = any($1)

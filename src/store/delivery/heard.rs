@@ -1,7 +1,8 @@
 //! What a receiver has heard before of what is told to it now.
 //!
 //! Deliveries are found by their event here, of which there are few, and never by their receiver,
-//! whatever Postgres believes of a table that has grown since it looked.
+//! whatever Postgres believes of a table that has grown since it looked. What one of the same URL
+//! and format has heard, whoever is in its place by now has.
 
 use std::collections::HashSet;
 
@@ -27,10 +28,12 @@ pub(super) async fn unheard(
              union all
              select id, event_id, receiver_id from deliveries where superseded_by = any($2)) d
          join transitions t on t.id = d.event_id
+         join receivers v on v.id = d.receiver_id
          where case when t.type in ('check.degraded', 'check.flapping') then t.resolved
                      and not exists (select from transitions b
                          join deliveries n on n.event_id = b.id
-                             and (n.receiver_id = d.receiver_id) is true
+                         join receivers w on w.id = n.receiver_id
+                             and (w.id = v.id or w.url = v.url and w.format = v.format)
                          left join deliveries g on g.id = n.superseded_by
                          where b.check_id = t.check_id and b.type = t.type and b.seq < t.seq
                              and 'delivered' in (n.state, g.state)
@@ -40,7 +43,8 @@ pub(super) async fn unheard(
                  else t.incident_id is not null and t.next in (0, 1)
                      and not exists (select from transitions b
                          join deliveries n on n.event_id = b.id
-                             and (n.receiver_id = d.receiver_id) is true
+                         join receivers w on w.id = n.receiver_id
+                             and (w.id = v.id or w.url = v.url and w.format = v.format)
                          left join deliveries g on g.id = n.superseded_by
                          where b.incident_id = t.incident_id and b.seq < t.seq
                              and 'delivered' in (n.state, g.state)) end"#,
@@ -87,7 +91,10 @@ pub(super) async fn before(
                        where e.check_id = p.check_id and e.type = p.type
                            and e.seq > p.seq and e.seq < t.seq))
            select e.by as "by!", e.payload as "payload!" from earlier e
-           join deliveries n on n.event_id = e.id and (n.receiver_id = e.receiver_id) is true
+           join receivers v on v.id = e.receiver_id
+           join deliveries n on n.event_id = e.id
+           join receivers w on w.id = n.receiver_id
+               and (w.id = v.id or w.url = v.url and w.format = v.format)
            left join deliveries g on g.id = n.superseded_by
            where 'delivered' in (n.state, g.state)
            order by e.at, e.seq"#,

@@ -318,6 +318,47 @@ async fn the_end_of_a_released_check_is_told_once() {
 }
 
 #[tokio::test]
+async fn whoever_takes_the_place_of_a_receiver_hears_of_the_end_although_it_is_muted() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let check = outage(&mut shop, &site, &receiver).await;
+    let night = shop.receiver("night", &receiver).await;
+    shop.route(check.id, &[night]).await;
+    let mute = ["mute", "shop", "--reason", "we know"];
+    let muted = lokahictl(&shop.fleet.base(), &mute).await;
+    assert_eq!(muted.code, 0, "{}", muted.words);
+    site.set(true);
+    let end = ["check.down shop 2", "check.up shop 3"];
+    assert_eq!(until_told(&receiver, 2).await, end);
+    let body: serde_json::Value = serde_json::from_slice(&receiver.taken()[1].body).unwrap();
+    assert_eq!(body["data"]["unheard"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_receiver_goes_to_whoever_takes_its_place() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let check = shop.wish("shop", &site.url, |_| ()).await;
+    let oncall = shop.receiver("oncall", &receiver).await;
+    shop.create(&check, &[oncall]).await;
+    shop.until(check.id, State::Up).await;
+    receiver.answer(503);
+    site.set(false);
+    until("it was tried", async || !receiver.received().is_empty()).await;
+    let night = shop.receiver("night", &receiver).await;
+    shop.route(check.id, &[night]).await;
+    receiver_delete(&mut shop.conn, &[oncall], clock::now())
+        .await
+        .unwrap();
+    site.set(true);
+    shop.until(check.id, State::Up).await;
+    receiver.answer(200);
+    let told = until_told(&receiver, 2).await;
+    assert_eq!(told, ["check.down shop 2", "check.up shop 3"]);
+    assert_eq!(receiver.taken()[0].id, receiver.received()[0].id);
+}
+
+#[tokio::test]
 async fn of_a_quiet_start_nobody_is_told() {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let mut shop = Shop::open().await;
