@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use futures_util::FutureExt as _;
+use time::OffsetDateTime;
 
-use super::event;
+use super::event::{self, Chat};
 use super::listen::{Listen, parse};
 use super::receiver;
+use crate::clock;
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
 use crate::egress::tls::Trust;
@@ -20,6 +22,8 @@ use crate::proto::lokahi::CheckStatus;
 
 /// How long a chat may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of what it answers is told, in characters.
+const SAID: usize = 200;
 
 /// Posts each event that it receives to a chat
 #[derive(Debug, Parser)]
@@ -58,7 +62,7 @@ pub(super) async fn run(service: Service) -> anyhow::Result<()> {
     let handle = move |event: CheckStatus| {
         let (client, url) = (client.clone(), url.clone());
         async move {
-            let Some(json) = service.body(&event) else {
+            let Some(json) = service.body(&event, clock::now()) else {
                 return Ok(());
             };
             let headers = [("content-type", "application/json".to_owned())];
@@ -67,7 +71,10 @@ pub(super) async fn run(service: Service) -> anyhow::Result<()> {
                 .await;
             match (posted.status, posted.error) {
                 (Some(200..=299), _) => Ok(()),
-                (Some(status), _) => Err(format!("{service:?} answered with status {status}")),
+                (Some(status), _) => Err(format!(
+                    "{service:?} answered with status {status}{}",
+                    what_it_said(&posted.excerpt)
+                )),
                 (None, error) => Err(format!(
                     "{service:?} gave no answer: {}",
                     error.unwrap_or_default()
@@ -84,8 +91,13 @@ pub(super) async fn run(service: Service) -> anyhow::Result<()> {
 
 impl Service {
     /// What the chat is sent; nothing for an event that nobody here knows.
-    fn body(self, event: &CheckStatus) -> Option<String> {
-        let message = event::message(event)?;
+    fn body(self, event: &CheckStatus, now: OffsetDateTime) -> Option<String> {
+        let plain = match self {
+            // All of it is escaped at once, below.
+            Self::Slack => str::to_owned,
+            Self::Discord => without_markdown,
+        };
+        let message = event::message(event, Chat { now, plain })?;
         let json = match self {
             // https://api.slack.com/reference/surfaces/formatting#escaping
             Self::Slack => {
@@ -98,18 +110,49 @@ impl Service {
             // At most 2,000 characters are taken.
             Self::Discord => {
                 let content: String = message.chars().take(2000).collect();
-                serde_json::json!({ "content": content, "username": "lokahi" })
+                // What a site says calls nobody:
+                // https://discord.com/developers/docs/resources/message#allowed-mentions-object
+                serde_json::json!({
+                    "content": content, "username": "lokahi", "allowed_mentions": { "parse": [] },
+                })
             }
         };
         Some(json.to_string())
     }
 }
 
+/// https://support.discord.com/hc/en-us/articles/210298617
+fn without_markdown(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\*_~`|[]<>#".contains(c) {
+            plain.push('\\');
+        }
+        plain.push(c);
+    }
+    plain
+}
+
+/// The beginning of an answer, in one line.
+fn what_it_said(excerpt: &str) -> String {
+    let words: Vec<&str> = excerpt.split_whitespace().collect();
+    let words = words.join(" ");
+    let said: String = words
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(SAID)
+        .collect();
+    match said.is_empty() {
+        true => said,
+        false => format!(": {said}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::lokahi::Check;
     use crate::proto::lokahi::check::State;
+    use crate::proto::lokahi::{Check, Evidence};
 
     #[test]
     fn messages() {
@@ -124,8 +167,36 @@ mod tests {
             resp_status_code: 200,
             ..CheckStatus::default()
         };
-        insta::assert_snapshot!(Service::Slack.body(&event).unwrap(), @r#"{"text":"UP http://a/?x=&lt;1&gt;&amp;y – http://p/"}"#);
-        insta::assert_snapshot!(Service::Discord.body(&event).unwrap(), @r#"{"content":"UP http://a/?x=<1>&y – http://p/","username":"lokahi"}"#);
-        assert_eq!(Service::Slack.body(&CheckStatus::default()), None);
+        let now = clock::now();
+        insta::assert_snapshot!(Service::Slack.body(&event, now).unwrap(), @r#"{"text":"UP http://a/?x=&lt;1&gt;&amp;y – http://p/"}"#);
+        insta::assert_snapshot!(Service::Discord.body(&event, now).unwrap(), @r#"{"allowed_mentions":{"parse":[]},"content":"UP http://a/?x=<1>&y – http://p/","username":"lokahi"}"#);
+        assert_eq!(Service::Slack.body(&CheckStatus::default(), now), None);
+    }
+
+    #[test]
+    fn what_a_site_says_is_no_markup() {
+        let event = CheckStatus {
+            r#type: "check.down".into(),
+            check: Some(Check {
+                name: "api_front".into(),
+                url: "http://a/b_c_d".into(),
+                state: State::Down.into(),
+                ..Check::default()
+            }),
+            evidence: vec![Evidence {
+                outcome: "down".into(),
+                detail: "status is @everyone **free** [click](http://evil.example)".into(),
+                ..Evidence::default()
+            }],
+            ..CheckStatus::default()
+        };
+        insta::assert_snapshot!(Service::Discord.body(&event, clock::now()).unwrap(), @r#"{"allowed_mentions":{"parse":[]},"content":"DOWN api\\_front: status is @everyone \\*\\*free\\*\\* \\[click\\](http://evil.example) – http://a/b_c_d","username":"lokahi"}"#);
+    }
+
+    #[test]
+    fn what_a_chat_answers_is_one_line() {
+        assert_eq!(what_it_said(""), "");
+        assert_eq!(what_it_said("invalid_payload\n"), ": invalid_payload");
+        assert_eq!(what_it_said(&"x ".repeat(500)).chars().count(), 2 + SAID);
     }
 }

@@ -1,11 +1,17 @@
 //! Events as one line for people.
 
+use time::{Duration, OffsetDateTime};
+
+use crate::plan::text;
 use crate::proto::lokahi::{Check, CheckStatus, ProjectEvent};
+use crate::proto::moment::time_of;
 
 /// The longest message of a project that stands in a line, in characters.
 const LONGEST: usize = 500;
 /// The longest message of a group, in characters: Discord takes 2000.
 const LONGEST_GROUP: usize = 1800;
+/// What is told later than this says when it happened.
+const LATE: Duration = Duration::minutes(3);
 
 /// The line of an event, if it is about something that people know; of a group the lines of what
 /// it tells.
@@ -20,18 +26,36 @@ pub(super) fn line(event: &CheckStatus) -> Option<String> {
     }
 }
 
+/// How a chat is told.
+#[derive(Clone, Copy)]
+pub(super) struct Chat {
+    pub(super) now: OffsetDateTime,
+    /// What people and sites wrote, so that it is no markup there. URLs are as they are.
+    pub(super) plain: fn(&str) -> String,
+}
+
 /// Its message in a chat.
-pub(super) fn message(event: &CheckStatus) -> Option<String> {
-    match (&event.check, &event.project) {
-        (Some(check), _) => Some(Told::new(event, check).message()),
-        (None, Some(project)) => Some(of_project(event, project)),
-        (None, None) => of_group(event),
+pub(super) fn message(event: &CheckStatus, chat: Chat) -> Option<String> {
+    let text = match (&event.check, &event.project) {
+        (Some(check), _) => Told::new(event, check).message(chat),
+        (None, Some(project)) => (chat.plain)(&of_project(event, project)),
+        (None, None) => return of_group(event, chat),
+    };
+    Some(text + &since(event, chat.now))
+}
+
+/// When it happened, where that is not now: it was sent again, or its receiver was away.
+fn since(event: &CheckStatus, now: OffsetDateTime) -> String {
+    match event.at.as_ref().map(time_of) {
+        Some(at) if now - at >= LATE => format!(" (late: it happened at {})", text::moment(at)),
+        _ => String::new(),
     }
 }
 
 /// A line that says how many there are, and a line for each, as far as a chat takes them.
-fn of_group(event: &CheckStatus) -> Option<String> {
-    let lines: Vec<String> = event.events.iter().filter_map(message).collect();
+fn of_group(event: &CheckStatus, chat: Chat) -> Option<String> {
+    let lines = event.events.iter().filter_map(|it| message(it, chat));
+    let lines: Vec<String> = lines.collect();
     let mut labels: Vec<String> = event
         .group
         .iter()
@@ -40,11 +64,11 @@ fn of_group(event: &CheckStatus) -> Option<String> {
     labels.sort();
     let of = match labels.is_empty() {
         true => String::new(),
-        false => format!(" ({})", printable(&labels.join(", "))),
+        false => format!(" ({})", (chat.plain)(&printable(&labels.join(", ")))),
     };
     let mut text = match lines.len() {
         0 => return None,
-        many => format!("{many} events{of}"),
+        many => text::counted(many, "event") + &of,
     };
     for (at, line) in lines.iter().enumerate() {
         if text.chars().count() + line.chars().count() > LONGEST_GROUP {
@@ -95,16 +119,22 @@ impl<'a> Told<'a> {
                 ("check.flapping", false) => format!("FLAPPING, {state} NOW"),
                 ("check.flapping", true) => format!("NO LONGER FLAPPING, {state}"),
                 ("check.reminder", _) => format!("STILL {state}"),
+                // Deleted, paused or disabled.
+                ("check.deleted", _) => "NO LONGER WATCHED".to_owned(),
                 ("test", _) => "TEST".to_owned(),
                 _ => state.to_owned(),
             },
             latency: go_duration(event.last_response_time_nanoseconds),
             status: event.resp_status_code,
-            reason: event
-                .evidence
-                .last()
-                .map(|seen| printable(&seen.reason()))
-                .unwrap_or_default(),
+            // Of one that is up it may say why that is degraded, which is told by itself.
+            reason: match event.r#type.as_str() {
+                "check.up" => String::new(),
+                _ => event
+                    .evidence
+                    .last()
+                    .map(|seen| printable(&seen.reason()))
+                    .unwrap_or_default(),
+            },
             earlier: earlier(event),
         }
     }
@@ -135,15 +165,19 @@ impl<'a> Told<'a> {
     }
 
     /// A message in a chat: what is the matter with which, and what to do.
-    fn message(&self) -> String {
+    fn message(&self, chat: Chat) -> String {
         let state = &self.state;
         let url = printable(&self.check.url);
         let named = !self.check.name.is_empty();
-        let name = if named { self.name() } else { url.clone() };
+        let name = if named {
+            (chat.plain)(&self.name())
+        } else {
+            url.clone()
+        };
         let mut text = format!("{state} {name}");
         if !self.reason.is_empty() {
             text.push_str(": ");
-            text.push_str(&self.reason);
+            text.push_str(&(chat.plain)(&self.reason));
         }
         let playbook = printable(&self.check.playbook_url);
         for part in [if named { url } else { String::new() }, playbook] {
@@ -218,6 +252,8 @@ fn go_duration(nanoseconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
     use crate::proto::lokahi::Evidence;
 
@@ -253,11 +289,56 @@ mod tests {
         insta::assert_snapshot!(line(&event).unwrap(), @"project.held shop: deletes: 40 of 50 checks would be deleted");
         event.resolved = true;
         assert!(
-            message(&event)
+            in_chat(&event)
                 .unwrap()
                 .starts_with("project.held (resolved) shop")
         );
         assert_eq!(line(&CheckStatus::default()), None);
+    }
+
+    const HERE: Chat = Chat {
+        now: datetime!(2026-11-30 12:00 UTC),
+        plain: str::to_owned,
+    };
+
+    fn in_chat(event: &CheckStatus) -> Option<String> {
+        message(event, HERE)
+    }
+
+    #[test]
+    fn what_is_late_says_when_it_happened() {
+        use crate::proto::lokahi::check::State::Down;
+        use crate::proto::moment::timestamp;
+        let mut event = of_state(Down);
+        event.at = Some(timestamp(HERE.now - Duration::seconds(179)));
+        assert_eq!(in_chat(&event).unwrap(), "DOWN front \u{2013} http://a/");
+        event.at = Some(timestamp(HERE.now - Duration::hours(2)));
+        insta::assert_snapshot!(in_chat(&event).unwrap(), @"DOWN front – http://a/ (late: it happened at 2026-11-30 10:00 UTC)");
+        let one = CheckStatus {
+            events: vec![event],
+            at: Some(timestamp(HERE.now)),
+            ..CheckStatus::default()
+        };
+        insta::assert_snapshot!(in_chat(&one).unwrap(), @r"
+        1 event
+        DOWN front – http://a/ (late: it happened at 2026-11-30 10:00 UTC)
+        ");
+    }
+
+    #[test]
+    fn who_is_watched_no_more_and_who_is_up_have_no_reason_and_no_state() {
+        use crate::proto::lokahi::check::State::{Init, Up};
+        let mut event = of_state(Init);
+        event.r#type = "check.deleted".into();
+        insta::assert_snapshot!(in_chat(&event).unwrap(), @"NO LONGER WATCHED front – http://a/");
+        let mut event = of_state(Up);
+        event.r#type = "check.up".into();
+        event.evidence.push(Evidence {
+            outcome: "degraded".into(),
+            detail: "status 201 is not 200".into(),
+            ..Evidence::default()
+        });
+        insta::assert_snapshot!(in_chat(&event).unwrap(), @"UP front – http://a/");
     }
 
     fn of_state(state: crate::proto::lokahi::check::State) -> CheckStatus {
@@ -284,7 +365,7 @@ mod tests {
         );
         event.superseded = vec![of_state(Down), of_state(Up), of_state(Down)];
         assert!(line(&event).unwrap().ends_with(", earlier: DOWN, UP, DOWN"));
-        insta::assert_snapshot!(message(&event).unwrap(), @"UP front – http://a/ (before, and not received: DOWN, UP, DOWN)");
+        insta::assert_snapshot!(in_chat(&event).unwrap(), @"UP front – http://a/ (before, and not received: DOWN, UP, DOWN)");
     }
 
     #[test]
@@ -293,7 +374,7 @@ mod tests {
         let mut event = of_state(Up);
         event.r#type = "test".into();
         assert!(line(&event).unwrap().contains("state: TEST,"));
-        insta::assert_snapshot!(message(&event).unwrap(), @"TEST front – http://a/");
+        insta::assert_snapshot!(in_chat(&event).unwrap(), @"TEST front – http://a/");
     }
 
     #[test]
@@ -305,13 +386,13 @@ mod tests {
             ..CheckStatus::default()
         };
         assert_eq!(line(&event).unwrap().lines().count(), 2);
-        insta::assert_snapshot!(message(&event).unwrap(), @r"
+        insta::assert_snapshot!(in_chat(&event).unwrap(), @r"
         2 events (team=web)
         DOWN front – http://a/
         UP front – http://a/
         ");
         event.events = vec![of_state(Down); 100];
-        let text = message(&event).unwrap();
+        let text = in_chat(&event).unwrap();
         assert!(
             text.chars().count() < 2000 && text.ends_with(" more"),
             "{text}"
@@ -334,7 +415,7 @@ mod tests {
         };
         let both = |event: &CheckStatus| {
             let told = Told::new(event, event.check.as_ref().unwrap());
-            format!("{}\n{}", told.line(), told.message())
+            format!("{}\n{}", told.line(), told.message(HERE))
         };
         insta::assert_snapshot!(both(&event), @r"
         check id: x, state: DOWN, latency: 2.265561ms, status code: 500, playbook url: http://p/
