@@ -200,6 +200,11 @@ async fn by_ids(conn: &mut Connection, opts: &ReplayOpts) -> Result<Vec<Latest>,
                 "waits for it already; to send it now: lokahictl webhook retry",
             )),
             "held" => Some(("held", "is held back: lokahictl explain says by what")),
+            _ if it.is_outdated => Some((
+                "outdated",
+                "was followed by something newer, and alerts say what is so now: it is not sent \
+                 again there",
+            )),
             _ => None,
         };
         if let Some((reason, why)) = refused {

@@ -92,8 +92,8 @@ pub(super) async fn replay(
     if result.deliveries == 0 {
         writeln!(
             console.words,
-            "Nothing is left to be sent again: left out are tests, what was sent again and arrived, and \
-             what a removed receiver was to get."
+            "Nothing is left to be sent again: left out are tests, what was sent again and arrived, \
+             what a removed receiver was to get, and alerts of what is so no more."
         )?;
         return Ok(Exit::Ok);
     }

@@ -1,12 +1,16 @@
 //! What operators have sent: again what has ended, now what waits, and tests.
 
+use std::collections::HashSet;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::TEST;
 use crate::model::id::{DeliveryId, EventId, ReceiverId};
+use crate::model::webhook::WebhookFormat;
 use crate::store::error::{Doing as _, StoreError};
+use crate::store::receiver::format_number;
 
 /// The last delivery of an event to a receiver: what it was sent again by counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +24,8 @@ pub struct Latest {
     pub url: String,
     pub removed: bool,
     pub state: String,
+    /// It is for a receiver of alerts, which say what is so now, and something newer was told since.
+    pub is_outdated: bool,
 }
 
 /// What is sent again of what came since a moment.
@@ -68,9 +74,10 @@ pub async fn replay_named(
         ids,
         receivers.as_deref(),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await
     .doing("find what is sent again")?;
+    let outdated = outdated(conn, rows.iter().map(|row| row.id).collect()).await?;
     let found = rows.into_iter().map(|row| Latest {
         id: DeliveryId(row.id),
         event: EventId(row.event_id),
@@ -80,13 +87,14 @@ pub async fn replay_named(
         url: row.url,
         removed: row.removed,
         state: row.state,
+        is_outdated: outdated.contains(&row.id),
     });
     Ok(found.collect())
 }
 
 /// The last deliveries of what came since a moment to receivers that are still there, and has ended
 /// as the filter says; oldest first, `limit` at most. Tests come with no event, and what nobody
-/// wants any more is left out.
+/// wants any more is left out, and alerts that say what is so no more.
 pub async fn replay_since(
     conn: &mut PgConnection,
     filter: &ReplayFilter<'_>,
@@ -114,10 +122,12 @@ pub async fn replay_since(
         receivers.as_deref(),
         limit,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await
     .doing("find what is sent again since")?;
-    let found = rows.into_iter().map(|row| Latest {
+    let outdated = outdated(conn, rows.iter().map(|row| row.id).collect()).await?;
+    let rows = rows.into_iter().filter(|row| !outdated.contains(&row.id));
+    let found = rows.map(|row| Latest {
         id: DeliveryId(row.id),
         event: EventId(row.event_id),
         receiver: ReceiverId(row.receiver_id),
@@ -126,8 +136,42 @@ pub async fn replay_since(
         url: row.url,
         removed: false,
         state: row.state,
+        is_outdated: false,
     });
     Ok(found.collect())
+}
+
+/// Those of these deliveries, to receivers of alerts, that tell of a check what something newer has
+/// told otherwise: an alert knows no order, and would begin or end what is so by now.
+async fn outdated(
+    conn: &mut PgConnection,
+    deliveries: Vec<Uuid>,
+) -> Result<HashSet<Uuid>, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"with told as (
+               select d.id, d.event_id from deliveries d
+               join receivers r on r.id = d.receiver_id and r.format = $2
+               where d.id = any($1)
+               union all
+               -- What a message told, whichever delivery of it that was.
+               select d.id, m.event_id from deliveries d
+               join receivers r on r.id = d.receiver_id and r.format = $2
+               join deliveries g on g.event_id = d.event_id and g.receiver_id = d.receiver_id
+               join deliveries m on m.superseded_by = g.id
+               where d.id = any($1) and d.check_id is null)
+           select distinct o.id as "id!" from told o join transitions t on t.id = o.event_id
+           where exists (select from transitions n
+               where n.check_id = t.check_id and n.seq > t.seq and n.told
+                   and (n.type = 'check.deleted' or case
+                       when t.type in ('check.degraded', 'check.flapping') then n.type = t.type
+                       else n.type not in ('check.degraded', 'check.flapping') end))"#,
+        &deliveries,
+        format_number(WebhookFormat::Alertmanager),
+    )
+    .fetch_all(conn)
+    .await
+    .doing("find which alerts are outdated")?;
+    Ok(found.into_iter().collect())
 }
 
 /// Owes the events of these deliveries to their receivers once more, beside their order and each

@@ -264,4 +264,27 @@ async fn what_operators_send_arrives() {
         shop.count(delivered).await == 2
     })
     .await;
+    // Once it is over nobody makes it fire anew.
+    site.set(true);
+    until("the outage ends", async || outage().await.is_none()).await;
+    until("that is written down", async || {
+        shop.count(delivered).await == 3
+    })
+    .await;
+    let late = lokahictl(&base, &["webhook", "replay", event]).await;
+    assert_eq!(late.code, 1, "{}", late.words);
+    let words = late.words.replace(event, "EVENT");
+    insta::assert_snapshot!(words, @"error: failed_precondition: the event EVENT for am was followed by something newer, and alerts say what is so now: it is not sent again there");
+    let all = lokahictl(&base, &["webhook", "replay", "--since", "1h"]).await;
+    assert_eq!(all.code, 0, "{}", all.words);
+    assert!(
+        all.out.starts_with("1 event is sent again to 1 receiver"),
+        "{}",
+        all.out
+    );
+    until("that is written down", async || {
+        shop.count(delivered).await == 4
+    })
+    .await;
+    assert!(outage().await.is_none());
 }
