@@ -160,10 +160,19 @@ fn of_check(event: &CheckStatus, check: &Check, name: &str, lasts: Duration) -> 
     // An empty label is none.
     labels.retain(|_, value| !value.is_empty());
     let state = check.state().as_str_name();
-    let reason = event.evidence.last().map(|seen| seen.reason());
-    let reason = reason.unwrap_or_default();
+    // Of one that is up it may say why that is degraded, which is another alert.
+    let seen = event.evidence.last().filter(|_| event.r#type != "check.up");
+    let reason = seen.map(|seen| seen.reason()).unwrap_or_default();
+    let summary = match (name, event.resolved) {
+        _ if event.r#type == "check.deleted" => format!("{called} is watched no more"),
+        ("LokahiDegraded", false) => format!("{called} is degraded"),
+        ("LokahiDegraded", true) => format!("{called} is degraded no more"),
+        ("LokahiFlapping", false) => format!("{called} flaps, and is {state} now"),
+        ("LokahiFlapping", true) => format!("{called} flaps no more, and is {state}"),
+        _ => format!("{called} is {state}"),
+    };
     let annotations = [
-        ("summary", format!("{called} is {state}")),
+        ("summary", summary),
         ("description", reason),
         ("state", state.to_owned()),
         ("runbook_url", check.playbook_url.clone()),

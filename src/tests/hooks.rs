@@ -122,7 +122,7 @@ async fn what_the_chat_refuses_is_refused_so_that_it_comes_again() {
         (env!("CARGO_BIN_EXE_slack_hook"), json!({"text": text})),
         (
             env!("CARGO_BIN_EXE_discord_hook"),
-            json!({"content": text, "username": "lokahi"}),
+            json!({"content": text, "username": "lokahi", "allowed_mentions": {"parse": []}}),
         ),
     ] {
         let supervisor = Supervisor::new();

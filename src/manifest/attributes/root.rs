@@ -29,7 +29,7 @@ pub const LOKAHI: Block = Block {
             name: "operators",
             kind: "list of receivers",
             default: "[]",
-            bounds: "32 receivers, whose format is json",
+            bounds: "32 receivers, whose format is json or alertmanager",
             about: "Who hears of the project itself: of an apply that is held or fails, and of drift.",
             example: "[webhook.platform]",
             merge: Merge::Replace,
