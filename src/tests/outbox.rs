@@ -279,11 +279,21 @@ async fn alerts_are_posted_again_to_whoever_wants_alerts() {
          update deliveries set state = 'delivered', again_at = now() - interval '1 second'";
     outbox.conn.execute(prepare).await.unwrap();
     let minute = Duration::from_secs(60);
-    let found = again_due(&mut outbox.conn, 9, minute, now).await.unwrap();
-    assert!(found.is_empty(), "it wants JSON");
+    let due = again_due(&mut outbox.conn, &[], (9, 9), minute, now).await;
+    let (found, more) = due.unwrap();
+    assert!(found.is_empty() && more, "it wants JSON");
+    // It is not read again before it is due again.
+    let due = again_due(&mut outbox.conn, &[], (9, 9), minute, now).await;
+    assert!(!due.unwrap().1);
     let wants = "update receivers set format = 2;
         update deliveries set again_at = now() - interval '1 second'";
     outbox.conn.execute(wants).await.unwrap();
-    let found = again_due(&mut outbox.conn, 9, minute, now).await.unwrap();
-    assert_eq!(found.len(), 1);
+    // Its places are taken.
+    let busy = [(ReceiverId(outbox.receiver), 9)];
+    let due = again_due(&mut outbox.conn, &busy, (9, 9), minute, now).await;
+    let (found, more) = due.unwrap();
+    assert!(found.is_empty() && !more);
+    let due = again_due(&mut outbox.conn, &busy, (10, 9), minute, now).await;
+    let (found, more) = due.unwrap();
+    assert_eq!((found.len(), more), (1, false));
 }

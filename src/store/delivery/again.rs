@@ -26,18 +26,42 @@ pub struct Again {
     pub open: Vec<EventId>,
 }
 
-/// Finds what is to be posted again now, at most `limit`, and when it is next; what is over, and
-/// what a newer event of the same incident tells, never again. Several may do so at once.
+/// Finds what is to be posted again now, and when it is next; what is over, and what a newer event
+/// of the same incident tells, never again. Within a transaction by index; several may do so at
+/// once.
+///
+/// Of each receiver it takes so many at most, less those that it is `busy` with, and so many of all,
+/// oldest first. What it does not take stays due. Returns whether it took any that are not to be
+/// posted: in their places there may be more.
 pub async fn again_due(
     conn: &mut PgConnection,
-    limit: i64,
+    busy: &[(ReceiverId, usize)],
+    (each, limit): (usize, usize),
     every: Duration,
     now: OffsetDateTime,
-) -> Result<Vec<Again>, StoreError> {
+) -> Result<(Vec<Again>, bool), StoreError> {
+    let number = |many: usize| i64::try_from(many).unwrap_or(i64::MAX);
+    let receivers: Vec<Uuid> = busy.iter().map(|it| it.0.0).collect();
+    let posts: Vec<i64> = busy.iter().map(|it| number(it.1)).collect();
     let rows = sqlx::query!(
-        r#"with due as (
-               select id from deliveries where again_at <= $1
-               order by again_at limit $2 for update skip locked),
+        r#"with recursive told_again (receiver_id) as (
+               (select receiver_id from deliveries where again_at is not null
+                   order by receiver_id limit 1)
+               union all
+               select (select d.receiver_id from deliveries d
+                   where d.again_at is not null and d.receiver_id > r.receiver_id
+                   order by d.receiver_id limit 1)
+               from told_again r where r.receiver_id is not null),
+           due as (
+               select f.id from told_again r
+               left join unnest($6::uuid[], $7::bigint[]) as b (receiver_id, posts)
+                   on b.receiver_id = r.receiver_id
+               cross join lateral (
+                   select d.id, d.again_at from deliveries d
+                   where d.receiver_id = r.receiver_id and d.again_at <= $1
+                   order by d.again_at limit greatest($8 - coalesce(b.posts, 0), 0)
+                   for update skip locked) f
+               order by f.again_at limit $2),
            told as (
                select d.id, d.event_id as told_id from due join deliveries d using (id)
                union all
@@ -64,31 +88,36 @@ pub async fn again_due(
                from due where d.id = due.id
                returning d.*)
            select d.id, d.event_id, d.receiver_id, d.check_id, d.attempts, d.first_attempt_at,
-               b.body, t.type as kind, t.at, s.bytes as spec, p.name as project,
+               b.body as "body?", t.type as kind, t.at, s.bytes as spec, p.name as project,
                coalesce(r.address, '') as "receiver!",
                array(select told_id from open where open.id = d.id) as "open!"
            from moved d
-           join bodies b on b.delivery_id = d.id and coalesce(b.format, $5) = $5
            join transitions t on t.id = d.event_id
-           -- Whoever wants another format by now is posted nothing, for as long.
-           join receivers r on r.id = d.receiver_id and r.format = $5
+           join receivers r on r.id = d.receiver_id
            join specs s on s.id = r.spec_id
            join projects p on p.id = r.project_id
-           where d.again_at is not null and r.deleted_at is null"#,
+           -- Whoever wants another format by now is posted nothing, for as long.
+           left join bodies b on b.delivery_id = d.id and coalesce(b.format, $5) = $5
+               and d.again_at is not null and r.format = $5 and r.deleted_at is null"#,
         now,
-        limit,
+        number(limit),
         every.as_secs_f64(),
         GROUP,
         format_number(WebhookFormat::Alertmanager),
+        &receivers,
+        &posts,
+        number(each),
     )
     .fetch_all(&mut *conn)
     .await
     .doing("find what is posted again")?;
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
+    let taken = rows.len();
     let sole = project_sole(conn).await?;
-    let found = rows.into_iter().map(|row| {
+    let found = rows.into_iter().filter_map(|row| {
+        let body = row.body?;
         let declared = row.project != API_PROJECT;
         let open: Vec<Uuid> = row.open;
         let claimed = Claimed {
@@ -111,12 +140,14 @@ pub async fn again_due(
             before: Vec::new(),
             unheard: false,
             payload: Vec::new(),
-            body: Some(row.body),
+            body: Some(body),
         };
-        Again {
+        Some(Again {
             claimed,
             open: open.into_iter().map(EventId).collect(),
-        }
+        })
     });
-    Ok(found.collect())
+    let found: Vec<Again> = found.collect();
+    let more = found.len() < taken;
+    Ok((found, more))
 }

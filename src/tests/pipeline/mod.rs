@@ -5,6 +5,7 @@ mod fleet;
 mod peers;
 
 mod alertmanager;
+mod alerts;
 mod canary;
 mod crash;
 mod degraded;
