@@ -334,6 +334,8 @@ mod tests {
             event("check.degraded", State::Up),
             event("check.down", State::Down),
         ];
+        // An end is posted again for what goes on within it.
+        assert!(is_kept_alive(&frozen(&up, &[])));
         let alerts = posted(&up);
         let ends: Vec<(&str, &str)> = alerts
             .as_array()

@@ -297,3 +297,70 @@ async fn alerts_are_posted_again_to_whoever_wants_alerts() {
     let (found, more) = due.unwrap();
     assert_eq!((found.len(), more), (1, false));
 }
+
+/// Of a check that was told of first in one event and then in another that carries all before it,
+/// with an incident that is open: the types of what is posted again.
+async fn posted_again(events: &str, own: &str) -> String {
+    let mut outbox = Outbox::new().await;
+    let check = "update receivers set format = 2;
+        insert into checks (id, project_id, address, owner, live_spec_id, labels, disabled,
+                created_at)
+            select gen_random_uuid(), r.project_id, 'front', 'api', r.spec_id, '{}', false, now()
+            from receivers r;
+        insert into incidents (id, check_id, opened_seq, opened_at)
+            select gen_random_uuid(), id, 1, now() from checks";
+    outbox.conn.execute(check).await.unwrap();
+    let told = "with events as (
+            insert into transitions (id, check_id, type, seq, previous, next, at, told, payload,
+                resolved, incident_id)
+            select gen_random_uuid(), c.id, split_part(e.type, ' ', 1), n, 0, 0, now(), true, '',
+                e.type like '% resolved', case when e.type ~ 'down|error|reminder' then i.id end
+            from string_to_table($1, ', ') with ordinality as e (type, n), checks c, incidents i
+            returning id, check_id, seq)
+        insert into deliveries (id, event_id, receiver_id, check_id, seq, state, next_at,
+            created_at)
+        select uuid_ordered(now()), e.id, r.id, e.check_id, seq, 'delivered', now(), now()
+        from events e, receivers r";
+    let told = sqlx::query(told).bind(format!("{events}, {own}"));
+    outbox.conn.execute(told).await.unwrap();
+    let carries = "update deliveries d set state = 'superseded', superseded_by = o.id
+            from deliveries o where o.seq = (select max(seq) from deliveries) and o.seq > d.seq;
+        update deliveries set again_at = now() - interval '1 second' where state = 'delivered';
+        insert into bodies (delivery_id, format, body) select id, 2, '[]' from deliveries";
+    outbox.conn.execute(carries).await.unwrap();
+    let minute = Duration::from_secs(60);
+    let due = again_due(&mut outbox.conn, &[], (9, 9), minute, clock::now()).await;
+    let (found, more) = due.unwrap();
+    assert_eq!(found.is_empty(), more);
+    let open = found.iter().flat_map(|it| it.open.iter().map(|id| id.0));
+    let open: Vec<Uuid> = open.collect();
+    let types = "select coalesce(string_agg(type, ', ' order by seq), '') from transitions
+        where id = any($1)";
+    let types = sqlx::query_scalar(types).bind(open);
+    types.fetch_one(&mut outbox.conn).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_goes_on_is_posted_again_whatever_carries_it() {
+    for (events, own, expect) in [
+        ("check.degraded", "check.down", "check.degraded, check.down"),
+        ("check.degraded", "check.up", "check.degraded"),
+        ("check.degraded, check.degraded resolved", "check.up", ""),
+        ("check.degraded", "check.deleted", ""),
+        // Of an incident the newest, whichever is the message's own.
+        (
+            "check.down, check.error",
+            "check.degraded",
+            "check.error, check.degraded",
+        ),
+        ("check.down", "check.reminder", "check.reminder"),
+        (
+            "check.degraded, check.down",
+            "check.degraded resolved",
+            "check.down",
+        ),
+    ] {
+        let posted = posted_again(events, own).await;
+        assert_eq!(posted, expect, "{own} carries {events}");
+    }
+}

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Claimed, GROUP};
+use super::Claimed;
 use crate::model::desired::API_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
@@ -22,7 +22,7 @@ use crate::store::receiver::format_number;
 pub struct Again {
     /// As it was claimed last.
     pub claimed: Claimed,
-    /// Those events that it tells, itself or as a group, which go on.
+    /// Those events which go on, of its own and all that it carries.
     pub open: Vec<EventId>,
 }
 
@@ -54,33 +54,42 @@ pub async fn again_due(
                from told_again r where r.receiver_id is not null),
            due as (
                select f.id from told_again r
-               left join unnest($6::uuid[], $7::bigint[]) as b (receiver_id, posts)
+               left join unnest($5::uuid[], $6::bigint[]) as b (receiver_id, posts)
                    on b.receiver_id = r.receiver_id
                cross join lateral (
                    select d.id, d.again_at from deliveries d
                    where d.receiver_id = r.receiver_id and d.again_at <= $1
-                   order by d.again_at limit greatest($8 - coalesce(b.posts, 0), 0)
+                   order by d.again_at limit greatest($7 - coalesce(b.posts, 0), 0)
                    for update skip locked) f
                order by f.again_at limit $2),
            told as (
-               select d.id, d.event_id as told_id from due join deliveries d using (id)
-               union all
-               select due.id, m.event_id from due join deliveries m on m.superseded_by = due.id
-               join deliveries d on d.id = due.id
-               join transitions t on t.id = d.event_id and t.type = $4),
+               select d.id, d.receiver_id, d.event_id as told_id
+               from due join deliveries d on d.id = due.id
+               union
+               -- A replay tells what was told first.
+               select d.id, d.receiver_id, m.event_id
+               from due join deliveries d on d.id = due.id
+               join deliveries g on g.event_id = d.event_id
+                   and (g.receiver_id = d.receiver_id) is true
+               join deliveries m on m.superseded_by = g.id),
            open as (
                select o.id, o.told_id from told o join transitions t on t.id = o.told_id
-               join deliveries d on d.id = o.id
                where case when t.incident_id is not null
                    then exists (select from incidents i
                            where i.id = t.incident_id and i.closed_seq is null)
-                       and not exists (select from transitions n join deliveries e
-                               on e.event_id = n.id and e.receiver_id = d.receiver_id
+                       -- Nor is a newer one posted again, by itself or by what carries it.
+                       and not exists (select from transitions n
+                           join deliveries e on e.event_id = n.id
+                               and (e.receiver_id = o.receiver_id) is true
+                           left join deliveries g on g.id = e.superseded_by
+                           join deliveries p on p.event_id = coalesce(g.event_id, n.id)
+                               and (p.receiver_id = o.receiver_id) is true
                            where n.incident_id = t.incident_id and n.seq > t.seq
-                               and e.again_at is not null)
-                   else t.check_id is not null and not exists (select from transitions n
-                       where n.check_id = t.check_id and n.seq > t.seq
-                           and n.type in ('check.deleted', t.type)) end),
+                               and p.again_at is not null)
+                   else t.type in ('check.degraded', 'check.flapping') and not t.resolved
+                       and not exists (select from transitions n
+                           where n.check_id = t.check_id and n.seq > t.seq
+                               and n.type in ('check.deleted', t.type)) end),
            moved as (
                update deliveries d set again_at = case when exists (
                        select from open where open.id = d.id)
@@ -97,12 +106,11 @@ pub async fn again_due(
            join specs s on s.id = r.spec_id
            join projects p on p.id = r.project_id
            -- Whoever wants another format by now is posted nothing, for as long.
-           left join bodies b on b.delivery_id = d.id and coalesce(b.format, $5) = $5
-               and d.again_at is not null and r.format = $5 and r.deleted_at is null"#,
+           left join bodies b on b.delivery_id = d.id and coalesce(b.format, $4) = $4
+               and d.again_at is not null and r.format = $4 and r.deleted_at is null"#,
         now,
         number(limit),
         every.as_secs_f64(),
-        GROUP,
         format_number(WebhookFormat::Alertmanager),
         &receivers,
         &posts,

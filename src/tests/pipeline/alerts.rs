@@ -1,16 +1,18 @@
 //! Alerts that go on are posted again in time, whoever hangs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
+use lokahi::model::check::{Assert, CheckSpec};
 use lokahi::model::health::State;
 use lokahi::model::webhook::{AttemptTimeout, WebhookFormat, WebhookSpec};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::peers::{Site, serve};
+use super::peers::{Receiver, Site, serve};
 use super::shop::Shop;
 use crate::support::until;
 
@@ -124,4 +126,59 @@ async fn a_receiver_that_hangs_holds_up_no_other_alert_and_is_told_of_none_that_
         .unwrap();
     until("nothing is due", async || shop.count(kept).await == 0).await;
     assert_eq!(slow.fired(), 1 + EACH);
+}
+
+/// The names of the alerts of a post.
+fn names(body: &[u8]) -> Vec<String> {
+    let alerts: Vec<Value> = serde_json::from_slice(body).unwrap();
+    let names = alerts.iter().map(|it| it["labels"]["alertname"].as_str());
+    names.map(|name| name.unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_was_told_within_a_newer_event_is_posted_again_with_it() {
+    let status = Arc::new(AtomicU16::new(200));
+    let answer = Arc::clone(&status);
+    let answer = async move || StatusCode::from_u16(answer.load(Ordering::SeqCst)).unwrap();
+    let (site, server) = serve(Router::new().fallback(answer)).await;
+    let receiver = Receiver::start().await;
+    let mut shop = Shop::open().await;
+    let url = receiver.url.parse().unwrap();
+    let spec = WebhookSpec::new(url, WebhookFormat::Alertmanager);
+    let am = shop.receiver_with("am", spec).await;
+    let degraded_by_500 = |spec: &mut CheckSpec| {
+        let status = |codes: &[&str]| Assert {
+            status: codes.iter().map(|code| code.parse().unwrap()).collect(),
+            ..Assert::default()
+        };
+        spec.asserts = vec![status(&["200", "500"])];
+        spec.warns = vec![status(&["200"])];
+    };
+    let check = shop.wish("front", &site, degraded_by_500).await;
+    shop.create(&check, &[am]).await;
+    shop.until(check.id, State::Up).await;
+    receiver.answer(503);
+    status.store(500, Ordering::SeqCst);
+    until("it was tried", async || !receiver.received().is_empty()).await;
+    status.store(404, Ordering::SeqCst);
+    shop.until(check.id, State::Down).await;
+    let both = ["LokahiDegraded", "LokahiDown"];
+    until("both were tried", async || {
+        names(&receiver.received().last().unwrap().body) == both
+    })
+    .await;
+    receiver.answer(200);
+    until("both are told", async || !receiver.taken().is_empty()).await;
+    assert_eq!(names(&receiver.taken()[0].body), both);
+    let kept = "select count(*) from deliveries where again_at is not null";
+    until("that is written down", async || shop.count(kept).await == 1).await;
+    let due = "update deliveries set again_at = now() where again_at is not null";
+    sqlx::query(due).execute(&mut shop.conn).await.unwrap();
+    until("it is posted again", async || {
+        let posts = receiver.received();
+        posts.iter().filter(|it| it.answered == 200).count() == 2
+    })
+    .await;
+    assert_eq!(names(&receiver.received().last().unwrap().body), both);
+    server.abort();
 }
