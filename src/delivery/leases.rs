@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::clock;
 use crate::model::id::DeliveryId;
 use crate::runtime::chain::chain;
 use crate::store::delivery::delivery_renew;
@@ -70,5 +69,5 @@ impl Leases {
 
 async fn renew(store: &Store, worker: Uuid, ids: &[DeliveryId]) -> Result<(), StoreError> {
     let mut conn = store.acquire().await?;
-    delivery_renew(&mut conn, worker, ids, clock::now()).await
+    delivery_renew(&mut conn, worker, ids).await
 }

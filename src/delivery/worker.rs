@@ -157,7 +157,7 @@ impl Worker {
     async fn prepare(&mut self) -> Result<(), StoreError> {
         let mut conn = self.store.acquire().await?;
         let sending = self.leases.kept();
-        delivery_lapse(&mut conn, self.id, Some(&sending), clock::now()).await?;
+        delivery_lapse(&mut conn, self.id, Some(&sending)).await?;
         drop(conn);
         self.more = gather(&self.store).await?;
         Ok(())
@@ -386,7 +386,7 @@ impl Worker {
         self.noticed(written);
         self.done.cancel();
         if let Ok(mut conn) = self.store.acquire().await
-            && let Err(error) = delivery_lapse(&mut conn, self.id, None, clock::now()).await
+            && let Err(error) = delivery_lapse(&mut conn, self.id, None).await
         {
             warn!(
                 error = &error as &dyn std::error::Error,

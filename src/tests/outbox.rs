@@ -6,7 +6,8 @@ use std::time::Duration;
 use lokahi::clock;
 use lokahi::model::id::{DeliveryId, ReceiverId};
 use lokahi::store::delivery::{
-    Attempted, GatheringLimits, Verdict, again_due, delivery_finish, delivery_lapse, group_due,
+    Attempted, Begun, GatheringLimits, Verdict, again_due, delivery_begin, delivery_claim,
+    delivery_finish, delivery_lapse, delivery_renew, group_due,
 };
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use time::OffsetDateTime;
@@ -124,9 +125,8 @@ async fn an_attempt_that_was_lost_may_end_with_the_one_that_followed_it() {
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     // Frozen beyond its lease, and followed by one that dies.
     outbox.claim(delivery, first, 1).await;
-    let now = clock::now();
     for (at, n) in [(second, 2), (first, 3)] {
-        delivery_lapse(&mut outbox.conn, at, Some(&[]), now)
+        delivery_lapse(&mut outbox.conn, at, Some(&[]))
             .await
             .unwrap();
         outbox.claim(delivery, at, n).await;
@@ -137,7 +137,7 @@ async fn an_attempt_that_was_lost_may_end_with_the_one_that_followed_it() {
     );
     let frozen = outbox.row("select frozen::text from deliveries").await;
     assert_eq!(frozen, "true");
-    let later = now + Duration::from_secs(60);
+    let later = clock::now() + Duration::from_secs(60);
     let ends = [
         outbox.ended(delivery, 1, Verdict::Dead("too late".to_owned())),
         outbox.ended(delivery, 3, Verdict::RetryAt(later)),
@@ -166,17 +166,14 @@ async fn a_worker_ends_no_claim_of_what_it_is_sending() {
     let delivery = outbox.owe(0).await[0];
     let (ours, other) = (Uuid::now_v7(), Uuid::now_v7());
     outbox.claim(delivery, ours, 1).await;
-    let now = clock::now();
     let sending = [DeliveryId(delivery)];
     let conn = &mut outbox.conn;
-    delivery_lapse(conn, ours, Some(&sending), now)
-        .await
-        .unwrap();
+    delivery_lapse(conn, ours, Some(&sending)).await.unwrap();
     let claims = "select count(*)::text from claims";
     assert_eq!(outbox.row(claims).await, "1");
     // What is not known to be sent is nobody's; another's is taken for lost.
     for worker in [ours, other] {
-        delivery_lapse(&mut outbox.conn, worker, Some(&[]), now)
+        delivery_lapse(&mut outbox.conn, worker, Some(&[]))
             .await
             .unwrap();
         assert_eq!(outbox.row(claims).await, "0");
@@ -186,13 +183,38 @@ async fn a_worker_ends_no_claim_of_what_it_is_sending() {
         .execute(&mut outbox.conn)
         .await
         .unwrap();
-    delivery_lapse(&mut outbox.conn, other, None, now)
-        .await
-        .unwrap();
+    delivery_lapse(&mut outbox.conn, other, None).await.unwrap();
     assert_eq!(outbox.row(claims).await, "1");
-    delivery_lapse(&mut outbox.conn, ours, None, now)
-        .await
-        .unwrap();
+    delivery_lapse(&mut outbox.conn, ours, None).await.unwrap();
+    assert_eq!(outbox.row(claims).await, "0");
+}
+
+#[tokio::test]
+async fn a_lease_is_as_long_whatever_a_worker_takes_for_now() {
+    let mut outbox = Outbox::new().await;
+    let delivery = DeliveryId(outbox.owe(0).await[0]);
+    let (slow, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let mut tx = outbox.conn.begin().await.unwrap();
+    let claimed = delivery_claim(&mut tx, &[delivery], clock::now()).await;
+    let claimed = &claimed.unwrap()[0];
+    let begun = [Begun {
+        claimed,
+        body: None,
+        is_plain: true,
+    }];
+    let ours = delivery_begin(&mut tx, slow, &begun, outbox.began).await;
+    assert_eq!(ours.unwrap().len(), 1);
+    tx.commit().await.unwrap();
+    let conn = &mut outbox.conn;
+    delivery_lapse(conn, other, Some(&[])).await.unwrap();
+    delivery_renew(conn, slow, &[delivery]).await.unwrap();
+    delivery_lapse(conn, other, Some(&[])).await.unwrap();
+    let claims = "select count(*)::text from claims";
+    assert_eq!(outbox.row(claims).await, "1");
+    let old = "update claims set until = now() - interval '1 second'";
+    outbox.conn.execute(old).await.unwrap();
+    let lapsed = delivery_lapse(&mut outbox.conn, other, Some(&[])).await;
+    lapsed.unwrap();
     assert_eq!(outbox.row(claims).await, "0");
 }
 

@@ -286,8 +286,8 @@ pub async fn delivery_begin(
     let ours = sqlx::query_scalar!(
         "insert into claims (delivery_id, receiver_id, lane, beside, worker, until, n, started_at,
              frozen)
-         select id, receiver, lane, beside, $6, $7::timestamptz + make_interval(secs => $8), n, $7,
-             frozen
+         select id, receiver, lane, beside, $6, clock_timestamp() + make_interval(secs => $8), n,
+             $7, frozen
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[], $9::boolean[])
              as c (id, receiver, lane, beside, n, frozen)
          on conflict (receiver_id, lane, beside) do nothing

@@ -1,7 +1,7 @@
-//! Leases: a claim lasts until its attempt has an end, or its worker has not renewed it.
+//! Leases: a claim lasts until its attempt has an end, or its worker has not renewed it. When that
+//! is, the clock of Postgres alone says: those of two workers may differ by more than a lease.
 
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::LEASE;
@@ -13,18 +13,16 @@ pub async fn delivery_renew(
     conn: &mut PgConnection,
     worker: Uuid,
     deliveries: &[DeliveryId],
-    now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = deliveries.iter().map(|id| id.0).collect();
     sqlx::query!(
         // What is being ended needs no lease, and nobody waits for it.
-        "update claims set until = $3::timestamptz + make_interval(secs => $4)
+        "update claims set until = clock_timestamp() + make_interval(secs => $3)
          where (receiver_id, lane, beside) in (
              select receiver_id, lane, beside from claims
              where delivery_id = any($2) and worker = $1 for update skip locked)",
         worker,
         &ids,
-        now,
         LEASE.as_secs_f64(),
     )
     .execute(conn)
@@ -40,7 +38,6 @@ pub async fn delivery_lapse(
     conn: &mut PgConnection,
     worker: Uuid,
     sending: Option<&[DeliveryId]>,
-    now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let ends = sending.is_none();
     let sending: Vec<Uuid> = sending.into_iter().flatten().map(|id| id.0).collect();
@@ -48,8 +45,9 @@ pub async fn delivery_lapse(
         "with lapsed as (
              delete from claims where delivery_id in (
                  select delivery_id from claims
-                 where case when worker = $2 then delivery_id <> all($3) and (until < $1 or $4)
-                     else until < $1 end
+                 where case when worker = $1
+                     then delivery_id <> all($2) and (until < clock_timestamp() or $3)
+                     else until < clock_timestamp() end
                  for update skip locked)
              returning delivery_id, n, started_at, frozen),
          begun as (
@@ -60,7 +58,6 @@ pub async fn delivery_lapse(
              first_attempt_at = coalesce(d.first_attempt_at, l.started_at),
              frozen = d.frozen or l.frozen
          from lapsed l where d.id = l.delivery_id",
-        now,
         worker,
         &sending,
         ends,
