@@ -13,6 +13,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use tracing::{info, warn};
 
 use super::probes::Probes;
 use crate::api::{MetricsPage, ProbeTrouble};
@@ -26,8 +27,9 @@ use crate::reconcile::run::ReconcileStatus;
 use crate::runtime::counter::{BOUNDS, Buckets};
 use crate::runtime::supervisor::Tasks;
 use crate::shard::{Board, Silence};
-use crate::store::Store;
 use crate::store::delivery::{DeliveryCounts, delivery_counts};
+use crate::store::error::StoreError;
+use crate::store::{Store, bounded};
 
 /// How often the outbox is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
@@ -97,18 +99,33 @@ pub(super) fn watch_outbox(tasks: &Tasks, store: &Store) -> Outbox {
     let (shared, store, token) = (Arc::clone(&outbox), store.clone(), tasks.token());
     tasks.spawn("outbox count", async move {
         let mut tick = tokio::time::interval(COUNT_EVERY);
+        let mut away = false;
         while token.run_until_cancelled(tick.tick()).await.is_some() {
-            let counted = async {
-                let mut conn = store.acquire().await?;
-                delivery_counts(&mut conn, clock::now()).await
-            };
-            // Without Postgres the last count stands; others say that it is away.
-            if let Ok(counts) = counted.await {
-                *shared.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+            match bounded(count(&store)).await {
+                Ok(counts) => {
+                    *shared.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+                    if away {
+                        info!("deliveries are counted again");
+                    }
+                    away = false;
+                }
+                Err(error) if !away => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "deliveries cannot be counted, so that metrics keep the last count; trying again"
+                    );
+                    away = true;
+                }
+                Err(_) => {}
             }
         }
     });
     outbox
+}
+
+async fn count(store: &Store) -> Result<DeliveryCounts, StoreError> {
+    let mut conn = store.acquire().await?;
+    delivery_counts(&mut conn, clock::now()).await
 }
 
 /// The page, in the OpenMetrics text format.

@@ -7,7 +7,7 @@ use lokahi::clock;
 use lokahi::model::id::{DeliveryId, ReceiverId};
 use lokahi::store::delivery::{
     Attempted, Begun, GatheringLimits, Verdict, again_due, delivery_begin, delivery_claim,
-    delivery_finish, delivery_lapse, delivery_renew, group_due,
+    delivery_counts, delivery_finish, delivery_lapse, delivery_renew, group_due,
 };
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use time::OffsetDateTime;
@@ -269,6 +269,27 @@ async fn of_very_many_keys_some_are_gathered_at_a_time_and_none_twice() {
     found.sort();
     found.dedup();
     assert_eq!(found.len(), 250);
+}
+
+#[tokio::test]
+async fn what_needs_somebody_is_counted_without_a_look_at_what_was_delivered() {
+    let mut outbox = Outbox::new().await;
+    outbox.owe(6).await;
+    let states = "update deliveries set state = 'held' where seq in (1, 2);
+        update deliveries set state = 'dead', reason = 'three days' where seq = 3;
+        update deliveries set state = 'dead', reason = 'receiver removed' where seq = 4;
+        insert into deliveries (id, event_id, receiver_id, seq, state, next_at, created_at)
+            select gen_random_uuid(), gen_random_uuid(), r.id, n, 'delivered', now(), now()
+            from receivers r, generate_series(1, 20000) n";
+    outbox.conn.execute(states).await.unwrap();
+    outbox.conn.execute("analyze deliveries").await.unwrap();
+    let scans = "select seq_scan from pg_stat_xact_user_tables where relname = 'deliveries'";
+    let scans = || sqlx::query_scalar::<_, i64>(scans);
+    let mut tx = outbox.conn.begin().await.unwrap();
+    let before = scans().fetch_one(&mut *tx).await.unwrap();
+    let counts = delivery_counts(&mut tx, clock::now()).await.unwrap();
+    assert_eq!((counts.pending, counts.held, counts.dead), (2, 2, 1));
+    assert_eq!(scans().fetch_one(&mut *tx).await.unwrap(), before);
 }
 
 #[tokio::test]
