@@ -7,7 +7,7 @@ use lokahi::clock;
 use lokahi::model::id::{DeliveryId, ReceiverId};
 use lokahi::store::delivery::{
     Attempted, Begun, GatheringLimits, Verdict, again_due, delivery_begin, delivery_claim,
-    delivery_counts, delivery_finish, delivery_lapse, delivery_renew, group_due,
+    delivery_counts, delivery_finish, delivery_lapse, delivery_read, delivery_renew, group_due,
 };
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use time::OffsetDateTime;
@@ -269,6 +269,24 @@ async fn of_very_many_keys_some_are_gathered_at_a_time_and_none_twice() {
     found.sort();
     found.dedup();
     assert_eq!(found.len(), 250);
+}
+
+#[tokio::test]
+async fn what_waits_behind_one_that_was_gathered_alone_says_so() {
+    let mut outbox = Outbox::new().await;
+    outbox.owe(2).await;
+    let one_key = "update deliveries set group_key = 'site=1', gathered = seq = 1";
+    outbox.conn.execute(one_key).await.unwrap();
+    let both = "select array_agg(id order by seq) from deliveries";
+    let both: Vec<Uuid> = sqlx::query_scalar(both)
+        .fetch_one(&mut outbox.conn)
+        .await
+        .unwrap();
+    let both: Vec<DeliveryId> = both.into_iter().map(DeliveryId).collect();
+    let read = delivery_read(&mut outbox.conn, &both).await.unwrap();
+    let of = |id| read.iter().find(|it| it.id == id).unwrap();
+    let (first, second) = (of(both[0]), of(both[1]));
+    assert_eq!((first.after, second.after), (None, Some(first.event)));
 }
 
 #[tokio::test]

@@ -219,11 +219,10 @@ pub async fn delivery_read(
                            and (e.group_key = '' or e.gathered) and e.seq < d.seq
                            and (d.check_id is null or not r.collapse or d.frozen)
                            order by e.seq limit 1),
-                       -- The message of those that it is told with.
+                       -- What went before of those that it is told with, one or a message of many.
                        (select m.id from deliveries m where m.receiver_id = d.receiver_id
                            and m.state = 'pending' and m.group_key = d.group_key
-                           and m.check_id is null and m.id <> d.id
-                           and d.group_key <> '' and d.check_id is not null
+                           and m.gathered and d.group_key <> '' and not d.gathered
                            order by m.seq limit 1))) as after
            from deliveries d
            join transitions t on t.id = d.event_id
