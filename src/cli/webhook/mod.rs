@@ -72,8 +72,8 @@ Examples:
   lokahictl webhook replay --since 1d --project shop --yes
 
 It goes beside the order of what else is sent: `sequence` says what came after what. With --since
-what was sent again counts by how that ended, so that a second time sends only what failed again.
-More than 100 are asked about.")]
+what was sent again counts by how that ended: with --state dead a second time sends only what failed
+again, and without it all that arrived, too. More than 100 are asked about.")]
     Replay(Replay),
     /// Send what waits for receivers now, whatever time they asked for
     #[command(after_help = "\

@@ -92,8 +92,8 @@ pub(super) async fn replay(
     if result.deliveries == 0 {
         writeln!(
             console.words,
-            "Nothing is left to be sent again: left out are tests, what was sent again and arrived, \
-             what a removed receiver was to get, and alerts of what is so no more."
+            "Nothing is to be sent again: what was sent again counts by how that ended, and left out are \
+             tests, what a removed receiver was to get, and alerts of what is so no more."
         )?;
         return Ok(Exit::Ok);
     }
