@@ -37,7 +37,7 @@ const RECEIVERS: (i64, i64) = (1_000, 10_000);
 const DELIVERIES: (i64, i64) = (30, 1_000);
 /// How many ids one call may look at; and how many deliveries with all their attempts.
 const MOST_IDS: usize = 100;
-const MOST_TRIED: usize = 20;
+const MOST_TRIED: i64 = 20;
 
 pub(super) fn add(methods: Methods) -> Methods {
     methods
@@ -73,8 +73,17 @@ async fn list(call: Call, opts: ReceiversOpts) -> Result<ReceiversPage, ApiError
 
 async fn deliveries(call: Call, opts: DeliveriesOpts) -> Result<DeliveriesPage, ApiError> {
     let mut conn = call.state.store.acquire().await?;
+    let before = match opts.before.as_str() {
+        "" => None,
+        id => Some(of_argument::<DeliveryId>("before", id)?),
+    };
+    if let Some(before) = before
+        && delivery_read(&mut conn, &[before]).await?.is_empty()
+    {
+        return Err(TwirpError::argument("before", "is no delivery").into());
+    }
     if !opts.ids.is_empty() {
-        return named(&mut conn, &opts).await;
+        return named(&mut conn, &opts, before).await;
     }
     if opts.attempts {
         return Err(TwirpError::argument("attempts", "is for what ids name").into());
@@ -100,15 +109,6 @@ async fn deliveries(call: Call, opts: DeliveriesOpts) -> Result<DeliveriesPage, 
         "" => None,
         id => Some(of_argument::<CheckId>("check_id", id)?),
     };
-    let before = match opts.before.as_str() {
-        "" => None,
-        id => Some(of_argument::<DeliveryId>("before", id)?),
-    };
-    if let Some(before) = before
-        && delivery_read(&mut conn, &[before]).await?.is_empty()
-    {
-        return Err(TwirpError::argument("before", "is no delivery").into());
-    }
     let filter = DeliveryFilter {
         state,
         receivers,
@@ -117,25 +117,24 @@ async fn deliveries(call: Call, opts: DeliveriesOpts) -> Result<DeliveriesPage, 
         before,
     };
     let mut found = delivery_find(&mut conn, &filter, count + 1).await?;
-    let most = usize::try_from(count).unwrap_or(0);
-    let more = found.len() > most;
-    found.truncate(most);
+    let more = cut(&mut found, count);
     let deliveries: Vec<Delivery> = delivery_read(&mut conn, &found)
         .await?
         .into_iter()
         .map(|stored| delivery(stored, Vec::new()))
         .collect();
-    let last = deliveries.last().filter(|_| more);
-    Ok(DeliveriesPage {
-        next: last.map(|last| last.id.clone()).unwrap_or_default(),
-        deliveries,
-    })
+    Ok(page(deliveries, more))
 }
 
-/// What ids name, whatever else is asked for.
-async fn named(conn: &mut Connection, opts: &DeliveriesOpts) -> Result<DeliveriesPage, ApiError> {
+/// A page of what ids name.
+async fn named(
+    conn: &mut Connection,
+    opts: &DeliveriesOpts,
+    before: Option<DeliveryId>,
+) -> Result<DeliveriesPage, ApiError> {
     let beside = DeliveriesOpts {
         ids: opts.ids.clone(),
+        before: opts.before.clone(),
         attempts: opts.attempts,
         ..DeliveriesOpts::default()
     };
@@ -143,10 +142,12 @@ async fn named(conn: &mut Connection, opts: &DeliveriesOpts) -> Result<Deliverie
         return Err(TwirpError::argument("ids", "leave nothing to be filtered").into());
     }
     let ids = uuids(&opts.ids, MOST_IDS)?;
-    let mut found = delivery_named(conn, &ids, DELIVERIES.1).await?;
-    if opts.attempts {
-        found.truncate(MOST_TRIED);
-    }
+    let count = match opts.attempts {
+        true => MOST_TRIED,
+        false => DELIVERIES.1,
+    };
+    let mut found = delivery_named(conn, &ids, before, count + 1).await?;
+    let more = cut(&mut found, count);
     let read = delivery_read(conn, &found).await?;
     let mut tried: HashMap<DeliveryId, Vec<StoredAttempt>> = HashMap::new();
     if opts.attempts {
@@ -157,10 +158,23 @@ async fn named(conn: &mut Connection, opts: &DeliveriesOpts) -> Result<Deliverie
         let tried = tried.remove(&stored.id).unwrap_or_default();
         delivery(stored, tried)
     });
-    Ok(DeliveriesPage {
-        deliveries: deliveries.collect(),
-        next: String::new(),
-    })
+    Ok(page(deliveries.collect(), more))
+}
+
+/// Leaves so many; whether there were more.
+fn cut(found: &mut Vec<DeliveryId>, count: i64) -> bool {
+    let most = usize::try_from(count).unwrap_or(0);
+    let more = found.len() > most;
+    found.truncate(most);
+    more
+}
+
+fn page(deliveries: Vec<Delivery>, more: bool) -> DeliveriesPage {
+    let last = deliveries.last().filter(|_| more);
+    DeliveriesPage {
+        next: last.map(|last| last.id.clone()).unwrap_or_default(),
+        deliveries,
+    }
 }
 
 fn counted(count: i32, (usual, most): (i64, i64)) -> Result<i64, TwirpError> {

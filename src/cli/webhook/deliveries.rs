@@ -28,7 +28,7 @@ pub(in crate::cli) struct Deliveries {
     /// Show these, with each attempt: deliveries by their ids, or events by theirs
     #[arg(
         value_name = "ID",
-        conflicts_with_all = ["state", "receiver", "project", "check", "since", "count", "before"]
+        conflicts_with_all = ["state", "receiver", "project", "check", "since", "count"]
     )]
     ids: Vec<String>,
     /// Only those in this state
@@ -91,7 +91,7 @@ pub(super) async fn deliveries(
 ) -> Result<Exit, Failure> {
     let output = chosen(what.output, console);
     if !what.ids.is_empty() {
-        return named(client, what.ids, output, console).await;
+        return named(client, what, output, console).await;
     }
     let page = filtered(client, what).await?;
     if output == ListOutput::Json {
@@ -104,10 +104,7 @@ pub(super) async fn deliveries(
     }
     let text = text(&page.deliveries, clock::now());
     console.out.write_all(text.as_bytes())?;
-    if !page.next.is_empty() {
-        writeln!(console.words, "There are more: --before {}", page.next)?;
-    }
-    Ok(Exit::Ok)
+    say_more(&page, console)
 }
 
 /// As many as were asked for, of as many pages as that takes.
@@ -142,19 +139,28 @@ async fn filtered(client: &Client, what: Deliveries) -> Result<DeliveriesPage, F
     Ok(all)
 }
 
+fn say_more(page: &DeliveriesPage, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    if !page.next.is_empty() {
+        writeln!(console.words, "There are more: --before {}", page.next)?;
+    }
+    Ok(Exit::Ok)
+}
+
 async fn named(
     client: &Client,
-    ids: Vec<String>,
+    what: Deliveries,
     output: ListOutput,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
+    let is_rest = what.before.is_some();
     let asked = DeliveriesOpts {
-        ids,
+        ids: what.ids,
+        before: what.before.unwrap_or_default(),
         attempts: true,
         ..DeliveriesOpts::default()
     };
     let page = client.deliveries(&asked).await?;
-    if page.deliveries.is_empty() {
+    if page.deliveries.is_empty() && !is_rest {
         let message = "not_found: there is no delivery and no event of this id";
         let hint = "lokahictl webhook deliveries shows the newest";
         return Err(Failure::new(Exit::Refused, message).hint(hint));
@@ -166,7 +172,7 @@ async fn named(
     let now = clock::now();
     let texts: Vec<String> = page.deliveries.iter().map(|it| whole(it, now)).collect();
     console.out.write_all(texts.join("\n").as_bytes())?;
-    Ok(Exit::Ok)
+    say_more(&page, console)
 }
 
 fn text(deliveries: &[Delivery], now: OffsetDateTime) -> String {

@@ -62,7 +62,8 @@ Examples:
   lokahictl webhook deliveries --check shop/front --output json
   lokahictl webhook deliveries 0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d
 
-An id of an event is the webhook-id that its receivers got.")]
+An id of an event is the webhook-id that its receivers got. Of what ids name 20 are shown at a time,
+newest first.")]
     Deliveries(Deliveries),
     /// Send again what was delivered or given up: the same bytes under the same webhook-id
     #[command(after_help = "\

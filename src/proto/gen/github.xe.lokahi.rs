@@ -2446,7 +2446,8 @@ impl ::prost::Name for Receiver {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeliveriesOpts {
-    /// Ids of deliveries, or of events: these alone. 100 at most.
+    /// Ids of deliveries, or of events: these alone. 100 at most; beside them there is nothing but
+    /// `before` and `attempts`.
     #[prost(string, repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// pending, held, delivered, superseded, dead; empty: any.
@@ -2470,7 +2471,7 @@ pub struct DeliveriesOpts {
     /// Only what is older than this delivery: `next` of a page gives the next one.
     #[prost(string, tag = "8")]
     pub before: ::prost::alloc::string::String,
-    /// With each attempt; only beside ids.
+    /// With each attempt, 20 deliveries at most; only beside ids.
     #[prost(bool, tag = "9")]
     pub attempts: bool,
 }

@@ -135,16 +135,23 @@ pub async fn delivery_find(
     Ok(found.into_iter().map(DeliveryId).collect())
 }
 
-/// Finds deliveries by their own ids and by those of their events, at most `count`.
+/// Finds deliveries by their own ids and by those of their events, older than one if that is given:
+/// the newest, at most `count`.
 pub async fn delivery_named(
     conn: &mut PgConnection,
     ids: &[Uuid],
+    before: Option<DeliveryId>,
     count: i64,
 ) -> Result<Vec<DeliveryId>, StoreError> {
     let found = sqlx::query_scalar!(
-        r#"select id as "id!" from deliveries where id = any($1)
-           union select id from deliveries where event_id = any($1) limit $2"#,
+        r#"select d.id as "id!" from (
+               select id, created_at from deliveries where id = any($1)
+               union select id, created_at from deliveries where event_id = any($1)) d
+           where $2::uuid is null or (d.created_at, d.id)
+               < (select b.created_at, b.id from deliveries b where b.id = $2)
+           order by d.created_at desc, d.id desc limit $3"#,
         ids,
+        before.map(|id| id.0),
         count,
     )
     .fetch_all(conn)

@@ -209,6 +209,22 @@ async fn deliveries_are_read_in_pages_and_by_what_they_are() {
     assert_eq!(many(json!({"since": "2100-01-01T00:00:00Z"})).await, 0);
     let nobody = "0198c3d2-7a54-7cc0-b1d2-3f6f1a2b3c4d";
     assert_eq!(many(json!({"check_id": nobody})).await, 0);
+    // With their attempts few are shown at a time, and none is left out.
+    ground.delivered(25).await;
+    let all = ground.good("Receivers/Deliveries", json!({})).await;
+    let ids = all["deliveries"].as_array().unwrap().iter();
+    let ids: Vec<&str> = ids.map(|it| it["id"].as_str().unwrap()).collect();
+    let asked = json!({"ids": ids, "attempts": true});
+    let first = ground.good("Receivers/Deliveries", asked).await;
+    assert_eq!(first["next"], ids[19]);
+    let asked = json!({"ids": ids, "attempts": true, "before": ids[19]});
+    let rest = ground.good("Receivers/Deliveries", asked).await;
+    let shown = [&first, &rest].into_iter().flat_map(|page| {
+        let page = page["deliveries"].as_array().unwrap().iter();
+        page.map(|it| it["id"].as_str().unwrap())
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), ids);
+    assert_eq!((ids.len(), &rest["next"]), (30, &Value::Null));
     for (asked, expect) in [
         (json!({"state": "lost"}), "400 invalid_argument state"),
         (json!({"count": 1001}), "400 invalid_argument count"),
