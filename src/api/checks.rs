@@ -393,7 +393,8 @@ async fn list(call: Call, opts: ListOpts) -> Result<ChecksPage, ApiError> {
     let filter = list_filter(&opts)?;
     let mut conn = call.state.store.acquire().await?;
     let stored = check_list(&mut conn, &filter, count, opts.offset.into()).await?;
-    let warning = (call.state.trouble)().unwrap_or_default();
+    let warning = (call.state.troubles.probes)().unwrap_or_default();
+    let untold = (call.state.troubles.deliveries)().unwrap_or_default();
     let now = clock::now();
     let notices = notices(&mut conn, filter.project.as_deref(), now).await?;
     if !opts.include_status {
@@ -402,6 +403,7 @@ async fn list(call: Call, opts: ListOpts) -> Result<ChecksPage, ApiError> {
             results: results.collect(),
             warning,
             notices,
+            untold,
         });
     }
     let numbers: Vec<CheckNo> = stored.iter().map(|check| check.check_no).collect();
@@ -417,6 +419,7 @@ async fn list(call: Call, opts: ListOpts) -> Result<ChecksPage, ApiError> {
         results: stored.iter().map(&mut result).collect(),
         warning,
         notices,
+        untold,
     })
 }
 

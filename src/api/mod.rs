@@ -62,9 +62,33 @@ pub type MetricsPage = Arc<dyn Fn(&mut dyn fmt::Write) -> fmt::Result + Send + S
 /// How many are written at once: a row of each check is in memory meanwhile.
 const MOST_PAGES: usize = 2;
 
-/// Says what is wrong with the probes, if something is: whoever reads states
-/// must know that nobody looks.
-pub type ProbeTrouble = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+/// Says what is wrong, if something is.
+pub type Trouble = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
+/// What may be wrong with the other programs.
+#[derive(Clone)]
+pub struct Troubles {
+    /// Whoever reads states must know that nobody looks.
+    pub probes: Trouble,
+    /// Whoever waits for messages must know that nobody sends.
+    pub deliveries: Trouble,
+}
+
+impl Default for Troubles {
+    fn default() -> Self {
+        let nothing: Trouble = Arc::new(|| None);
+        Self {
+            probes: Arc::clone(&nothing),
+            deliveries: nothing,
+        }
+    }
+}
+
+impl fmt::Debug for Troubles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Troubles").finish_non_exhaustive()
+    }
+}
 
 /// What the operator sets.
 #[derive(Clone, Default)]
@@ -85,7 +109,7 @@ pub struct ApiState {
     metrics_open: bool,
     location: String,
     metrics: MetricsPage,
-    trouble: ProbeTrouble,
+    troubles: Troubles,
     runs: RunTimes,
     in_flight: Semaphore,
     pages: Arc<Semaphore>,
@@ -150,7 +174,7 @@ impl ApiState {
         bus: Bus,
         settings: &ApiSettings,
         metrics: MetricsPage,
-        trouble: ProbeTrouble,
+        troubles: Troubles,
     ) -> Result<Arc<Self>, AccessError> {
         Ok(Arc::new(Self {
             store,
@@ -162,7 +186,7 @@ impl ApiState {
                 location => location.to_owned(),
             },
             metrics,
-            trouble,
+            troubles,
             runs: RunTimes::default(),
             in_flight: Semaphore::new(MOST_IN_FLIGHT),
             pages: Arc::new(Semaphore::new(MOST_PAGES)),

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use tracing::warn;
 
-use super::{ApiState, Call};
+use super::{ApiState, Call, Trouble};
 use crate::model::scope::Scope;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::serve::respond::{answer_error, respond};
@@ -31,7 +31,7 @@ pub(super) async fn livez() -> Response {
 
 /// What the process needs is there; if not, what is wrong with which.
 ///
-/// Probes that nobody answers are named, but whoever routes calls has no reason
+/// Probes that nobody answers and messages that nobody sends are named, but whoever routes calls has no reason
 /// to leave this process out: it serves them as well as any other.
 pub(super) async fn readyz(State(state): State<Arc<ApiState>>) -> Response {
     let database = match tokio::time::timeout(PATIENCE, state.store.ping()).await {
@@ -54,9 +54,10 @@ pub(super) async fn readyz(State(state): State<Arc<ApiState>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let probes = (state.trouble)().unwrap_or_else(|| "ok".to_owned());
+    let of = |trouble: &Trouble| trouble().unwrap_or_else(|| "ok".to_owned());
     let page = serde_json::json!({
-        "ready": ready, "database": database, "nats": nats, "probes": probes,
+        "ready": ready, "database": database, "nats": nats,
+        "probes": of(&state.troubles.probes), "deliveries": of(&state.troubles.deliveries),
     });
     respond(status, JSON, format!("{page}\n"))
 }

@@ -307,6 +307,14 @@ fn warn(page: &ChecksPage, console: &mut Console<'_>) -> Result<(), Failure> {
         let warning = table::printable(&page.warning);
         writeln!(console.words, "warning: states may be old: {warning}")?;
     }
+    untold(&page.untold, console)
+}
+
+/// What the server says of all messages at once.
+pub(super) fn untold(words: &str, console: &mut Console<'_>) -> Result<(), Failure> {
+    if !words.is_empty() {
+        writeln!(console.words, "warning: {}", table::printable(words))?;
+    }
     Ok(())
 }
 

@@ -16,9 +16,9 @@ use super::connect::{self, Schema};
 use super::listen;
 use super::metrics::{self, Parts};
 use super::settings::{Lokahid, LokahidCommand, PrivateServers, given};
-use super::{parts, reconcile};
+use super::{parts, reconcile, untaken};
 use crate::api::access::check_setting;
-use crate::api::{self, ApiSettings, ApiState};
+use crate::api::{self, ApiSettings, ApiState, Troubles};
 use crate::bus::Bus;
 use crate::reconcile::run::{ReconcileStatus, Reconciler};
 use crate::runtime::chain::chain;
@@ -177,9 +177,12 @@ async fn start(
         metrics_open: settings.listen.metrics_open,
         location: settings.location.clone(),
     };
-    let trouble = metrics::trouble(&parts);
+    let troubles = Troubles {
+        probes: metrics::trouble(&parts),
+        deliveries: untaken::watch(tasks, store),
+    };
     let page = metrics::page(parts, outbox);
-    let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page, trouble)?;
+    let state = ApiState::new(store.clone(), bus.clone(), &api_settings, page, troubles)?;
     tasks.spawn(
         "api",
         server::serve(listener, tls, api::router(state), tasks.token()),

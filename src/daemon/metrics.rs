@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use tracing::{info, warn};
 
 use super::probes::Probes;
-use crate::api::{MetricsPage, ProbeTrouble};
+use crate::api::{MetricsPage, Trouble};
 use crate::bus::Bus;
 use crate::canary::CanaryStatus;
 use crate::clock;
@@ -62,7 +62,7 @@ impl Parts {
 }
 
 /// What is wrong with the probes of this process: nothing comes back.
-pub(super) fn trouble(parts: &Parts) -> ProbeTrouble {
+pub(super) fn trouble(parts: &Parts) -> Trouble {
     let (board, location) = (Arc::clone(&parts.board), parts.location.clone());
     Arc::new(move || {
         let mut silent: BTreeMap<String, Silence> = BTreeMap::new();

@@ -8,6 +8,7 @@ mod listen;
 mod connect;
 mod metrics;
 mod probes;
+mod untaken;
 mod parts;
 mod reconcile;
 

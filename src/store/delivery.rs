@@ -17,6 +17,7 @@ mod lease;
 mod list;
 mod replay;
 mod said;
+mod untaken;
 
 pub use self::again::{Again, again_due};
 pub use self::claim::{Begun, delivery_begin, delivery_claim};
@@ -36,6 +37,7 @@ pub use self::replay::{
     Latest, NewTest, ReplayFilter, delivery_retry, replay_insert, replay_lock, replay_named,
     replay_since, test_insert,
 };
+pub use self::untaken::{Untaken, delivery_untaken};
 use super::error::{Doing as _, StoreError};
 use crate::model::desired::CANARY_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message as _;
 use uuid::Uuid;
 
-use super::{delivery, name, no_state, place, the_one, unknown, uuids};
+use super::{delivery, known, name, no_state, place, the_one, unknown, uuids};
 use crate::api::Call;
 use crate::api::checks::{replayed, request_key, whole_microseconds};
 use crate::api::error::ApiError;
@@ -228,6 +228,7 @@ async fn to(conn: &mut Connection, opts: &ReplayOpts) -> Result<Option<Vec<Recei
     if opts.project.is_empty() {
         return Ok(None);
     }
+    known(conn, &opts.project).await?;
     let of = receiver_called(conn, name(&opts.project, "")).await?;
     Ok(Some(of.into_iter().map(|it| it.id).collect()))
 }
@@ -256,6 +257,7 @@ pub(super) async fn retry(call: Call, opts: RetryOpts) -> Result<RetryResult, Ap
             (vec![to.id], subject, to.project)
         }
         (true, "") => {
+            known(&mut tx, &opts.project).await?;
             let all = receiver_called(&mut tx, name(&opts.project, "")).await?;
             let there = all.into_iter().filter(|it| !it.removed).map(|it| it.id);
             (there.collect(), "all receivers".to_owned(), opts.project)

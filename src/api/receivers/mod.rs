@@ -27,6 +27,7 @@ use crate::store::delivery::{
     DeliveryFilter, StoredAttempt, StoredDelivery, delivery_attempts, delivery_find,
     delivery_named, delivery_read,
 };
+use crate::store::project::project_find;
 use crate::store::receiver::{
     ReceiverCalled, ReceiverName, ReceiverStanding, receiver_called, receiver_standing,
 };
@@ -59,6 +60,7 @@ pub(super) fn add(methods: Methods) -> Methods {
 async fn list(call: Call, opts: ReceiversOpts) -> Result<ReceiversPage, ApiError> {
     let count = counted(opts.count, RECEIVERS)?;
     let mut conn = call.state.store.acquire().await?;
+    known(&mut conn, &opts.project).await?;
     let name = name(&opts.project, &opts.receiver);
     // One more than is shown tells that there are more.
     let mut stored = receiver_standing(&mut conn, name, count + 1, clock::now()).await?;
@@ -68,22 +70,29 @@ async fn list(call: Call, opts: ReceiversOpts) -> Result<ReceiversPage, ApiError
     Ok(ReceiversPage {
         receivers: stored.into_iter().map(receiver).collect(),
         more,
+        untold: (call.state.troubles.deliveries)().unwrap_or_default(),
     })
 }
 
 async fn deliveries(call: Call, opts: DeliveriesOpts) -> Result<DeliveriesPage, ApiError> {
+    let untold = (call.state.troubles.deliveries)().unwrap_or_default();
     let mut conn = call.state.store.acquire().await?;
+    let page = page_of(&mut conn, opts).await?;
+    Ok(DeliveriesPage { untold, ..page })
+}
+
+async fn page_of(conn: &mut Connection, opts: DeliveriesOpts) -> Result<DeliveriesPage, ApiError> {
     let before = match opts.before.as_str() {
         "" => None,
         id => Some(of_argument::<DeliveryId>("before", id)?),
     };
     if let Some(before) = before
-        && delivery_read(&mut conn, &[before]).await?.is_empty()
+        && delivery_read(conn, &[before]).await?.is_empty()
     {
         return Err(TwirpError::argument("before", "is no delivery").into());
     }
     if !opts.ids.is_empty() {
-        return named(&mut conn, &opts, before).await;
+        return named(conn, &opts, before).await;
     }
     if opts.attempts {
         return Err(TwirpError::argument("attempts", "is for what ids name").into());
@@ -95,10 +104,11 @@ async fn deliveries(call: Call, opts: DeliveriesOpts) -> Result<DeliveriesPage, 
     {
         return Err(no_state(state, &STATES).into());
     }
+    known(conn, &opts.project).await?;
     let receivers = match (opts.project.as_str(), opts.receiver.as_str()) {
         ("", "") => None,
         (project, receiver) => {
-            let called = receiver_called(&mut conn, name(project, receiver)).await?;
+            let called = receiver_called(conn, name(project, receiver)).await?;
             if called.is_empty() && !receiver.is_empty() {
                 return Err(unknown(project, receiver).into());
             }
@@ -116,9 +126,9 @@ async fn deliveries(call: Call, opts: DeliveriesOpts) -> Result<DeliveriesPage, 
         since: opts.since.as_ref().map(time_of),
         before,
     };
-    let mut found = delivery_find(&mut conn, &filter, count + 1).await?;
+    let mut found = delivery_find(conn, &filter, count + 1).await?;
     let more = cut(&mut found, count);
-    let deliveries: Vec<Delivery> = delivery_read(&mut conn, &found)
+    let deliveries: Vec<Delivery> = delivery_read(conn, &found)
         .await?
         .into_iter()
         .map(|stored| delivery(stored, Vec::new()))
@@ -174,7 +184,18 @@ fn page(deliveries: Vec<Delivery>, more: bool) -> DeliveriesPage {
     DeliveriesPage {
         next: last.map(|last| last.id.clone()).unwrap_or_default(),
         deliveries,
+        untold: String::new(),
     }
+}
+
+/// Refuses the name of a project that is not there.
+async fn known(conn: &mut Connection, project: &str) -> Result<(), ApiError> {
+    if project.is_empty() || project_find(conn, project).await?.is_some() {
+        return Ok(());
+    }
+    let text = format!("there is no project {project:?}");
+    let error = TwirpError::new(Code::NotFound, text).with("argument", "project");
+    Err(error.into())
 }
 
 fn counted(count: i32, (usual, most): (i64, i64)) -> Result<i64, TwirpError> {

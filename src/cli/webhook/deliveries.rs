@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{Called, answer, called};
 use crate::cli::arguments::ListOutput;
 use crate::cli::arguments::overlay::lasting;
-use crate::cli::checks::chosen;
+use crate::cli::checks::{chosen, untold};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::naming;
 use crate::cli::output::Console;
@@ -98,6 +98,7 @@ pub(super) async fn deliveries(
         console.json(&page)?;
         return Ok(Exit::Ok);
     }
+    untold(&page.untold, console)?;
     if page.deliveries.is_empty() {
         writeln!(console.words, "No delivery fits.")?;
         return Ok(Exit::Ok);
@@ -130,6 +131,7 @@ async fn filtered(client: &Client, what: Deliveries) -> Result<DeliveriesPage, F
         let page = client.deliveries(&asked).await?;
         all.deliveries.extend(page.deliveries);
         all.next.clone_from(&page.next);
+        all.untold = page.untold;
         wanted = match page.next.is_empty() {
             true => 0,
             false => wanted.saturating_sub(count),

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{Called, called};
 use crate::cli::arguments::ListOutput;
-use crate::cli::checks::chosen;
+use crate::cli::checks::{chosen, untold};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::cli::table::{age, table};
@@ -53,6 +53,7 @@ pub(super) async fn list(
         console.json(&page)?;
         return Ok(Exit::Ok);
     }
+    untold(&page.untold, console)?;
     if page.receivers.is_empty() {
         writeln!(console.words, "There are no receivers.")?;
         return Ok(Exit::Ok);

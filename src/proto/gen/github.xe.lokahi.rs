@@ -751,6 +751,9 @@ pub struct ChecksPage {
     /// What keeps checks of the projects that were asked for from telling, or from being believed.
     #[prost(message, repeated, tag = "17")]
     pub notices: ::prost::alloc::vec::Vec<Notice>,
+    /// Why nobody is told of anything, for people: no message is sent.
+    #[prost(string, tag = "18")]
+    pub untold: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `ChecksPage`.
 pub mod checks_page {
@@ -2368,6 +2371,9 @@ pub struct ReceiversPage {
     /// There are more than were asked for.
     #[prost(bool, tag = "2")]
     pub more: bool,
+    /// Why nobody is told of anything, for people: no message is sent.
+    #[prost(string, tag = "3")]
+    pub untold: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ReceiversPage {
     const NAME: &'static str = "ReceiversPage";
@@ -2492,6 +2498,9 @@ pub struct DeliveriesPage {
     /// For `before`; empty when this is the last page.
     #[prost(string, tag = "2")]
     pub next: ::prost::alloc::string::String,
+    /// Why nobody is told of anything, for people: no message is sent.
+    #[prost(string, tag = "3")]
+    pub untold: ::prost::alloc::string::String,
 }
 impl ::prost::Name for DeliveriesPage {
     const NAME: &'static str = "DeliveriesPage";

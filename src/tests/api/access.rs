@@ -40,7 +40,7 @@ async fn pages_for_machines_are_open_except_the_metrics() {
         (answer.status, String::from_utf8(answer.body).unwrap())
     };
     assert_eq!(page("/livez").await, (200, "ok\n".to_owned()));
-    let ready = r#"{"database":"ok","nats":"ok","probes":"ok","ready":true}"#;
+    let ready = r#"{"database":"ok","deliveries":"ok","nats":"ok","probes":"ok","ready":true}"#;
     assert_eq!(page("/readyz").await, (200, format!("{ready}\n")));
     assert_eq!(page("/health").await, (200, format!("{ready}\n")));
     assert_eq!(page("/metrics").await.0, 401);
@@ -71,7 +71,7 @@ async fn what_is_wrong_is_said_and_what_needs_it_is_unavailable() {
     assert_eq!(page.status, 503);
     insta::assert_snapshot!(
         String::from_utf8(page.body).unwrap(),
-        @r#"{"database":"could not ask Postgres for a sign of life","nats":"NATS is not connected","probes":"ok","ready":false}"#
+        @r#"{"database":"could not ask Postgres for a sign of life","deliveries":"ok","nats":"NATS is not connected","probes":"ok","ready":false}"#
     );
     let refused = server.json("Checks/List", "{}").await;
     assert_eq!(refused.refusal(), "503 unavailable -");

@@ -35,5 +35,6 @@ mod suppression;
 mod suspect;
 mod tokens;
 mod unknown;
+mod untaken;
 mod waiting;
 mod workflows;

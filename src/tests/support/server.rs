@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lokahi::api::{ApiSettings, ApiState, MetricsPage, router};
+use lokahi::api::{ApiSettings, ApiState, MetricsPage, Troubles, router};
 use lokahi::bus::{Bus, BusSettings};
 use lokahi::client::Client;
 use lokahi::runtime::supervisor::Supervisor;
@@ -75,8 +75,8 @@ impl Server {
         let userpass = settings.userpass.clone();
         let metrics: MetricsPage = Arc::new(|out| out.write_str("# EOF\n"));
         let (store_too, bus_too) = (store.clone(), bus.clone());
-        let trouble = Arc::new(|| None);
-        let state = ApiState::new(store_too, bus_too, &settings, metrics, trouble).unwrap();
+        let troubles = Troubles::default();
+        let state = ApiState::new(store_too, bus_too, &settings, metrics, troubles).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let supervisor = Supervisor::new();

@@ -1,0 +1,66 @@
+//! What could have been sent long ago, and nobody took: no worker runs.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::due::delivery_due;
+use crate::model::id::ReceiverId;
+use crate::store::error::{Doing as _, StoreError};
+
+/// How many are counted at most: of each receiver, and in all.
+const LOOK: (i64, i64) = (100, 1_000);
+
+/// Deliveries that nobody takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Untaken {
+    pub many: i64,
+    /// When the first of them was due.
+    pub since: OffsetDateTime,
+}
+
+/// Finds what could have been sent at this moment, while no worker sends anything: what is due, what
+/// is told together and was not gathered, and what somebody claimed and never finished. Within a
+/// transaction by index.
+pub async fn delivery_untaken(
+    conn: &mut PgConnection,
+    at: OffsetDateTime,
+) -> Result<Option<Untaken>, StoreError> {
+    let sends = sqlx::query_scalar!(
+        r#"select exists (select from claims where until > clock_timestamp()) as "sends!""#
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .doing("find whether a worker sends")?;
+    if sends {
+        return Ok(None);
+    }
+    let due = delivery_due(conn, ReceiverId(Uuid::nil()), &[], LOOK, at).await?;
+    let due: Vec<Uuid> = due.iter().map(|it| it.id.0).collect();
+    let found = sqlx::query!(
+        r#"select count(*) as "many!", min(next_at) as since from (
+             select id, next_at from deliveries where id = any($1)
+             union
+             select d.id, d.next_at from deliveries d
+             where d.state = 'pending' and d.group_key <> '' and d.next_at <= $2
+                 and not d.gathered and not exists (select from deliveries g
+                     where g.state = 'pending' and g.group_key <> ''
+                         and uuid_hash_extended(g.receiver_id, 2) # hashtextextended(g.group_key, 3)
+                             = uuid_hash_extended(d.receiver_id, 2)
+                                 # hashtextextended(d.group_key, 3)
+                         and g.gathered)
+             union
+             select d.id, d.next_at from claims c join deliveries d on d.id = c.delivery_id
+             where c.until <= $2) waiting"#,
+        &due,
+        at,
+    )
+    .fetch_one(conn)
+    .await
+    .doing("find what nobody takes")?;
+    let untaken = found.since.map(|since| Untaken {
+        many: found.many,
+        since,
+    });
+    Ok(untaken)
+}
