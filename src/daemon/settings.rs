@@ -89,7 +89,10 @@ pub enum LokahidCommand {
 
 /// healthworker: probes sites.
 #[derive(Debug, Parser)]
-#[command(name = "healthworker", version, about, long_about = None)]
+#[command(name = "healthworker", version, about, long_about = None, after_help = "\
+Examples:
+  NATS_URL=nats://nats.example.com:4222 healthworker
+  NATS_URL=nats://nats.example.com:4222 LOCATION=fra healthworker")]
 pub struct Healthworker {
     #[command(flatten)]
     pub nats: Nats,
@@ -108,7 +111,9 @@ pub struct Healthworker {
 
 /// webhookworker: brings events to their receivers.
 #[derive(Debug, Parser)]
-#[command(name = "webhookworker", version, about, long_about = None)]
+#[command(name = "webhookworker", version, about, long_about = None, after_help = "\
+Examples:
+  DATABASE_URL=postgres://lokahi@db.example.com/lokahi NATS_URL=nats://nats.example.com:4222 webhookworker")]
 pub struct Webhookworker {
     #[command(flatten)]
     pub database: Database,

@@ -14,6 +14,7 @@ use super::alert;
 use super::sender::Outbound;
 use crate::clock;
 use crate::model::id::ReceiverId;
+use crate::model::webhook::answered;
 use crate::runtime::chain::chain;
 use crate::store::delivery::{Again, again_due};
 use crate::store::error::StoreError;
@@ -146,7 +147,7 @@ async fn post(out: Outbound, Again { claimed, open }: Again) {
     let failure = match (posted.error, posted.status) {
         (None, Some(200..=299)) => return,
         (Some(error), _) => error,
-        (None, status) => format!("it answered {}", status.unwrap_or_default()),
+        (None, status) => answered(status.unwrap_or_default()),
     };
     warn!(event = %claimed.event, "an alert was not posted again to {}: {failure}", claimed.receiver_name);
 }

@@ -10,7 +10,7 @@ use crate::egress::cut;
 use crate::egress::veil::Veil;
 use crate::egress::webhook::{Posted, WebhookClient};
 use crate::files::secrets::Secrets;
-use crate::model::webhook::{WebhookFormat, WebhookSpec};
+use crate::model::webhook::{WebhookFormat, WebhookSpec, answered};
 use crate::runtime::chain::chain;
 use crate::store::delivery::{Attempted, Claimed, TEST, Verdict};
 
@@ -120,7 +120,7 @@ fn jitter(claimed: &Claimed) -> f64 {
 fn tell(claimed: &Claimed, attempted: &Attempted) {
     let answer = match (&attempted.error, attempted.status) {
         (Some(error), _) => error.clone(),
-        (None, Some(status)) => format!("it answered {status}"),
+        (None, Some(status)) => answered(status),
         (None, None) => "no answer".to_owned(),
     };
     let (event, attempt) = (claimed.event, claimed.attempt);

@@ -25,9 +25,20 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of what it answers is told, in characters.
 const SAID: usize = 200;
 
+const EXAMPLES: &str = "\
+Examples:
+  WEBHOOK_URL=https://hooks.slack.com/services/T0/B0/XYZ slack_hook --port 9002
+  WEBHOOK_URL=https://discord.com/api/webhooks/1/XYZ discord_hook --port 9003
+
+In the check files, for the one on this machine:
+  webhook \"chat\" {
+    url    = \"http://localhost:9002/\"
+    format = \"json\"
+  }";
+
 /// Posts each event that it receives to a chat
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = EXAMPLES)]
 struct Settings {
     #[command(flatten)]
     listen: Listen,

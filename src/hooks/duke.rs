@@ -11,7 +11,14 @@ use crate::clock;
 
 /// Answers 200 and 500 by turns, beginning with 200
 #[derive(Debug, Parser)]
-#[command(name = "duke-of-york", version)]
+#[command(
+    name = "duke-of-york",
+    version,
+    after_help = "\
+Examples:
+  duke-of-york --port 9004 --period 10s
+  lokahictl create -u http://localhost:9004/ --every 5s"
+)]
 struct Settings {
     #[command(flatten)]
     listen: Listen,

@@ -46,7 +46,14 @@ impl Listen {
     /// Serves until SIGINT or SIGTERM.
     pub(super) async fn serve(&self, router: Router) -> anyhow::Result<()> {
         let stop = signals::stop().context("listening to signals")?;
-        let listener = self.bind().await.context("listening")?;
+        let at = match self.listen {
+            Some(address) => address.to_string(),
+            None => format!("port {}", self.port),
+        };
+        let listening = self.bind().await;
+        let listener = listening.with_context(|| {
+            format!("cannot listen on {at}; LISTEN or PORT chooses another address")
+        })?;
         info!("listening on {}", listener.local_addr()?);
         let token = CancellationToken::new();
         let serving = serve(listener, None, router, token.clone());

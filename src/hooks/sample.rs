@@ -13,7 +13,14 @@ use crate::proto::lokahi::CheckStatus;
 
 /// Prints a line for each event that it receives
 #[derive(Debug, Parser)]
-#[command(name = "sample_hook", version)]
+#[command(
+    name = "sample_hook",
+    version,
+    after_help = "\
+Examples:
+  sample_hook --port 9001
+  lokahictl create -u https://example.com/ -w http://localhost:9001/ --webhook-format json"
+)]
 struct Settings {
     #[command(flatten)]
     listen: Listen,

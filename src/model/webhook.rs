@@ -302,6 +302,14 @@ impl WebhookSpec {
     }
 }
 
+/// What a receiver answered, in words.
+pub fn answered(status: u16) -> String {
+    match status {
+        300..400 => format!("it answered {status}, and redirects are not followed"),
+        _ => format!("it answered {status}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

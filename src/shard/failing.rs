@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -13,6 +12,7 @@ use super::tell::{OfProject, hint};
 use crate::bus::Bus;
 use crate::clock;
 use crate::model::id::EventId;
+use crate::plan::text::moment;
 use crate::proto::lokahi::ProjectEvent;
 use crate::store::error::StoreError;
 use crate::store::failing::{Failing, failing_due, failing_told};
@@ -108,24 +108,30 @@ fn words(failing: &Failing) -> String {
             false => format!("the receiver {name} gets its events again"),
         };
     };
-    let since = since.format(&Rfc3339).unwrap_or_default();
+    let since = moment(since);
     let events = |many| match many {
         1 => "1 event".to_owned(),
         many => format!("{many} events"),
     };
-    let mut words = format!(
-        "the receiver {name} has taken nothing since {since}: {}; {} for it",
-        failing.error.trim_end_matches('.'),
-        match failing.waiting {
-            1 => "1 event waits".to_owned(),
-            many => format!("{many} events wait"),
-        }
-    );
+    let mut what = Vec::new();
+    match failing.waiting {
+        0 => {}
+        1 => what.push("1 event waits for it".to_owned()),
+        many => what.push(format!("{many} events wait for it")),
+    }
     if failing.given_up > 0 {
         let were = if failing.given_up == 1 { "was" } else { "were" };
-        words.push_str(&format!(", {} {were} given up", events(failing.given_up)));
+        what.push(format!("{} {were} given up", events(failing.given_up)));
     }
-    words
+    what.push(format!(
+        "lokahictl webhook deliveries --project {} says which",
+        failing.project_name
+    ));
+    format!(
+        "the receiver {name} has taken nothing since {since}: {}; {}",
+        failing.error.trim_end_matches('.'),
+        what.join("; ")
+    )
 }
 
 #[cfg(test)]
@@ -153,11 +159,13 @@ mod tests {
         };
         assert_eq!(
             words(&failing),
-            "the receiver oncall has taken nothing since 2026-01-01T00:00:00Z: it answered 503; \
-             1 event waits for it"
+            "the receiver oncall has taken nothing since 2026-01-01 00:00 UTC: it answered 503; \
+             1 event waits for it; lokahictl webhook deliveries --project shop says which"
         );
         (failing.waiting, failing.given_up) = (2, 3);
-        assert!(words(&failing).ends_with("2 events wait for it, 3 events were given up"));
+        assert!(words(&failing).contains("; 2 events wait for it; 3 events were given up; "));
+        failing.waiting = 0;
+        assert!(words(&failing).contains(": it answered 503; 3 events were given up; "));
         failing.since = None;
         assert_eq!(words(&failing), "the receiver oncall gets its events again");
         failing.removed = true;

@@ -182,6 +182,9 @@ fn past(told: &[Told], say: &mut impl FnMut(String)) {
         for delivery in &told.deliveries {
             say(format!("      {}", told_of(delivery)));
         }
+        if told.r#type == "check.reminder" && told.deliveries.is_empty() {
+            say("      told to nobody: somebody works on it, or it has no receiver".to_owned());
+        }
     }
 }
 

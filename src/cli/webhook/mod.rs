@@ -29,6 +29,7 @@ use crate::client::Client;
 use crate::files::private::random_hex;
 use crate::files::secrets::Secrets;
 use crate::model::secret::{Asking, SecretName, SecretUse, Unbound};
+use crate::model::webhook::answered;
 use crate::runtime::chain::chain;
 use crate::signature::{SigningSecret, Verifier};
 
@@ -186,7 +187,7 @@ fn receiver(project: &str, name: &str) -> String {
 fn answer(status: i32, error: &str) -> String {
     match (status, error) {
         (0, "") => "-".to_owned(),
-        (status, "") => format!("it answered {status}"),
+        (status, "") => answered(u16::try_from(status).unwrap_or_default()),
         (_, error) => error.trim_end_matches('.').to_owned(),
     }
 }

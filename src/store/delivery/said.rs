@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::finish::storable;
 use super::{Attempted, Verdict};
+use crate::model::webhook::answered;
 use crate::store::error::{Doing as _, StoreError};
 
 /// How long receivers took, for whoever asks for a check.
@@ -73,7 +74,7 @@ impl Said {
         self.slowed_until = self.slowed_until.max(it.slowed_until);
         self.error = match (&it.error, it.status) {
             (Some(error), _) => storable(error),
-            (None, Some(status)) => format!("it answered {status}"),
+            (None, Some(status)) => answered(status),
             (None, None) => "no answer".to_owned(),
         };
         if matches!(it.verdict, Verdict::Dead(_)) {
