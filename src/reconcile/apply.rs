@@ -35,8 +35,8 @@ use crate::store::project::{
     Project, project_find, project_forced_last, project_lock, project_settled, project_spec,
 };
 use crate::store::receiver::{
-    NewReceiver, receiver_create, receiver_delete, receiver_implicit, receiver_link,
-    receiver_rename, receiver_revive, receiver_succeed, receiver_update,
+    NewReceiver, receiver_create, receiver_delete, receiver_hand_over, receiver_implicit,
+    receiver_link, receiver_rename, receiver_revive, receiver_succeed, receiver_update,
 };
 use crate::store::spec::{spec_find, spec_put};
 use crate::store::statistics::statistics_refresh;
@@ -464,7 +464,8 @@ impl Work<'_> {
         let all: Vec<&NewCheck> = by.values().flatten().collect();
         let settled: Vec<Uuid> = checks().filter_map(|change| change.id).collect();
         project_settled(conn, &settled).await?;
-        self.link(conn, &all, receivers).await
+        let adopted = of(Action::Adopt).iter().map(|new| new.id).collect();
+        self.link(conn, &all, receivers, &adopted).await
     }
 
     async fn link(
@@ -472,6 +473,7 @@ impl Work<'_> {
         conn: &mut Connection,
         checks: &[&NewCheck],
         receivers: &HashMap<String, ReceiverId>,
+        adopted: &HashSet<CheckId>,
     ) -> Result<(), StoreError> {
         let bare = checks.iter().filter_map(|c| c.spec.webhook.clone());
         let bare: Vec<_> = bare.collect();
@@ -489,7 +491,13 @@ impl Work<'_> {
         };
         for checks in checks.chunks(AT_ONCE) {
             let links = checks.iter().map(|check| (check.id, of(&check.spec)));
-            receiver_link(conn, &links.collect::<Vec<_>>()).await?;
+            let links: Vec<_> = links.collect();
+            let theirs = links.iter().filter(|link| adopted.contains(&link.0));
+            let theirs: Vec<_> = theirs.cloned().collect();
+            if !theirs.is_empty() {
+                receiver_hand_over(conn, &theirs).await?;
+            }
+            receiver_link(conn, &links).await?;
         }
         Ok(())
     }

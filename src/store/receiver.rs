@@ -10,7 +10,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub(super) use self::handover::hand_over;
-use self::handover::ungroup;
 pub use self::standing::{
     ReceiverCalled, ReceiverName, ReceiverStanding, receiver_called, receiver_standing,
 };
@@ -371,15 +370,13 @@ pub async fn receiver_delete(
     Ok(())
 }
 
-/// Makes exactly these the receivers of each check; whoever takes the place of another gets what
-/// waits for that.
+/// Makes exactly these the receivers of each check.
 pub async fn receiver_link(
     conn: &mut PgConnection,
     links: &[(CheckId, Vec<ReceiverId>)],
 ) -> Result<(), StoreError> {
     let checks: Vec<Uuid> = links.iter().map(|link| link.0.0).collect();
     let (from, to) = pairs(links);
-    hand_over(conn, &checks, (&from, &to)).await?;
     sqlx::query!(
         "delete from check_receivers c where c.check_id = any($1) and not exists
              (select from unnest($2::uuid[], $3::uuid[]) as l (check_id, receiver_id)
@@ -392,6 +389,17 @@ pub async fn receiver_link(
     .await
     .doing("unlink receivers")?;
     receiver_add(conn, links).await
+}
+
+/// What waits for the receivers of checks that pass between the API and files goes to those that
+/// they have from now on: receivers are of one project. Before they are linked.
+pub async fn receiver_hand_over(
+    conn: &mut PgConnection,
+    links: &[(CheckId, Vec<ReceiverId>)],
+) -> Result<(), StoreError> {
+    let checks: Vec<Uuid> = links.iter().map(|link| link.0.0).collect();
+    let (from, to) = pairs(links);
+    hand_over(conn, &checks, (&from, &to)).await
 }
 
 /// Gives checks more receivers: all that a new one needs.
@@ -421,9 +429,6 @@ pub async fn receiver_replace(
     new: Option<ReceiverId>,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    if new.is_some() {
-        ungroup(conn, &[check.0], &[old.0]).await?;
-    }
     // Whoever claims one has it locked: what is claimed by then is known to the next statement.
     sqlx::query!(
         "select id from deliveries

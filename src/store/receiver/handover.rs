@@ -1,5 +1,7 @@
 //! What waits for a receiver goes to whoever takes its place.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -7,50 +9,42 @@ use crate::store::error::{Doing as _, StoreError};
 
 /// What waits for receivers of these checks that are theirs no more goes to the new ones of the same
 /// URL and format, in the order in which it was told: `from` and `to` are pairs of a check and a
-/// receiver that it has from now on. What is being sent stays claimed.
+/// receiver that it has from now on. What is being sent stays claimed; a message of several checks
+/// stays with its receiver.
 pub(in crate::store) async fn hand_over(
     conn: &mut PgConnection,
     checks: &[Uuid],
     (from, to): (&[Uuid], &[Uuid]),
 ) -> Result<(), StoreError> {
-    let places = sqlx::query!(
-        r#"select l.check_id, l.receiver_id as old, min(n.id::text)::uuid as "new!"
-           from check_receivers l join receivers o on o.id = l.receiver_id
-           join unnest($2::uuid[], $3::uuid[]) as k (check_id, receiver_id)
-               on k.check_id = l.check_id
-           join receivers n on n.id = k.receiver_id and n.url = o.url and n.format = o.format
-           where l.check_id = any($1) and not exists (
-               select from unnest($2::uuid[], $3::uuid[]) as k (check_id, receiver_id)
-               where k.check_id = l.check_id and k.receiver_id = l.receiver_id)
-           group by l.check_id, l.receiver_id"#,
-        checks,
-        from,
-        to,
-    )
-    .fetch_all(&mut *conn)
-    .await
-    .doing("find whose place receivers take")?;
-    if places.is_empty() {
+    let (of, old, new) = places(conn, checks, (from, to)).await?;
+    if of.is_empty() {
         return Ok(());
     }
-    let of: Vec<Uuid> = places.iter().map(|it| it.check_id).collect();
-    let old: Vec<Uuid> = places.iter().map(|it| it.old).collect();
-    let new: Vec<Uuid> = places.iter().map(|it| it.new).collect();
-    ungroup(conn, &of, &old).await?;
     // Whoever claims one has it locked: what is claimed by then is known to the next statement.
-    sqlx::query!(
-        "select id from deliveries where check_id = any($1) and state in ('pending', 'held')
+    let waiting = sqlx::query_scalar!(
+        "select id from deliveries where id in (
+             select d.id from unnest($1::uuid[], $2::uuid[]) as n (check_id, old)
+             join deliveries d on d.receiver_id = n.old and d.state = 'pending'
+                 and coalesce(d.check_id, d.receiver_id) = n.check_id
+             union all
+             select d.id from unnest($1::uuid[], $2::uuid[]) as n (check_id, old)
+             join deliveries d on d.check_id = n.check_id and d.state = 'held'
+                 and d.receiver_id = n.old)
          order by id for update",
         &of,
+        &old,
     )
     .fetch_all(&mut *conn)
     .await
     .doing("lock what waits for receivers that others take the place of")?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "with moved as (
              update deliveries d set receiver_id = n.new
              from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as n (check_id, old, new)
-             where d.check_id = n.check_id and d.receiver_id = n.old
+             where d.id = any($4) and d.check_id = n.check_id and d.receiver_id = n.old
                  and d.state in ('pending', 'held')
                  and not exists (select from deliveries o where o.event_id = d.event_id
                      and o.receiver_id = n.new and o.replay_no = d.replay_no)
@@ -61,6 +55,7 @@ pub(in crate::store) async fn hand_over(
         &of,
         &old,
         &new,
+        &waiting,
     )
     .execute(conn)
     .await
@@ -68,43 +63,60 @@ pub(in crate::store) async fn hand_over(
     Ok(())
 }
 
-/// What messages would tell of these checks to these receivers, a pair each, waits by itself again:
-/// a message stays with its receiver. One that is left with nothing to tell ends.
-pub(super) async fn ungroup(
+/// Of which check which receiver takes the place of which. They are paired here: by a plan that was
+/// made for a few, Postgres compares each with all.
+async fn places(
     conn: &mut PgConnection,
     checks: &[Uuid],
-    receivers: &[Uuid],
-) -> Result<(), StoreError> {
-    let groups = sqlx::query_scalar!(
-        "select id from deliveries
-         where state = 'pending' and group_key <> '' and check_id is null
-             and receiver_id = any($1) order by id for update",
-        receivers,
+    (from, to): (&[Uuid], &[Uuid]),
+) -> Result<(Vec<Uuid>, Vec<Uuid>, Vec<Uuid>), StoreError> {
+    let linked = sqlx::query!(
+        "select check_id, receiver_id from check_receivers where check_id = any($1)",
+        checks,
     )
     .fetch_all(&mut *conn)
     .await
-    .doing("find messages whose receiver goes")?;
-    if groups.is_empty() {
-        return Ok(());
+    .doing("read the receivers of checks")?;
+    let mut wanted: HashMap<Uuid, BTreeSet<Uuid>> = HashMap::new();
+    for (check, receiver) in from.iter().zip(to) {
+        wanted.entry(*check).or_default().insert(*receiver);
     }
-    sqlx::query!(
-        "with free as (
-             update deliveries d set state = 'pending', superseded_by = null, gathered = false,
-                 finished_at = null, reason = ''
-             from unnest($2::uuid[], $3::uuid[]) as n (check_id, receiver_id)
-             where d.superseded_by = any($1) and d.replay_no = 0
-                 and d.check_id = n.check_id and d.receiver_id = n.receiver_id
-             returning d.id)
-         update deliveries g set state = 'superseded', finished_at = now(),
-             reason = 'what it tells goes to another receiver'
-         where g.id = any($1) and not exists (select from deliveries m
-             where m.superseded_by = g.id and m.id not in (select id from free))",
-        &groups,
-        checks,
-        receivers,
+    let is_kept = |check: &Uuid, receiver: &Uuid| {
+        let of = wanted.get(check);
+        of.is_some_and(|receivers| receivers.contains(receiver))
+    };
+    let gone = linked.iter().map(|it| (it.check_id, it.receiver_id));
+    let gone: Vec<(Uuid, Uuid)> = gone.filter(|(check, old)| !is_kept(check, old)).collect();
+    let mut all: Vec<Uuid> = gone.iter().map(|(_, old)| *old).collect();
+    all.extend(
+        gone.iter()
+            .filter_map(|(check, _)| wanted.get(check))
+            .flatten(),
+    );
+    all.sort_unstable();
+    all.dedup();
+    let mut places = (Vec::new(), Vec::new(), Vec::new());
+    if gone.is_empty() {
+        return Ok(places);
+    }
+    let rows = sqlx::query!(
+        "select id, url, format from receivers where id = any($1)",
+        &all
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await
-    .doing("take back what messages were to tell")?;
-    Ok(())
+    .doing("read where receivers are")?;
+    let at: HashMap<Uuid, (String, i16)> = rows
+        .into_iter()
+        .map(|row| (row.id, (row.url, row.format)))
+        .collect();
+    for (check, old) in gone {
+        let mut news = wanted.get(&check).into_iter().flatten();
+        if let Some(new) = news.find(|new| at.get(new) == at.get(&old)) {
+            places.0.push(check);
+            places.1.push(old);
+            places.2.push(*new);
+        }
+    }
+    Ok(places)
 }

@@ -11,7 +11,7 @@ use lokahi::model::ownership::Owner;
 use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use lokahi::store::check::{check_delete, check_release, check_rename, check_revive};
 use lokahi::store::project::project_find;
-use lokahi::store::receiver::receiver_delete;
+use lokahi::store::receiver::{receiver_delete, receiver_hand_over};
 use lokahi::store::shard::Progress;
 use sqlx::Connection as _;
 
@@ -335,7 +335,25 @@ async fn whoever_takes_the_place_of_a_receiver_hears_of_the_end_although_it_is_m
 }
 
 #[tokio::test]
-async fn what_waits_for_a_receiver_goes_to_whoever_takes_its_place() {
+async fn an_end_comes_although_another_of_the_same_url_wants_none() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let check = shop.wish("shop", &site.url, |_| ()).await;
+    let downs = shop.receiver_of("downs", &receiver, &["check.down"]).await;
+    let errors = shop
+        .receiver_of("errors", &receiver, &["check.error"])
+        .await;
+    shop.create(&check, &[downs, errors]).await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    assert_eq!(until_told(&receiver, 1).await, ["check.down shop 2"]);
+    site.set(true);
+    let end = ["check.down shop 2", "check.up shop 3"];
+    assert_eq!(until_told(&receiver, 2).await, end);
+}
+
+#[tokio::test]
+async fn what_waits_for_the_receiver_of_a_check_that_passes_over_goes_to_the_new_one() {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let mut shop = Shop::open().await;
     let check = shop.wish("shop", &site.url, |_| ()).await;
@@ -346,6 +364,9 @@ async fn what_waits_for_a_receiver_goes_to_whoever_takes_its_place() {
     site.set(false);
     until("it was tried", async || !receiver.received().is_empty()).await;
     let night = shop.receiver("night", &receiver).await;
+    receiver_hand_over(&mut shop.conn, &[(check.id, vec![night])])
+        .await
+        .unwrap();
     shop.route(check.id, &[night]).await;
     receiver_delete(&mut shop.conn, &[oncall], clock::now())
         .await
