@@ -146,7 +146,10 @@ async fn earlier_insert(
          where not exists (select from check_receivers l
              join receivers n on n.id = l.receiver_id
              where l.check_id = t.check_id and n.deleted_at is null
-                 and n.id <> e.id and n.url = e.url and n.format = e.format)
+                 and n.id <> e.id and n.url = e.url and n.format = e.format
+                 -- As above: it is told of this, too.
+                 and case n.events when '' then n.format <> 0 or not t.is_new
+                     else t.type = any(string_to_array(n.events, ' ')) end)
          on conflict (event_id, receiver_id, replay_no) do nothing
          returning id, receiver_id as receiver, check_id as "check!", seq, group_key as key"#,
         &ids,
