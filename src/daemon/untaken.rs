@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_secs(10);
 /// What waits for longer than this would have been taken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// So many are not counted to the end.
+const MANY: usize = 100;
+
 type Found = Arc<Mutex<Option<Untaken>>>;
 
 /// Looks from time to time; what is wrong, for whoever asks.
@@ -82,8 +85,9 @@ fn words(untaken: Untaken, now: OffsetDateTime) -> String {
         ("wait", "them")
     };
     format!(
-        "nobody sends messages: {} {wait} to be sent, for {} s, and no webhookworker takes {them}; \
+        "nobody sends messages: {}{} {wait} to be sent, for {} s, and no webhookworker takes {them}; \
          does one run, and does it reach this Postgres?",
+        if many >= MANY { "at least " } else { "" },
         counted(many, "event"),
         (now - since).whole_seconds(),
     )
@@ -99,6 +103,7 @@ mod tests {
         let since = now - Duration::from_secs(146);
         let of = |many| words(Untaken { many, since }, now);
         insta::assert_snapshot!(of(1), @"nobody sends messages: 1 event waits to be sent, for 146 s, and no webhookworker takes it; does one run, and does it reach this Postgres?");
+        assert!(of(100).contains(": at least 100 events wait to be sent,"));
         insta::assert_snapshot!(of(20), @"nobody sends messages: 20 events wait to be sent, for 146 s, and no webhookworker takes them; does one run, and does it reach this Postgres?");
     }
 }

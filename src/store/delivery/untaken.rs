@@ -14,6 +14,7 @@ const LOOK: (i64, i64) = (100, 1_000);
 /// Deliveries that nobody takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Untaken {
+    /// As far as they are counted.
     pub many: i64,
     /// When the first of them was due.
     pub since: OffsetDateTime,
@@ -26,8 +27,12 @@ pub async fn delivery_untaken(
     conn: &mut PgConnection,
     at: OffsetDateTime,
 ) -> Result<Option<Untaken>, StoreError> {
+    // It has claimed something, or has just written down how it ended.
     let sends = sqlx::query_scalar!(
-        r#"select exists (select from claims where until > clock_timestamp()) as "sends!""#
+        r#"select exists (select from claims where until > clock_timestamp())
+               or exists (select from receiver_status
+                   where greatest(delivered_at, failed_at) > $1) as "sends!""#,
+        at,
     )
     .fetch_one(&mut *conn)
     .await
@@ -39,7 +44,7 @@ pub async fn delivery_untaken(
     let due: Vec<Uuid> = due.iter().map(|it| it.id.0).collect();
     let found = sqlx::query!(
         r#"select count(*) as "many!", min(next_at) as since from (
-             select id, next_at from deliveries where id = any($1)
+             select id, next_at from deliveries where id = any($1) and state = 'pending'
              union
              select d.id, d.next_at from deliveries d
              where d.state = 'pending' and d.group_key <> '' and d.next_at <= $2
@@ -51,7 +56,7 @@ pub async fn delivery_untaken(
                          and g.gathered)
              union
              select d.id, d.next_at from claims c join deliveries d on d.id = c.delivery_id
-             where c.until <= $2) waiting"#,
+             where c.until <= $2 and d.state = 'pending') waiting"#,
         &due,
         at,
     )
