@@ -116,18 +116,31 @@ pub async fn replay_since(
                and ($3::uuid[] is null or d.receiver_id = any($3))
                and not exists (select from deliveries l where l.event_id = d.event_id
                    and l.receiver_id = d.receiver_id and l.replay_no > d.replay_no)
+               -- As `outdated` has it.
+               and (r.format <> $5 or not exists (
+                   select from (
+                       select d.event_id as id
+                       union all
+                       select m.event_id from deliveries g
+                       join deliveries m on m.superseded_by = g.id
+                       where d.check_id is null and g.event_id = d.event_id
+                           and g.receiver_id = d.receiver_id) told
+                   join transitions t on t.id = told.id
+                   join transitions n on n.check_id = t.check_id and n.seq > t.seq and n.told
+                       and (n.type = 'check.deleted' or case
+                           when t.type in ('check.degraded', 'check.flapping') then n.type = t.type
+                           else n.type not in ('check.degraded', 'check.flapping') end)))
            order by o.created_at, o.seq, o.id limit $4"#,
         filter.since,
         filter.state,
         receivers.as_deref(),
         limit,
+        format_number(WebhookFormat::Alertmanager),
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await
     .doing("find what is sent again since")?;
-    let outdated = outdated(conn, rows.iter().map(|row| row.id).collect()).await?;
-    let rows = rows.into_iter().filter(|row| !outdated.contains(&row.id));
-    let found = rows.map(|row| Latest {
+    let found = rows.into_iter().map(|row| Latest {
         id: DeliveryId(row.id),
         event: EventId(row.event_id),
         receiver: ReceiverId(row.receiver_id),
