@@ -6,7 +6,7 @@ use crate::plan::text;
 use crate::proto::lokahi::{Check, CheckStatus, ProjectEvent};
 use crate::proto::moment::time_of;
 
-/// The longest message of a project that stands in a line, in characters.
+/// The longest message of a project, or reason, that stands in a line, in characters.
 const LONGEST: usize = 500;
 /// The longest message of a group, in characters: Discord takes 2000.
 const LONGEST_GROUP: usize = 1800;
@@ -71,7 +71,14 @@ fn of_group(event: &CheckStatus, chat: Chat) -> Option<String> {
         many => text::counted(many, "event") + &of,
     };
     for (at, line) in lines.iter().enumerate() {
-        if text.chars().count() + line.chars().count() > LONGEST_GROUP {
+        let room = LONGEST_GROUP.saturating_sub(text.chars().count());
+        if at == 0 && line.chars().count() > room {
+            // One at least is told, as far as it goes.
+            text.push('\n');
+            text.extend(line.chars().take(room.saturating_sub(1)));
+            continue;
+        }
+        if line.chars().count() > room {
             text.push_str(&format!("\nand {} more", lines.len() - at));
             break;
         }
@@ -176,8 +183,9 @@ impl<'a> Told<'a> {
         };
         let mut text = format!("{state} {name}");
         if !self.reason.is_empty() {
+            let reason: String = self.reason.chars().take(LONGEST).collect();
             text.push_str(": ");
-            text.push_str(&(chat.plain)(&self.reason));
+            text.push_str(&(chat.plain)(&reason));
         }
         let playbook = printable(&self.check.playbook_url);
         for part in [if named { url } else { String::new() }, playbook] {
