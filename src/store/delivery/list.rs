@@ -204,7 +204,14 @@ pub async fn delivery_read(
     let rows = sqlx::query!(
         r#"select d.id, d.event_id, t.type as kind, t.resolved, d.receiver_id, p.name as project,
                r.address as "receiver_name?", r.url, r.deleted_at is not null as "removed!",
-               s.bytes as spec, d.state, d.reason,
+               s.bytes as spec, d.state,
+               case when d.state <> 'pending' or d.reason <> '' then d.reason
+                   when d.group_key = '*' and not d.gathered then 'waits for others'
+                   when d.group_key <> '' and not d.gathered
+                       then 'waits for others of ' || replace(d.group_key, chr(10), ', ')
+                   when u.slowed_until > greatest(d.next_at, now())
+                       then 'the receiver asked for time'
+                   else '' end as "reason!",
                greatest(d.attempts, c.n) as "attempts!", d.created_at,
                greatest(d.next_at, u.slowed_until) as "next_at!",
                d.finished_at, c.until as "claimed_until?", d.replay_no,
