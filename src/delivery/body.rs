@@ -11,7 +11,7 @@ use crate::proto::lokahi::{Check, CheckStatus};
 use crate::store::delivery::Claimed;
 
 /// How much of earlier events a body tells in full, in bytes: the newest of them.
-const TOLD_IN_FULL: usize = 256 * 1024;
+pub(super) const TOLD_IN_FULL: usize = 256 * 1024;
 
 /// The body of a delivery, frozen at its first attempt: what it was, or is made now. `None` of a
 /// receiver that this program cannot read.
@@ -22,11 +22,12 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
     }
     let body = match webhook.format {
         WebhookFormat::Protobuf if is_as_it_was(claimed) => claimed.payload.clone(),
-        WebhookFormat::Protobuf => event(claimed).encode_to_vec(),
+        WebhookFormat::Protobuf => event(claimed, TOLD_IN_FULL).encode_to_vec(),
         WebhookFormat::Json => json_body(claimed, webhook.is_bare()),
         WebhookFormat::Alertmanager => {
             let before: Vec<CheckStatus> = claimed.before.iter().map(|it| decoded(it)).collect();
-            alert::frozen(&event(claimed), &before)
+            // Without its labels it would be another alert.
+            alert::frozen(&event(claimed, usize::MAX), &before)
         }
     };
     Some(body)
@@ -44,8 +45,8 @@ fn is_as_it_was(claimed: &Claimed) -> bool {
     claimed.superseded.is_empty() && !claimed.unheard
 }
 
-/// The event, with what only this receiver has to know.
-fn event(claimed: &Claimed) -> CheckStatus {
+/// The event, with what only this receiver has to know; so many bytes of earlier events in full.
+fn event(claimed: &Claimed, in_full: usize) -> CheckStatus {
     let mut told = 0;
     let newest_first = claimed.superseded.iter().rev().map(|it| {
         told += it.payload.len();
@@ -53,7 +54,7 @@ fn event(claimed: &Claimed) -> CheckStatus {
             unheard: it.unheard,
             ..decoded(&it.payload)
         };
-        match told <= TOLD_IN_FULL {
+        match told <= in_full {
             true => event,
             false => shortened(event),
         }
@@ -106,7 +107,7 @@ fn shortened(event: CheckStatus) -> CheckStatus {
 fn json_body(claimed: &Claimed, is_bare: bool) -> Vec<u8> {
     let message = match is_as_it_was(claimed) {
         true => json::encoded_to_json::<CheckStatus>(&claimed.payload, JsonStyle::Wire),
-        false => json::to_json(&event(claimed), JsonStyle::Wire),
+        false => json::to_json(&event(claimed, TOLD_IN_FULL), JsonStyle::Wire),
     };
     let message = message.unwrap_or_else(|fault| {
         // A defect of ours; the event itself must still be told.

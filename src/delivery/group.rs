@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use uuid::Uuid;
 
+use super::body::TOLD_IN_FULL;
 use crate::clock;
 use crate::model::id::EventId;
 use crate::proto::lokahi::CheckStatus;
@@ -18,6 +19,7 @@ use crate::store::error::StoreError;
 const LIMITS: GatheringLimits = GatheringLimits {
     keys: 100,
     of_each: 500,
+    bytes: TOLD_IN_FULL,
     enough: 2_000,
 };
 

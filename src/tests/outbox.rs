@@ -246,6 +246,7 @@ async fn of_very_many_keys_some_are_gathered_at_a_time_and_none_twice() {
     let limits = GatheringLimits {
         keys: 100,
         of_each: 500,
+        bytes: 1_000,
         enough: 60,
     };
     let mut found = Vec::new();
@@ -308,6 +309,32 @@ async fn what_needs_somebody_is_counted_without_a_look_at_what_was_delivered() {
     let counts = delivery_counts(&mut tx, clock::now()).await.unwrap();
     assert_eq!((counts.pending, counts.held, counts.dead), (2, 2, 1));
     assert_eq!(scans().fetch_one(&mut *tx).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn one_message_tells_no_more_than_it_can_in_full() {
+    let mut outbox = Outbox::new().await;
+    let deliveries = outbox.owe(5).await;
+    for sql in [
+        "update deliveries set group_key = 'site=fra'",
+        "update transitions set payload = convert_to(repeat('x', 400), 'UTF8'),
+             at = at + seq * interval '1 s'",
+    ] {
+        outbox.conn.execute(sql).await.unwrap();
+    }
+    for (bytes, members) in [(399, 1), (800, 2), (1_999, 4), (2_000, 5)] {
+        let limits = GatheringLimits {
+            keys: 100,
+            of_each: 500,
+            bytes,
+            enough: 60,
+        };
+        let mut tx = outbox.conn.begin().await.unwrap();
+        let (due, _) = group_due(&mut tx, limits, clock::now()).await.unwrap();
+        let first: Vec<Uuid> = due[0].members.iter().map(|id| id.0).collect();
+        assert_eq!(first, deliveries[..members]);
+        tx.rollback().await.unwrap();
+    }
 }
 
 #[tokio::test]

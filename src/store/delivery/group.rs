@@ -37,8 +37,10 @@ pub struct NewGroup<'a> {
 pub struct GatheringLimits {
     /// Keys, of which each has a lock.
     pub keys: i64,
-    /// Events of one key.
+    /// Events of one key, which is one message.
     pub of_each: i64,
+    /// Of these so many bytes, but one at least: each is told in full.
+    pub bytes: usize,
     /// With so many events of all keys no further key is begun.
     pub enough: usize,
 }
@@ -77,7 +79,7 @@ pub async fn group_due(
             break;
         }
         // Read after the lock: another worker may have gathered it meanwhile.
-        let waiting = waiting(conn, key.receiver_id, &key.group_key, limits.of_each).await?;
+        let waiting = waiting(conn, key.receiver_id, &key.group_key, limits).await?;
         all.extend(waiting.iter().map(|it| it.delivery));
         checks.extend(waiting.iter().filter_map(|it| it.check));
         let members = waiting.into_iter().map(|it| DeliveryId(it.delivery));
@@ -102,16 +104,19 @@ pub async fn group_due(
 struct Waiting {
     delivery: Uuid,
     check: Option<CheckId>,
+    /// Bytes of its event.
+    size: usize,
 }
 
 async fn waiting(
     conn: &mut PgConnection,
     receiver: Uuid,
     key: &str,
-    most: i64,
+    limits: GatheringLimits,
 ) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query!(
-        "select d.id, d.check_id from deliveries d join transitions t on t.id = d.event_id
+        r#"select d.id, d.check_id, length(t.payload) as "size!"
+         from deliveries d join transitions t on t.id = d.event_id
          where d.state = 'pending' and d.group_key <> ''
              and uuid_hash_extended(d.receiver_id, 2) # hashtextextended(d.group_key, 3)
                  = uuid_hash_extended($1, 2) # hashtextextended($2, 3)
@@ -123,10 +128,10 @@ async fn waiting(
                      and (g.receiver_id = $1) is true and (g.group_key = $2) is true
                      and g.gathered)
          -- What somebody has for a moment is waited for: what comes after it would overtake it.
-         order by t.at, d.seq, t.id limit $3 for update of d",
+         order by t.at, d.seq, t.id limit $3 for update of d"#,
         receiver,
         key,
-        most,
+        limits.of_each,
     )
     .fetch_all(conn)
     .await
@@ -134,8 +139,14 @@ async fn waiting(
     let waiting = rows.into_iter().map(|row| Waiting {
         delivery: row.id,
         check: row.check_id.map(CheckId),
+        size: usize::try_from(row.size).unwrap_or_default(),
     });
-    Ok(waiting.collect())
+    let mut all = 0;
+    let fits = waiting.enumerate().take_while(|(at, it)| {
+        all += it.size;
+        *at == 0 || all <= limits.bytes
+    });
+    Ok(fits.map(|(_, it)| it).collect())
 }
 
 /// What waited alone goes out as it is.

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use lokahi::clock;
 use lokahi::model::check::{CheckSpec, Grouping};
 use lokahi::model::health::State;
 use lokahi::model::id::ReceiverId;
 use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use lokahi::proto::lokahi::check::State as WireState;
 use lokahi::store::check::NewCheck;
-use lokahi::store::receiver::receiver_delete;
 use serde_json::Value;
 
 use super::maintenance::{Declared, GROUPED};
@@ -134,31 +132,6 @@ async fn what_fails_together_is_told_in_one_message() {
     })
     .await;
     assert_eq!(shop.count("select count(*) from deliveries").await, 10);
-}
-
-#[tokio::test]
-async fn what_a_message_tells_goes_to_whoever_takes_the_place_of_its_receiver() {
-    let (site, receiver) = (Site::start().await, Receiver::start().await);
-    let mut shop = Shop::open().await;
-    let oncall = shop.receiver("oncall", &receiver).await;
-    let checks = two_of_a_team(&mut shop, &site, oncall).await;
-    receiver.answer(503);
-    site.set(false);
-    let tried = "select count(*) from deliveries where check_id is null and attempts > 0";
-    until("a message was tried", async || shop.count(tried).await == 1).await;
-    let night = shop.receiver("night", &receiver).await;
-    for check in &checks {
-        shop.route(check.id, &[night]).await;
-    }
-    receiver_delete(&mut shop.conn, &[oncall], clock::now())
-        .await
-        .unwrap();
-    receiver.answer(200);
-    until("it was told", async || !receiver.taken().is_empty()).await;
-    let told = bodies(&receiver);
-    assert_eq!(members(&told[0]), ["check.down a", "check.down b"]);
-    let dead = "select count(*) from deliveries where state = 'dead'";
-    assert_eq!(shop.count(dead).await, 0);
 }
 
 #[tokio::test]
