@@ -92,8 +92,12 @@ async fn what_goes_down_with_its_parent_and_comes_back_with_it_is_told_to_nobody
         .await;
     let all = ["check.down edge 2", "check.up edge 3"];
     assert_eq!(until_told(&it.receiver, 2).await, all);
-    let held = "select count(*) from deliveries where state in ('held', 'pending')";
-    assert_eq!(it.shop.count(held).await, 0);
+    let left = "select count(*) from deliveries where state in ('held', 'pending')";
+    until("every end is written down", async || {
+        it.shop.count(left).await == 0
+    })
+    .await;
+    assert_eq!(until_told(&it.receiver, 2).await, all);
 }
 
 #[tokio::test]
