@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 
 use crate::api::Trouble;
 use crate::clock;
+use crate::delivery::AGAIN;
 use crate::plan::text::counted;
 use crate::runtime::chain::chain;
 use crate::runtime::supervisor::Tasks;
@@ -66,7 +67,7 @@ async fn run(store: Store, shared: Found, token: CancellationToken) {
 
 async fn look(store: &Store) -> Result<Option<Untaken>, StoreError> {
     let mut tx = store.begin_by_index().await?;
-    let found = delivery_untaken(&mut tx, clock::now() - PATIENCE).await?;
+    let found = delivery_untaken(&mut tx, clock::now() - PATIENCE, AGAIN.unsigned_abs()).await?;
     let done = tx.rollback().await;
     done.map_err(|source| StoreError::Query {
         doing: "end a look",

@@ -21,7 +21,7 @@ use crate::proto::moment::time_of;
 const PATH: &str = "/api/v2/alerts";
 /// How long an alert of a check fires unless it is posted again, and after what time it is.
 const LASTS: Duration = Duration::minutes(4);
-pub(super) const AGAIN: Duration = Duration::minutes(1);
+pub const AGAIN: Duration = Duration::minutes(1);
 /// How long one fires that nobody posts again, unless its end comes: of a project.
 const LASTS_ALONE: Duration = Duration::hours(24);
 /// How long one fires that is a test.

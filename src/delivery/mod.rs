@@ -24,6 +24,7 @@ use crate::files::secrets::Secrets;
 use crate::runtime::supervisor::Tasks;
 use crate::store::Store;
 
+pub use self::alert::AGAIN;
 use self::sender::Outbound;
 pub use self::worker::DeliveryTally;
 

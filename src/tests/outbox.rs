@@ -7,7 +7,8 @@ use lokahi::clock;
 use lokahi::model::id::{DeliveryId, ReceiverId};
 use lokahi::store::delivery::{
     Attempted, Begun, GatheringLimits, Verdict, again_due, delivery_begin, delivery_claim,
-    delivery_counts, delivery_finish, delivery_lapse, delivery_read, delivery_renew, group_due,
+    delivery_counts, delivery_finish, delivery_lapse, delivery_read, delivery_renew,
+    delivery_untaken, group_due,
 };
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use time::OffsetDateTime;
@@ -309,6 +310,34 @@ async fn what_needs_somebody_is_counted_without_a_look_at_what_was_delivered() {
     let counts = delivery_counts(&mut tx, clock::now()).await.unwrap();
     assert_eq!((counts.pending, counts.held, counts.dead), (2, 2, 1));
     assert_eq!(scans().fetch_one(&mut *tx).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn nobody_sends_where_nothing_was_taken_and_nobody_has_just_sent() {
+    let mut outbox = Outbox::new().await;
+    outbox.owe(0).await;
+    let every = Duration::from_secs(60);
+    let mut many = async |sql: &'static str| {
+        outbox.conn.execute(sql).await.unwrap();
+        let at = clock::now() - Duration::from_secs(30);
+        let found = delivery_untaken(&mut outbox.conn, at, every).await.unwrap();
+        found.map(|untaken| untaken.many)
+    };
+    assert_eq!(many("select").await, Some(1));
+    let just = "insert into receiver_status (receiver_id, failed_at)
+        select receiver_id, now() - interval '5 s' from deliveries";
+    assert_eq!(many(just).await, None);
+    let long = "update receiver_status set failed_at = now() - interval '1 minute'";
+    assert_eq!(many(long).await, Some(1));
+    let fires = "update deliveries set state = 'delivered', again_at = now() - interval '40 s'";
+    assert_eq!(many(fires).await, Some(1));
+    let taken = "insert into deliveries (id, event_id, receiver_id, seq, replay_no, state, next_at,
+            created_at, again_at)
+        select uuid_ordered(now()), event_id, receiver_id, seq, 1, 'delivered', now(), now(),
+            now() + interval '50 s' from deliveries";
+    assert_eq!(many(taken).await, None);
+    let over = "update deliveries set again_at = null";
+    assert_eq!(many(over).await, None);
 }
 
 #[tokio::test]

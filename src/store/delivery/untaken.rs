@@ -1,5 +1,7 @@
 //! What could have been sent long ago, and nobody took: no worker runs.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -21,11 +23,12 @@ pub struct Untaken {
 }
 
 /// Finds what could have been sent at this moment, while no worker sends anything: what is due, what
-/// is told together and was not gathered, and what somebody claimed and never finished. Within a
-/// transaction by index.
+/// is told together and was not gathered, what somebody claimed and never finished, and alerts that
+/// are not posted again, so often as that is. Within a transaction by index.
 pub async fn delivery_untaken(
     conn: &mut PgConnection,
     at: OffsetDateTime,
+    every: Duration,
 ) -> Result<Option<Untaken>, StoreError> {
     // It has claimed something, or has just written down how it ended.
     let sends = sqlx::query_scalar!(
@@ -56,9 +59,15 @@ pub async fn delivery_untaken(
                          and g.gathered)
              union
              select d.id, d.next_at from claims c join deliveries d on d.id = c.delivery_id
-             where c.until <= $2 and d.state = 'pending') waiting"#,
+             where c.until <= $2 and d.state = 'pending'
+             union
+             -- Alerts that end unless they are posted again, if none was taken to be since then.
+             select id, again_at from deliveries
+             where again_at <= $2 and not exists (select from deliveries
+                 where again_at > $2 + make_interval(secs => $3))) waiting"#,
         &due,
         at,
+        every.as_secs_f64(),
     )
     .fetch_one(conn)
     .await
