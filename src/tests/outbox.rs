@@ -313,6 +313,22 @@ async fn what_needs_somebody_is_counted_without_a_look_at_what_was_delivered() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_was_lost_without_an_answer_is_no_failure_of_its_receiver() {
+    let mut outbox = Outbox::new().await;
+    let delivery = outbox.owe(0).await[0];
+    let (frozen, worker) = (Uuid::now_v7(), Uuid::now_v7());
+    let later = clock::now() + Duration::from_secs(60);
+    let failing = "select count(*)::text from receiver_status where failing_since is not null";
+    let lost = outbox.ended(delivery, 1, Verdict::RetryAt(later));
+    outbox.finish(frozen, &[lost]).await;
+    assert_eq!(outbox.row(failing).await, "0");
+    outbox.claim(delivery, worker, 2).await;
+    let ours = outbox.ended(delivery, 2, Verdict::RetryAt(later));
+    outbox.finish(worker, &[ours]).await;
+    assert_eq!(outbox.row(failing).await, "1");
+}
+
+#[tokio::test]
 async fn nobody_sends_where_nothing_was_taken_and_nobody_has_just_sent() {
     let mut outbox = Outbox::new().await;
     outbox.owe(0).await;

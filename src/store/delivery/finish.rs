@@ -26,7 +26,12 @@ pub async fn delivery_finish(
     responses(conn, ended).await?;
     deliveries(conn, &ours, &decisive(&ours, ended)).await?;
     unclaim(conn, worker, &claims).await?;
-    receivers(conn, ended).await
+    // What a worker that was frozen got no answer to says nothing of the receiver.
+    let told = |it: &&Attempted| {
+        let is_answer = it.status.is_some() || it.slowed_until.is_some();
+        is_answer || it.arrived() || ours.contains(&attempt(it))
+    };
+    receivers(conn, ended.iter().filter(told)).await
 }
 
 /// An attempt: its delivery, and its number there.

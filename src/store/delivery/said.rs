@@ -86,9 +86,9 @@ impl Said {
 /// How receivers do by now.
 pub(super) async fn receivers(
     conn: &mut PgConnection,
-    ended: &[Attempted],
+    ended: impl Iterator<Item = &Attempted>,
 ) -> Result<(), StoreError> {
-    let mut order: Vec<&Attempted> = ended.iter().filter(|it| !it.is_test).collect();
+    let mut order: Vec<&Attempted> = ended.filter(|it| !it.is_test).collect();
     order.sort_by_key(|it| it.ended_at);
     // In the order of ids: two workers that write at once do not wait for each other in a circle.
     let mut by: BTreeMap<Uuid, Said> = BTreeMap::new();
