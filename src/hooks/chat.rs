@@ -132,7 +132,7 @@ impl Service {
     }
 }
 
-/// https://support.discord.com/hc/en-us/articles/210298617
+/// What Discord takes for markup: <https://support.discord.com/hc/en-us/articles/210298617>.
 fn without_markdown(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
