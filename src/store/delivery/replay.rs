@@ -1,16 +1,40 @@
 //! What operators have sent: again what has ended, now what waits, and tests.
 
-use std::collections::HashSet;
-
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::TEST;
 use crate::model::id::{DeliveryId, EventId, ReceiverId};
-use crate::model::webhook::WebhookFormat;
 use crate::store::error::{Doing as _, StoreError};
-use crate::store::receiver::format_number;
+
+/// A query in which `OUTDATED` says of a delivery `d` to the receiver `r` that it is for one of alerts,
+/// which is format 2, and tells of a check what something newer has told otherwise, itself or as a
+/// message of several: an alert knows no order, and would begin or end what is so by now.
+macro_rules! of_what_is_told {
+    ($before:literal + OUTDATED + $after:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query!(
+            $before
+                + r#"
+                    (r.format = 2 and exists (
+                        select from (
+                            select d.event_id as id
+                            union all
+                            select m.event_id from deliveries g
+                            join deliveries m on m.superseded_by = g.id
+                            where d.check_id is null and g.event_id = d.event_id
+                                and g.receiver_id = d.receiver_id) told
+                        join transitions t on t.id = told.id
+                        join transitions n on n.check_id = t.check_id and n.seq > t.seq and n.told
+                            and (n.type = 'check.deleted' or case
+                                when t.type in ('check.degraded', 'check.flapping')
+                                    then n.type = t.type
+                                else n.type not in ('check.degraded', 'check.flapping') end)))"#
+                + $after,
+            $($argument),+
+        )
+    };
+}
 
 /// The last delivery of an event to a receiver: what it was sent again by counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +79,7 @@ pub async fn replay_named(
     receivers: Option<&[ReceiverId]>,
 ) -> Result<Vec<Latest>, StoreError> {
     let receivers: Option<Vec<Uuid>> = receivers.map(|all| all.iter().map(|id| id.0).collect());
-    let rows = sqlx::query!(
+    let rows = of_what_is_told!(
         r#"with wanted as (
                select event_id, receiver_id from deliveries where id = any($1)
                union select event_id, receiver_id from deliveries where event_id = any($1)),
@@ -64,20 +88,21 @@ pub async fn replay_named(
                join deliveries d on d.event_id = w.event_id and d.receiver_id = w.receiver_id
                where $2::uuid[] is null or d.receiver_id = any($2)
                order by d.event_id, d.receiver_id, d.replay_no desc)
-           select l.id as "id!", l.event_id as "event_id!", l.receiver_id as "receiver_id!",
-               l.state as "state!", p.name as project, r.address as "receiver_name?", r.url,
-               r.deleted_at is not null as "removed!"
-           from latest l
-           join receivers r on r.id = l.receiver_id
+           select d.id as "id!", d.event_id as "event_id!", d.receiver_id as "receiver_id!",
+               d.state as "state!", p.name as project, r.address as "receiver_name?", r.url,
+               r.deleted_at is not null as "removed!", "#
+            + OUTDATED
+            + r#" as "is_outdated!"
+           from latest d
+           join receivers r on r.id = d.receiver_id
            join projects p on p.id = r.project_id
-           order by l.created_at, l.seq, l.id"#,
+           order by d.created_at, d.seq, d.id"#,
         ids,
         receivers.as_deref(),
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await
     .doing("find what is sent again")?;
-    let outdated = outdated(conn, rows.iter().map(|row| row.id).collect()).await?;
     let found = rows.into_iter().map(|row| Latest {
         id: DeliveryId(row.id),
         event: EventId(row.event_id),
@@ -87,7 +112,7 @@ pub async fn replay_named(
         url: row.url,
         removed: row.removed,
         state: row.state,
-        is_outdated: outdated.contains(&row.id),
+        is_outdated: row.is_outdated,
     });
     Ok(found.collect())
 }
@@ -102,7 +127,7 @@ pub async fn replay_since(
 ) -> Result<Vec<Latest>, StoreError> {
     let receivers = filter.receivers;
     let receivers: Option<Vec<Uuid>> = receivers.map(|all| all.iter().map(|id| id.0).collect());
-    let rows = sqlx::query!(
+    let rows = of_what_is_told!(
         r#"select d.id, d.event_id, d.receiver_id, d.state, p.name as project,
                r.address as "receiver_name?", r.url
            from deliveries d
@@ -116,26 +141,14 @@ pub async fn replay_since(
                and ($3::uuid[] is null or d.receiver_id = any($3))
                and not exists (select from deliveries l where l.event_id = d.event_id
                    and l.receiver_id = d.receiver_id and l.replay_no > d.replay_no)
-               -- As `outdated` has it.
-               and (r.format <> $5 or not exists (
-                   select from (
-                       select d.event_id as id
-                       union all
-                       select m.event_id from deliveries g
-                       join deliveries m on m.superseded_by = g.id
-                       where d.check_id is null and g.event_id = d.event_id
-                           and g.receiver_id = d.receiver_id) told
-                   join transitions t on t.id = told.id
-                   join transitions n on n.check_id = t.check_id and n.seq > t.seq and n.told
-                       and (n.type = 'check.deleted' or case
-                           when t.type in ('check.degraded', 'check.flapping') then n.type = t.type
-                           else n.type not in ('check.degraded', 'check.flapping') end)))
+               and not "#
+            + OUTDATED
+            + r#"
            order by o.created_at, o.seq, o.id limit $4"#,
         filter.since,
         filter.state,
         receivers.as_deref(),
         limit,
-        format_number(WebhookFormat::Alertmanager),
     )
     .fetch_all(conn)
     .await
@@ -152,39 +165,6 @@ pub async fn replay_since(
         is_outdated: false,
     });
     Ok(found.collect())
-}
-
-/// Those of these deliveries, to receivers of alerts, that tell of a check what something newer has
-/// told otherwise: an alert knows no order, and would begin or end what is so by now.
-async fn outdated(
-    conn: &mut PgConnection,
-    deliveries: Vec<Uuid>,
-) -> Result<HashSet<Uuid>, StoreError> {
-    let found = sqlx::query_scalar!(
-        r#"with told as (
-               select d.id, d.event_id from deliveries d
-               join receivers r on r.id = d.receiver_id and r.format = $2
-               where d.id = any($1)
-               union all
-               -- What a message told, whichever delivery of it that was.
-               select d.id, m.event_id from deliveries d
-               join receivers r on r.id = d.receiver_id and r.format = $2
-               join deliveries g on g.event_id = d.event_id and g.receiver_id = d.receiver_id
-               join deliveries m on m.superseded_by = g.id
-               where d.id = any($1) and d.check_id is null)
-           select distinct o.id as "id!" from told o join transitions t on t.id = o.event_id
-           where exists (select from transitions n
-               where n.check_id = t.check_id and n.seq > t.seq and n.told
-                   and (n.type = 'check.deleted' or case
-                       when t.type in ('check.degraded', 'check.flapping') then n.type = t.type
-                       else n.type not in ('check.degraded', 'check.flapping') end))"#,
-        &deliveries,
-        format_number(WebhookFormat::Alertmanager),
-    )
-    .fetch_all(conn)
-    .await
-    .doing("find which alerts are outdated")?;
-    Ok(found.into_iter().collect())
 }
 
 /// Owes the events of these deliveries to their receivers once more, beside their order and each
