@@ -14,7 +14,7 @@ use crate::delivery::AGAIN;
 use crate::plan::text::counted;
 use crate::runtime::chain::chain;
 use crate::runtime::supervisor::Tasks;
-use crate::store::delivery::{Untaken, delivery_untaken};
+use crate::store::delivery::{UNTAKEN_COUNTED, Untaken, delivery_untaken};
 use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
 
@@ -22,9 +22,6 @@ use crate::store::{Store, bounded};
 const LOOK: Duration = Duration::from_secs(10);
 /// What waits for longer than this would have been taken.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// So many are not counted to the end.
-const MANY: usize = 100;
 
 type Found = Arc<Mutex<Option<Untaken>>>;
 
@@ -53,15 +50,15 @@ async fn run(store: Store, shared: Found, token: CancellationToken) {
                 continue;
             }
         };
-        let is_known = found.and(before);
+        let stands = found.filter(|_| before.is_some());
         before = found;
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        match (*shared, found.filter(|_| is_known.is_some())) {
+        match (*shared, stands) {
             (None, Some(untaken)) => warn!("{}", words(untaken, clock::now())),
-            (Some(_), None) if found.is_none() => info!("what waited to be sent is taken again"),
+            (Some(_), None) => info!("what waited to be sent is taken again"),
             _ => {}
         }
-        *shared = found.filter(|_| is_known.is_some());
+        *shared = stands;
     }
 }
 
@@ -79,6 +76,11 @@ async fn look(store: &Store) -> Result<Option<Untaken>, StoreError> {
 /// What is wrong, and what to do.
 fn words(untaken: Untaken, now: OffsetDateTime) -> String {
     let Untaken { many, since } = untaken;
+    let least = if many >= UNTAKEN_COUNTED {
+        "at least "
+    } else {
+        ""
+    };
     let many = usize::try_from(many).unwrap_or_default();
     let (wait, them) = if many == 1 {
         ("waits", "it")
@@ -86,9 +88,8 @@ fn words(untaken: Untaken, now: OffsetDateTime) -> String {
         ("wait", "them")
     };
     format!(
-        "nobody sends messages: {}{} {wait} to be sent, for {} s, and no webhookworker takes {them}; \
+        "nobody sends messages: {least}{} {wait} to be sent, for {} s, and no webhookworker takes {them}; \
          does one run, and does it reach this Postgres?",
-        if many >= MANY { "at least " } else { "" },
         counted(many, "event"),
         (now - since).whole_seconds(),
     )

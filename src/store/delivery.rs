@@ -37,7 +37,7 @@ pub use self::replay::{
     Latest, NewTest, ReplayFilter, delivery_retry, replay_insert, replay_lock, replay_named,
     replay_since, test_insert,
 };
-pub use self::untaken::{Untaken, delivery_untaken};
+pub use self::untaken::{UNTAKEN_COUNTED, Untaken, delivery_untaken};
 use super::error::{Doing as _, StoreError};
 use crate::model::desired::CANARY_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};

@@ -10,8 +10,9 @@ use super::due::delivery_due;
 use crate::model::id::ReceiverId;
 use crate::store::error::{Doing as _, StoreError};
 
-/// How many are counted at most: of each receiver, and in all.
-const LOOK: (i64, i64) = (100, 1_000);
+/// Of one receiver no more are counted, and of all some times as many.
+pub const UNTAKEN_COUNTED: i64 = 100;
+const LOOK: (i64, i64) = (UNTAKEN_COUNTED, 10 * UNTAKEN_COUNTED);
 
 /// Deliveries that nobody takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
