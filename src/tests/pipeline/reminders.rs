@@ -22,8 +22,8 @@ async fn an_hour_passes(shop: &mut Shop) {
     shop.fleet.lokahid.address().await;
 }
 
-#[tokio::test]
-async fn an_outage_is_told_again_until_somebody_works_on_it() {
+/// A check that is to be told of again, is down, and was told of.
+async fn outage() -> (Shop, Site, Receiver) {
     let (site, receiver) = (Site::start().await, Receiver::start().await);
     let mut shop = Shop::open().await;
     let oncall = shop.receiver("oncall", &receiver).await;
@@ -33,6 +33,12 @@ async fn an_outage_is_told_again_until_somebody_works_on_it() {
     shop.until(check.id, State::Up).await;
     site.set(false);
     until_told(&receiver, 1).await;
+    (shop, site, receiver)
+}
+
+#[tokio::test]
+async fn an_outage_is_told_again_until_somebody_works_on_it() {
+    let (mut shop, site, receiver) = outage().await;
     an_hour_passes(&mut shop).await;
     let told = until_told(&receiver, 2).await;
     assert_eq!(told, ["check.down front 2", "check.reminder front 3"]);
@@ -64,15 +70,7 @@ async fn an_outage_is_told_again_until_somebody_works_on_it() {
 
 #[tokio::test]
 async fn of_reminders_that_are_held_the_newest_is_told() {
-    let (site, receiver) = (Site::start().await, Receiver::start().await);
-    let mut shop = Shop::open().await;
-    let oncall = shop.receiver("oncall", &receiver).await;
-    let again = |spec: &mut lokahi::model::check::CheckSpec| spec.repeat = Some(REPEAT);
-    let check = shop.wish("front", &site.url, again).await;
-    shop.create(&check, &[oncall]).await;
-    shop.until(check.id, State::Up).await;
-    site.set(false);
-    until_told(&receiver, 1).await;
+    let (mut shop, _site, receiver) = outage().await;
     let mute = ["mute", "front", "--reason", "we know"];
     let muted = lokahictl(&shop.fleet.base(), &mute).await;
     assert_eq!(muted.code, 0, "{}", muted.words);
