@@ -10,6 +10,7 @@ use super::probing::probe::Probe;
 use super::probing::test::Test;
 use super::token::{Audit, TokenCommand};
 use super::webhook::WebhookCommand;
+use crate::model::duration;
 
 pub(super) mod files;
 pub(super) mod overlay;
@@ -523,19 +524,14 @@ pub(super) enum TextOutput {
     Json,
 }
 
-/// Seconds, as the original has them, or with a unit, as check files do.
+/// Seconds, as the original has them, or with units, as check files do.
 fn seconds(text: &str) -> Result<i32, String> {
-    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
-    let (number, seconds) = units
-        .iter()
-        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))
-        .unwrap_or((text, 1));
-    let number: i32 = number
-        .parse()
-        .map_err(|_| "write whole seconds, or 30s, 5m, 1h, 1d".to_owned())?;
-    number
-        .checked_mul(seconds)
-        .ok_or_else(|| "that is too long".to_owned())
+    let wrong = || "write whole seconds, or 30s, 5m, 1h30m, 1d".to_owned();
+    let milliseconds = duration::or_seconds(text).ok_or_else(wrong)?;
+    if milliseconds % 1_000 != 0 {
+        return Err(wrong());
+    }
+    i32::try_from(milliseconds / 1_000).map_err(|_| "that is too long".to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -563,10 +559,12 @@ mod tests {
             ("5m", 300),
             ("1h", 3600),
             ("1d", 86_400),
+            ("1h30m", 5400),
+            ("1w", 604_800),
         ] {
             assert_eq!(seconds(text), Ok(wanted));
         }
-        for bad in ["", "s", "1.5s", "30 s", "1w", "99999999d"] {
+        for bad in ["", "s", "1.5s", "30 s", "250ms", "99999999d"] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
     }

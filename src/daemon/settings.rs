@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::duration;
 use crate::model::name::{InvalidName, Name};
 use crate::model::value::HttpUrl;
 use crate::reconcile::run::SelfHeal;
@@ -228,7 +229,7 @@ pub struct Reconcile {
     )]
     pub self_heal: SelfHealMode,
     /// How often the files are read although nothing told of a change
-    #[arg(long, env = "RECONCILE_INTERVAL", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    #[arg(long, env = "RECONCILE_INTERVAL", value_name = "DURATION", default_value = "60s", value_parser = interval)]
     pub reconcile_interval: Duration,
     /// Names of environment variables, separated by commas, that check files may read
     /// besides LOKAHI_*
@@ -394,28 +395,19 @@ pub fn given(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|value| !value.is_empty())
 }
 
-/// `30s`, `5m`: as in check files.
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err("write a number and s, m or h, e.g. 60s".into()),
-    };
-    match number.parse::<u64>() {
-        Ok(n) if (1..=86_400).contains(&(n.saturating_mul(seconds))) => {
-            Ok(Duration::from_secs(n * seconds))
-        }
-        _ => Err("it must be between 1s and 24h".into()),
-    }
+/// `30s`, `1m30s`: as in check files.
+fn interval(text: &str) -> Result<Duration, String> {
+    let milliseconds = duration::milliseconds(text)
+        .ok_or_else(|| "write a number and s, m or h, e.g. 60s".to_owned())?;
+    u64::try_from(milliseconds)
+        .ok()
+        .filter(|it| (1_000..=86_400_000).contains(it))
+        .map(Duration::from_millis)
+        .ok_or_else(|| "it must be between 1s and 24h".into())
 }
 
 fn beat(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|every| match every.as_secs() {
+    interval(text).and_then(|every| match every.as_secs() {
         10.. => Ok(every),
         _ => Err("it must be between 10s and 24h".into()),
     })

@@ -266,7 +266,7 @@ fn habit(text: &str, at: usize) -> Option<(Range<usize>, String)> {
                 Ok(number) => format!("numbers are decimal: {number}"),
                 Err(_) => format!("a text stands in quotes: \"{whole}\""),
             },
-            _ if crate::manifest::values::duration(whole).is_some() => {
+            _ if crate::model::duration::milliseconds(whole).is_some() => {
                 format!("a duration stands in quotes: \"{whole}\"")
             }
             _ => format!("a text stands in quotes: \"{whole}\""),

@@ -13,6 +13,7 @@ use crate::manifest::eval::value::{Key, Node, Piece, Value, secret_text};
 use crate::manifest::suggest::nearest;
 use crate::model::check::{Method, StatusRange};
 use crate::model::desired::API_PROJECT;
+use crate::model::duration;
 use crate::model::name::{Address, InvalidName, Name};
 use crate::model::quoted::Quoted;
 use crate::model::secret::{SecretName, Text};
@@ -286,7 +287,7 @@ pub fn milliseconds(node: &Node) -> Read<i64> {
             let problem = Problem::new(Code::InvalidDuration, node.span, message);
             Err(problem.hint(example(&format!("{number}s"))))
         }
-        Value::String(text) => duration(text).ok_or_else(|| {
+        Value::String(text) => duration::milliseconds(text).ok_or_else(|| {
             let message = format!("{} is not a duration", Quoted(&cut(text)));
             let bare =
                 !text.is_empty() && text.len() < 10 && text.bytes().all(|b| b.is_ascii_digit());
@@ -323,31 +324,6 @@ pub fn whole(node: &Node, time: Duration) -> Read<Duration> {
             "must be whole seconds",
         )),
     }
-}
-
-/// `(\d+(ms|s|m|h|d|w))+` in milliseconds.
-pub(super) fn duration(text: &str) -> Option<i64> {
-    let mut rest = text;
-    let mut total = 0_i64;
-    while !rest.is_empty() || text.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = rest.split_at_checked(digits)?;
-        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (unit, next) = after.split_at_checked(letters)?;
-        let unit = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            _ => return None,
-        };
-        let part = number.parse::<i64>().ok()?.checked_mul(unit)?;
-        total = total.checked_add(part)?;
-        rest = next;
-    }
-    Some(total)
 }
 
 /// A URL that can be probed or posted to.
@@ -529,29 +505,4 @@ fn header(key: &Key, node: &Node, valid: Result<(), InvalidValue>) -> Read<()> {
 /// Puts a model's refusal at its place.
 pub fn placed<T>(node: &Node, result: Result<T, InvalidValue>) -> Read<T> {
     result.map_err(|error| refused(node, error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        for (text, ms) in [
-            ("60s", Some(60_000)),
-            ("1m30s", Some(90_000)),
-            ("250ms", Some(250)),
-            ("1w", Some(604_800_000)),
-            ("", None),
-            ("60", None),
-            ("s", None),
-            ("1 s", None),
-            ("1.5s", None),
-            ("-1s", None),
-            ("99999999999999999999s", None),
-            ("9223372036854775807w", None),
-        ] {
-            assert_eq!(duration(text), ms, "{text:?}");
-        }
-    }
 }

@@ -9,6 +9,7 @@ pub mod pattern;
 pub mod glob;
 pub mod zone;
 pub mod cron;
+pub mod duration;
 pub mod maintenance;
 pub mod json;
 

@@ -7,7 +7,7 @@ use super::{Evaluator, convert, decimal};
 use crate::manifest::ast::{Expression, Operator};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
-use crate::manifest::values::duration;
+use crate::model::duration;
 
 /// A number as it is calculated with.
 #[derive(Clone, Copy)]
@@ -79,11 +79,13 @@ impl Evaluator<'_> {
                     Value::String(_) | Value::Secret(_) if of == "`+`" => {
                         Some("texts are put together in a string: \"${a}${b}\"".to_owned())
                     }
-                    Value::String(text) if text.len() < 20 => duration(text).map(|milliseconds| {
-                        let seconds = Value::number(milliseconds as f64 / 1000.0);
-                        let seconds = convert::text(&seconds).unwrap_or_default();
-                        format!("a time is a number of seconds here: {seconds}")
-                    }),
+                    Value::String(text) if text.len() < 20 => {
+                        duration::milliseconds(text).map(|milliseconds| {
+                            let seconds = Value::number(milliseconds as f64 / 1000.0);
+                            let seconds = convert::text(&seconds).unwrap_or_default();
+                            format!("a time is a number of seconds here: {seconds}")
+                        })
+                    }
                     _ => None,
                 };
                 self.problem(problem.maybe_hint(hint));
