@@ -48,6 +48,7 @@ const NEEDS: &[(&str, &[&str], &str)] = &[
     ("must-arrive", &[], "checkout"),
     ("one-message", &[], "blog shop webmail"),
     ("alertmanager", &[], "mirror registry"),
+    ("lokahi-itself", &[], "lokahi"),
     ("maintenance", &[], "homepage orders till"),
     ("tickets", &[], "checkout search shop"),
     ("redirects", &[], "front_door no_backup to_https upload"),
