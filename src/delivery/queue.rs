@@ -13,7 +13,7 @@ use crate::store::delivery::Candidate;
 pub(super) const LOOK: (i64, i64) = (64, 512);
 /// With so much that can be sent nobody looks for more.
 const ENOUGH: usize = 64;
-/// A host that so much waits for here is not looked at.
+/// A receiver that so much waits for here is not looked at.
 const CROWDED: usize = 64;
 /// Before all receivers.
 const FIRST: ReceiverId = ReceiverId(Uuid::nil());
@@ -58,7 +58,7 @@ impl Queue {
     /// Whether it is time to look for more.
     pub(super) fn wants(&self, windows: &Windows, now: Instant) -> bool {
         let rests = self.rest.is_some_and(|until| now < until);
-        let ready = self.waiting.iter().filter(|it| windows.has_room(&it.host));
+        let ready = self.waiting.iter().filter(|it| windows.has_room(it));
         self.news && !rests && ready.take(ENOUGH).count() < ENOUGH
     }
 
@@ -72,17 +72,16 @@ impl Queue {
         self.after
     }
 
-    /// For which hosts nothing more is looked for: those to which nothing may be sent now, and
+    /// For which receivers nothing more is looked for: those to which nothing may be sent now, and
     /// those of which there is enough.
-    pub(super) fn busy(&self, windows: &Windows) -> Vec<String> {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
+    pub(super) fn busy(&self, windows: &Windows) -> Vec<ReceiverId> {
+        let mut counts: HashMap<ReceiverId, usize> = HashMap::new();
         for it in &self.waiting {
-            *counts.entry(&it.host).or_default() += 1;
+            *counts.entry(it.receiver).or_default() += 1;
         }
         let crowded = counts.into_iter().filter(|(_, many)| *many >= CROWDED);
-        let mut busy: Vec<String> = crowded.map(|(host, _)| host.to_owned()).collect();
-        busy.extend(windows.full());
-        busy
+        let crowded = crowded.map(|(receiver, _)| receiver);
+        crowded.chain(windows.full()).collect()
     }
 
     /// What was found, and when that was begun and done.
@@ -115,7 +114,7 @@ impl Queue {
     pub(super) fn take(&mut self, windows: &mut Windows, most: usize) -> Vec<Candidate> {
         let mut taken = Vec::new();
         self.waiting.retain(|it| {
-            let is_next = taken.len() < most && windows.take(&it.host);
+            let is_next = taken.len() < most && windows.take(it);
             if is_next {
                 taken.push(it.clone());
             }
@@ -132,24 +131,16 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::clock;
-
-    fn candidate(host: &str) -> Candidate {
-        Candidate {
-            id: DeliveryId(Uuid::new_v4()),
-            receiver: ReceiverId(Uuid::nil()),
-            lane: Uuid::nil(),
-            replay: 0,
-            host: host.to_owned(),
-            followed: false,
-        }
-    }
+    use crate::delivery::window::tests::candidate;
 
     #[test]
     fn what_can_be_sent_goes_in_its_order_and_the_rest_stays() {
         let (mut queue, mut windows) = (Queue::default(), Windows::default());
         let now = clock::monotonic();
-        while windows.take("slow") {}
-        let all = ["slow", "a", "slow", "b", "a"].map(candidate);
+        let slow = candidate(1, "slow");
+        while windows.take(&slow) {}
+        let all = [(1, "slow"), (2, "a"), (1, "slow"), (3, "b"), (2, "a")];
+        let all = all.map(|(receiver, host)| candidate(receiver, host));
         queue.found(all.to_vec(), now, now);
         let taken = queue.take(&mut windows, 2);
         assert_eq!(taken, [all[1].clone(), all[3].clone()]);
@@ -157,10 +148,10 @@ mod tests {
         assert!(queue.take(&mut windows, 9).is_empty());
         // What is found once more while it waits is there once.
         queue.found(all.to_vec(), now, now);
-        windows.give_back("slow");
+        windows.give_back(&slow);
         assert_eq!(queue.take(&mut windows, 9).len(), 4);
-        windows.give_back("slow");
-        windows.give_back("slow");
+        windows.give_back(&slow);
+        windows.give_back(&slow);
         assert_eq!(queue.take(&mut windows, 9), [all[2].clone()]);
     }
 
@@ -172,7 +163,7 @@ mod tests {
         assert!(!queue.wants(&windows, now));
         queue.heard();
         assert!(queue.wants(&windows, now));
-        queue.found(vec![candidate("a")], now, later);
+        queue.found(vec![candidate(1, "a")], now, later);
         assert!(!queue.wants(&windows, later));
         queue.heard();
         assert!(!queue.wants(&windows, later));
@@ -185,7 +176,7 @@ mod tests {
         queue.found(Vec::new(), next, short);
         queue.heard();
         assert!(!queue.wants(&windows, short));
-        let many = (0..ENOUGH).map(|n| candidate(&n.to_string()));
+        let many = (0..ENOUGH as u128).map(|n| candidate(n, "a"));
         queue.found(many.collect(), next, next);
         queue.heard();
         assert!(!queue.wants(&windows, next));
@@ -196,10 +187,7 @@ mod tests {
         let mut queue = Queue::default();
         let now = clock::monotonic();
         assert_eq!(queue.after(), FIRST);
-        let of = |n| Candidate {
-            receiver: ReceiverId(Uuid::from_u128(n)),
-            ..candidate("a")
-        };
+        let of = |n| candidate(n, "a");
         let limit = LOOK.1.unsigned_abs().into();
         queue.found((1..=limit).map(of).collect(), now, now);
         assert_eq!(queue.after(), ReceiverId(Uuid::from_u128(limit)));
@@ -211,14 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_much_waits_for_is_not_looked_at() {
+    fn a_receiver_that_much_waits_for_is_not_looked_at() {
         let (mut queue, mut windows) = (Queue::default(), Windows::default());
         let now = clock::monotonic();
-        let many = (0..CROWDED).map(|_| candidate("crowded"));
-        queue.found(many.chain([candidate("a")]).collect(), now, now);
-        while windows.take("full") {}
+        let (crowded, full) = (candidate(1, "a"), candidate(2, "a"));
+        let many = (0..CROWDED).map(|_| candidate(1, "a"));
+        queue.found(many.chain([candidate(3, "a")]).collect(), now, now);
+        while windows.take(&full) {}
         let mut busy = queue.busy(&windows);
         busy.sort();
-        assert_eq!(busy, ["crowded", "full"]);
+        assert_eq!(busy, [crowded.receiver, full.receiver]);
     }
 }

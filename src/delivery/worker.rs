@@ -299,7 +299,7 @@ impl Worker {
 
     fn give_back(&mut self) {
         for (_, it) in self.reserved.drain() {
-            self.windows.give_back(&it.host);
+            self.windows.give_back(&it);
         }
     }
 
@@ -333,12 +333,12 @@ impl Worker {
             return;
         };
         let Some(ended) = ended else {
-            self.windows.give_back(&claim.host);
+            self.windows.give_back(&claim);
             self.leases.leave(claim.id);
             return;
         };
         self.windows
-            .ended(&claim.host, ended.status.is_some(), ended.took);
+            .ended(&claim, ended.status.is_some(), ended.took);
         if claim.followed && ended.verdict == Verdict::Delivered {
             self.followed.push((claim.receiver, claim.lane));
         }

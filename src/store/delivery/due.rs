@@ -60,8 +60,8 @@ pub struct Candidate {
     pub followed: bool,
 }
 
-/// Finds deliveries that are due, but for receivers on these hosts and those that asked for time;
-/// within a transaction by index.
+/// Finds deliveries that are due, but for these receivers and those that asked for time; within a
+/// transaction by index.
 ///
 /// Receivers come in turns, in the order of their ids after this one: of each so many deliveries,
 /// oldest first, until there are enough. Nothing is read of one that is passed by, however much
@@ -72,10 +72,11 @@ pub struct Candidate {
 pub async fn delivery_due(
     conn: &mut PgConnection,
     after: ReceiverId,
-    busy: &[String],
+    busy: &[ReceiverId],
     (each, limit): (i64, i64),
     now: OffsetDateTime,
 ) -> Result<Vec<Candidate>, StoreError> {
+    let busy: Vec<Uuid> = busy.iter().map(|it| it.0).collect();
     let rows = of_what_is_next!(
         r#"with recursive waiting (receiver_id) as (
                (select receiver_id from deliveries where state = 'pending' and receiver_id > $3
@@ -88,7 +89,7 @@ pub async fn delivery_due(
            select d.id as "id!", r.id as receiver_id, d.lane as "lane!", d.replay_no as "replay_no!",
                r.host, d.followed as "followed!"
            from waiting w
-           join receivers r on r.id = w.receiver_id and r.host <> all($4)
+           join receivers r on r.id = w.receiver_id and r.id <> all($4)
            left join receiver_status s on s.receiver_id = r.id
            cross join lateral (
                select d.id, coalesce(d.check_id, d.receiver_id) as lane, d.replay_no,
@@ -107,7 +108,7 @@ pub async fn delivery_due(
         now,
         IN_ORDER,
         after.0,
-        busy,
+        &busy,
         each,
         limit,
     )
