@@ -12,6 +12,8 @@ use crate::store::delivery::Claimed;
 
 /// How much of earlier events a body tells in full, in bytes: the newest of them.
 pub(super) const TOLD_IN_FULL: usize = 256 * 1024;
+/// The same for a receiver that has said that a body is too large. Many take no more than 100 kB.
+const TOLD_IN_SHORT: usize = 16 * 1024;
 
 /// The body of a delivery, frozen at its first attempt: what it was, or is made now. `None` of a
 /// receiver that this program cannot read.
@@ -22,7 +24,7 @@ pub(super) fn body(claimed: &Claimed) -> Option<Vec<u8>> {
     }
     let body = match webhook.format {
         WebhookFormat::Protobuf if is_as_it_was(claimed) => claimed.payload.clone(),
-        WebhookFormat::Protobuf => event(claimed, TOLD_IN_FULL).encode_to_vec(),
+        WebhookFormat::Protobuf => event(claimed, told_in_full(claimed)).encode_to_vec(),
         WebhookFormat::Json => json_body(claimed, webhook.is_bare()),
         WebhookFormat::Alertmanager => {
             let before: Vec<CheckStatus> = claimed.before.iter().map(|it| decoded(it)).collect();
@@ -45,29 +47,43 @@ fn is_as_it_was(claimed: &Claimed) -> bool {
     claimed.superseded.is_empty() && !claimed.unheard
 }
 
+fn told_in_full(claimed: &Claimed) -> usize {
+    match claimed.too_large {
+        0 => TOLD_IN_FULL,
+        _ => TOLD_IN_SHORT,
+    }
+}
+
 /// The event, with what only this receiver has to know; so many bytes of earlier events in full.
+///
+/// To a receiver that takes not even the short form it goes alone: what is so now must arrive. What
+/// a group tells is all that it is, and stays.
 fn event(claimed: &Claimed, in_full: usize) -> CheckStatus {
     let mut told = 0;
+    let event = decoded(&claimed.payload);
+    let is_group = event.r#type == "group";
     let newest_first = claimed.superseded.iter().rev().map(|it| {
         told += it.payload.len();
-        let event = CheckStatus {
+        let carried = CheckStatus {
             unheard: it.unheard,
             ..decoded(&it.payload)
         };
         match told <= in_full {
-            true => event,
-            false => shortened(event),
+            true => carried,
+            false => shortened(carried, is_group),
         }
     });
-    let mut superseded: Vec<CheckStatus> = newest_first.collect();
-    superseded.reverse();
-    let event = decoded(&claimed.payload);
-    if event.r#type == "group" {
-        let events = superseded;
+    let mut carried: Vec<CheckStatus> = newest_first.collect();
+    carried.reverse();
+    if is_group {
+        let events = carried;
         return CheckStatus { events, ..event };
     }
+    if claimed.too_large > 1 {
+        carried.clear();
+    }
     CheckStatus {
-        superseded,
+        superseded: carried,
         unheard: claimed.unheard,
         ..event
     }
@@ -84,14 +100,27 @@ fn decoded(payload: &[u8]) -> CheckStatus {
     })
 }
 
-/// What tells one event from another, and no more.
-fn shortened(event: CheckStatus) -> CheckStatus {
-    CheckStatus {
-        check: event.check.map(|check| Check {
+/// What tells one event from another, and no more; of what nothing else tells of its check, whom
+/// that calls, too.
+fn shortened(event: CheckStatus, is_all: bool) -> CheckStatus {
+    let check = event.check.map(|check| {
+        let short = Check {
             id: check.id,
             state: check.state,
             ..Check::default()
-        }),
+        };
+        match is_all {
+            true => Check {
+                name: check.name,
+                project: check.project,
+                playbook_url: check.playbook_url,
+                ..short
+            },
+            false => short,
+        }
+    });
+    CheckStatus {
+        check,
         r#type: event.r#type,
         event_id: event.event_id,
         sequence: event.sequence,
@@ -107,7 +136,7 @@ fn shortened(event: CheckStatus) -> CheckStatus {
 fn json_body(claimed: &Claimed, is_bare: bool) -> Vec<u8> {
     let message = match is_as_it_was(claimed) {
         true => json::encoded_to_json::<CheckStatus>(&claimed.payload, JsonStyle::Wire),
-        false => json::to_json(&event(claimed, TOLD_IN_FULL), JsonStyle::Wire),
+        false => json::to_json(&event(claimed, told_in_full(claimed)), JsonStyle::Wire),
     };
     let message = message.unwrap_or_else(|fault| {
         // A defect of ours; the event itself must still be told.
@@ -176,6 +205,7 @@ pub(super) mod tests {
             attempt: 2,
             first_attempt_at: datetime!(2026-01-01 00:00 UTC),
             refused: 0,
+            too_large: 0,
             unwelcome_since: None,
             superseded: Vec::new(),
             before: Vec::new(),
@@ -223,5 +253,51 @@ pub(super) mod tests {
         let told = event.superseded.iter();
         let told: Vec<(i64, usize)> = told.map(|it| (it.sequence, it.revision.len())).collect();
         assert_eq!(told, [(1, 0), (2, 0), (3, 100_000), (4, 100_000)]);
+    }
+
+    /// The events that a body of so many refusals as too large carries, by sequence, and whether in
+    /// full.
+    fn carried(kind: &str, too_large: i32) -> Vec<(i64, bool)> {
+        let mut claimed = claimed("http://h/", WebhookFormat::Protobuf);
+        claimed.payload = CheckStatus {
+            r#type: kind.into(),
+            ..CheckStatus::default()
+        }
+        .encode_to_vec();
+        claimed.too_large = too_large;
+        let named = |sequence| CheckStatus {
+            check: Some(Check {
+                name: format!("c{sequence}"),
+                ..Check::default()
+            }),
+            revision: "x".repeat(10_000),
+            sequence,
+            ..CheckStatus::default()
+        };
+        let payloads = (1..=3).map(|sequence| named(sequence).encode_to_vec());
+        let carried = payloads.map(|payload| Carried {
+            payload,
+            unheard: false,
+        });
+        claimed.superseded = carried.collect();
+        let event = CheckStatus::decode(body(&claimed).unwrap().as_slice()).unwrap();
+        let is_named = |it: &CheckStatus| !it.check.as_ref().unwrap().name.is_empty();
+        assert!(event.events.iter().all(is_named));
+        let carried = event.superseded.iter().chain(&event.events);
+        carried
+            .map(|it| (it.sequence, !it.revision.is_empty()))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_too_large_tells_less_of_others() {
+        let (whole, short) = ([true; 3], [false, false, true]);
+        let each = |full: [bool; 3]| (1..=3).zip(full).collect::<Vec<_>>();
+        assert_eq!(carried("check.up", 0), each(whole));
+        assert_eq!(carried("check.up", 1), each(short));
+        assert_eq!(carried("check.up", 2), []);
+        for (too_large, full) in [(0, whole), (1, short), (2, short)] {
+            assert_eq!(carried("group", too_large), each(full));
+        }
     }
 }

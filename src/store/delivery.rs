@@ -78,7 +78,10 @@ pub struct Claimed {
     pub first_attempt_at: OffsetDateTime,
     /// How many attempts were answered with 400, 413 or 422.
     pub refused: i32,
-    /// The first answer that says that we are not welcome, or not there.
+    /// Of them those with 413.
+    pub too_large: i32,
+    /// The first answer that says that we are not welcome, or not there, since which there was no
+    /// other.
     pub unwelcome_since: Option<OffsetDateTime>,
     /// The events that this one goes out for, too, in their order: none of them was sent with
     /// success. Of a group, all that it tells.

@@ -143,6 +143,7 @@ pub async fn again_due(
             attempt: row.attempts,
             first_attempt_at: row.first_attempt_at.unwrap_or(row.at),
             refused: 0,
+            too_large: 0,
             unwelcome_since: None,
             superseded: Vec::new(),
             before: Vec::new(),

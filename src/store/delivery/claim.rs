@@ -68,9 +68,13 @@ pub async fn delivery_claim(
                coalesce(p.name || '/' || k.address, '') as "subject!",
                (select count(*)::integer from attempts a where c.attempts > 0
                    and a.delivery_id = c.id and a.status in (400, 413, 422)) as "refused!",
+               (select count(*)::integer from attempts a where c.attempts > 0
+                   and a.delivery_id = c.id and a.status = 413) as "too_large!",
                (select min(a.finished_at) from attempts a where c.attempts > 0
-                   and a.delivery_id = c.id and a.status not in (400, 408, 413, 422, 425, 429)
-                   and a.status not between 500 and 599) as unwelcome_since,
+                   and a.delivery_id = c.id and a.n > coalesce((select max(o.n) from attempts o
+                       where o.delivery_id = c.id and (o.status is null
+                           or o.status in (400, 408, 413, 422, 425, 429)
+                           or o.status between 500 and 599)), 0)) as unwelcome_since,
                exists (select from beaten o where o.id = c.id) as "wins!",
                c.format as receiver_format
            from claimed c
@@ -99,13 +103,15 @@ pub async fn delivery_claim(
         .iter()
         .map(|row| spec::decode_webhook(&row.spec).map_err(|error| chain(&error)))
         .collect();
-    // What stands in another form than is wanted by now is made anew, and says the same.
+    // What stands in another form than is wanted by now is made anew, and says the same; what was
+    // too large says less.
     for (row, webhook) in rows.iter_mut().zip(&specs) {
         let wanted = webhook.as_ref().ok().map(form);
         row.body = row
             .body
             .take()
-            .filter(|_| row.form.is_none() || row.form == wanted);
+            .filter(|_| row.form.is_none() || row.form == wanted)
+            .filter(|_| row.too_large == 0);
     }
     let made = || rows.iter().filter(|r| r.body.is_none());
     let first = made().filter(|r| r.kind != GROUP && r.replay_no == 0);
@@ -166,6 +172,7 @@ pub async fn delivery_claim(
             attempt: row.attempts + 1,
             first_attempt_at: row.first_attempt_at,
             refused: row.refused,
+            too_large: row.too_large,
             unwelcome_since: row.unwelcome_since,
             superseded,
             before,
