@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use super::alert;
-use super::sender::Outbound;
+use super::sender::{Outbound, send_again};
 use crate::clock;
 use crate::model::id::ReceiverId;
-use crate::model::webhook::answered;
 use crate::runtime::chain::chain;
-use crate::store::delivery::{Again, again_due};
+use crate::store::delivery::{Again, Attempted, again_due, again_ended};
 use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
 
@@ -33,6 +32,7 @@ pub(super) async fn run(store: Store, out: Outbound, token: CancellationToken) {
         posts: JoinSet::new(),
         receivers: HashMap::new(),
         busy: HashMap::new(),
+        ended: Vec::new(),
     };
     posting.run(token).await;
 }
@@ -40,11 +40,13 @@ pub(super) async fn run(store: Store, out: Outbound, token: CancellationToken) {
 struct Posting {
     store: Store,
     out: Outbound,
-    posts: JoinSet<()>,
+    posts: JoinSet<Option<Attempted>>,
     /// Whom each of these goes to.
     receivers: HashMap<Id, ReceiverId>,
     /// How many are on their way to a receiver, where any are.
     busy: HashMap<ReceiverId, usize>,
+    /// What of their ends is not written down yet.
+    ended: Vec<Attempted>,
 }
 
 impl Posting {
@@ -74,9 +76,12 @@ impl Posting {
     }
 
     /// Gives the place of a post back; whether something may have waited for it.
-    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) -> bool {
+    fn ended(&mut self, ended: Result<(Id, Option<Attempted>), JoinError>) -> bool {
         let id = match ended {
-            Ok((id, ())) => id,
+            Ok((id, ended)) => {
+                self.ended.extend(ended);
+                id
+            }
             Err(error) => {
                 error!(
                     error = &error as &dyn std::error::Error,
@@ -113,19 +118,19 @@ impl Posting {
 
     /// Takes what there is a place for, and posts it; whether there may be more.
     async fn look(&mut self) -> Result<bool, StoreError> {
-        let room = ALL.saturating_sub(self.receivers.len());
-        if room == 0 {
-            return Ok(false);
-        }
+        // What cannot be written down takes no more memory.
+        let room = ALL.saturating_sub(self.receivers.len() + self.ended.len());
         let busy = self.busy.iter().map(|(receiver, many)| (*receiver, *many));
         let busy: Vec<(ReceiverId, usize)> = busy.collect();
         let every = alert::AGAIN.unsigned_abs();
         let mut tx = self.store.begin_by_index().await?;
+        again_ended(&mut tx, &self.ended).await?;
         let (due, more) = again_due(&mut tx, &busy, (EACH, room), every, clock::now()).await?;
         tx.commit().await.map_err(|source| StoreError::Query {
             doing: "commit what is posted again",
             source,
         })?;
+        self.ended.clear();
         for again in due {
             let receiver = again.claimed.receiver;
             let task = self.posts.spawn(post(self.out.clone(), again));
@@ -136,18 +141,9 @@ impl Posting {
     }
 }
 
-/// One that fails is tried again in a minute: three may fail before the alert ends.
-async fn post(out: Outbound, Again { claimed, open }: Again) {
+async fn post(out: Outbound, Again { claimed, open }: Again) -> Option<Attempted> {
     let (Ok(webhook), Some(body)) = (&claimed.webhook, &claimed.body) else {
-        return;
+        return None;
     };
-    let posted = out
-        .post_to(&claimed, webhook, alert::only(body, &open))
-        .await;
-    let failure = match (posted.error, posted.status) {
-        (None, Some(200..=299)) => return,
-        (Some(error), _) => error,
-        (None, status) => answered(status.unwrap_or_default()),
-    };
-    warn!(event = %claimed.event, "an alert was not posted again to {}: {failure}", claimed.receiver_name);
+    Some(send_again(&out, &claimed, webhook, alert::only(body, &open)).await)
 }

@@ -13,6 +13,7 @@ mod leases;
 mod verdict;
 
 mod overdue;
+mod log;
 mod sender;
 mod window;
 mod queue;
@@ -37,7 +38,12 @@ pub fn start(
     secrets: Secrets,
 ) -> std::sync::Arc<DeliveryTally> {
     let tally = std::sync::Arc::new(DeliveryTally::default());
-    let out = Outbound { client, secrets };
+    let log = std::sync::Arc::default();
+    let out = Outbound {
+        client,
+        secrets,
+        log,
+    };
     let again = again::run(store.clone(), out.clone(), tasks.token());
     tasks.spawn("alerts posted again", again);
     let worker = worker::Worker::new(store.clone(), bus.clone(), out, tally.clone());

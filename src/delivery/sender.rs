@@ -1,8 +1,9 @@
 //! One attempt: posts, and judges.
 
-use tracing::{info, warn};
+use std::sync::Arc;
 
 use super::alert;
+use super::log::Log;
 use super::request::Outgoing;
 use super::verdict::{Ended, judge, slowed_until};
 use crate::clock;
@@ -10,15 +11,16 @@ use crate::egress::cut;
 use crate::egress::veil::Veil;
 use crate::egress::webhook::{Posted, WebhookClient};
 use crate::files::secrets::Secrets;
-use crate::model::webhook::{WebhookFormat, WebhookSpec, answered};
+use crate::model::webhook::{WebhookFormat, WebhookSpec};
 use crate::runtime::chain::chain;
-use crate::store::delivery::{Attempted, Claimed, TEST, Verdict};
+use crate::store::delivery::{Attempted, Claimed, Verdict};
 
 /// What goes out, and what it needs for that.
 #[derive(Clone, Debug)]
 pub(super) struct Outbound {
     pub(super) client: WebhookClient,
     pub(super) secrets: Secrets,
+    pub(super) log: Arc<Log>,
 }
 
 impl Outbound {
@@ -78,19 +80,39 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
         && sent.as_deref().is_some_and(alert::is_kept_alive);
     let frozen = sent.is_some();
     let posted = out.post(claimed, sent).await;
-    let now = clock::now();
-    let ended = Ended {
-        status: posted.status,
-        retry_after: posted.retry_after,
-        refused: claimed.refused.unsigned_abs(),
-        unwelcome_since: claimed.unwelcome_since,
-        first_at: claimed.first_attempt_at,
-        started_at: now - posted.took,
-        now,
-        is_test: claimed.kind == TEST,
-    };
+    let ended = Ended::of(claimed, &posted, clock::now());
     let verdict = judge(&ended, jitter(claimed));
+    let again = verdict == Verdict::Delivered && kept_alive;
     let attempted = Attempted {
+        again_at: again.then(|| ended.now + alert::AGAIN),
+        frozen,
+        ..attempted(claimed, posted, &ended, verdict)
+    };
+    out.log.attempt(claimed, &attempted);
+    attempted
+}
+
+/// Posts something again that was delivered. One that fails is tried again when it is due again:
+/// three may fail before an alert ends.
+pub(super) async fn send_again(
+    out: &Outbound,
+    claimed: &Claimed,
+    webhook: &WebhookSpec,
+    sent: Vec<u8>,
+) -> Attempted {
+    let posted = out.post_to(claimed, webhook, sent).await;
+    let ended = Ended::of(claimed, &posted, clock::now());
+    let verdict = match posted.status {
+        Some(200..=299) => Verdict::Delivered,
+        _ => Verdict::RetryAt(ended.now + alert::AGAIN),
+    };
+    let attempted = attempted(claimed, posted, &ended, verdict);
+    out.log.again(claimed, &attempted);
+    attempted
+}
+
+fn attempted(claimed: &Claimed, posted: Posted, ended: &Ended, verdict: Verdict) -> Attempted {
+    Attempted {
         delivery: claimed.id,
         receiver: claimed.receiver,
         check: claimed.check,
@@ -101,48 +123,16 @@ pub(super) async fn send(out: &Outbound, claimed: &Claimed, sent: Option<Vec<u8>
         error: posted.error,
         excerpt: posted.excerpt,
         took: posted.took,
-        ended_at: now,
-        slowed_until: slowed_until(&ended),
-        again_at: (verdict == Verdict::Delivered && kept_alive).then(|| now + alert::AGAIN),
-        frozen,
+        ended_at: ended.now,
+        slowed_until: slowed_until(ended),
+        again_at: None,
+        frozen: true,
         verdict,
-    };
-    tell(claimed, &attempted);
-    attempted
+    }
 }
 
 /// Spread by the delivery's own id: nothing else has to be random about it.
 fn jitter(claimed: &Claimed) -> f64 {
     let bits = claimed.id.0.as_u128() as u32 ^ claimed.attempt.unsigned_abs().rotate_left(16);
     f64::from(bits) / f64::from(u32::MAX)
-}
-
-fn tell(claimed: &Claimed, attempted: &Attempted) {
-    let answer = match (&attempted.error, attempted.status) {
-        (Some(error), _) => error.clone(),
-        (None, Some(status)) => answered(status),
-        (None, None) => "no answer".to_owned(),
-    };
-    let (event, attempt) = (claimed.event, claimed.attempt);
-    let of = match claimed.subject.as_str() {
-        // What a project tells is of no check.
-        "" => String::new(),
-        subject => format!(" of {subject}"),
-    };
-    let with = match (claimed.superseded.len(), claimed.kind.as_str()) {
-        (0, _) => String::new(),
-        (many, "group") => format!(" of {many} events"),
-        (many, _) => format!(" and {many} earlier"),
-    };
-    let what = format!("{}{of}{with} to {}", claimed.kind, claimed.receiver_name);
-    match &attempted.verdict {
-        Verdict::Delivered => info!(%event, attempt, took = ?attempted.took, "delivered {what}"),
-        Verdict::RetryAt(at) => {
-            let seconds = (*at - clock::now()).whole_seconds().max(0);
-            warn!(%event, attempt, "not delivered yet: {what}: {answer}; again in {seconds} s");
-        }
-        Verdict::Dead(reason) => {
-            warn!(%event, attempt, "given up: {what}: {answer}; {reason}");
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::backoff;
-use crate::store::delivery::{TRIED_ONCE, Verdict};
+use crate::egress::webhook::Posted;
+use crate::store::delivery::{Claimed, TEST, TRIED_ONCE, Verdict};
 
 /// The longest wait that a receiver may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
@@ -29,6 +30,21 @@ pub(super) struct Ended {
     pub(super) now: OffsetDateTime,
     /// Of a test: whoever sent it waits for how it ends.
     pub(super) is_test: bool,
+}
+
+impl Ended {
+    pub(super) fn of(claimed: &Claimed, posted: &Posted, now: OffsetDateTime) -> Self {
+        Self {
+            status: posted.status,
+            retry_after: posted.retry_after,
+            refused: claimed.refused.unsigned_abs(),
+            unwelcome_since: claimed.unwelcome_since,
+            first_at: claimed.first_attempt_at,
+            started_at: now - posted.took,
+            now,
+            is_test: claimed.kind == TEST,
+        }
+    }
 }
 
 /// Judges an attempt. 2xx is success. 400, 413 and 422 fail twice more and are
@@ -69,6 +85,11 @@ pub(super) fn judge(ended: &Ended, jitter: f64) -> Verdict {
 pub(super) fn slowed_until(ended: &Ended) -> Option<OffsetDateTime> {
     let wish = ended.retry_after?;
     matches!(ended.status, Some(429 | 503)).then(|| ended.now + wish.min(RETRY_AFTER_MAX))
+}
+
+/// How long that is, as it is said: nothing begins in no time.
+pub(super) fn in_seconds(wait: time::Duration) -> i64 {
+    (wait.as_seconds_f64().ceil() as i64).max(1)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod replay;
 mod said;
 mod untaken;
 
-pub use self::again::{Again, again_due};
+pub use self::again::{Again, again_due, again_ended};
 pub use self::claim::{Begun, delivery_begin, delivery_claim};
 pub use self::due::{Candidate, delivery_due, delivery_lock, delivery_next};
 pub use self::fallback::fallback_insert;

@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Claimed;
+use super::said::receivers;
+use super::{Attempted, Claimed};
 use crate::model::desired::API_PROJECT;
 use crate::model::id::{CheckId, DeliveryId, EventId, ReceiverId};
 use crate::model::secret::SecretUse;
@@ -98,7 +99,7 @@ pub async fn again_due(
                returning d.*)
            select d.id, d.event_id, d.receiver_id, d.check_id, d.attempts, d.first_attempt_at,
                b.body as "body?", t.type as kind, t.at, s.bytes as spec, p.name as project,
-               coalesce(r.address, '') as "receiver!",
+               coalesce(r.address, r.host) as "receiver!",
                array(select told_id from open where open.id = d.id) as "open!"
            from moved d
            join transitions t on t.id = d.event_id
@@ -159,4 +160,9 @@ pub async fn again_due(
     let found: Vec<Again> = found.collect();
     let more = found.len() < taken;
     Ok((found, more))
+}
+
+/// What was posted again says of its receivers what each attempt does, too: whether they do well.
+pub async fn again_ended(conn: &mut PgConnection, ended: &[Attempted]) -> Result<(), StoreError> {
+    receivers(conn, ended.iter()).await
 }
