@@ -8,6 +8,7 @@ mod planned;
 mod probed;
 mod document;
 mod saved;
+mod wait;
 mod doing;
 
 pub(super) mod plan;
