@@ -7,8 +7,9 @@ use crate::manifest::eval::value::{Key, Node, Value};
 use crate::manifest::literal::Literal;
 use crate::manifest::values::{self, Read};
 use crate::model::check::CheckSpec;
-use crate::model::json::{JsonPath, Scalar};
+use crate::model::json::JsonPath;
 use crate::model::pattern::Pattern;
+use crate::model::scalar::Scalar;
 use crate::model::value::{InvalidValue, valid_header_name};
 
 /// The longest value of a header, in bytes.

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::json::Scalar;
 use crate::model::name::Name;
 use crate::model::quoted::escaped;
+use crate::model::scalar::Scalar;
 use crate::model::secret::{Piece, Text};
 use crate::model::webhook::ReceiverUrl;
 

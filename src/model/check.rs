@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use crate::model::auth::Auth;
 use crate::model::dial::{Close, ConnectTo, HttpVersion, IpFamily, Priority, Proxy, Redirects};
-use crate::model::json::{JsonPath, Scalar};
+use crate::model::json::JsonPath;
 use crate::model::name::{Address, Name};
 use crate::model::pattern::Pattern;
 use crate::model::quoted::Quoted;
+use crate::model::scalar::Scalar;
 use crate::model::secret::{SecretName, Text};
 use crate::model::tls::TlsSpec;
 use crate::model::value::{HttpUrl, InvalidValue};

@@ -11,6 +11,7 @@ pub mod zone;
 pub mod cron;
 pub mod duration;
 pub mod maintenance;
+pub mod scalar;
 pub mod json;
 
 pub mod dial;

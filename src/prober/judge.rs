@@ -9,7 +9,7 @@ use super::condition::{Condition, Judged};
 use super::evidence::Evidence;
 use super::failure::Failure;
 use crate::model::check::Assert;
-use crate::model::json::Scalar;
+use crate::model::scalar::Scalar;
 
 /// The longest detail, in bytes.
 pub const MAX_DETAIL: usize = 300;

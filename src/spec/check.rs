@@ -273,7 +273,7 @@ fn decode_grouping(wire: internal::Grouping) -> Result<Grouping, SpecError> {
 mod tests {
     use super::*;
     use crate::model::check::{Confirm, StatusRange};
-    use crate::model::json::Scalar;
+    use crate::model::scalar::Scalar;
     use crate::model::secret::{Piece, Text};
 
     fn full() -> CheckSpec {

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use futures_util::StreamExt as _;
 use lokahi::files::private::random_hex;
 use lokahi::model::check::{Assert, CheckSpec, Every, Method};
-use lokahi::model::json::Scalar;
+use lokahi::model::scalar::Scalar;
 use lokahi::model::secret::{Piece, Text};
 use lokahi::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec};
 use lokahi::proto::lokahi::check::State as Seen;

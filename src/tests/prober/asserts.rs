@@ -1,7 +1,7 @@
 //! What asserts make of real answers.
 
 use lokahi::model::check::{Assert, CheckSpec};
-use lokahi::model::json::Scalar;
+use lokahi::model::scalar::Scalar;
 
 use super::site::Site;
 use super::{check, context, observe, verdict};

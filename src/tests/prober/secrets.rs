@@ -143,7 +143,7 @@ async fn a_site_that_says_them_back_is_not_quoted() {
         let spec = CheckSpec {
             asserts: vec![Assert {
                 header: [("x-said".to_owned(), "nothing".to_owned())].into(),
-                json: [("said".parse().unwrap(), lokahi::model::json::Scalar::Null)].into(),
+                json: [("said".parse().unwrap(), lokahi::model::scalar::Scalar::Null)].into(),
                 ..Assert::success()
             }],
             ..asking(&site.url())
