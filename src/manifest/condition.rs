@@ -17,8 +17,9 @@ use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::{Closed, Place, Root, Scope, response_type};
 use crate::manifest::eval::show::with_values;
-use crate::manifest::eval::value::{Type, Value};
-use crate::manifest::locals::children;
+use crate::manifest::eval::typing::{self, Type};
+use crate::manifest::eval::value::Value;
+use crate::manifest::references::children;
 use crate::model::check::CheckSpec;
 
 /// How often an expression is folded again.
@@ -89,10 +90,10 @@ pub(super) fn fold(
         Shape::Truth => Type::Bool,
         Shape::Text => Type::String,
     };
-    let of = convert::type_of(&node.value);
+    let of = typing::type_of(&node.value);
     // A text that says "true" is a condition that somebody put into quotes.
     let is_text = shape == Shape::Truth && of == Type::String;
-    let fits = convert::fits(&of, &wanted)
+    let fits = typing::fits(&of, &wanted)
         && !is_text
         && !matches!(
             node.value,
@@ -135,9 +136,8 @@ fn branches(expression: &Expression, scope: &Scope<'_>, problems: &mut Vec<Probl
             continue;
         }
         let value = Evaluator::new(scope).evaluate_whole(part).value;
-        let of = convert::type_of(&value);
-        if !convert::fits(&of, &Type::Bool)
-            || of == Type::String && convert::truth(&value).is_none()
+        let of = typing::type_of(&value);
+        if !typing::fits(&of, &Type::Bool) || of == Type::String && convert::truth(&value).is_none()
         {
             let message = format!("wanted true or false, found {}", value.kind());
             problems.push(Problem::new(Code::WrongType, part.span, message));

@@ -13,6 +13,7 @@ use crate::manifest::attributes::check::CHECK;
 use crate::manifest::declare::Gaps;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::convert;
+use crate::manifest::eval::typing;
 use crate::manifest::eval::value::{Key, Node, Object, Value};
 use crate::manifest::layer::{Inner, Layer};
 use crate::manifest::source::Span;
@@ -300,8 +301,8 @@ impl<'a> Filling<'a> {
     /// A value that is not known yet: its type must fit.
     fn unknown(&mut self, attribute: &Attribute, node: &Node) {
         self.unknown = true;
-        let (of, wanted) = (convert::type_of(&node.value), attribute.wants());
-        if !convert::fits(&of, &wanted) {
+        let (of, wanted) = (typing::type_of(&node.value), attribute.wants());
+        if !typing::fits(&of, &wanted) {
             let message = format!("`{}`: wanted {wanted}, found {of}", attribute.name);
             self.problems
                 .push(Problem::new(Code::WrongType, node.span, message));

@@ -7,13 +7,15 @@ use crate::manifest::ast::{Attribute, Block, Body, Expression, Item, Kind};
 use crate::manifest::condition;
 use crate::manifest::declare::{Gaps, declared_twice, label, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
+use crate::manifest::eval::conform::conform;
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::Scope;
 use crate::manifest::eval::show::{Sensitivity, evaluate};
-use crate::manifest::eval::value::{Key, Node, Object, Piece, Type, Value};
+use crate::manifest::eval::typing::Type;
+use crate::manifest::eval::value::{Key, Node, Object, Piece, Value};
 use crate::manifest::fill::mistakes;
 use crate::manifest::layer::{Inner, Layer};
-use crate::manifest::locals::references;
+use crate::manifest::references::references;
 use crate::manifest::source::Span;
 use crate::manifest::suggest::did_you_mean;
 use crate::manifest::table::{self, Draft};
@@ -95,7 +97,7 @@ fn as_far(node: &Node, wanted: &Type) -> Node {
         return node.clone();
     };
     let fitted = |(key, value): &(Key, Node)| {
-        let fitted = convert::conform(value, of).unwrap_or_else(|_| value.clone());
+        let fitted = conform(value, of).unwrap_or_else(|_| value.clone());
         (key.clone(), fitted)
     };
     let entries = object.entries().iter().map(fitted).collect();
@@ -218,7 +220,7 @@ impl Layering<'_> {
         // as is a number alone: a duration without its unit, most likely.
         let node = match known.wants() {
             wanted @ Type::Map(_) => {
-                convert::conform(&node, &wanted).unwrap_or_else(|_| as_far(&node, &wanted))
+                conform(&node, &wanted).unwrap_or_else(|_| as_far(&node, &wanted))
             }
             _ => node,
         };

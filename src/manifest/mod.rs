@@ -27,6 +27,7 @@ mod cores;
 mod declare;
 mod types;
 mod variables;
+mod references;
 mod locals;
 mod outside;
 pub mod condition;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
-use crate::manifest::attributes::root::{IMPORT, MOVED, REMOVED};
+use crate::manifest::attributes::moves::{IMPORT, MOVED, REMOVED};
 use crate::manifest::declare::{declared_twice, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::expand::{instance, invalid_key};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::manifest::attributes::access::AuthDraft;
 use crate::manifest::attributes::maintenance::MaintenanceDraft;
-use crate::manifest::eval::value::{Node, Type};
+use crate::manifest::eval::typing::Type;
+use crate::manifest::eval::value::Node;
 use crate::manifest::literal::Literal;
 use crate::manifest::values::Read;
 use crate::model::check::{Assert, CheckSpec, Every};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::ast::{Expression, Kind};
 use crate::manifest::diagnostic::{Code, Problem};
-use crate::manifest::eval::value::{Presence, Type};
+use crate::manifest::eval::typing::{Presence, Type};
 use crate::manifest::suggest::did_you_mean;
 
 /// A type, as it is written.

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::ast::{Attribute, Block, Expression, Item, Kind};
-use crate::manifest::attributes::root::{VALIDATION, VARIABLE};
+use crate::manifest::attributes::variables::{VALIDATION, VARIABLE};
 use crate::manifest::declare::{Gaps, unknown_attribute, unknown_block};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;
+use crate::manifest::eval::conform::conform;
 use crate::manifest::eval::convert;
 use crate::manifest::eval::scope::{Doors, Known, Members, Place, Root, Scope, Work};
-use crate::manifest::eval::value::{Node, Type, Value};
+use crate::manifest::eval::typing::Type;
+use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::inputs::{Inputs, Missing, PREFIX, Strays};
-use crate::manifest::locals::references;
 use crate::manifest::parse::{Parsed, Part, parse, span};
+use crate::manifest::references::references;
 use crate::manifest::scan::scan;
 use crate::manifest::source::{Sources, Span};
 use crate::manifest::suggest::did_you_mean;
@@ -66,7 +68,7 @@ impl Variables<'_> {
                 Some(given) => self.read_given(given, &declared.wanted, name),
                 None => self.default(name, block.span, &declared),
             };
-            let node = match convert::conform(&node, &declared.wanted) {
+            let node = match conform(&node, &declared.wanted) {
                 Ok(node) => node,
                 Err(why) => {
                     let why = match declared.sensitive {

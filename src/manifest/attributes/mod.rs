@@ -10,11 +10,15 @@ pub mod check;
 pub mod maintenance;
 pub mod outcome;
 pub mod root;
+pub mod variables;
+pub mod moves;
 pub mod webhook;
 
 use crate::manifest::attributes::check::CHECK;
 use crate::manifest::attributes::maintenance::MAINTENANCE;
-use crate::manifest::attributes::root::{IMPORT, LOCALS, LOKAHI, MOVED, REMOVED, VARIABLE};
+use crate::manifest::attributes::moves::{IMPORT, MOVED, REMOVED};
+use crate::manifest::attributes::root::LOKAHI;
+use crate::manifest::attributes::variables::{LOCALS, VARIABLE};
 use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::table::{Block, Label};
 

@@ -207,7 +207,7 @@ fn quantities(expression: &Expression, found: &mut Vec<Quantity>) {
     match Quantity::of(expression) {
         Some(quantity) if found.contains(&quantity) => {}
         Some(quantity) => found.push(quantity),
-        None => crate::manifest::locals::children(expression, &mut |inner| {
+        None => crate::manifest::references::children(expression, &mut |inner| {
             quantities(inner, found);
         }),
     }

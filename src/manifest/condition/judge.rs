@@ -13,8 +13,8 @@ use crate::manifest::eval::functions;
 use crate::manifest::eval::scope::{Closed, Place, Root, Scope, Work, response_type};
 use crate::manifest::eval::show::shown;
 use crate::manifest::eval::value::{Node, Value};
-use crate::manifest::locals::children;
 use crate::manifest::parse::{Part, parse};
+use crate::manifest::references::children;
 use crate::manifest::scan::scan;
 use crate::manifest::source::Span;
 

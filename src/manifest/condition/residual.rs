@@ -8,7 +8,7 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::scope::Scope;
 use crate::manifest::eval::value::{Node, Value};
-use crate::manifest::locals::children;
+use crate::manifest::references::children;
 use crate::manifest::source::Span;
 
 /// The root that is known to the worker only.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::scope::Root;
 use super::show::shown;
-use super::value::{Node, Presence, Type, Value};
+use super::typing::{Presence, Type};
+use super::value::{Node, Value};
 use super::{Evaluator, convert};
 use crate::manifest::ast::{ELEMENT, Expression, Kind, Splat};
 use crate::manifest::diagnostic::{Code, Problem};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::value::{Key, Node, Object, Type, Value};
+use super::typing::Type;
+use super::value::{Key, Node, Object, Value};
 use super::{Evaluator, convert};
 use crate::manifest::ast::{For, Intro};
 use crate::manifest::diagnostic::{Code, Problem};

@@ -2,6 +2,8 @@
 //! A problem is told at its place and the evaluation goes on, so that all of them are told.
 
 pub mod value;
+pub mod typing;
+mod equality;
 
 pub mod functions;
 pub mod scope;
@@ -10,6 +12,7 @@ mod access;
 mod collection;
 mod decimal;
 pub mod convert;
+pub(super) mod conform;
 pub mod show;
 mod operators;
 pub mod special;
@@ -259,7 +262,7 @@ impl<'s> Evaluator<'s> {
                     node,
                 )),
                 None if matches!(found.value, Value::Unknown(_)) => {
-                    return Value::Unknown(value::Type::Map(Box::new(value::Type::Any)));
+                    return Value::Unknown(typing::Type::Map(Box::new(typing::Type::Any)));
                 }
                 None => {
                     if !matches!(found.value, Value::Invalid) {
@@ -302,16 +305,19 @@ impl<'s> Evaluator<'s> {
             };
             entries + inside / WALK
         });
-        let pattern = functions::pattern::of_call(function, &arguments);
+        let pattern = functions::pattern::bounded::of_call(function, &arguments);
         let new = pattern.is_some_and(|pattern| self.patterns.insert(Arc::clone(pattern)));
         let weight = functions::weight(function.name);
         let visited = visited.sum::<usize>() * weight + if new { PATTERN } else { 0 };
         if !self.step(visited, span) {
             return Value::Invalid;
         }
-        functions::pattern::searched_bytes();
+        functions::pattern::bounded::searched_bytes();
         let called = functions::call(function, &arguments, span);
-        if !self.step(functions::pattern::searched_bytes() / SEARCHED, span) {
+        if !self.step(
+            functions::pattern::bounded::searched_bytes() / SEARCHED,
+            span,
+        ) {
             return Value::Invalid;
         }
         let made = match &called {
@@ -361,7 +367,7 @@ impl<'s> Evaluator<'s> {
                 // Of an unknown number of arguments nothing can be said.
                 Value::Unknown(_) => arguments.push(Node {
                     span: last.span,
-                    value: Value::Unknown(value::Type::Any),
+                    value: Value::Unknown(typing::Type::Any),
                 }),
                 other => {
                     let message = format!("only a list can be expanded, not {}", other.kind());

@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::value::{self, Node, Type, Value};
-use super::{Evaluator, convert, decimal};
+use super::typing::{self, Type};
+use super::value::{Node, Value};
+use super::{Evaluator, convert, decimal, equality};
 use crate::manifest::ast::{Expression, Operator};
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::source::Span;
@@ -161,7 +162,7 @@ impl Evaluator<'_> {
                 may_be(a, b).then_some(()).map_or(Some(false), |()| None)
             }
             (Value::Unknown(of), known) | (known, Value::Unknown(of)) => {
-                match may_be(of, &convert::type_of(known)) {
+                match may_be(of, &typing::type_of(known)) {
                     true => None,
                     false => Some(false),
                 }
@@ -233,8 +234,8 @@ impl Evaluator<'_> {
                     return Value::Invalid;
                 }
                 let (a, b) = (
-                    convert::type_of(&then.value),
-                    convert::type_of(&otherwise.value),
+                    typing::type_of(&then.value),
+                    typing::type_of(&otherwise.value),
                 );
                 match then.value == otherwise.value && !convert::has_unknown(&then.value) {
                     true => then.value,
@@ -266,8 +267,8 @@ fn may_be(a: &Type, b: &Type) -> bool {
 fn compare(operator: Operator, a: Number, b: Number) -> bool {
     let order = match (a, b) {
         (Number::Integer(a), Number::Integer(b)) => Some(a.cmp(&b)),
-        (Number::Integer(a), Number::Float(b)) => value::order(a, b),
-        (Number::Float(a), Number::Integer(b)) => value::order(b, a).map(Ordering::reverse),
+        (Number::Integer(a), Number::Float(b)) => equality::order(a, b),
+        (Number::Float(a), Number::Integer(b)) => equality::order(b, a).map(Ordering::reverse),
         (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b),
     };
     // Numbers are finite, so that there is an order.

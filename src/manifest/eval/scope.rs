@@ -6,7 +6,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::value::{Node, Type, Value};
+use super::typing::Type;
+use super::value::{Node, Value};
 
 /// A value and whether it may be shown.
 #[derive(Clone, Debug)]
@@ -188,7 +189,7 @@ impl Doors for Closed {
 
 /// What is known of a response before there is one.
 pub fn response_type() -> Type {
-    use super::value::Presence::Required;
+    use super::typing::Presence::Required;
     let object = |entries: &[(&str, Type)]| {
         let entry = |(name, of): &(&str, Type)| ((*name).to_owned(), (of.clone(), Required));
         Type::Object(entries.iter().map(entry).collect())

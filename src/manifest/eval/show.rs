@@ -9,7 +9,7 @@ use super::value::{Node, Object, Value, secret_text};
 use crate::manifest::ast::Expression;
 use crate::manifest::diagnostic::Problem;
 use crate::manifest::literal::Literal;
-use crate::manifest::locals::references;
+use crate::manifest::references::references;
 
 /// The most values that are told.
 const MOST: usize = 6;

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::scope::Place;
-use super::value::{Node, Piece, Type, Value};
+use super::typing::Type;
+use super::value::{Node, Piece, Value};
 use super::{Evaluator, convert};
 use crate::manifest::ast::Call;
 use crate::manifest::diagnostic::{Code, Problem};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::value::{Piece, Type, Value};
+use super::typing::Type;
+use super::value::{Piece, Value};
 use super::{Evaluator, MAX_TEXT, convert};
 use crate::manifest::ast::Part;
 use crate::manifest::diagnostic::Code;

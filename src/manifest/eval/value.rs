@@ -1,11 +1,9 @@
 //! Values: what an expression comes to. Every part knows the place it was written at, so
 //! that a mistake is told there. Copies are cheap: long things are shared.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
+use super::typing::Type;
 use crate::manifest::source::Span;
 use crate::model::secret;
 
@@ -94,63 +92,6 @@ impl Object {
     }
 }
 
-/// What kind of values something can have.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Type {
-    Any,
-    Bool,
-    Number,
-    String,
-    List(Box<Self>),
-    Set(Box<Self>),
-    Map(Box<Self>),
-    /// Whether each attribute may be left out.
-    Object(BTreeMap<String, (Self, Presence)>),
-    Tuple(Vec<Self>),
-}
-
-/// Whether an attribute of an object must be given.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Presence {
-    Required,
-    /// Null without it.
-    Optional,
-}
-
-impl fmt::Display for Type {
-    /// As it is written in `type = ...`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => f.write_str("any"),
-            Self::Bool => f.write_str("bool"),
-            Self::Number => f.write_str("number"),
-            Self::String => f.write_str("string"),
-            Self::List(of) => write!(f, "list({of})"),
-            Self::Set(of) => write!(f, "set({of})"),
-            Self::Map(of) => write!(f, "map({of})"),
-            Self::Object(attributes) => {
-                f.write_str("object({")?;
-                for (at, (name, (of, presence))) in attributes.iter().enumerate() {
-                    f.write_str(if at > 0 { ", " } else { " " })?;
-                    match presence {
-                        Presence::Required => write!(f, "{name} = {of}")?,
-                        Presence::Optional => write!(f, "{name} = optional({of})")?,
-                    }
-                }
-                f.write_str(" })")
-            }
-            Self::Tuple(items) => {
-                f.write_str("tuple([")?;
-                for (at, of) in items.iter().enumerate() {
-                    let comma = if at > 0 { ", " } else { "" };
-                    write!(f, "{comma}{of}")?;
-                }
-                f.write_str("])")
-            }
-        }
-    }
-}
-
 impl Value {
     /// A text.
     pub fn string(text: impl AsRef<str>) -> Self {
@@ -199,64 +140,5 @@ impl Value {
             Self::Unknown(of) => of.kind(),
             Self::Invalid => "an invalid value",
         }
-    }
-}
-
-impl Type {
-    /// What a value of it is, for messages.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Any => "an unknown value",
-            Self::Bool => "a bool",
-            Self::Number => "a number",
-            Self::String => "a string",
-            Self::List(_) | Self::Tuple(_) => "a list",
-            Self::Set(_) => "a set",
-            Self::Map(_) | Self::Object(_) => "an object",
-        }
-    }
-}
-
-/// Equal as HCL's `==` has it: of the same kind and the same content, wherever it was
-/// written. A whole number equals the same number with a point.
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Null, Self::Null) => true,
-            (Self::Bool(a), Self::Bool(b)) => a == b,
-            (Self::Integer(a), Self::Integer(b)) => a == b,
-            (Self::Float(a), Self::Float(b)) => a == b,
-            (Self::Integer(a), Self::Float(b)) | (Self::Float(b), Self::Integer(a)) => {
-                order(*a, *b) == Some(Ordering::Equal)
-            }
-            (Self::String(a), Self::String(b)) => a == b,
-            (Self::Secret(a), Self::Secret(b)) => a == b,
-            (Self::List(a), Self::List(b)) | (Self::Set(a), Self::Set(b)) => {
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.value == b.value)
-            }
-            (Self::Object(a), Self::Object(b)) => {
-                let (a, b) = (a.entries(), b.entries());
-                let same = |((ka, va), (kb, vb)): (&(Key, Node), &(Key, Node))| {
-                    ka.text == kb.text && va.value == vb.value
-                };
-                a.len() == b.len() && a.iter().zip(b).all(same)
-            }
-            (Self::Reference(a), Self::Reference(b)) => a == b,
-            _ => false,
-        }
-    }
-}
-
-/// Which is greater, exactly: above 2^53 not every whole number is an f64.
-pub fn order(whole: i64, other: f64) -> Option<Ordering> {
-    // 2^63, which no i64 reaches.
-    const END: f64 = 9_223_372_036_854_775_808.0;
-    match other {
-        other if other >= END => Some(Ordering::Less),
-        other if other < -END => Some(Ordering::Greater),
-        other => match whole.cmp(&(other.floor() as i64)) {
-            Ordering::Equal => 0.0.partial_cmp(&other.fract().abs()),
-            unequal => Some(unequal),
-        },
     }
 }

@@ -8,7 +8,7 @@ use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::layer::{Inner, Layer};
 use crate::manifest::literal::Literal;
-use crate::manifest::locals::children;
+use crate::manifest::references::children;
 use crate::manifest::source::Span;
 use crate::model::check::{Assert, CheckSpec, Method, StatusRange};
 

@@ -12,7 +12,7 @@ use crate::manifest::attributes::webhook::WEBHOOK;
 use crate::manifest::diagnostic::{Code, Problem};
 use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::layer::Layer;
-use crate::manifest::locals::children;
+use crate::manifest::references::children;
 use crate::model::name::Name;
 
 /// How the tokens of well-known services begin.

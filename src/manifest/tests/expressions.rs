@@ -5,7 +5,8 @@ use crate::manifest::ast::Item;
 use crate::manifest::eval::Evaluator;
 use crate::manifest::eval::scope::{Closed, Known, Members, Place, Root, Scope, Work};
 use crate::manifest::eval::show::literal;
-use crate::manifest::eval::value::{Node, Type, Value};
+use crate::manifest::eval::typing::Type;
+use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::parse::{Part, parse};
 use crate::manifest::source::Span;
 

@@ -9,7 +9,7 @@ use lokahi::manifest::diagnostic::Diagnostics;
 use lokahi::manifest::eval::functions::{FUNCTIONS, Group};
 use lokahi::manifest::eval::scope::response_type;
 use lokahi::manifest::eval::special::SPECIAL;
-use lokahi::manifest::eval::value::Type;
+use lokahi::manifest::eval::typing::Type;
 use lokahi::manifest::eval::{MAX_STEPS, MAX_TEXT};
 use lokahi::manifest::scan::{
     MAX_CHAIN, MAX_ENTRIES, MAX_LEVELS, MAX_NESTING, MAX_OPERATORS, MAX_PATH,

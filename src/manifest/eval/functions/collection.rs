@@ -6,7 +6,8 @@ use crate::manifest::eval::functions::order::Ordered;
 use crate::manifest::eval::functions::{
     Failure, Function, Group, Kind, Parameter, Sees, Wants, arguments, limits,
 };
-use crate::manifest::eval::value::{Node, Type, Value};
+use crate::manifest::eval::typing::Type;
+use crate::manifest::eval::value::{Node, Value};
 
 const LIST: Parameter = Parameter::new("list", Wants::List);
 

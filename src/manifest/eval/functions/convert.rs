@@ -1,13 +1,13 @@
 //! From one kind of value to another, as HCL converts: numbers and bools to strings and back,
 //! lists to sets and back.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::coerce::{bool, number, string, unify};
 use crate::manifest::eval::functions::{
     Failure, Function, Group, Kind, Parameter, Sees, Wants, arguments, set,
 };
-use crate::manifest::eval::value::{Key, Node, Object, Type, Value};
+use crate::manifest::eval::value::{Key, Node, Object, Value};
 use crate::model::quoted::Quoted;
 
 pub(super) const TOSTRING: Function = Function {
@@ -128,94 +128,4 @@ fn cannot(value: &Value, kind: &str) -> Failure {
         value => format!("this is {} and cannot become {kind}", value.kind()),
     };
     Failure::new(message).at(0)
-}
-
-/// A string, number or bool as a string.
-pub fn string(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Integer(whole) => Some(Cow::Owned(whole.to_string())),
-        Value::Float(float) => Some(Cow::Owned(match Value::number(*float) {
-            Value::Integer(whole) => whole.to_string(),
-            _ => float.to_string(),
-        })),
-        Value::Bool(true) => Some(Cow::Borrowed("true")),
-        Value::Bool(false) => Some(Cow::Borrowed("false")),
-        _ => None,
-    }
-}
-
-/// A number, or a string that is written as a decimal number.
-pub fn number(value: &Value) -> Option<Value> {
-    match value {
-        Value::Integer(_) => Some(value.clone()),
-        // The same number, in the form that fits it best.
-        Value::Float(float) => Some(Value::number(*float)),
-        Value::String(text) => parse_number(text),
-        _ => None,
-    }
-}
-
-/// A finite decimal number. Whole ones are exact as long as they fit.
-pub(super) fn parse_number(text: &str) -> Option<Value> {
-    // Rust would also read "inf" and "nan".
-    let decimal = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
-    if !text.chars().all(decimal) {
-        return None;
-    }
-    if let Ok(whole) = text.parse::<i64>() {
-        return Some(Value::Integer(whole));
-    }
-    let float = text.parse::<f64>().ok()?;
-    float.is_finite().then(|| Value::number(float))
-}
-
-/// A bool, or a string that HCL takes for one.
-pub fn bool(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(bool) => Some(*bool),
-        Value::String(text) => match &**text {
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The values as values of one kind: all strings if one is. None if that hangs on a value
-/// that is not known.
-pub fn unify(nodes: impl Iterator<Item = Node>) -> Result<Option<Vec<Node>>, Failure> {
-    let mut nodes: Vec<Node> = nodes.collect();
-    let mut kinds: Vec<&'static str> = Vec::new();
-    for node in &nodes {
-        let kind = match &node.value {
-            Value::Null | Value::Invalid => continue,
-            Value::Unknown(Type::Any) => return Ok(None),
-            Value::Secret(_) => "a string",
-            value => value.kind(),
-        };
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
-    if kinds.len() <= 1 {
-        return Ok(Some(nodes));
-    }
-    let scalar = |kind: &&str| matches!(*kind, "a string" | "a number" | "a bool");
-    if !kinds.iter().all(scalar) || !kinds.contains(&"a string") {
-        let kinds = kinds.join(", ");
-        return Err(Failure::new(format!("the elements have no kind in common: {kinds}")).at(0));
-    }
-    for node in &mut nodes {
-        match &node.value {
-            Value::Unknown(_) => node.value = Value::Unknown(Type::String),
-            value => {
-                if let Some(text) = string(value).map(Cow::into_owned) {
-                    node.value = Value::string(text);
-                }
-            }
-        }
-    }
-    Ok(Some(nodes))
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::manifest::diagnostic::Code;
 use crate::manifest::eval::functions::{
-    Failure, Function, Null, Parameter, Sees, Wants, convert, limits,
+    Failure, Function, Null, Parameter, Sees, Wants, coerce, limits,
 };
-use crate::manifest::eval::value::{Node, Piece, Presence, Type, Value};
+use crate::manifest::eval::typing::{Presence, Type};
+use crate::manifest::eval::value::{Node, Piece, Value};
 use crate::model::quoted::Quoted;
 
 /// What was met in the arguments of a call, all of them together.
@@ -170,14 +171,14 @@ fn scalar(wants: Wants, value: &Value) -> Option<Value> {
     match wants {
         Wants::String => match value {
             Value::String(_) => Some(value.clone()),
-            value => convert::string(value).map(Value::string),
+            value => coerce::string(value).map(Value::string),
         },
-        Wants::Number => convert::number(value),
-        Wants::Integer => match convert::number(value)? {
+        Wants::Number => coerce::number(value),
+        Wants::Integer => match coerce::number(value)? {
             whole @ Value::Integer(_) => Some(whole),
             _ => None,
         },
-        Wants::Bool => convert::bool(value).map(Value::Bool),
+        Wants::Bool => coerce::bool(value).map(Value::Bool),
         _ => None,
     }
 }

@@ -8,10 +8,12 @@ mod arguments;
 mod fit;
 mod limits;
 pub(super) mod order;
+pub(super) mod coerce;
 mod text;
 
+mod coalesce;
 mod collection;
-pub mod convert;
+mod convert;
 mod csv;
 mod encoding;
 mod format;
@@ -19,7 +21,8 @@ mod json;
 mod logic;
 mod number;
 mod object;
-pub mod pattern;
+pub(super) mod pattern;
+mod range;
 mod sequence;
 mod set;
 mod string;
@@ -31,7 +34,8 @@ mod yaml;
 mod tests;
 
 use crate::manifest::diagnostic::Code;
-use crate::manifest::eval::value::{Node, Presence, Type, Value};
+use crate::manifest::eval::typing::{Presence, Type};
+use crate::manifest::eval::value::{Node, Value};
 use crate::manifest::source::Span;
 
 /// A function of the language.
@@ -143,7 +147,7 @@ pub struct Failure {
 pub static FUNCTIONS: &[Function] = &[
     number::ABS, logic::ALLTRUE, logic::ANYTRUE,
     encoding::BASE64DECODE, encoding::BASE64ENCODE,
-    number::CEIL, substring::CHOMP, sequence::CHUNKLIST, logic::COALESCE, logic::COALESCELIST,
+    number::CEIL, substring::CHOMP, sequence::CHUNKLIST, coalesce::COALESCE, coalesce::COALESCELIST,
     collection::COMPACT, collection::CONCAT, collection::CONTAINS, csv::CSVDECODE,
     collection::DISTINCT,
     sequence::ELEMENT, string::ENDSWITH,
@@ -155,7 +159,7 @@ pub static FUNCTIONS: &[Function] = &[
     object::MATCHKEYS, number::MAX, encoding::MD5, object::MERGE, number::MIN,
     logic::ONE,
     number::PARSEINT, number::POW,
-    sequence::RANGE, pattern::REGEX, pattern::REGEXALL, pattern::REPLACE, sequence::REVERSE,
+    range::RANGE, pattern::REGEX, pattern::REGEXALL, pattern::REPLACE, sequence::REVERSE,
     set::SETINTERSECTION, set::SETPRODUCT, set::SETSUBTRACT, set::SETUNION, encoding::SHA256,
     number::SIGNUM, sequence::SLICE, collection::SORT, string::SPLIT, string::STARTSWITH,
     string::STRCONTAINS, substring::STRREV, substring::SUBSTR, number::SUM,

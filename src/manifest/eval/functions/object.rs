@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::manifest::eval::functions::order::Ordered;
 use crate::manifest::eval::functions::{
-    Failure, Function, Group, Kind, Parameter, Sees, Wants, arguments, convert, limits,
+    Failure, Function, Group, Kind, Parameter, Sees, Wants, arguments, coerce, limits,
 };
 use crate::manifest::eval::value::{Key, Node, Object, Value};
 use crate::manifest::suggest;
@@ -156,7 +156,7 @@ pub(super) const TRANSPOSE: Function = Function {
                 return Err(not_strings(&node.value));
             };
             for item in items.iter() {
-                let text = convert::string(&item.value);
+                let text = coerce::string(&item.value);
                 let text = text.ok_or_else(|| not_strings(&item.value))?;
                 limits::entries(turned.len())?;
                 let keys = turned.entry(text.into_owned()).or_default();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::manifest::eval::functions::order::{Ordered, order};
 use crate::manifest::eval::functions::{
-    Failure, Function, Group, Kind, Parameter, Sees, Wants, arguments, convert, limits,
+    Failure, Function, Group, Kind, Parameter, Sees, Wants, arguments, coerce, limits,
 };
 use crate::manifest::eval::value::{Node, Value};
 
@@ -105,7 +105,7 @@ pub(super) const SETPRODUCT: Function = Function {
 
 /// The set of these values, if they can be in one: all strings as soon as one is.
 pub(super) fn of(nodes: impl Iterator<Item = Node>) -> Result<Value, Failure> {
-    let Some(mut nodes) = convert::unify(nodes)? else {
+    let Some(mut nodes) = coerce::unify(nodes)? else {
         return Ok(Value::Unknown(Kind::Set.unknown()));
     };
     let member = |value: &Value| {
@@ -134,7 +134,7 @@ fn sets(args: &[Node]) -> Result<Vec<Vec<Node>>, Failure> {
         lengths.push(items.len());
         all.extend(items.iter().cloned());
     }
-    let mut all = convert::unify(all.into_iter())?
+    let mut all = coerce::unify(all.into_iter())?
         .unwrap_or_default()
         .into_iter();
     Ok(lengths

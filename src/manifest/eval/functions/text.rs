@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use crate::manifest::eval::functions::{Failure, convert, limits};
+use crate::manifest::eval::functions::{Failure, coerce, limits};
 use crate::manifest::eval::value::{Piece, Value};
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Text {
             }
             return Ok(());
         }
-        match convert::string(value) {
+        match coerce::string(value) {
             Some(text) => self.push(&text),
             None => Err(Failure::new(format!("{} is no text", value.kind()))),
         }

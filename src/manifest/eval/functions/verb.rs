@@ -1,7 +1,7 @@
 //! One verb of `format`: a value as it asks for it, as Go writes it.
 
 use crate::manifest::eval::functions::text::Text;
-use crate::manifest::eval::functions::{Failure, convert, json};
+use crate::manifest::eval::functions::{Failure, coerce, json};
 use crate::manifest::eval::value::Value;
 
 /// What stands behind a `%`.
@@ -25,7 +25,7 @@ impl Verb {
         }
         match (self.mode, value) {
             ('v', Value::String(_) | Value::Integer(_) | Value::Float(_)) if !self.sharp => {
-                let shown = convert::string(value).unwrap_or_default();
+                let shown = coerce::string(value).unwrap_or_default();
                 self.pad("", &shown, text)
             }
             ('v', _) => match of_json(value)? {
@@ -38,7 +38,7 @@ impl Verb {
             },
             (_, Value::Null) => Err(Failure::new("there is no text for null")),
             ('s' | 'q', _) => {
-                let Some(whole) = convert::string(value) else {
+                let Some(whole) = coerce::string(value) else {
                     return Err(unlike(value, "a string"));
                 };
                 let most = self
@@ -51,11 +51,11 @@ impl Verb {
                     _ => self.write_quoted(&part, text),
                 }
             }
-            ('t', _) => match convert::bool(value) {
+            ('t', _) => match coerce::bool(value) {
                 Some(bool) => self.pad("", if bool { "true" } else { "false" }, text),
                 None => Err(unlike(value, "a bool")),
             },
-            _ => match convert::number(value) {
+            _ => match coerce::number(value) {
                 Some(number) => self.number(&number, text),
                 None => Err(unlike(value, "a number")),
             },

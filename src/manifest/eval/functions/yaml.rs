@@ -9,7 +9,7 @@ use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::scanner::Marker;
 
 use crate::manifest::eval::functions::{
-    Failure, Function, Group, Kind, Parameter, Wants, arguments, convert, limits,
+    Failure, Function, Group, Kind, Parameter, Wants, arguments, coerce, limits,
 };
 use crate::manifest::eval::value::Value;
 use crate::manifest::source::Span;
@@ -220,7 +220,7 @@ impl Decoder {
 fn key_of(value: &Value) -> Result<String, Failure> {
     match value {
         Value::Null => Ok("null".into()),
-        value => match convert::string(value) {
+        value => match coerce::string(value) {
             Some(key) => Ok(key.into_owned()),
             None => Err(Failure::new(format!(
                 "a key must be a string, not {}",

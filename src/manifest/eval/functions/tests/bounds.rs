@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::{SPAN, check};
 use crate::manifest::eval::functions::{FUNCTIONS, Failure, call, function, limits};
-use crate::manifest::eval::value::{Node, Piece, Type, Value};
+use crate::manifest::eval::typing::Type;
+use crate::manifest::eval::value::{Node, Piece, Value};
 
 fn answer(name: &str, args: impl IntoIterator<Item = Value>) -> Result<Value, Failure> {
     let args: Vec<Node> = args

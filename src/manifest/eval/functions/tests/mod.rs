@@ -14,7 +14,8 @@ use std::sync::Arc;
 use hcl_edit::expr::{Expression, FuncCall, ObjectKey};
 
 use crate::manifest::eval::functions::{FUNCTIONS, Failure, call, function};
-use crate::manifest::eval::value::{Node, Piece, Type, Value};
+use crate::manifest::eval::typing::Type;
+use crate::manifest::eval::value::{Node, Piece, Value};
 use crate::manifest::source::Span;
 
 const SPAN: Span = Span {

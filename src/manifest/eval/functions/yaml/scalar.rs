@@ -5,7 +5,7 @@ use time::{Date, Month, Time};
 use yaml_rust2::parser::Tag;
 use yaml_rust2::scanner::TScalarStyle;
 
-use crate::manifest::eval::functions::{Failure, convert};
+use crate::manifest::eval::functions::{Failure, coerce};
 use crate::manifest::eval::value::Value;
 use crate::model::quoted::Quoted;
 
@@ -74,7 +74,7 @@ fn number(text: &str) -> Result<Option<Value>, Failure> {
     let decimal = digits
         .bytes()
         .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-    match convert::parse_number(&digits) {
+    match coerce::parse_number(&digits) {
         None if decimal && digits.parse::<f64>().is_ok() => {
             Err(Failure::new(format!("{} is no finite number", cut(text))))
         }
