@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::arguments::files::Fmt;
+use super::diagnostics;
 use super::exit::{Exit, Failure};
 use super::output::Console;
-use super::validate;
 use crate::files::folder::Folder;
 use crate::files::replace::replace;
 use crate::manifest::format::{BYTE_ORDER_MARK, Refused, format};
@@ -146,7 +146,7 @@ impl Run {
                     .into_iter()
                     .map(|problem| problem.resolve(&sources));
                 let style = report::Style {
-                    color: io::stderr().is_terminal() && validate::wants_color(),
+                    color: io::stderr().is_terminal() && diagnostics::wants_color(),
                     ..report::Style::default()
                 };
                 let shown = report::human(&resolve.collect::<Vec<_>>(), "", style);
@@ -184,7 +184,7 @@ fn show(
         .diff_lines(old, new);
     let name = path.display().to_string();
     let diff = diff.unified_diff().header(&name, &name).to_string();
-    if !validate::style(console).color {
+    if !diagnostics::style(console).color {
         console.out.write_all(diff.as_bytes())?;
         return Ok(());
     }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::arguments::projects::History;
 use super::exit::Failure;
 use super::output::Console;
-use super::overlay;
+use super::overlay::words;
 use super::table::{age, latency, printable, table};
 use crate::client::Client;
 use crate::clock;
@@ -85,7 +85,7 @@ fn text(found: &CheckHistory, now: OffsetDateTime) -> String {
         ),
     };
     say("state", state);
-    for text in overlay::all(&check, now) {
+    for text in words::all(&check, now) {
         say("", text);
     }
     let step = span(found.bucket_seconds);
@@ -220,7 +220,7 @@ fn incident(incident: &HistoryIncident, now: OffsetDateTime) -> String {
     };
     let seen = match &incident.acknowledged {
         None => String::new(),
-        Some(overlay) => format!(", {}", overlay::words("acknowledged", overlay, now)),
+        Some(overlay) => format!(", {}", words::words("acknowledged", overlay, now)),
     };
     format!(
         "{}  {:<5}  {lasted}{seen}",

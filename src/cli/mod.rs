@@ -9,6 +9,7 @@ mod server;
 
 mod naming;
 mod checks;
+mod chosen;
 mod overlay;
 mod maintain;
 mod table;
@@ -16,6 +17,7 @@ mod history;
 mod inputs;
 mod render;
 mod load;
+mod diagnostics;
 mod validate;
 mod fmt;
 mod probing;

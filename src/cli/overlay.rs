@@ -1,58 +1,24 @@
 //! `pause`, `mute` and `ack`: what is set on checks while they run, on one or on all that are
 //! meant by a pattern or labels.
 
+pub(super) mod words;
+
 use std::time::Duration;
 
-use time::OffsetDateTime;
-
+use self::words::{What, line, summary};
+use super::arguments::TextOutput;
 use super::arguments::overlay::{Ack, Chosen, Mute, Pause};
-use super::arguments::{Filter, TextOutput};
-use super::checks::filtered;
+use super::chosen::ids;
 use super::exit::{Exit, Failure};
-use super::naming;
 use super::output::{Console, progress};
-use super::table::printable;
 use crate::client::Client;
-use crate::clock;
-use crate::model::glob::Glob;
-use crate::plan::text::{counted, moment};
 use crate::proto::lokahi::check::State;
-use crate::proto::lokahi::{Check, ListOpts, Overlay, OverlayOpts, OverlayResult};
-use crate::proto::moment::time_of;
+use crate::proto::lokahi::{OverlayOpts, OverlayResult};
 
 /// How many checks go in one call: some hundred entries of the audit.
 const BATCH: usize = 200;
-/// A page of the list of checks.
-const PAGE: i32 = 10_000;
 /// How many checks are named one by one.
 const NAMED: usize = 20;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Pause,
-    Mute,
-    Ack,
-}
-
-impl What {
-    /// As people read it, of checks that have it.
-    fn done(self) -> &'static str {
-        match self {
-            Self::Pause => "paused",
-            Self::Mute => "muted",
-            Self::Ack => "acknowledged",
-        }
-    }
-
-    /// What is set of it.
-    fn of(self, check: &Check) -> Option<&Overlay> {
-        match self {
-            Self::Pause => check.paused.as_ref(),
-            Self::Mute => check.muted.as_ref(),
-            Self::Ack => check.acknowledged.as_ref(),
-        }
-    }
-}
 
 pub(super) async fn pause(
     client: &Client,
@@ -148,135 +114,4 @@ async fn run(
         writeln!(console.words, "{}", summary(what, chosen.end, &all))?;
     }
     Ok(Exit::Ok)
-}
-
-fn summary(what: What, end: bool, all: &OverlayResult) -> String {
-    let many = all.checks.len();
-    let checks = counted(many, "check");
-    match (end, usize::try_from(all.changed).unwrap_or(0)) {
-        (false, _) => format!("{checks} {}.", what.done()),
-        (true, 0) => format!("Nothing to end: {checks} not {}.", what.done()),
-        (true, changed) => format!("Ended for {changed} of {checks}."),
-    }
-}
-
-fn line(what: What, check: &Check) -> String {
-    let name = match check.name.as_str() {
-        "" => check.id.clone(),
-        name => format!("{}/{name}", check.project),
-    };
-    let text = match what.of(check) {
-        Some(overlay) => format!("{name} is {}", words(what.done(), overlay, clock::now())),
-        None => format!("{name} is not {}", what.done()),
-    };
-    printable(&text)
-}
-
-/// `paused until 2026-11-29 12:00:00 UTC by ada: moving`.
-pub(super) fn words(done: &str, overlay: &Overlay, now: OffsetDateTime) -> String {
-    let until = match overlay.until.as_ref().map(time_of) {
-        Some(until) => format!(" until {} ({} left)", moment(until), left(until - now)),
-        None if done == What::Ack.done() => String::new(),
-        None => format!(
-            " until somebody ends it (lokahictl {} --end)",
-            command(done)
-        ),
-    };
-    let why = match overlay.reason.as_str() {
-        "" => String::new(),
-        reason => format!(": {reason}"),
-    };
-    format!("{done}{until} by {}{why}", overlay.by)
-}
-
-fn command(done: &str) -> &'static str {
-    match done {
-        "muted" => "mute",
-        _ => "pause",
-    }
-}
-
-fn left(span: time::Duration) -> String {
-    match span.whole_seconds().max(0) {
-        seconds @ 0..120 => format!("{seconds}s"),
-        seconds @ 120..7200 => format!("{}m", seconds / 60),
-        seconds @ 7200..172_800 => format!("{}h", seconds / 3600),
-        seconds => format!("{}d", seconds / 86_400),
-    }
-}
-
-/// All that is set on a check, a line each; the first word is what.
-pub(super) fn all(check: &Check, now: OffsetDateTime) -> Vec<String> {
-    let set = [What::Pause, What::Mute, What::Ack]
-        .into_iter()
-        .filter_map(|what| Some(words(what.done(), what.of(check)?, now)));
-    let maintenance = check.maintenance.iter();
-    set.chain(maintenance.map(|it| words("in maintenance", it, now)))
-        .collect()
-}
-
-/// The ids of all that are meant.
-async fn ids(client: &Client, chosen: &Chosen, states: Vec<i32>) -> Result<Vec<String>, Failure> {
-    let Chosen { ids, filter, .. } = chosen;
-    let Filter {
-        labels,
-        project,
-        owner,
-    } = filter;
-    let filters = !labels.is_empty() || project.is_some() || owner.is_some();
-    if !filters && ids.is_empty() {
-        let message = "which checks? Name them, or give --label or --project";
-        return Err(Failure::new(Exit::Usage, message.to_owned()));
-    }
-    let mut found = Vec::new();
-    let mut patterns = Vec::new();
-    for name in ids {
-        if filters || name.contains('*') {
-            patterns.push(pattern(name)?);
-        } else {
-            found.push(naming::id(client, name).await?);
-        }
-    }
-    if !filters && patterns.is_empty() {
-        return Ok(found);
-    }
-    let mut offset = 0;
-    loop {
-        let page = client
-            .list(&ListOpts {
-                count: PAGE,
-                offset,
-                states: states.clone(),
-                ..filtered(filter.clone())
-            })
-            .await?;
-        let many = i32::try_from(page.results.len()).unwrap_or(PAGE);
-        let checks = page.results.into_iter().filter_map(|row| row.check);
-        let meant = |check: &Check| {
-            ids.is_empty()
-                || patterns.iter().any(|(project, glob)| {
-                    project.is_none_or(|project| check.project == project)
-                        && glob.matches(&check.name)
-                })
-        };
-        found.extend(checks.filter(meant).map(|check| check.id));
-        if many < PAGE {
-            break;
-        }
-        offset += many;
-    }
-    let mut seen = std::collections::HashSet::new();
-    found.retain(|id| seen.insert(id.clone()));
-    Ok(found)
-}
-
-/// `NAME` or `PROJECT/NAME`, with `*` in the name.
-fn pattern(text: &str) -> Result<(Option<&str>, Glob), Failure> {
-    let (project, name) = match text.split_once('/') {
-        Some((project, name)) => (Some(project), name),
-        None => (None, text),
-    };
-    let glob = name.parse::<Glob>();
-    let glob = glob.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    Ok((project, glob))
 }

@@ -1,19 +1,19 @@
 //! `render`: what check files come to, and where each value was written.
 
+mod document;
+
 use std::collections::BTreeMap;
 
+use self::document::document;
 use super::arguments::files::{Render, RenderOutput};
+use super::diagnostics::{diagnostic, style};
 use super::exit::{Exit, Failure};
 use super::naming::is_called;
 use super::output::Console;
-use super::validate::{diagnostic, style};
 use crate::manifest::compile::{Compiled, Keep, OriginLine};
 use crate::manifest::inputs::{Inputs, Missing};
 use crate::manifest::report;
-use crate::manifest::written::{
-    check_text, comment, maintenance_fields, maintenance_text, project_fields, project_text,
-    webhook_text,
-};
+use crate::manifest::written::{check_text, comment, maintenance_text, project_text, webhook_text};
 use crate::model::desired::Desired;
 use crate::reconcile::load;
 
@@ -135,68 +135,4 @@ fn note(origin: &OriginLine) -> (&str, String) {
         &origin.path,
         format!("{}:{}", origin.source.file, origin.source.line),
     )
-}
-
-fn document(what: &Render, desired: &Desired, compiled: &Compiled) -> serde_json::Value {
-    let none = Vec::new();
-    let checks: serde_json::Map<String, serde_json::Value> = desired
-        .checks
-        .iter()
-        .filter(|(address, _)| wanted(what, address))
-        .map(|(address, check)| {
-            let values: serde_json::Map<String, serde_json::Value> =
-                crate::manifest::written::check_fields(&check.spec)
-                    .into_iter()
-                    .map(|(path, value)| (path, value.to_json()))
-                    .collect();
-            let mut document = serde_json::json!({
-                "file": check.source.file, "line": check.source.line, "values": values,
-            });
-            if what.explain {
-                let origins = compiled.origins.get(address).unwrap_or(&none).iter();
-                let origins: serde_json::Map<String, serde_json::Value> = origins
-                    .map(|origin| {
-                        let place = serde_json::json!({
-                            "file": origin.source.file, "line": origin.source.line,
-                        });
-                        (origin.path.clone(), place)
-                    })
-                    .collect();
-                if let Some(map) = document.as_object_mut() {
-                    map.insert("origins".to_owned(), origins.into());
-                }
-            }
-            (address.clone(), document)
-        })
-        .collect();
-    let values: serde_json::Map<String, serde_json::Value> = project_fields(&desired.project_spec)
-        .map(|(name, value)| (name.to_owned(), value.to_json()))
-        .collect();
-    let webhooks: serde_json::Map<String, serde_json::Value> = desired
-        .webhooks
-        .iter()
-        .map(|(name, webhook)| {
-            let document = serde_json::json!({
-                "url": webhook.spec.url.to_string(),
-                "format": webhook.spec.format.name(),
-                "file": webhook.source.file, "line": webhook.source.line,
-            });
-            (name.clone(), document)
-        })
-        .collect();
-    let maintenances = desired.project_spec.maintenances.iter();
-    let maintenances: serde_json::Map<String, serde_json::Value> = maintenances
-        .map(|(name, maintenance)| {
-            let fields = maintenance_fields(maintenance).into_iter();
-            let fields = fields.map(|(path, value)| (path, value.to_json()));
-            (
-                name.to_string(),
-                serde_json::Value::Object(fields.collect()),
-            )
-        })
-        .collect();
-    serde_json::json!({
-        "project": desired.project.to_string(), "values": values, "webhooks": webhooks,
-        "maintenances": maintenances, "checks": checks,
-    })
 }

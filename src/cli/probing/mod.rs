@@ -14,10 +14,10 @@ use clap::Args;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::diagnostics::style;
 use super::exit::{Exit, Failure};
 use super::inputs::InputFlags;
 use super::output::Console;
-use super::validate::style;
 use crate::clock;
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use super::planned::Planned;
-use crate::cli::validate::diagnostic;
+use crate::cli::diagnostics::diagnostic;
 use crate::model::change::Change;
 use crate::plan::guard::Guard;
 use crate::plan::names::Names;

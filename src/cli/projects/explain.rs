@@ -7,9 +7,10 @@ use super::planned::revision;
 use crate::cli::arguments::TextOutput;
 use crate::cli::arguments::projects::Explain;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::naming;
 use crate::cli::output::Console;
+use crate::cli::overlay::words;
 use crate::cli::table::{age, printable};
-use crate::cli::{naming, overlay};
 use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::model::ownership::Owner;
@@ -100,7 +101,7 @@ fn text(found: &Explanation, asked: &str, now: OffsetDateTime) -> String {
     if !found.locations.is_empty() {
         say(format!("  is probed from {}", found.locations.join(", ")));
     }
-    for text in overlay::all(&check, now) {
+    for text in words::all(&check, now) {
         say(format!("  {text}"));
     }
     if let Some(by) = &check.suppressed {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
-use super::{Called, answer, called};
+use super::answer;
+use super::receivers::{self, Called, called};
 use crate::cli::arguments::ListOutput;
 use crate::cli::arguments::overlay::lasting;
 use crate::cli::checks::{chosen, untold};
@@ -187,7 +188,7 @@ fn text(deliveries: &[Delivery], now: OffsetDateTime) -> String {
             age(it.created_at, now),
             event(it),
             check(it),
-            super::receiver(&it.project, &it.receiver),
+            receivers::receiver(&it.project, &it.receiver),
             state(it, now),
             it.attempts.to_string(),
             cut(&answer(it.status, &it.error)),
@@ -264,7 +265,7 @@ fn whole(it: &Delivery, now: OffsetDateTime) -> String {
     let signed = if it.signed { ", signed" } else { "" };
     say("event", it.event_id.clone());
     say("check", check(it));
-    let receiver = super::receiver(&it.project, &it.receiver);
+    let receiver = receivers::receiver(&it.project, &it.receiver);
     say(
         "receiver",
         format!("{receiver} at {}{signed}{removed}", it.host),

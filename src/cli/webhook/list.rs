@@ -3,7 +3,7 @@
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{Called, called};
+use super::receivers::{self, Called, called};
 use crate::cli::arguments::ListOutput;
 use crate::cli::checks::{chosen, untold};
 use crate::cli::exit::{Exit, Failure};
@@ -104,7 +104,7 @@ fn row(of: &Receiver, now: OffsetDateTime) -> Vec<String> {
     };
     vec![
         of.id.clone(),
-        super::receiver(&of.project, &of.name),
+        receivers::receiver(&of.project, &of.name),
         of.host.clone(),
         format_name(of).to_owned(),
         events,

@@ -1,6 +1,8 @@
 //! `webhook`: receivers, and what they are sent. `listen` and `verify` ask no server: events are
 //! received and verified on this machine.
 
+mod receivers;
+mod signing;
 mod deliveries;
 mod list;
 pub(super) mod listen;
@@ -9,10 +11,7 @@ mod retry;
 mod test;
 pub(super) mod verify;
 
-use std::path::PathBuf;
-use std::str::FromStr;
-
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -27,11 +26,7 @@ use super::exit::{Exit, Failure};
 use super::output::Console;
 use crate::client::Client;
 use crate::files::private::random_hex;
-use crate::files::secrets::Secrets;
-use crate::model::secret::{Asking, SecretName, SecretUse, Unbound};
 use crate::model::webhook::answered;
-use crate::runtime::chain::chain;
-use crate::signature::{SigningSecret, Verifier};
 
 /// Receivers, and what they are sent
 #[derive(Debug, Subcommand)]
@@ -123,66 +118,6 @@ pub(super) async fn webhook(
     }
 }
 
-/// A receiver as people name it: `oncall`, `shop/oncall`, or its id.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Called {
-    /// Empty: of any.
-    project: String,
-    name: String,
-}
-
-impl FromStr for Called {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (project, name) = match text.split_once('/') {
-            // A key of `for_each` may have a slash in it.
-            Some((project, name)) if !project.contains('[') => (project, name),
-            _ => ("", text),
-        };
-        if name == "-" {
-            return Err(
-                "one without a name is meant by its id, which `webhook list` shows".to_owned(),
-            );
-        }
-        if name.is_empty() || (project.is_empty() && text.starts_with('/')) {
-            return Err("write NAME, PROJECT/NAME, or an id".to_owned());
-        }
-        Ok(Self {
-            project: project.to_owned(),
-            name: name.to_owned(),
-        })
-    }
-}
-
-/// The project and the receiver that are meant; empty: any.
-fn called(name: Option<Called>, project: Option<String>) -> Result<(String, String), Failure> {
-    let project = project.unwrap_or_default();
-    let Some(name) = name else {
-        return Ok((project, String::new()));
-    };
-    if !name.project.is_empty() && !project.is_empty() && name.project != project {
-        let message = format!(
-            "{}/{} is not of the project {project}",
-            name.project, name.name
-        );
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let project = match name.project.is_empty() {
-        true => project,
-        false => name.project,
-    };
-    Ok((project, name.name))
-}
-
-/// A receiver as lists show it: `shop/oncall`, `api/-` where it has no name.
-fn receiver(project: &str, name: &str) -> String {
-    match name {
-        "" => format!("{project}/-"),
-        name => format!("{project}/{name}"),
-    }
-}
-
 /// How an attempt ended, in words.
 fn answer(status: i32, error: &str) -> String {
     match (status, error) {
@@ -203,75 +138,4 @@ fn moment(at: OffsetDateTime) -> String {
 /// What makes a call that is made again the same call.
 fn request_id() -> Result<String, Failure> {
     Ok(random_hex(16)?)
-}
-
-/// Whose signatures are believed.
-#[derive(Debug, Args)]
-pub(super) struct Signing {
-    /// A secret that events are signed with, by its name: its value is LOKAHI_SECRET_NAME in the
-    /// environment, or a file of --secrets-dir
-    #[arg(long = "secret", value_name = "NAME")]
-    secrets: Vec<SecretName>,
-    /// A folder of secrets; LOKAHI_SECRET_NAME in the environment comes first
-    #[arg(long, env = "SECRETS_DIR", value_name = "DIR")]
-    secrets_dir: Option<PathBuf>,
-}
-
-impl Signing {
-    /// The secrets, in the order in which they are named.
-    fn names(&self) -> &[SecretName] {
-        &self.secrets
-    }
-
-    /// Looks the values up.
-    fn verifier(&self) -> Result<Verifier, Failure> {
-        let secrets = Secrets::new(self.secrets_dir.clone());
-        // Nothing is sent anywhere.
-        let who = SecretUse {
-            project: "".into(),
-            unbound: Unbound::Allowed,
-        };
-        let asking = Asking {
-            who: &who,
-            host: "",
-        };
-        let key = |name: &SecretName| {
-            let secret = secrets.resolve(name, asking)?;
-            let key = secret.expose().parse::<SigningSecret>();
-            key.map_err(|error| secret.unusable(error.why()))
-        };
-        let keys: Result<Vec<SigningSecret>, _> = self.secrets.iter().map(key).collect();
-        let keys = keys.map_err(|error| {
-            let message = chain(&error).replace("this worker", "lokahictl");
-            let message = message.replace("its SECRETS_DIR", "the folder of --secrets-dir");
-            Failure::new(Exit::Usage, message)
-        })?;
-        Ok(Verifier::new(keys))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names() {
-        let of = |text: &str, project: Option<&str>| {
-            let name: Option<Called> = Some(text.parse().unwrap());
-            called(name, project.map(str::to_owned)).map_err(|failure| failure.exit)
-        };
-        let pair = |project: &str, name: &str| Ok((project.to_owned(), name.to_owned()));
-        assert_eq!(of("oncall", None), pair("", "oncall"));
-        assert_eq!(of("oncall", Some("shop")), pair("shop", "oncall"));
-        assert_eq!(of("shop/oncall", Some("shop")), pair("shop", "oncall"));
-        assert_eq!(of("team[\"a/b\"]", None), pair("", "team[\"a/b\"]"));
-        assert_eq!(
-            of("shop/team[\"a/b\"]", None),
-            pair("shop", "team[\"a/b\"]")
-        );
-        assert_eq!(of("shop/oncall", Some("blog")), Err(Exit::Usage));
-        for bad in ["", "/", "shop/", "/oncall"] {
-            assert!(bad.parse::<Called>().is_err(), "{bad}");
-        }
-    }
 }

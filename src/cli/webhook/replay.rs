@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Called, called, request_id};
+use super::receivers::{Called, called};
+use super::request_id;
 use crate::cli::arguments::TextOutput;
 use crate::cli::arguments::overlay::lasting;
 use crate::cli::ask::approved;

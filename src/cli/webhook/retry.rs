@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Called, called};
+use super::receivers::{Called, called};
 use crate::cli::arguments::TextOutput;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Called, answer, called, request_id};
+use super::receivers::{self, Called, called};
+use super::{answer, request_id};
 use crate::cli::arguments::TextOutput;
 use crate::cli::arguments::overlay::lasting;
 use crate::cli::exit::{Exit, Failure};
@@ -49,7 +50,7 @@ pub(super) async fn test(
         Err(error) if error.may_have_happened() => client.receiver_test(&opts).await?,
         other => other?,
     };
-    let name = super::receiver(&sent.project, &sent.receiver);
+    let name = receivers::receiver(&sent.project, &sent.receiver);
     writeln!(
         console.words,
         "A test for {name} at {} is on its way, with the webhook-id {}.",

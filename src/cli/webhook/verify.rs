@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Signing;
+use super::signing::Signing;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::clock;
