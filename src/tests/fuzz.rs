@@ -10,29 +10,16 @@ mod mutate;
 #[cfg(target_os = "linux")]
 mod probe;
 mod run;
+mod said;
+mod seeds;
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hasher as _};
-use std::path::Path;
-
-use lokahi::manifest::compile::{Compiled, Keep, compile};
-use lokahi::manifest::diagnostic::{Diagnostic, Diagnostics};
-use lokahi::manifest::eval::functions::FUNCTIONS;
-use lokahi::manifest::examples::{Bad, EXAMPLES};
+use lokahi::manifest::diagnostic::Diagnostics;
 use lokahi::manifest::format::{Refused, format};
-use lokahi::manifest::inputs::Inputs;
-use lokahi::manifest::written::{check_text, webhook_text};
 use lokahi::manifest::{parse as notation, report};
-use lokahi::model::desired::Desired;
 
-use run::{Target, read, run};
-
-const ROOT: &str = "lokahi {\n  project = \"shop\"\n}\n";
-
-const INCLUDES: &str = "lokahi {\n  project = \"shop\"\n  include = [\"../shared\"]\n}\n";
-
-/// What files give: their desired state and the lints, or the problems.
-type Said = (Option<Desired>, Vec<Diagnostic>);
+use run::{Target, run};
+use said::{hash, kind, meaning, said, shape, written_and_read};
+use seeds::seeds;
 
 #[test]
 fn parse() {
@@ -141,121 +128,4 @@ fn fmt() {
             Err(Refused::Unproven { line, what }) => panic!("line {line}: {what}"),
         },
     });
-}
-
-/// Every check file of the repository, every example of the tables and the documents.
-fn seeds() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut seeds = Vec::new();
-    for folder in ["checks.d", "examples", "src/tests/fuzz/corpus"] {
-        seeds.extend(read(&root.join(folder), "hcl"));
-    }
-    for document in read(&root.join("docs"), "md") {
-        let blocks = document.split("```hcl\n").skip(1);
-        seeds.extend(blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned())));
-    }
-    for example in EXAMPLES {
-        seeds.push(example.good.to_owned());
-        if let Bad::Text(text) = example.bad {
-            seeds.push(text.to_owned());
-        }
-    }
-    let calls = FUNCTIONS
-        .iter()
-        .map(|function| format!("locals {{\n  x = {}\n}}\n", function.example));
-    seeds.extend(calls);
-    seeds.retain(|text| text.len() < 16 * 1024);
-    seeds
-}
-
-fn compiled(files: &[(&str, &str)]) -> Result<Compiled, Diagnostics> {
-    let bytes = |(path, text): &(&str, &str)| (path.to_string(), text.as_bytes().to_vec());
-    let files: BTreeMap<_, _> = files.iter().map(bytes).collect();
-    compile(&files, &Inputs::default(), Keep::Specs)
-}
-
-/// What a root with this file gives. What stands behind [`generate::LIBRARY`] is a file of a
-/// library that the root includes.
-fn said(text: &str) -> Result<Said, Diagnostics> {
-    match text.split_once(generate::LIBRARY) {
-        Some((own, shared)) => said_of(&[
-            ("lokahi.hcl", INCLUDES),
-            ("web.hcl", own),
-            ("../shared/web.hcl", shared),
-        ]),
-        None => said_of(&[("lokahi.hcl", ROOT), ("web.hcl", text)]),
-    }
-}
-
-fn said_of(files: &[(&str, &str)]) -> Result<Said, Diagnostics> {
-    let compiled = compiled(files)?;
-    Ok((compiled.desired, compiled.warnings))
-}
-
-/// What a file means, without the places: its checks, or what is wrong.
-fn meaning(text: &str) -> Result<Option<Vec<String>>, Vec<String>> {
-    // A mark before the first line is none of the file's.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match said_of(&[("lokahi.hcl", ROOT), ("web.hcl", text)]) {
-        Ok((desired, _)) => Ok(desired.map(|desired| {
-            let checks = desired.checks.iter();
-            checks
-                .map(|(address, check)| format!("{address} {:?}", check.spec))
-                .collect()
-        })),
-        Err(Diagnostics(problems)) => {
-            let told = problems
-                .iter()
-                .map(|problem| format!("{} {}", problem.code, problem.message));
-            let mut told: Vec<_> = told.collect();
-            told.sort();
-            told.dedup();
-            Err(told)
-        }
-    }
-}
-
-/// Writes what is desired and reads it back: every check is the same, at the same address.
-fn written_and_read(desired: &Desired) {
-    let mut text = String::new();
-    for (name, webhook) in &desired.webhooks {
-        text.push_str(&webhook_text(name, &webhook.spec));
-    }
-    for (address, check) in desired.checks.iter().take(50) {
-        text.push_str(&check_text(address, &check.spec, &BTreeMap::new(), ""));
-    }
-    let again = said(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-    let again = again.0.expect("everything is known");
-    for (address, check) in desired.checks.iter().take(50) {
-        let read = again.checks.get(address).map(|check| &check.spec);
-        assert_eq!(read, Some(&check.spec), "written and read back:\n{text}");
-    }
-}
-
-/// What kinds of problems there are.
-fn shape(problems: &[Diagnostic]) -> Vec<u64> {
-    let kinds = problems
-        .iter()
-        .map(|problem| hash(&(problem.code.id(), kind(&problem.message))));
-    kinds.collect()
-}
-
-/// A message without what is quoted and counted in it.
-fn kind(message: &str) -> String {
-    let mut inside = false;
-    let mut kept = String::new();
-    for c in message.chars().take(200) {
-        match c {
-            '`' | '"' => inside = !inside,
-            c if inside || c.is_ascii_digit() => {}
-            c => kept.push(c),
-        }
-    }
-    kept
-}
-
-fn hash(what: &impl std::hash::Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
 }

@@ -216,7 +216,7 @@ struct Corpus {
 impl Corpus {
     /// Writes a finding down.
     fn keep(&self, text: &str) -> PathBuf {
-        let name = format!("{:016x}.{}", super::hash(&text), self.ending);
+        let name = format!("{:016x}.{}", super::said::hash(&text), self.ending);
         let path = self.folder.join(name);
         fs::write(&path, text).unwrap();
         path
