@@ -9,7 +9,7 @@ use lokahi::signature::sign;
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::support::peer::Folder;
+use crate::support::folder::Folder;
 use crate::support::programs::{Ended, Listening, lokahictl_with};
 use crate::support::server::{Answer, answer, http};
 

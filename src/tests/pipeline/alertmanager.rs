@@ -11,9 +11,11 @@ use serde_json::Value;
 
 use super::peers::Site;
 use super::shop::Shop;
-use crate::support::peer::{Folder, Peer, Sign, stranger};
+use crate::support::folder::Folder;
+use crate::support::peer::{Peer, Sign};
 use crate::support::programs::lokahictl;
 use crate::support::server::{answer, http};
+use crate::support::stranger::stranger;
 use crate::support::until;
 
 const CONFIG: &str = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n";

@@ -11,8 +11,9 @@ use super::fleet::Program;
 use super::locations::place;
 use super::peers::{Receiver, Site};
 use super::shop::{Shop, told, until_told};
-use crate::support::peer::{Folder, own_mounts};
+use crate::support::folder::Folder;
 use crate::support::servers::servers;
+use crate::support::stranger::own_mounts;
 use crate::support::until;
 
 /// So many are enough to be suspicious.

@@ -11,7 +11,7 @@ use lokahi::model::webhook::{WebhookFormat, WebhookSpec};
 use super::fleet::Fleet;
 use super::peers::{Received, Receiver, Site};
 use crate::support::declaring::Declaring;
-use crate::support::peer::Folder;
+use crate::support::folder::Folder;
 use crate::support::standard::verify;
 use crate::support::until;
 

@@ -6,6 +6,8 @@ pub(crate) mod server;
 pub(crate) mod programs;
 pub(crate) mod declaring;
 pub(crate) mod checkout;
+pub(crate) mod folder;
+pub(crate) mod stranger;
 pub(crate) mod peer;
 pub(crate) mod standard;
 

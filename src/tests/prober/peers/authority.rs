@@ -4,7 +4,8 @@ use std::process::Command;
 
 use lokahi::model::tls::{Certificates, TlsSpec};
 
-use crate::support::peer::{Folder, run, stranger};
+use crate::support::folder::Folder;
+use crate::support::stranger::{run, stranger};
 
 const CONFIG: &str = "
 [req]

@@ -7,7 +7,9 @@ use lokahi::model::observation::Observation;
 use super::super::{check, context, observe, verdict};
 use super::authority::Authority;
 use super::site::Nginx;
-use crate::support::peer::{Folder, Peer, Sign, stranger};
+use crate::support::folder::Folder;
+use crate::support::peer::{Peer, Sign};
+use crate::support::stranger::stranger;
 use crate::support::until;
 
 async fn seen(spec: &CheckSpec) -> String {

@@ -16,7 +16,9 @@ use nix::sys::signal::Signal;
 
 use super::super::{GENEROUS, check, check_within, observe, verdict};
 use super::site::Nginx;
-use crate::support::peer::{Folder, Peer, Sign, stranger};
+use crate::support::folder::Folder;
+use crate::support::peer::{Peer, Sign};
+use crate::support::stranger::stranger;
 use crate::support::until;
 
 const AROUND: &str = "

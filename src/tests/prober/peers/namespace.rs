@@ -20,7 +20,7 @@ use super::super::{check_within, context, observe, verdict};
 use super::authority::Authority;
 use super::names::{context_with, dnsmasq};
 use super::site::Nginx;
-use crate::support::peer::stranger;
+use crate::support::stranger::stranger;
 
 const ALONE: &str = "LOKAHI_TEST_NETWORK";
 const FORBIDDEN: &str = "\

@@ -9,7 +9,8 @@ use lokahi::model::tls::{TlsSpec, TlsVersion};
 
 use super::super::{check, context, observe, verdict};
 use super::authority::{Authority, Identity, SINCE, UNTIL, openssl};
-use crate::support::peer::{Folder, Peer, Sign};
+use crate::support::folder::Folder;
+use crate::support::peer::{Peer, Sign};
 
 /// A server that answers everyone whom it understands.
 async fn server(identity: &Identity, clients: Option<&Authority>, arguments: &[&str]) -> Peer {

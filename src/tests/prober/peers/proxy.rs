@@ -13,8 +13,10 @@ use url::Host;
 use super::super::{check, check_within, context, observe, verdict};
 use super::authority::Authority;
 use super::site::Nginx;
+use crate::support::folder::Folder;
 use crate::support::free_port;
-use crate::support::peer::{Folder, Peer, Sign, stranger};
+use crate::support::peer::{Peer, Sign};
+use crate::support::stranger::stranger;
 use crate::support::until;
 
 /// A proxy that opens ways to this port.

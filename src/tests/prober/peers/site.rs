@@ -4,7 +4,9 @@ use lokahi::model::check::CheckSpec;
 
 use super::super::check;
 use super::authority::Identity;
-use crate::support::peer::{Folder, Peer, Sign, stranger};
+use crate::support::folder::Folder;
+use crate::support::peer::{Peer, Sign};
+use crate::support::stranger::stranger;
 use crate::support::until;
 
 /// One process, so that whoever ends it ends all of it.

@@ -13,7 +13,9 @@ use super::super::authority::{Authority, Identity, SINCE, UNTIL, openssl};
 use super::super::names::{BOGUS, dnsmasq, dnsmasq_at};
 use super::super::namespace::{filter, run};
 use super::super::site::Nginx;
-use crate::support::peer::{Folder, Peer, Sign, stranger};
+use crate::support::folder::Folder;
+use crate::support::peer::{Peer, Sign};
+use crate::support::stranger::stranger;
 
 const NGINX: &str = "
 server {

@@ -6,6 +6,8 @@ mod explained;
 mod ground;
 mod page;
 mod said;
+mod blackbox;
+mod lokahictl;
 mod targets;
 
 use std::collections::BTreeSet;
@@ -32,8 +34,8 @@ fn both_are_asked_and_the_page_is_written() {
     }
     let said = alone(STORY, async || {
         let ground = Ground::lay().await;
-        let blackbox = said::Blackbox::start(&ground).await;
-        let ours = said::lokahi(&ground).await;
+        let blackbox = blackbox::Blackbox::start(&ground).await;
+        let ours = lokahictl::lokahi(&ground).await;
         let mut rows = Vec::new();
         let mut unexplained = Vec::new();
         let mut used = BTreeSet::new();
