@@ -16,7 +16,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::certificates::{Authority, serving, site_of};
+use super::authority::{Authority, serving, site_of};
 use super::manners::{recording, redirect};
 use super::site::{OK, Site, request};
 use super::{allowed, check, check_within, context, observe, observe_as, verdict};

@@ -4,6 +4,7 @@ pub(crate) mod site;
 mod faults;
 mod manners;
 pub(crate) mod reuse;
+mod authority;
 mod certificates;
 mod names;
 mod secrets;

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use super::certificates::{Authority, config_of};
+use super::authority::{Authority, config_of};
 use super::site::{Site, request};
 use super::{GENEROUS, check, context, observe, verdict};
 use crate::support::until;
