@@ -25,6 +25,8 @@ mod original;
 mod outbox;
 mod reminders;
 mod schedule;
+mod run;
+mod stale;
 mod secrets;
 mod settled;
 mod history;

@@ -1,5 +1,7 @@
 //! A folder of check files, and a lokahid that does what it says.
 
+mod folder;
+mod standing;
 mod ground;
 
 mod changing;

@@ -3,7 +3,9 @@
 use lokahi::clock;
 use sqlx::Row as _;
 
-use super::ground::{Folder, Story, check, checks, git, until_condition};
+use super::folder::{Folder, check, checks, git};
+use super::ground::Story;
+use super::standing::until_condition;
 use crate::support::until;
 
 /// A tree of 1,000 files, each with a check that is due every so often.

@@ -1,6 +1,7 @@
 //! CHECKS_GIT: committed trees of a repository, with their names.
 
-use super::ground::{Folder, check, condition, live, status, until_condition};
+use super::folder::{Folder, check};
+use super::standing::{condition, live, status, until_condition};
 use crate::pipeline::fleet::Fleet;
 use crate::support::programs::lokahictl;
 use crate::support::until;

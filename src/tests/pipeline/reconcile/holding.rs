@@ -1,6 +1,7 @@
 //! What a guard holds: it is named, it waits for a person, and exactly that is let through.
 
-use super::ground::{Story, check, checks};
+use super::folder::{check, checks};
+use super::ground::Story;
 use crate::support::until;
 
 /// Files with one check each.

@@ -3,8 +3,8 @@
 
 use sqlx::{Connection as _, PgConnection, Row as _};
 
-use super::ground::{Folder, checks};
-use crate::pipeline::crash::{kill_server, with_own_servers};
+use super::folder::{Folder, checks};
+use crate::pipeline::crash::servers::{kill_server, with_own_servers};
 use crate::pipeline::fleet::Fleet;
 use crate::support::until;
 

@@ -1,6 +1,8 @@
 //! Several lokahids over one database: one at a time reconciles a project.
 
-use super::ground::{Story, check, gauge};
+use super::folder::check;
+use super::ground::Story;
+use super::standing::gauge;
 use crate::pipeline::fleet::Program;
 use crate::support::{free_port, until};
 
@@ -40,14 +42,14 @@ async fn another_lokahid_takes_over_from_one_that_dies() {
         fleet.metric("lokahi_reconcile_rounds_total").await >= 2.0
     })
     .await;
-    let now = super::ground::status(&fleet, "shop").await.reconciler;
+    let now = super::standing::status(&fleet, "shop").await.reconciler;
     assert_ne!(now, first);
     assert_eq!(gauge(&fleet, "shop", "Ready").await, None);
 
     // One that is stopped in order gives it up at once.
     assert_eq!(second.stop().await, Some(0));
     until("the first has it again", async || {
-        super::ground::status(&fleet, "shop").await.reconciler == first
+        super::standing::status(&fleet, "shop").await.reconciler == first
     })
     .await;
 }

@@ -2,7 +2,8 @@
 
 use lokahi::proto::lokahi::{Check, CheckId, ListOpts};
 
-use super::ground::{Story, check, checks};
+use super::folder::{check, checks};
+use super::ground::Story;
 use crate::support::until;
 
 /// The only check, changed past the files.
@@ -339,7 +340,7 @@ async fn with_off_a_forced_change_is_nobodys_news() {
 #[tokio::test]
 async fn an_apply_to_what_a_reconciler_owns_is_refused_with_the_command_to_type() {
     let story = Story::start(&[("web.hcl", &check("a", "60s"))], &[]).await;
-    let other = super::ground::Folder::new();
+    let other = super::folder::Folder::new();
     other.write(
         "lokahi.hcl",
         &(Story::root(&story.operators) + &checks(2, "60s")),
