@@ -1,10 +1,13 @@
 //! lokahictl as scripts use it: the real program, its output and exit codes.
 
+mod scratch;
 mod fmt;
 mod probing;
 mod canary;
 mod token;
 mod validate;
+mod roots;
+mod render;
 mod webhook;
 
 use std::fs;

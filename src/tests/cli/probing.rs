@@ -1,9 +1,8 @@
 //! `lokahictl test` and `probe`: what is declared is asked, from here.
 
+use super::scratch::Scratch;
 use crate::prober::site::{OK, Site};
 use crate::support::programs::lokahictl;
-
-use super::validate::Scratch;
 
 fn root(checks: &str) -> Scratch {
     let root = "lokahi {\n  project = \"shop\"\n}\n\nvariable \"path\" {\n  default = \"\"\n}\n\n";
