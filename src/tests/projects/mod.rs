@@ -2,13 +2,16 @@
 //! by lokahictl over files and by the API itself.
 
 mod plans;
+mod parts;
 mod racing;
 mod guards;
 mod merges;
+mod sources;
 mod tombstones;
 mod ended;
 mod names;
 mod adopting;
+mod imports;
 mod forced;
 mod exported;
 mod past;
