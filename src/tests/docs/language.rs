@@ -1,131 +1,23 @@
-//! The generated parts of the language's page: blocks, functions, limits, and what a condition
-//! sees of a response.
+//! The generated parts of the language's page: blocks, functions, limits.
+
+mod blocks;
+mod response;
 
 use lokahi::files::folder;
-use lokahi::manifest::attributes::check::CHECK;
-use lokahi::manifest::attributes::{DEFAULTS, FILE, TEMPLATE};
 use lokahi::manifest::compile::MAX_KEY;
 use lokahi::manifest::diagnostic::Diagnostics;
 use lokahi::manifest::eval::functions::{FUNCTIONS, Group};
-use lokahi::manifest::eval::scope::response_type;
 use lokahi::manifest::eval::special::SPECIAL;
-use lokahi::manifest::eval::typing::Type;
 use lokahi::manifest::eval::{MAX_STEPS, MAX_TEXT};
 use lokahi::manifest::scan::{
     MAX_CHAIN, MAX_ENTRIES, MAX_LEVELS, MAX_NESTING, MAX_OPERATORS, MAX_PATH,
 };
 use lokahi::manifest::source::{MAX_FILE, MAX_TOTAL};
-use lokahi::manifest::table::{Block, Label};
 use lokahi::model::check::CheckSpec;
 use lokahi::model::name::Name;
 
+use self::blocks::blocks;
 use super::{cell, code, keep_fresh, read, with_part};
-
-/// What stands in a block, one a line.
-struct Row {
-    name: &'static str,
-    kind: &'static str,
-    default: &'static str,
-    bounds: &'static str,
-    about: &'static str,
-    example: &'static str,
-}
-
-fn rows(block: &'static Block) -> Vec<Row> {
-    let meta = block.meta.iter().map(|meta| Row {
-        name: meta.name,
-        kind: meta.kind,
-        default: meta.default,
-        bounds: "",
-        about: meta.about,
-        example: meta.example,
-    });
-    let attributes = block.attributes.iter().map(|attribute| Row {
-        name: attribute.name,
-        kind: attribute.kind,
-        default: attribute.default,
-        bounds: attribute.bounds,
-        about: attribute.about,
-        example: attribute.example,
-    });
-    attributes.chain(meta).collect()
-}
-
-/// A default as code, unless it is described.
-fn default(text: &str) -> String {
-    let is_value = text.starts_with(['"', '[', '{']) || text.parse::<f64>().is_ok();
-    match text {
-        "" => "required".to_owned(),
-        "true" | "false" => code(text),
-        text if is_value => code(text),
-        text => cell(text),
-    }
-}
-
-fn heading(block: &Block) -> String {
-    match block.label {
-        Label::None => format!("`{}`", block.name),
-        Label::Optional => format!("`{}`, `{} \"NAME\"`", block.name, block.name),
-        Label::Name => format!("`{} \"NAME\"`", block.name),
-        Label::Instance => format!(
-            "`{} \"NAME\"`, `{} \"NAME\" \"KEY\"`",
-            block.name, block.name
-        ),
-    }
-}
-
-fn write_block(out: &mut String, block: &'static Block, level: &str, place: &str) {
-    out.push_str(&format!(
-        "{level} {}{place}\n\n{}\n\n",
-        heading(block),
-        block.about
-    ));
-    let like_check = [DEFAULTS.name, TEMPLATE.name].contains(&block.name);
-    if like_check {
-        assert_eq!(
-            block.attributes.len() + block.blocks.len(),
-            CHECK.attributes.len() + CHECK.blocks.len()
-        );
-        out.push_str("Its attributes and blocks are those of `check`, but for ");
-        let own: Vec<_> = CHECK.meta.iter().map(|meta| code(meta.name)).collect();
-        out.push_str(&format!("{}; none is required.\n\n", own.join(" and ")));
-        return;
-    }
-    let rows = rows(block);
-    if !rows.is_empty() {
-        out.push_str("| attribute | type | default | meaning | example |\n");
-        out.push_str("| --- | --- | --- | --- | --- |\n");
-    }
-    for row in &rows {
-        let bounds = match row.bounds {
-            "" => String::new(),
-            bounds => format!("; {bounds}"),
-        };
-        out.push_str(&format!(
-            "| {} | {}{} | {} | {} | {} |\n",
-            code(row.name),
-            cell(row.kind),
-            cell(&bounds),
-            default(row.default),
-            cell(row.about),
-            code(row.example),
-        ));
-    }
-    if !rows.is_empty() {
-        out.push('\n');
-    }
-    for inner in block.blocks {
-        write_block(out, inner, "####", &format!(" in `{}`", block.name));
-    }
-}
-
-fn blocks() -> String {
-    let mut out = String::from("\n");
-    for block in FILE.blocks {
-        write_block(&mut out, block, "###", "");
-    }
-    out
-}
 
 fn functions() -> String {
     let mut out = String::from("\n");
@@ -232,33 +124,4 @@ fn the_page_of_the_language_is_fresh() {
         fresh = with_part(&fresh, name, &part);
     }
     keep_fresh("docs/language.md", &fresh);
-}
-
-/// The fields of an object that are not objects themselves, as `path: type`.
-fn fields(of: &Type, path: &str, found: &mut Vec<String>) {
-    match of {
-        Type::Object(attributes) => {
-            for (name, (of, _)) in attributes {
-                fields(of, &format!("{path}.{name}"), found);
-            }
-        }
-        of => found.push(format!("| `{path}` | {of} |")),
-    }
-}
-
-#[test]
-fn every_field_of_a_response_is_described_and_no_other() {
-    let mut wanted = Vec::new();
-    fields(&response_type(), "response", &mut wanted);
-    let text = read("docs/language.md");
-    let lines = text.lines().filter(|line| line.starts_with("| `response."));
-    let mut told: Vec<String> = lines
-        .map(|line| {
-            let cells: Vec<&str> = line.split(" | ").collect();
-            format!("{} | {} |", cells[0], cells[1])
-        })
-        .collect();
-    told.sort();
-    wanted.sort();
-    assert_eq!(told, wanted);
 }
