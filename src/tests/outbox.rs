@@ -1,6 +1,8 @@
 //! The outbox over a real Postgres, by its statements alone: what workers meet that lost a claim,
 //! or have very much to do.
 
+mod answers;
+
 use std::time::Duration;
 
 use lokahi::clock;

@@ -182,3 +182,30 @@ async fn what_was_told_within_a_newer_event_is_posted_again_with_it() {
     assert_eq!(names(&receiver.received().last().unwrap().body), both);
     server.abort();
 }
+
+#[tokio::test]
+async fn a_receiver_that_takes_no_alert_again_fails() {
+    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let mut shop = Shop::open().await;
+    let url = receiver.url.parse().unwrap();
+    let spec = WebhookSpec::new(url, WebhookFormat::Alertmanager);
+    let am = shop.receiver_with("am", spec).await;
+    let check = shop.wish("front", &site.url, |_| ()).await;
+    shop.create(&check, &[am]).await;
+    shop.until(check.id, State::Up).await;
+    site.set(false);
+    let kept = "select count(*) from deliveries where again_at is not null";
+    until("it fires", async || shop.count(kept).await == 1).await;
+    let failing = "select count(*) from receiver_status where failing_since is not null
+        and error = 'it answered 500'";
+    let due = "update deliveries set again_at = now() where again_at is not null";
+    for (status, fails) in [(500, 1), (200, 0)] {
+        receiver.answer(status);
+        sqlx::query(due).execute(&mut shop.conn).await.unwrap();
+        until("that is written down", async || {
+            shop.count(failing).await == fails
+        })
+        .await;
+    }
+    assert_eq!(receiver.received().len(), 3);
+}

@@ -6,6 +6,7 @@ mod peers;
 
 mod alertmanager;
 mod alerts;
+mod beside;
 mod canary;
 mod crash;
 mod degraded;
