@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::body;
 use super::group::gather;
-use super::leases::Leases;
+use super::leases::{Leases, RENEW};
 use super::queue::{LOOK, Queue};
 use super::sender::{Outbound, send};
 use super::window::Windows;
@@ -21,8 +21,8 @@ use crate::clock;
 use crate::model::id::{DeliveryId, ReceiverId};
 use crate::runtime::counter::Counter;
 use crate::store::delivery::{
-    Attempted, Begun, Candidate, Claimed, Verdict, delivery_begin, delivery_claim, delivery_due,
-    delivery_finish, delivery_lapse, delivery_lock, delivery_next,
+    Attempted, Begun, Candidate, Claimed, LEASE, Verdict, delivery_begin, delivery_claim,
+    delivery_due, delivery_finish, delivery_lapse, delivery_lock, delivery_next,
 };
 use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
@@ -33,6 +33,8 @@ const IN_FLIGHT: usize = 512;
 const LOT: usize = 256;
 /// How long it may take to gather what is told together, some of it.
 const PREPARE: Duration = Duration::from_secs(5);
+/// What took longer to be claimed is not sent: its lease must last until it is renewed.
+const LATE: Duration = LEASE.saturating_sub(RENEW.saturating_mul(2));
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -269,7 +271,7 @@ impl Worker {
 
     /// Claims those of these that still can be, and begins to send them.
     async fn claim_lot(&mut self, taken: &[Candidate]) -> Result<(), StoreError> {
-        let now = clock::now();
+        let (now, begun_at) = (clock::now(), clock::monotonic());
         let mut tx = self.store.begin_by_index().await?;
         let ids = delivery_lock(&mut tx, taken).await?;
         let claimed = delivery_claim(&mut tx, &ids, now).await?;
@@ -288,6 +290,13 @@ impl Worker {
             doing: "commit a claim",
             source,
         })?;
+        if begun_at.elapsed() > LATE {
+            // Before it is renewed, another worker may have it: whatever goes out is in its order only
+            // while it is ours. When its lease runs out it is claimed again.
+            warn!("Postgres was slow to answer a claim, which is left to run out");
+            self.give_back();
+            return Ok(());
+        }
         let begun = claimed.into_iter().zip(bodies);
         for (claim, body) in begun.filter(|(claim, _)| ours.contains(&claim.id)) {
             self.spawn(claim, body);
