@@ -29,6 +29,7 @@ pub(crate) fn get(port: u16, path: &str) -> Result<String> {
 pub(crate) struct Request {
     /// Names in lower case.
     headers: Vec<(String, String)>,
+    pub(crate) path: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -39,7 +40,8 @@ impl Request {
         if from.read_line(&mut line)? == 0 {
             return Ok(None);
         }
-        line.split_whitespace().nth(1).context("no request")?;
+        let path = line.split_whitespace().nth(1).context("no request")?;
+        let path = path.to_owned();
         let mut headers = Vec::new();
         loop {
             let mut line = String::new();
@@ -55,6 +57,7 @@ impl Request {
         }
         let mut request = Self {
             headers,
+            path,
             body: Vec::new(),
         };
         let length = request.header("content-length").unwrap_or("0").parse()?;

@@ -23,6 +23,21 @@ pub(super) struct Event {
     pub(super) about: String,
     /// Of a group, those that it tells together.
     pub(super) events: Vec<Self>,
+    /// States by their numbers.
+    pub(super) previous: i32,
+    pub(super) state: i32,
+    pub(super) incident: String,
+    /// How often it was seen to be so.
+    pub(super) seen: usize,
+    /// Of those that it lists, how many are told without what was seen.
+    pub(super) unseen: usize,
+}
+
+/// The number of a state by its name in JSON, where the first one may be left out.
+fn number(name: &Value) -> i32 {
+    let all = ["INIT", "UP", "DOWN", "ERROR"];
+    let number = (0..).zip(all).find(|(_, it)| name.as_str() == Some(it));
+    number.map_or(-1, |(number, _)| number)
 }
 
 /// The fields of github.xe.lokahi.CheckStatus that matter here.
@@ -36,6 +51,12 @@ struct CheckStatus {
     event_id: String,
     #[prost(int64, tag = "18")]
     sequence: i64,
+    #[prost(int32, tag = "19")]
+    previous_state: i32,
+    #[prost(string, tag = "21")]
+    incident: String,
+    #[prost(bytes = "vec", repeated, tag = "22")]
+    evidence: Vec<Vec<u8>>,
     #[prost(message, optional, tag = "25")]
     project: Option<ProjectEvent>,
     #[prost(bool, tag = "26")]
@@ -58,6 +79,8 @@ struct ProjectEvent {
 struct Check {
     #[prost(string, tag = "1")]
     id: String,
+    #[prost(int32, tag = "7")]
+    state: i32,
 }
 
 impl Event {
@@ -76,11 +99,18 @@ impl Event {
 
     fn of_protobuf(status: CheckStatus) -> Self {
         let about = status.project.unwrap_or_default();
+        let check = status.check.unwrap_or_default();
+        let unseen = status.superseded.iter().filter(|it| it.evidence.is_empty());
         Self {
+            previous: status.previous_state,
+            state: check.state,
+            incident: status.incident,
+            seen: status.evidence.len(),
+            unseen: unseen.count(),
             kind: status.kind,
             id: status.event_id,
             sequence: status.sequence,
-            check: status.check.unwrap_or_default().id,
+            check: check.id,
             superseded: status
                 .superseded
                 .into_iter()
@@ -115,7 +145,15 @@ impl Event {
         let is = |name: &str| status.get(name).and_then(Value::as_bool) == Some(true);
         let all = |name: &str| status.get(name).and_then(Value::as_array);
         let all = |name: &str| all(name).into_iter().flatten();
+        let state = |place: &str| status.pointer(place).map_or(0, number);
         Ok(Self {
+            previous: state("/previous_state"),
+            state: state("/check/state"),
+            incident: text("/incident").unwrap_or_default().to_owned(),
+            seen: all("evidence").count(),
+            unseen: all("superseded")
+                .filter(|it| it.get("evidence").is_none())
+                .count(),
             kind: text("/type").context("an event without a type")?.to_owned(),
             id: id(status).context("an event without an id")?,
             sequence: text("/sequence").unwrap_or("0").parse()?,
@@ -143,9 +181,15 @@ mod tests {
             check: "c".to_owned(),
             superseded: vec!["e1".to_owned()],
             unheard: true,
+            previous: 2,
+            state: 1,
+            incident: "i".to_owned(),
+            seen: 2,
+            unseen: 1,
             ..Event::default()
         };
-        let bare = r#"{"check":{"id":"c"},"type":"check.up","event_id":"e2","sequence":"2",
+        let bare = r#"{"check":{"id":"c","state":"UP"},"type":"check.up","event_id":"e2",
+            "sequence":"2","previous_state":"DOWN","incident":"i","evidence":[{},{}],
             "superseded":[{"event_id":"e1"}],"unheard":true}"#;
         let envelope = format!(r#"{{"type":"check.up","timestamp":"t","data":{bare}}}"#);
         for json in [bare, envelope.as_str()] {
@@ -167,7 +211,13 @@ mod tests {
             ..CheckStatus::default()
         };
         let status = CheckStatus {
-            check: Some(Check { id: "c".to_owned() }),
+            check: Some(Check {
+                id: "c".to_owned(),
+                state: 1,
+            }),
+            previous_state: 2,
+            incident: "i".to_owned(),
+            evidence: vec![Vec::new(); 2],
             kind: "check.up".to_owned(),
             event_id: "e2".to_owned(),
             sequence: 2,

@@ -31,6 +31,10 @@ impl State {
         all.get(number).copied().context("no such state")
     }
 
+    pub(super) fn number(self) -> i32 {
+        self as i32
+    }
+
     pub(super) fn is_outage(self) -> bool {
         matches!(self, Self::Down | Self::Error)
     }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use super::cast::{Mood, RECEIVERS};
 use super::event::Event;
@@ -39,6 +40,10 @@ pub(super) struct Reception {
     pub(super) event: Result<Event, String>,
     /// Whether it is signed as its receiver wants it, or how it is.
     pub(super) signed: Result<(), String>,
+    /// Whether it came to the place of its receiver in the form that this one wants.
+    pub(super) shaped: Result<(), String>,
+    /// How old its `webhook-timestamp` was then, in seconds.
+    pub(super) age: f64,
     /// `None`: there was no answer.
     pub(super) answer: Option<u16>,
 }
@@ -101,6 +106,33 @@ impl Hooks {
     }
 }
 
+/// Whether it has the form and the place of this receiver.
+fn shaped(receiver: usize, request: &Request) -> Result<(), String> {
+    let it = RECEIVERS.get(receiver).context("no such receiver");
+    let it = it.map_err(|error| error.to_string())?;
+    let (path, format) = (&request.path, it.format);
+    if path != it.path {
+        return Err(format!("at {}, not {path}", it.path));
+    }
+    let kind = request.header("content-type").unwrap_or_default();
+    if kind != format!("application/{format}") {
+        return Err(format!("as {format}, not {kind}"));
+    }
+    let is_bare = it.path.starts_with("/twirp/");
+    match serde_json::from_slice::<Value>(&request.body) {
+        Ok(body) if body.get("data").is_some() == is_bare => {
+            Err("in an envelope, but for Twirp services".to_owned())
+        }
+        // Protobuf is no JSON; whether it can be read is seen elsewhere.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn stamp(request: &Request) -> f64 {
+    let stamp = request.header("webhook-timestamp").unwrap_or_default();
+    stamp.parse().unwrap_or_default()
+}
+
 fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
     it.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -153,12 +185,15 @@ impl Shared {
         request.body.hash(&mut digest);
         let kind = request.header("content-type").unwrap_or_default();
         let secrets = RECEIVERS.get(receiver).map_or(&[][..], |it| it.secrets);
+        let at = self.clock.now().unwrap_or_default();
         let reception = Reception {
             receiver,
-            at: self.clock.now().unwrap_or_default(),
+            at,
             id: request.header("webhook-id").context("no id")?.to_owned(),
             digest: digest.finish(),
             event: Event::read(kind, &request.body).map_err(|error| format!("{error:#}")),
+            shaped: shaped(receiver, &request),
+            age: at + self.clock.epoch() - stamp(&request),
             signed: signature::check(&request, secrets).map_err(|error| format!("{error:#}")),
             answer: None,
         };

@@ -132,9 +132,13 @@ impl State {
         }
     }
 
-    /// Springs the trap if it waits for this moment.
-    fn spring(&mut self, now: Moment) -> bool {
-        let waits = self.trap.take_if(|(_, moment)| *moment == now);
+    /// Springs the trap if it waits for this moment of a lokahid: a webhookworker's message of
+    /// several events is a transition, too.
+    fn spring(&mut self, now: Moment, client: Who) -> bool {
+        let is_lokahid = matches!(client, Who::Lokahid1 | Who::Lokahid2);
+        let waits = self
+            .trap
+            .take_if(|(_, moment)| is_lokahid && *moment == now);
         let Some((trap, _)) = waits else {
             return false;
         };
@@ -221,7 +225,7 @@ fn pump(gate: &Gate, mut from: Side, mut to: Side, talk: &Mutex<Talk>, asks: boo
         let mut talk = talk.lock().unwrap_or_else(PoisonError::into_inner);
         if asks {
             talk.ask(said);
-            if talk.transitions.is_committing && state.spring(Moment::Before) {
+            if talk.transitions.is_committing && state.spring(Moment::Before, talk.client) {
                 break;
             }
             // While the state is held: what follows a commit anywhere must not overtake us.
@@ -233,7 +237,7 @@ fn pump(gate: &Gate, mut from: Side, mut to: Side, talk: &Mutex<Talk>, asks: boo
             if claimed {
                 state.spring_claim(talk.client);
             }
-            if committed && state.spring(Moment::Between) {
+            if committed && state.spring(Moment::Between, talk.client) {
                 break;
             }
             if state.trap.is_none() {
@@ -244,7 +248,7 @@ fn pump(gate: &Gate, mut from: Side, mut to: Side, talk: &Mutex<Talk>, asks: boo
                 }
                 continue;
             }
-            if to.write(said).is_err() || committed && state.spring(Moment::After) {
+            if to.write(said).is_err() || committed && state.spring(Moment::After, talk.client) {
                 break;
             }
         }

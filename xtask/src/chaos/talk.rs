@@ -28,7 +28,7 @@ impl Talk {
         Self {
             client,
             transitions: Watched::of(b"\0insert into transitions"),
-            claims: Watched::of(b"\0insert into attempts"),
+            claims: Watched::of(b"\0insert into claims"),
         }
     }
 
@@ -111,7 +111,7 @@ mod tests {
         talk.ask(b"B\0\0\0\x20\0sqlx_s_7\0\0\0");
         talk.ask(b"Q\0\0\0\x0bROLLBACK\0");
         assert!(!talk.transitions.is_pending);
-        talk.ask(b"P\0\0\0\x31sqlx_s_8\0insert into attempts (n) values ($1)\0\0\0");
+        talk.ask(b"P\0\0\0\x31sqlx_s_8\0insert into claims (n) values ($1)\0\0\0");
         talk.ask(b"B\0\0\0\x20\0sqlx_s_8\0\0\0");
         talk.ask(b"Q\0\0\0\x0bCOMMIT\0");
         assert_eq!(talk.answer(b"C\0\0\0\x0bCOMMIT\0Z"), (false, true));

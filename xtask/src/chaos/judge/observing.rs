@@ -1,5 +1,7 @@
 //! Whether what is believed of the sites is what the script did to them.
 
+use std::collections::BTreeSet;
+
 use super::{Case, SLACK, Verdict, Violation};
 use crate::chaos::cast::{CHECKS, detection};
 use crate::chaos::facts::{State, Transition};
@@ -25,6 +27,8 @@ fn chain(own: &[&Transition], verdict: &mut Verdict) {
         verdict.violations.push(Violation::of_transition(it, what));
     };
     let mut before = (0, State::Init);
+    let mut incident = "";
+    let mut incidents = BTreeSet::new();
     for it in own {
         if it.sequence != before.0 + 1 {
             wrong(it, format!("expected sequence {}", before.0 + 1));
@@ -36,6 +40,18 @@ fn chain(own: &[&Transition], verdict: &mut Verdict) {
                 format!("expected to come from {known:?}, not {previous:?}"),
             );
         }
+        let goes_on = it.previous.is_outage();
+        if goes_on && (it.incident != incident || it.incident.is_empty()) {
+            let other = &it.incident;
+            wrong(
+                it,
+                format!("expected to be of the incident {incident}, not {other}"),
+            );
+        }
+        if !goes_on && it.next.is_outage() && !incidents.insert(&it.incident) {
+            wrong(it, "expected to open an incident of its own".to_owned());
+        }
+        incident = &it.incident;
         if !it.reminds() && it.kind != it.next.kind() {
             wrong(it, format!("expected {}, not {}", it.next.kind(), it.kind));
         }

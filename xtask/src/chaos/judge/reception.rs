@@ -1,6 +1,6 @@
 //! Whether what was received is what was committed, in order, and the same each time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Verdict, Violation, groups, notices};
 use crate::chaos::cast;
@@ -13,12 +13,15 @@ use crate::chaos::script::Span;
 /// The longest wait between two attempts within the first hour, and the longest attempt, in
 /// seconds.
 const RETRIED: f64 = 66.0 + 15.0;
+/// The oldest that an attempt is when it comes, in seconds, unless its worker was frozen.
+const OLD: f64 = 20.0;
 
 pub(super) fn judge(case: &Case<'_>, verdict: &mut Verdict) {
     let mut first: BTreeMap<(usize, &str), &Reception> = BTreeMap::new();
     let mut taken: BTreeMap<(usize, &str), usize> = BTreeMap::new();
     // By receiver and check, what came first last.
     let mut newest: BTreeMap<(usize, usize), (i64, f64)> = BTreeMap::new();
+    let mut known: BTreeSet<(usize, &str)> = BTreeSet::new();
     for it in case.heard {
         if let Err(what) = content(case, it) {
             let wrong = Violation::of_reception(it, case.facts, what);
@@ -64,10 +67,38 @@ pub(super) fn judge(case: &Case<'_>, verdict: &mut Verdict) {
                 let what = format!("expected before sequence {sequence}, which came at {at:.1} s");
                 let wrong = Violation::of_telling(it, transition, what);
                 verdict.violations.push(wrong);
+                known.insert(key);
             }
         }
     }
+    in_order(case, &known, verdict);
     slowest(case, verdict);
+}
+
+/// What is taken is in order, too, whatever was refused before; but for what is `known` to be late.
+fn in_order(case: &Case<'_>, known: &BTreeSet<(usize, &str)>, verdict: &mut Verdict) {
+    let mut seen = known.clone();
+    let mut newest: BTreeMap<(usize, usize), (i64, f64)> = BTreeMap::new();
+    for it in case.heard.iter().filter(|it| it.was_taken()) {
+        if !seen.insert((it.receiver, it.id.as_str())) {
+            continue;
+        }
+        for (_, transition) in told(case, it) {
+            let lane = newest.entry((it.receiver, transition.check));
+            let (sequence, at) = lane.or_insert((0, it.at));
+            let since = Span {
+                from: *at,
+                until: it.at,
+            };
+            if transition.sequence > *sequence {
+                (*sequence, *at) = (transition.sequence, it.at);
+            } else if !case.was_frozen(since, Kind::delays_sends) {
+                let what = format!("expected to be taken before sequence {sequence} at {at:.1} s");
+                let wrong = Violation::of_telling(it, transition, what);
+                verdict.violations.push(wrong);
+            }
+        }
+    }
 }
 
 /// What happened to checks of which something tells, in its order: one thing, or those of a group.
@@ -92,6 +123,20 @@ fn content(case: &Case<'_>, it: &Reception) -> Result<(), String> {
     if let Err(how) = &it.signed {
         return Err(format!(
             "expected to be signed with the secrets of its receiver: {how}"
+        ));
+    }
+    if let Err(how) = &it.shaped {
+        return Err(format!("expected as its receiver wants it: {how}"));
+    }
+    let since = Span {
+        from: it.at - it.age,
+        until: it.at,
+    };
+    let is_of_now = (-OLD..OLD).contains(&it.age);
+    if !is_of_now && !case.was_frozen(since, Kind::delays_sends) {
+        let age = it.age;
+        return Err(format!(
+            "expected the time of this attempt, not of {age:.0} s ago"
         ));
     }
     if event.id != it.id {
@@ -120,6 +165,18 @@ pub(super) fn of_check(case: &Case<'_>, receiver: usize, event: &Event) -> Resul
     }
     if case.facts.checks.get(&event.check) != Some(&known.check) {
         return Err(format!("expected another check than {}", event.check));
+    }
+    let is_so = event.state == known.next.number()
+        && event.previous == known.previous.number()
+        && event.incident == known.incident;
+    if !is_so {
+        let (previous, next, incident) = (known.previous, known.next, &known.incident);
+        return Err(format!(
+            "expected from {previous:?} to {next:?} in the incident {incident:?}, as Postgres has it"
+        ));
+    }
+    if event.seen == 0 || event.unseen > 0 {
+        return Err("expected to say what was seen, of all that it tells".to_owned());
     }
     if !cast::may_hear(known.check, receiver) {
         return Err("expected to go to others".to_owned());
@@ -156,7 +213,7 @@ fn is_out_of_nowhere(case: &Case<'_>, it: &Reception, event: &Event, end: &Trans
 
 /// How long it took to those who could be told at once.
 fn slowest(case: &Case<'_>, verdict: &mut Verdict) {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for it in case.heard.iter().filter(|it| it.was_taken()) {
         if !seen.insert((it.receiver, &it.id)) {
             continue;

@@ -50,6 +50,8 @@ fn gather(play: &mut Play, id: &str, members: &[&str], at: f64) {
         digest: 1,
         event: Ok(event),
         signed: Ok(()),
+        shaped: Ok(()),
+        age: 0.0,
         answer: Some(204),
     });
     play.heard.sort_by(|one, other| one.at.total_cmp(&other.at));

@@ -37,6 +37,8 @@ pub(super) fn notice(play: &mut Play, (about, id): (usize, &str), resolved: bool
         digest: 1,
         event: Ok(event.clone()),
         signed: Ok(()),
+        shaped: Ok(()),
+        age: 0.0,
         answer: Some(204),
     });
     play.facts.notices.push(Notice { event, at });
