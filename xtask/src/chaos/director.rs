@@ -149,7 +149,12 @@ impl Director {
             }
             Kind::FreezeAtClaim(who) => {
                 let trap = Trap::freezing(troupe.pids(&[who]));
-                troupe.to_postgres.await_claim(trap.clone(), who);
+                troupe.to_postgres.await_claim(trap.clone(), who, false);
+                open.trap = Some(trap);
+            }
+            Kind::HoldAtClaim(who) => {
+                let trap = Trap::killing(Vec::new());
+                troupe.to_postgres.await_claim(trap.clone(), who, true);
                 open.trap = Some(trap);
             }
         }
@@ -172,6 +177,7 @@ impl Director {
                 return Ok(false);
             }
             Kind::Freeze(who) | Kind::FreezeAtClaim(who) => troupe.freeze(who, false),
+            Kind::HoldAtClaim(_) => troupe.to_postgres.release(),
             Kind::Silence(link) => {
                 troupe.proxy(link).silence(false);
                 // Every other time what was silent is over, too.
@@ -194,7 +200,9 @@ impl Director {
         match it.fault.kind {
             _ if it.trap.is_none() => {}
             Kind::KillAtDelivery(_) => hooks.disarm(),
-            Kind::FreezeAtClaim(_) => troupe.to_postgres.await_no_claim(),
+            Kind::FreezeAtClaim(_) | Kind::HoldAtClaim(_) => {
+                troupe.to_postgres.await_no_claim();
+            }
             _ => troupe.to_postgres.disarm(),
         }
         let done = self.done.entry(it.fault.kind.words()).or_default();
@@ -246,7 +254,7 @@ fn killed(kind: Kind) -> &'static [Who] {
 /// Who must be there for a trap.
 fn victims(kind: Kind) -> Vec<Who> {
     match kind {
-        Kind::FreezeAtClaim(who) => vec![who],
+        Kind::FreezeAtClaim(who) | Kind::HoldAtClaim(who) => vec![who],
         _ => killed(kind).to_vec(),
     }
 }

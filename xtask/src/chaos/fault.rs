@@ -75,6 +75,8 @@ pub(super) enum Kind {
     KillAtDelivery(Moment),
     /// When it has claimed deliveries, and sent nothing yet, a webhookworker is frozen.
     FreezeAtClaim(Who),
+    /// When it has claimed deliveries a webhookworker does not hear of it, and all else goes on.
+    HoldAtClaim(Who),
 }
 
 impl Kind {
@@ -96,15 +98,17 @@ impl Kind {
                 format!("kill -9 webhookworkers {} a delivery", moment.name())
             }
             Self::FreezeAtClaim(who) => format!("freeze {} with claims", who.program()),
+            Self::HoldAtClaim(who) => format!("hold claims of {}", who.program()),
         }
     }
 
     /// Which one, where there are two of them.
     pub(super) fn whom(self) -> String {
         match self {
-            Self::Kill(who) | Self::Freeze(who) | Self::FreezeAtClaim(who) => {
-                self.words().replace(who.program(), who.name())
-            }
+            Self::Kill(who)
+            | Self::Freeze(who)
+            | Self::FreezeAtClaim(who)
+            | Self::HoldAtClaim(who) => self.words().replace(who.program(), who.name()),
             _ => self.words(),
         }
     }
@@ -120,7 +124,7 @@ impl Kind {
             | Self::Silence(Link::Postgres)
             | Self::FullDisk => vec![Postgres],
             Self::CutAtCommit(_) | Self::KillAtCommit(_) => vec![Lokahid1, Lokahid2, Postgres],
-            Self::KillAtDelivery(_) | Self::FreezeAtClaim(_) => {
+            Self::KillAtDelivery(_) | Self::FreezeAtClaim(_) | Self::HoldAtClaim(_) => {
                 vec![Webhookworker1, Webhookworker2]
             }
         }
@@ -135,6 +139,7 @@ impl Kind {
                 | Self::Freeze(Who::Webhookworker1 | Who::Webhookworker2)
                 | Self::KillAtDelivery(_)
                 | Self::FreezeAtClaim(_)
+                | Self::HoldAtClaim(_)
         )
     }
 
@@ -154,6 +159,7 @@ impl Kind {
                 | Self::KillAtCommit(_)
                 | Self::KillAtDelivery(_)
                 | Self::FreezeAtClaim(_)
+                | Self::HoldAtClaim(_)
         )
     }
 
@@ -164,7 +170,7 @@ impl Kind {
             Self::Kill(_) | Self::StopNats => (0.0, 10.0),
             Self::Freeze(_) => (1.0, 15.0),
             // Longer than its lease.
-            Self::FreezeAtClaim(_) => (8.0, 15.0),
+            Self::FreezeAtClaim(_) | Self::HoldAtClaim(_) => (8.0, 15.0),
             Self::RestartPostgres | Self::Cut(_) | Self::CutAtCommit(_) => (0.0, 0.1),
             Self::Silence(_) => (2.0, 12.0),
             Self::FullDisk => (5.0, 12.0),

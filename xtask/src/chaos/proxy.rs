@@ -50,7 +50,17 @@ struct State {
     open: Vec<(u64, Side)>,
     next: u64,
     trap: Option<(Trap, Moment)>,
-    ambush: Option<(Trap, Who)>,
+    ambush: Option<Ambush>,
+    /// The answer to a claim is held, and nothing comes after it on its connection.
+    holds: bool,
+}
+
+/// What happens at a claim.
+#[derive(Debug)]
+struct Ambush {
+    trap: Trap,
+    of: Who,
+    holds: bool,
 }
 
 impl Proxy {
@@ -98,9 +108,16 @@ impl Proxy {
         self.gate.lock().trap = Some((trap, moment));
     }
 
-    /// Springs this trap when this one has claimed deliveries, and does not know it yet.
-    pub(super) fn await_claim(&self, trap: Trap, of: Who) {
-        self.gate.lock().ambush = Some((trap, of));
+    /// Springs this trap when this one has claimed deliveries, and does not know it yet, and may
+    /// hold the answer.
+    pub(super) fn await_claim(&self, trap: Trap, of: Who, holds: bool) {
+        self.gate.lock().ambush = Some(Ambush { trap, of, holds });
+    }
+
+    /// Lets go what is held.
+    pub(super) fn release(&self) {
+        self.gate.lock().holds = false;
+        self.gate.changed.notify_all();
     }
 
     pub(super) fn disarm(&self) {
@@ -115,6 +132,13 @@ impl Proxy {
 impl Gate {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nothing is held any more.
+    fn held(&self) -> MutexGuard<'_, State> {
+        let state = self.lock();
+        let released = self.changed.wait_while(state, |state| state.holds);
+        released.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until bytes may go through; nothing goes through while what this returns is held.
@@ -147,12 +171,16 @@ impl State {
         true
     }
 
-    /// The same if somebody waits for a claim of this one; its connection goes on.
-    fn spring_claim(&mut self, client: Who) {
-        let waits = self.ambush.take_if(|(_, who)| *who == client);
-        if let Some((trap, _)) = waits {
-            trap.spring();
-        }
+    /// The same if somebody waits for a claim of this one; its connection goes on. Whether its
+    /// answer is to be held.
+    fn spring_claim(&mut self, client: Who) -> bool {
+        let waits = self.ambush.take_if(|it| it.of == client);
+        let Some(ambush) = waits else {
+            return false;
+        };
+        self.holds = ambush.holds;
+        ambush.trap.spring();
+        ambush.holds
     }
 }
 
@@ -234,8 +262,9 @@ fn pump(gate: &Gate, mut from: Side, mut to: Side, talk: &Mutex<Talk>, asks: boo
             }
         } else {
             let (committed, claimed) = talk.answer(said);
-            if claimed {
-                state.spring_claim(talk.client);
+            if claimed && state.spring_claim(talk.client) {
+                drop(state);
+                state = gate.held();
             }
             if committed && state.spring(Moment::Between, talk.client) {
                 break;

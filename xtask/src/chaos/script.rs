@@ -135,7 +135,7 @@ fn deck(dice: &mut Dice, turn: usize) -> Vec<Kind> {
         Kind::Freeze(pick(Who::Healthworker2, Who::Healthworker1)),
         Kind::Freeze(pick(Who::Webhookworker2, Who::Webhookworker1)),
         Kind::FreezeAtClaim(pick(Who::Webhookworker1, Who::Webhookworker2)),
-        Kind::FreezeAtClaim(pick(Who::Webhookworker2, Who::Webhookworker1)),
+        Kind::HoldAtClaim(pick(Who::Webhookworker2, Who::Webhookworker1)),
         Kind::Kill(Who::Nats),
         Kind::StopNats,
         Kind::Kill(Who::Postgres),
