@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -48,6 +48,7 @@ pub(crate) struct Postgres {
     account: Option<User>,
     fsync: Fsync,
     disk: Disk,
+    was_killed: bool,
 }
 
 /// A mounted file system, until this is dropped.
@@ -82,6 +83,7 @@ impl Postgres {
             account,
             fsync,
             disk,
+            was_killed: false,
         };
         postgres.give(postgres.folder.path())?;
         let data = postgres.data();
@@ -159,7 +161,22 @@ impl Postgres {
 
     /// Whether the server has ended; then it can be started again.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.running.take_ended()?.is_some() || self.running.pid(NAME).is_none())
+        if let Some(ended) = self.running.take_ended()? {
+            self.was_killed = ended.status.signal() == Some(Signal::SIGKILL as i32);
+        }
+        Ok(self.running.pid(NAME).is_none())
+    }
+
+    /// Whether it was ended by `kill -9` when it ended last.
+    pub(crate) fn was_killed(&self) -> bool {
+        self.was_killed
+    }
+
+    /// The server and its children.
+    pub(crate) fn pids(&self) -> Result<Vec<u32>> {
+        let mut pids = vec![self.pid()];
+        pids.extend(children_of(self.pid())?);
+        Ok(pids)
     }
 
     /// Asks it to end at once, in order.

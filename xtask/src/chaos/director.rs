@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::fault::{ARMED, Fault, Kind, Who};
+use super::fault::{ARMED, Fault, Kind, Moment, Who};
 use super::hooks::Hooks;
 use super::judge::Window;
 use super::script::Span;
@@ -142,6 +142,11 @@ impl Director {
                 troupe.to_postgres.arm(trap.clone(), moment);
                 open.trap = Some(trap);
             }
+            Kind::KillPostgresAtCommit => {
+                let trap = Trap::killing(troupe.postgres.pids()?);
+                troupe.to_postgres.arm(trap.clone(), Moment::After);
+                open.trap = Some(trap);
+            }
             Kind::KillAtDelivery(moment) => {
                 let trap = Trap::killing(troupe.pids(&WEBHOOKWORKERS));
                 hooks.arm(trap.clone(), moment);
@@ -246,6 +251,7 @@ impl Director {
 fn killed(kind: Kind) -> &'static [Who] {
     match kind {
         Kind::KillAtCommit(_) => &LOKAHIDS,
+        Kind::KillPostgresAtCommit => &[Who::Postgres],
         Kind::KillAtDelivery(_) => &WEBHOOKWORKERS,
         _ => &[],
     }

@@ -71,6 +71,8 @@ pub(super) enum Kind {
     CutAtCommit(Moment),
     /// When a transition is committed each lokahid is killed.
     KillAtCommit(Moment),
+    /// When somebody has heard that a transition is committed Postgres is killed.
+    KillPostgresAtCommit,
     /// When a receiver is being told each webhookworker is killed.
     KillAtDelivery(Moment),
     /// When it has claimed deliveries, and sent nothing yet, a webhookworker is frozen.
@@ -94,6 +96,7 @@ impl Kind {
                 format!("cut connections to postgres {} a commit", moment.name())
             }
             Self::KillAtCommit(moment) => format!("kill -9 lokahids {} a commit", moment.name()),
+            Self::KillPostgresAtCommit => "kill -9 postgres after a commit".to_owned(),
             Self::KillAtDelivery(moment) => {
                 format!("kill -9 webhookworkers {} a delivery", moment.name())
             }
@@ -123,7 +126,9 @@ impl Kind {
             | Self::Cut(Link::Postgres)
             | Self::Silence(Link::Postgres)
             | Self::FullDisk => vec![Postgres],
-            Self::CutAtCommit(_) | Self::KillAtCommit(_) => vec![Lokahid1, Lokahid2, Postgres],
+            Self::CutAtCommit(_) | Self::KillAtCommit(_) | Self::KillPostgresAtCommit => {
+                vec![Lokahid1, Lokahid2, Postgres]
+            }
             Self::KillAtDelivery(_) | Self::FreezeAtClaim(_) | Self::HoldAtClaim(_) => {
                 vec![Webhookworker1, Webhookworker2]
             }
@@ -157,6 +162,7 @@ impl Kind {
             self,
             Self::CutAtCommit(_)
                 | Self::KillAtCommit(_)
+                | Self::KillPostgresAtCommit
                 | Self::KillAtDelivery(_)
                 | Self::FreezeAtClaim(_)
                 | Self::HoldAtClaim(_)
@@ -174,7 +180,9 @@ impl Kind {
             Self::RestartPostgres | Self::Cut(_) | Self::CutAtCommit(_) => (0.0, 0.1),
             Self::Silence(_) => (2.0, 12.0),
             Self::FullDisk => (5.0, 12.0),
-            Self::KillAtCommit(_) | Self::KillAtDelivery(_) => (0.0, 5.0),
+            Self::KillAtCommit(_) | Self::KillPostgresAtCommit | Self::KillAtDelivery(_) => {
+                (0.0, 5.0)
+            }
         }
     }
 }

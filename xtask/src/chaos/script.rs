@@ -124,6 +124,7 @@ fn deck(dice: &mut Dice, turn: usize) -> Vec<Kind> {
         Kind::KillAtCommit(Moment::Before),
         Kind::KillAtCommit(Moment::Between),
         Kind::KillAtCommit(Moment::After),
+        Kind::KillPostgresAtCommit,
         Kind::CutAtCommit(aimed),
         Kind::KillAtDelivery(Moment::Before),
         Kind::KillAtDelivery(Moment::Between),
@@ -302,7 +303,7 @@ mod tests {
         assert_ne!(script, Script::of(SEED + 1, 300.0));
         // Of those that have a moment each kind counts for itself.
         let kinds: BTreeSet<String> = script.faults.iter().map(|it| it.kind.words()).collect();
-        assert!(kinds.len() >= 23, "{kinds:#?}");
+        assert!(kinds.len() >= 26, "{kinds:#?}");
         assert!(script.last <= 240.0);
         // What does not arrive goes to a fallback, for both reasons.
         let first = RECEIVERS

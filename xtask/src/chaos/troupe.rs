@@ -184,8 +184,11 @@ impl Troupe {
         }
         if self.postgres.has_ended()? && !self.down.contains_key(&Who::Postgres) {
             self.down.insert(Who::Postgres, now + AGAIN);
-            self.ended
-                .push((Who::Postgres, "it stopped".to_owned(), now));
+            // A trap has done it, and says so later.
+            if !self.postgres.was_killed() {
+                self.ended
+                    .push((Who::Postgres, "it stopped".to_owned(), now));
+            }
         }
         let due = self.down.iter().filter(|(_, at)| **at <= now);
         let due: Vec<Who> = due.map(|(who, _)| *who).collect();
