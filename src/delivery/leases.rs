@@ -17,7 +17,7 @@ use crate::store::error::StoreError;
 use crate::store::{Store, bounded};
 
 /// How often leases are renewed; they last three times as long.
-pub(super) const RENEW: Duration = Duration::from_secs(2);
+const RENEW: Duration = Duration::from_secs(2);
 
 /// What a worker has claimed and not written down yet: a delivery more than once if another worker
 /// has lost it meanwhile, too.

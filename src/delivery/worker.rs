@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::body;
 use super::group::gather;
-use super::leases::{Leases, RENEW};
+use super::leases::Leases;
 use super::queue::{LOOK, Queue};
 use super::sender::{Outbound, send};
 use super::window::Windows;
@@ -34,7 +34,7 @@ const LOT: usize = 256;
 /// How long it may take to gather what is told together, some of it.
 const PREPARE: Duration = Duration::from_secs(5);
 /// What took longer to be claimed is not sent: its lease must last until it is renewed.
-const LATE: Duration = LEASE.saturating_sub(RENEW.saturating_mul(2));
+const LATE: Duration = Duration::from_secs(LEASE.as_secs() / 2);
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
 
