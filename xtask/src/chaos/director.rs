@@ -143,7 +143,7 @@ impl Director {
                 open.trap = Some(trap);
             }
             Kind::KillPostgresAtCommit => {
-                let trap = Trap::killing(troupe.postgres.pids()?);
+                let trap = Trap::killing(troupe.pids(&[Who::Postgres]));
                 troupe.to_postgres.arm(trap.clone(), Moment::After);
                 open.trap = Some(trap);
             }

@@ -40,7 +40,7 @@ use crate::workspace::{self, epoch};
 use crate::{namespace, peers};
 
 /// Within the five minutes of this one everything happens that can happen.
-pub(crate) const SEED: u64 = 15;
+pub(crate) const SEED: u64 = 61;
 
 /// Set inside of a mount namespace of our own.
 const INSIDE: &str = "LOKAHI_CHAOS_MOUNTS";

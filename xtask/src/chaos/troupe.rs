@@ -161,10 +161,13 @@ impl Troupe {
         self.down.insert(who, until);
     }
 
+    /// The processes of those that run, with all that Postgres has.
     pub(super) fn pids(&self, of: &[Who]) -> Vec<u32> {
-        of.iter()
-            .filter_map(|who| self.running.pid(who.name()))
-            .collect()
+        let pids = of.iter().map(|who| match who {
+            Who::Postgres => self.postgres.pids().unwrap_or_default(),
+            _ => self.running.pid(who.name()).into_iter().collect(),
+        });
+        pids.flatten().collect()
     }
 
     /// Notes what has ended, and starts what is to be started.
