@@ -11,17 +11,19 @@ use time::OffsetDateTime;
 
 use super::event::{self, Chat};
 use super::listen::{Listen, parse};
-use super::receiver;
+use super::receiver::{self, NotPassedOn};
 use crate::clock;
 use crate::egress::policy::AddressPolicy;
 use crate::egress::resolver::Resolver;
 use crate::egress::tls::Trust;
-use crate::egress::webhook::WebhookClient;
+use crate::egress::veil::Veil;
+use crate::egress::webhook::{Posted, WebhookClient};
 use crate::model::value::{HttpUrl, InvalidValue};
 use crate::proto::lokahi::CheckStatus;
 
-/// How long a chat may take.
-const TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a chat may take: less than the 15 s that lokahi waits for a receiver, so that there is
+/// time left to say that the chat was slow.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of what it answers is told, in characters.
 const SAID: usize = 200;
 
@@ -80,17 +82,7 @@ pub(super) async fn run(service: Service) -> anyhow::Result<()> {
             let posted = client
                 .post(&url, &headers, json.into_bytes(), TIMEOUT)
                 .await;
-            match (posted.status, posted.error) {
-                (Some(200..=299), _) => Ok(()),
-                (Some(status), _) => Err(format!(
-                    "{service:?} answered with status {status}{}",
-                    what_it_said(&posted.excerpt)
-                )),
-                (None, error) => Err(format!(
-                    "{service:?} gave no answer: {}",
-                    error.unwrap_or_default()
-                )),
-            }
+            service.ended(posted, &Veil::over_url(&url.parse()))
         }
         .boxed()
     };
@@ -130,6 +122,27 @@ impl Service {
         };
         Some(json.to_string())
     }
+
+    /// What became of a message. The chat's URL is a secret, and nothing of it is said.
+    fn ended(self, posted: Posted, veil: &Veil) -> Result<(), NotPassedOn> {
+        let why = match (posted.status, posted.error) {
+            (Some(200..=299), _) => return Ok(()),
+            (Some(status), _) => format!(
+                "{self:?} answered with status {status}{}",
+                what_it_said(&veil.cover(posted.excerpt))
+            ),
+            (None, error) => format!("{self:?}: {}", veil.cover(error.unwrap_or_default())),
+        };
+        Err(NotPassedOn {
+            why,
+            status: match posted.status {
+                // It has too much to do, and lokahi waits as it asks.
+                Some(429) => 429,
+                _ => 502,
+            },
+            retry_after: posted.retry_after,
+        })
+    }
 }
 
 /// What Discord takes for markup: <https://support.discord.com/hc/en-us/articles/210298617>.
@@ -162,6 +175,7 @@ fn what_it_said(excerpt: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::webhook::AttemptTimeout;
     use crate::proto::lokahi::check::State;
     use crate::proto::lokahi::{Check, Evidence};
 
@@ -209,5 +223,34 @@ mod tests {
         assert_eq!(what_it_said(""), "");
         assert_eq!(what_it_said("invalid_payload\n"), ": invalid_payload");
         assert_eq!(what_it_said(&"x ".repeat(500)).chars().count(), 2 + SAID);
+    }
+
+    #[test]
+    fn a_chat_that_hangs_is_answered_for_in_time() {
+        assert!(TIMEOUT + Duration::from_secs(3) < AttemptTimeout::default().duration());
+        let ended = |status, error: Option<&str>, excerpt: &str| {
+            let posted = Posted {
+                status,
+                error: error.map(str::to_owned),
+                excerpt: excerpt.to_owned(),
+                ..Posted::default()
+            };
+            let url: HttpUrl = "https://hooks.test/services/T000/k3y".parse().unwrap();
+            let veil = Veil::over_url(&url.parse());
+            let ended = Service::Slack.ended(posted, &veil).unwrap_err();
+            format!("{} {}", ended.status, ended.why)
+        };
+        assert_eq!(
+            ended(None, Some("no answer within 10s"), ""),
+            "502 Slack: no answer within 10s"
+        );
+        assert_eq!(
+            ended(Some(404), None, "no T000 at /services/T000/k3y"),
+            "502 Slack answered with status 404: no [secret] at [secret]"
+        );
+        assert_eq!(
+            ended(Some(429), None, ""),
+            "429 Slack answered with status 429"
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! told to try again where that fails.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt as _;
@@ -12,10 +13,18 @@ use crate::proto::lokahi::CheckStatus;
 use crate::proto::twirp::{Code, TwirpError};
 use crate::serve::receiver::{self, Received, Reply};
 
-/// What is done with an event. An error is a failure of whoever is told next:
-/// the sender shall try again.
+/// A failure of whoever is told next: the sender shall try again.
+pub(super) struct NotPassedOn {
+    pub(super) why: String,
+    /// What the sender is answered.
+    pub(super) status: u16,
+    /// How long it is asked to wait.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What is done with an event.
 pub(super) type Handle =
-    Arc<dyn Fn(CheckStatus) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+    Arc<dyn Fn(CheckStatus) -> BoxFuture<'static, Result<(), NotPassedOn>> + Send + Sync>;
 
 pub(super) fn router(handle: Handle) -> Router {
     receiver::router(Arc::new(move |received| {
@@ -33,11 +42,16 @@ async fn handled(handle: Handle, received: Received) -> Reply {
     };
     match handle(event).await {
         Ok(()) => Reply::taken(),
-        Err(why) => {
+        Err(NotPassedOn {
+            why,
+            status,
+            retry_after,
+        }) => {
             warn!("an event was not passed on: {why}");
             Reply {
-                status: 502,
+                status,
                 error: Some(TwirpError::new(Code::Unavailable, why)),
+                retry_after,
             }
         }
     }

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 
 use super::event;
 use super::listen::{Listen, parse};
-use super::receiver;
+use super::receiver::{self, NotPassedOn};
 use crate::proto::lokahi::CheckStatus;
 
 /// Prints a line for each event that it receives
@@ -35,7 +35,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
         .await
 }
 
-fn print(event: &CheckStatus) -> Result<(), String> {
+fn print(event: &CheckStatus) -> Result<(), NotPassedOn> {
     let Some(line) = event::line(event) else {
         // One that a later lokahi sends.
         return Ok(());
@@ -43,5 +43,9 @@ fn print(event: &CheckStatus) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")
         .and_then(|()| out.flush())
-        .map_err(|error| format!("printing: {error}"))
+        .map_err(|error| NotPassedOn {
+            why: format!("printing: {error}"),
+            status: 502,
+            retry_after: None,
+        })
 }

@@ -4,11 +4,12 @@
 //! with an event is the business of whoever receives.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
@@ -23,6 +24,8 @@ use crate::proto::twirp::{Code, Encoding, TwirpError};
 
 /// The largest event, in bytes.
 const MOST: usize = 1024 * 1024;
+/// The longest that a sender is asked to wait: lokahi waits no longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const HANDLE: &str = "/twirp/github.xe.lokahi.Webhook/Handle";
 
 /// What was POSTed.
@@ -59,6 +62,8 @@ pub struct Reply {
     pub status: u16,
     /// Absent: the message Nil.
     pub error: Option<TwirpError>,
+    /// How long the sender is asked to wait, in whole seconds and 10 minutes at most.
+    pub retry_after: Option<Duration>,
 }
 
 impl Reply {
@@ -67,6 +72,7 @@ impl Reply {
         Self {
             status: 200,
             error: None,
+            retry_after: None,
         }
     }
 }
@@ -76,6 +82,7 @@ impl From<TwirpError> for Reply {
         Self {
             status: error.code.status(),
             error: Some(error),
+            retry_after: None,
         }
     }
 }
@@ -102,7 +109,12 @@ async fn receive(handle: Handle, request: Request) -> Response {
     let reply = handle(received).await;
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(error) = reply.error {
-        return respond(status, Encoding::Json.content_type(), error.to_json());
+        let mut answer = respond(status, Encoding::Json.content_type(), error.to_json());
+        if let Some(wait) = reply.retry_after {
+            let seconds = wait.min(LONGEST_WAIT).as_secs();
+            answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        return answer;
     }
     let body = match encoding {
         Encoding::Protobuf => "",

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::IntoResponse as _;
 use lokahi::proto::json::{JsonStyle, to_json};
 use lokahi::proto::lokahi::check::State;
 use lokahi::proto::lokahi::{Check, CheckStatus, Evidence};
@@ -96,21 +98,28 @@ async fn sample_hook_prints_every_form_of_an_event() {
     assert_eq!(hook.stop().await, 0);
 }
 
-/// A chat that refuses its first message.
+/// A chat that has too much to do for its first message.
 async fn chat(supervisor: &Supervisor) -> (String, Arc<Mutex<Vec<Value>>>) {
     let heard: Arc<Mutex<Vec<Value>>> = Arc::default();
     let messages = Arc::clone(&heard);
     let router = Router::new().fallback(move |body: Bytes| {
         let mut messages = messages.lock().unwrap();
         messages.push(serde_json::from_slice(&body).unwrap());
-        let status = match messages.len() {
-            1 => StatusCode::TOO_MANY_REQUESTS,
-            _ => StatusCode::NO_CONTENT,
-        };
-        std::future::ready(status)
+        std::future::ready(match messages.len() {
+            1 => {
+                let wait = [(RETRY_AFTER, "7")];
+                (
+                    StatusCode::TOO_MANY_REQUESTS,
+                    wait,
+                    "not so fast, /B0/t0ken",
+                )
+                    .into_response()
+            }
+            _ => StatusCode::NO_CONTENT.into_response(),
+        })
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/secret", listener.local_addr().unwrap());
+    let url = format!("http://{}/B0/t0ken", listener.local_addr().unwrap());
     supervisor.spawn("chat", serve(listener, None, router, supervisor.token()));
     (url, heard)
 }
@@ -129,8 +138,10 @@ async fn what_the_chat_refuses_is_refused_so_that_it_comes_again() {
         let (url, heard) = chat(&supervisor).await;
         let hook = Listening::start(program, &[("WEBHOOK_URL", &url)]).await;
         let refused = post(&hook.url, HANDLE, PROTOBUF, event().encode_to_vec()).await;
-        assert_eq!(refused.status, 502);
-        assert!(!String::from_utf8(refused.body).unwrap().contains("secret"));
+        assert_eq!(refused.status, 429);
+        assert_eq!(refused.headers["retry-after"], "7");
+        let said = String::from_utf8(refused.body).unwrap();
+        assert!(said.contains("not so fast, [secret]"), "{said}");
         let taken = post(&hook.url, HANDLE, PROTOBUF, event().encode_to_vec()).await;
         assert_eq!(taken.status, 200);
         assert_eq!(*heard.lock().unwrap(), [message.clone(), message]);

@@ -198,6 +198,7 @@ impl Heard {
         Reply {
             status: self.answer,
             error,
+            retry_after: None,
         }
     }
 
