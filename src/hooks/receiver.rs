@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::proto::lokahi::CheckStatus;
 use crate::proto::twirp::{Code, TwirpError};
@@ -36,7 +36,7 @@ async fn handled(handle: Handle, received: Received) -> Reply {
     let event = match received.event() {
         Ok(event) => event,
         Err(error) => {
-            debug!("refused a request: {error}");
+            warn!("refused an event: {}", error.msg);
             return error.into();
         }
     };

@@ -15,15 +15,15 @@ use axum::response::Response;
 use axum::routing::get;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::body;
 use super::respond::{answer_error, malformed, respond};
 use crate::proto::lokahi::CheckStatus;
 use crate::proto::twirp::{Code, Encoding, TwirpError};
 
-/// The largest event, in bytes.
-const MOST: usize = 1024 * 1024;
+/// The largest event, in bytes: after days of flapping one has much in `superseded`.
+pub const MOST: usize = 4 * 1024 * 1024;
 /// The longest that a sender is asked to wait: lokahi waits no longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const HANDLE: &str = "/twirp/github.xe.lokahi.Webhook/Handle";
@@ -100,6 +100,12 @@ pub fn router(handle: Handle) -> Router {
 async fn receive(handle: Handle, request: Request) -> Response {
     let received = match read(request).await {
         Ok(received) => received,
+        Err(error) if error.code == Code::ResourceExhausted => {
+            warn!("refused an event: {}", error.msg);
+            // Twirp's own status for it, 429, asks for it again and again.
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return respond(status, Encoding::Json.content_type(), error.to_json());
+        }
         Err(error) => {
             debug!("refused a request: {error}");
             return answer_error(&error);

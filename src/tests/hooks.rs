@@ -76,6 +76,12 @@ async fn sample_hook_prints_every_form_of_an_event() {
             "application/json; charset=utf-8",
             envelope.to_string().into_bytes(),
         ),
+        // After days of flapping they are large.
+        ("/", JSON, {
+            let mut large = envelope.to_string().into_bytes();
+            large.resize(4 << 20, b' ');
+            large
+        }),
     ] {
         let taken = post(&hook.url, path, content_type, body).await;
         assert_eq!(taken.status, 200, "{path} {content_type}");
@@ -90,11 +96,14 @@ async fn sample_hook_prints_every_form_of_an_event() {
         ),
         ("/", "text/plain", b"{}".to_vec(), 404),
         ("/", JSON, b"{".to_vec(), 400),
-        ("/", JSON, vec![b' '; 2 << 20], 429),
+        ("/", JSON, vec![b' '; 5 << 20], 413),
     ] {
         let refused = post(&hook.url, path, content_type, body).await;
         assert_eq!(refused.status, status, "{path} {content_type}");
     }
+    hook.logged("refused an event: the body is not").await;
+    hook.logged("refused an event: the body is larger than 4194304 bytes")
+        .await;
     assert_eq!(hook.stop().await, 0);
 }
 

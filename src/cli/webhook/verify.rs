@@ -10,10 +10,11 @@ use super::signing::Signing;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Console;
 use crate::clock;
+use crate::serve::receiver;
 use crate::signature::{Refused, Signed};
 
 /// As much as a receiver takes, in bytes.
-const LONGEST: u64 = 1024 * 1024;
+const LONGEST: u64 = receiver::MOST as u64;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Verify {
@@ -101,7 +102,7 @@ fn body(file: &PathBuf) -> Result<Vec<u8>, Failure> {
         Failure::new(Exit::Usage, message)
     })?;
     if bytes.len() as u64 > LONGEST {
-        let message = format!("{} is larger than 1 MiB, which no event is", file.display());
+        let message = format!("{} is larger than 4 MiB, which no event is", file.display());
         return Err(Failure::new(Exit::Usage, message));
     }
     Ok(bytes)

@@ -52,7 +52,7 @@ pub(crate) struct Listening {
     child: Child,
     out: Lines<BufReader<ChildStdout>>,
     /// Open, so that it can go on logging.
-    _log: Lines<BufReader<ChildStderr>>,
+    log: Lines<BufReader<ChildStderr>>,
 }
 
 impl Listening {
@@ -94,7 +94,7 @@ impl Listening {
             url: format!("http://{address}"),
             child,
             out,
-            _log: log,
+            log,
         }
     }
 
@@ -102,6 +102,17 @@ impl Listening {
     pub(crate) async fn line(&mut self) -> String {
         let line = timeout(GENEROUS, self.out.next_line()).await.unwrap();
         line.unwrap().unwrap()
+    }
+
+    /// Waits until it has logged a line with these words.
+    pub(crate) async fn logged(&mut self, words: &str) {
+        loop {
+            let line = timeout(GENEROUS, self.log.next_line()).await.unwrap();
+            let line = line.unwrap().unwrap();
+            if line.contains(words) {
+                return;
+            }
+        }
     }
 
     /// Asks it to stop, and gives its exit code.
