@@ -61,10 +61,14 @@ impl Outgoing {
         let parsed = url.parse();
         let host = parsed.host_str().unwrap_or_default();
         let asking = Asking { who, host };
+        let shown = |error: SecretError| match &webhook.url {
+            ReceiverUrl::Url(_) => error,
+            ReceiverUrl::Secret(_) => error.without_host(),
+        };
         let mut used: Vec<Secret> = Vec::new();
         let mut headers = own(claimed, webhook.format, now);
         let mut signing = |name: &SecretName| {
-            let secret = secrets.resolve(name, asking)?;
+            let secret = secrets.resolve(name, asking).map_err(shown)?;
             let key = secret.expose().parse::<SigningSecret>();
             let key = key.map_err(|error| secret.unusable(error.why()))?;
             used.push(secret);
@@ -83,7 +87,7 @@ impl Outgoing {
         for (name, value) in &webhook.headers {
             let value = secrets
                 .fill(value, asking, &mut used)
-                .map_err(|error| Unsendable::Header(name.clone(), error))?;
+                .map_err(|error| Unsendable::Header(name.clone(), shown(error)))?;
             headers.push((name.clone().into(), value));
         }
         let veil = veil.and(Veil::over(used.iter().map(Secret::expose)));

@@ -52,6 +52,26 @@ pub enum SecretError {
     },
 }
 
+impl SecretError {
+    /// The same where the host is that of a URL that is a secret itself.
+    pub fn without_host(self) -> Self {
+        match self {
+            Self::BoundElsewhere {
+                name,
+                project,
+                binding,
+                ..
+            } => Self::BoundElsewhere {
+                name,
+                project,
+                host: "the host of the URL, which is a secret".to_owned(),
+                binding,
+            },
+            other => other,
+        }
+    }
+}
+
 /// The value of a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
@@ -131,7 +151,8 @@ impl Secrets {
         let url = url.map_err(|_shows_it| secret.unusable("is not a URL of http or https"))?;
         let parsed = url.parse();
         let host = parsed.host_str().unwrap_or_default();
-        self.allow(name, Asking { who, host })?;
+        self.allow(name, Asking { who, host })
+            .map_err(SecretError::without_host)?;
         Ok(url)
     }
 
@@ -325,6 +346,23 @@ mod tests {
         assert!(matches!(refused, Err(SecretError::Unbound(_))));
         let known = secrets.resolve(&"both".parse().unwrap(), asking(&allowed()));
         assert_eq!(format!("{:?}", known.unwrap()), "[secret]");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn of_a_url_that_is_a_secret_no_host_is_named() {
+        let folder = folder();
+        let binding = folder.join("binding");
+        let text = "secret \"url\" {\n  hosts    = [\"a.test\"]\n  projects = [\"shop\"]\n}\n";
+        fs::write(&binding, text).unwrap();
+        fs::write(folder.join("url"), "https://b.test/t0ken").unwrap();
+        let secrets = secrets(&folder).bound_by(BindingFile::open(&binding).unwrap());
+        let refused = secrets.resolve_url(&"url".parse().unwrap(), &allowed());
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "secret(\"url\") may not be used by project \"shop\" for the host of the URL, which is \
+             a secret: it is bound to hosts [a.test] and projects [shop]"
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 }
