@@ -8,6 +8,7 @@ use crate::clock;
 use crate::model::id::CheckId;
 use crate::model::name::Name;
 use crate::model::ownership::Owner;
+use crate::model::webhook::ReceiverUrl;
 use crate::plan::{RESTORABLE, wire};
 use crate::proto::lokahi::{
     CheckId as WireId, CheckStatus, Deleted, DeliveryStatus, Explanation, Told,
@@ -54,7 +55,7 @@ pub(in crate::api) async fn explain(call: Call, wanted: WireId) -> Result<Explan
     let told = explain_told(&mut conn, id, TRANSITIONS).await?;
     let found = explain_drift(&mut conn, id).await?;
     let mut explanation = Explanation {
-        status: Some(status),
+        status: Some(covered(status)),
         told: told.into_iter().map(wire_told).collect(),
         deleted_namesake: namesake.unwrap_or_default(),
         ..Explanation::default()
@@ -138,14 +139,29 @@ async fn gone(conn: &mut Connection, wanted: &str) -> Result<Explanation, ApiErr
     };
     let told = explain_told(conn, found.id, TRANSITIONS).await?;
     Ok(Explanation {
-        status: Some(CheckStatus {
+        status: Some(covered(CheckStatus {
             check: Some(convert::deleted(found)),
             ..CheckStatus::default()
-        }),
+        })),
         told: told.into_iter().map(wire_told).collect(),
         deleted: Some(deleted),
         ..Explanation::default()
     })
+}
+
+/// With the host alone of the URL that it tells: the rest may be a secret, and what is explained
+/// is shown around.
+fn covered(mut status: CheckStatus) -> CheckStatus {
+    if let Some(check) = &mut status.check {
+        check.webhook_url = place(&check.webhook_url);
+    }
+    status
+}
+
+/// The host of a URL; what is none, as a name, stays as it is.
+fn place(receiver: &str) -> String {
+    let url = receiver.parse::<ReceiverUrl>();
+    url.map_or_else(|_name| receiver.to_owned(), |url| url.place())
 }
 
 fn wire_told(row: ToldRow) -> Told {
@@ -169,11 +185,29 @@ fn delivery(row: DeliveryRow) -> DeliveryStatus {
     DeliveryStatus {
         superseded_by: by.map(|id| id.to_string()).unwrap_or_default(),
         superseded_state: by_state.unwrap_or_default(),
-        receiver: row.receiver,
+        receiver: place(&row.receiver),
         attempts: row.attempts,
         next_at: matches!(row.state.as_str(), "pending" | "held").then(|| timestamp(row.next_at)),
         finished_at: row.finished_at.map(timestamp),
         state: row.state,
         reason: row.reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_url_the_host_is_shown() {
+        for (receiver, shown) in [
+            ("http://127.0.0.1:15311/x?token=t0ken", "127.0.0.1:15311"),
+            ("secret(\"chat\")", "secret(\"chat\")"),
+            ("oncall", "oncall"),
+            ("team[\"a/b\"]", "team[\"a/b\"]"),
+            ("", ""),
+        ] {
+            assert_eq!(place(receiver), shown);
+        }
     }
 }

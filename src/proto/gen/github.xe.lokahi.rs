@@ -2200,6 +2200,7 @@ impl ::prost::Name for ApproveRequest {
 /// Explanation is what is known of one check.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Explanation {
+    /// Of check.webhook_url it has the host alone: the rest may be a secret.
     #[prost(message, optional, tag = "1")]
     pub status: ::core::option::Option<CheckStatus>,
     #[prost(string, tag = "2")]
@@ -2310,7 +2311,7 @@ impl ::prost::Name for Told {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeliveryStatus {
-    /// A declared receiver's name, or the URL of a bare one.
+    /// A declared receiver's name, or the host of a bare one's URL.
     #[prost(string, tag = "1")]
     pub receiver: ::prost::alloc::string::String,
     /// pending, delivered, dead, superseded, held.

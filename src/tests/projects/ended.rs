@@ -43,9 +43,15 @@ async fn the_generation_that_deleted_it_is_named() {
     );
     // Its name is somebody else's by now: both are told apart.
     let create = ["create", "-u", "http://a.example.com/", "--name", "web"];
-    shop.good(&create).await;
+    let receiver = ["-w", "http://hook.example.com:8443/x?token=t0ken"];
+    shop.good(&[&create[..], &receiver].concat()).await;
     let live = explained(&shop, "web").await;
     assert!(live.starts_with("api/web  "), "{live}");
+    // Of its receiver the host is shown, and no more.
+    let words = "\n  it tells hook.example.com:8443\n";
+    assert!((live.clone() + "\n").contains(words), "{live}");
+    let json = shop.good(&["explain", "web", "--output", "json"]).await;
+    assert!(!json.contains("t0ken"), "{json}");
     assert_eq!(explained(&shop, &id).await, by_name);
     let nobody = shop.ctl(&["explain", "wob"]).await;
     assert_eq!(nobody.code, 1);
