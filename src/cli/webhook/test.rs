@@ -18,6 +18,8 @@ use crate::proto::moment::time_of;
 
 /// How often it is asked how it went.
 const ASK: Duration = Duration::from_millis(200);
+/// Among how many that wait others for the same host are looked for: as many as a page has.
+const MANY: i32 = 1_000;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Test {
@@ -79,16 +81,16 @@ pub(super) async fn test(
             }
             Ok(Exit::Ok)
         }
-        "pending" => Err(waits(&sent, &name, what.timeout)),
+        "pending" => Err(waits(client, &sent, &name, what.timeout).await?),
         _ => {
             if what.output == TextOutput::Human {
                 excerpt(&sent, console)?;
             }
-            let said = match sent.status {
-                0 => "did not get it",
-                _ => "did not take it",
+            let message = match sent.status {
+                // Whether it has got it nobody knows.
+                0 => format!("the test for {name} failed: {came}"),
+                _ => format!("{name} did not take it: {came}"),
             };
-            let message = format!("{name} {said}: {came}");
             Err(Failure::new(Exit::Refused, message))
         }
     }
@@ -130,14 +132,32 @@ fn excerpt(sent: &Delivery, console: &mut Console<'_>) -> Result<(), Failure> {
 }
 
 /// Why there is no outcome yet.
-fn waits(sent: &Delivery, name: &str, patience: Duration) -> Failure {
-    let id = &sent.id;
+async fn waits(
+    client: &Client,
+    sent: &Delivery,
+    name: &str,
+    patience: Duration,
+) -> Result<Failure, Failure> {
+    let (id, host) = (&sent.id, &sent.host);
     let look = format!("lokahictl webhook deliveries {id} says how it goes on");
-    if sent.attempts == 0 {
-        let message = format!("nobody has sent it to {name} within {patience:?}");
-        let hint = format!("does a webhookworker run? It is sent when one does; {look}");
-        return Failure::new(Exit::Server, message).hint(hint);
+    if sent.attempts > 0 {
+        let message = format!("{name} has not answered within {patience:?}");
+        return Ok(Failure::new(Exit::Refused, message).hint(look));
     }
-    let message = format!("{name} has not answered within {patience:?}");
-    Failure::new(Exit::Refused, message).hint(look)
+    let message = format!("nobody has sent it to {name} within {patience:?}");
+    let pending = DeliveriesOpts {
+        state: "pending".to_owned(),
+        count: MANY,
+        ..DeliveriesOpts::default()
+    };
+    let pending = client.deliveries(&pending).await?.deliveries;
+    let others = pending.iter().any(|it| it.id != *id && it.host == *host);
+    let hint = match others {
+        true => format!(
+            "more waits for {host}: it is busy, or no webhookworker runs. lokahictl webhook \
+             deliveries --state pending shows what waits; {look}"
+        ),
+        false => format!("does a webhookworker run? It is sent when one does; {look}"),
+    };
+    Ok(Failure::new(Exit::Server, message).hint(hint))
 }

@@ -68,6 +68,9 @@ async fn a_test_is_tried_once_and_is_nobodys_page() {
     );
     assert_eq!(away["reason"], "a test is tried once");
     assert_ne!(away["error"].as_str().unwrap(), "");
+    let away = ctl(&shop, &["test", "nobody"]).await;
+    let words = "error: the test for shop/nobody failed: connection refused, after ";
+    assert!(away.words.contains(words), "{}", away.words);
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(shop.count("select count(*) from receiver_status").await, 0);
     let counts = delivery_counts(&mut shop.fleet.database().await, lokahi::clock::now()).await;
@@ -82,4 +85,8 @@ async fn a_test_is_tried_once_and_is_nobodys_page() {
         "{}",
         waits.words
     );
+    // What waits for the same host may be what keeps it.
+    let waits = ctl(&shop, &["test", "oncall", "--timeout", "1s"]).await;
+    let words = "more waits for 127.0.0.1:";
+    assert!(waits.words.contains(words), "{}", waits.words);
 }
