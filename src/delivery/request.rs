@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::alert;
 use crate::egress::veil::Veil;
+use crate::egress::webhook::unfit;
 use crate::files::secrets::{Secret, SecretError, Secrets};
 use crate::model::secret::{Asking, SecretName};
 use crate::model::value::HttpUrl;
@@ -22,6 +23,8 @@ pub(super) enum Unsendable {
     Place(SecretError),
     #[error("the header {0:?} has no value")]
     Header(String, #[source] SecretError),
+    #[error("the header {0:?} cannot be sent")]
+    Unfit(String, #[source] SecretError),
     #[error("it cannot be signed, and is not sent unsigned")]
     Sign(#[source] SecretError),
 }
@@ -85,9 +88,15 @@ impl Outgoing {
             headers.push(("webhook-signature".into(), signature));
         }
         for (name, value) in &webhook.headers {
+            let before = used.len();
             let value = secrets
                 .fill(value, asking, &mut used)
                 .map_err(|error| Unsendable::Header(name.clone(), shown(error)))?;
+            for secret in used.iter().skip(before) {
+                if let Some(why) = unfit(secret.expose()) {
+                    return Err(Unsendable::Unfit(name.clone(), secret.unusable(why)));
+                }
+            }
             headers.push((name.clone().into(), value));
         }
         let veil = veil.and(Veil::over(used.iter().map(Secret::expose)));
@@ -137,6 +146,7 @@ mod tests {
             "LOKAHI_SECRET_OLD" => OLD,
             "LOKAHI_SECRET_TOK" => "t0ken",
             "LOKAHI_SECRET_WORD" => "correct horse",
+            "LOKAHI_SECRET_LINES" => "t0ken\n",
             _ => return None,
         };
         Some(value.into())
@@ -221,6 +231,13 @@ mod tests {
             "it cannot be signed, and is not sent unsigned: the value of secret(\"word\") is no \
              signing secret: it is not base64 (with or without whsec_ before it); `openssl rand \
              -base64 32` makes one",
+        );
+        let mut broken = of_a_project(WebhookFormat::Json);
+        let lines = Text::from("lines".parse::<SecretName>().unwrap());
+        webhook(&mut broken).headers = vec![("x-key".into(), lines)];
+        assert_eq!(
+            outgoing(&broken).unwrap_err(),
+            "the header \"x-key\" cannot be sent: the value of secret(\"lines\") has a line break in it"
         );
         let mut elsewhere = of_a_project(WebhookFormat::Json);
         elsewhere.secrets = SecretUse::bound("shop");

@@ -193,14 +193,27 @@ fn header_map<N: AsRef<str>>(headers: &[(N, String)]) -> Result<HeaderMap, Strin
         .iter()
         .map(|(name, value)| {
             let name = name.as_ref();
-            let key = name.parse::<HeaderName>();
-            let value = HeaderValue::from_str(value);
-            match (key, value) {
-                (Ok(key), Ok(value)) => Ok((key, value)),
-                _ => Err(format!("the header {name:?} cannot be sent")),
-            }
+            let cannot = |why: &str| format!("the header {name:?} cannot be sent: {why}");
+            let key = name
+                .parse::<HeaderName>()
+                .map_err(|_invalid| cannot("this is no name of a header"))?;
+            let value = HeaderValue::from_str(value).map_err(|_invalid| {
+                let why = unfit(value).unwrap_or("is none");
+                cannot(&format!("its value {why}"))
+            })?;
+            Ok((key, value))
         })
         .collect()
+}
+
+/// Why a text can be in no value of a header (RFC 9110, section 5.5), if it cannot. It completes
+/// "the value ".
+pub fn unfit(value: &str) -> Option<&'static str> {
+    match HeaderValue::from_str(value) {
+        Ok(_) => None,
+        Err(_) if value.contains(['\r', '\n']) => Some("has a line break in it"),
+        Err(_) => Some("has a control character in it"),
+    }
 }
 
 /// RFC 9110, section 10.2.3: seconds, or a date in any form of section 5.6.7. What is too large to
@@ -245,6 +258,21 @@ impl Resolve for PolicedResolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_that_cannot_be_sent_says_why() {
+        let of = |name: &str, value: &str| header_map(&[(name, value.to_owned())]).map(|_| ());
+        assert_eq!(of("x-key", "a\tb \u{fc}"), Ok(()));
+        for (name, value, why) in [
+            ("x-key", "a\nb", "its value has a line break in it"),
+            ("x-key", "a\r", "its value has a line break in it"),
+            ("x-key", "a\0b", "its value has a control character in it"),
+            ("x key", "a", "this is no name of a header"),
+        ] {
+            let expect = format!("the header {name:?} cannot be sent: {why}");
+            assert_eq!(of(name, value), Err(expect));
+        }
+    }
 
     #[test]
     fn retry_after_in_every_form() {

@@ -225,7 +225,7 @@ impl Secrets {
     }
 }
 
-/// What a file has but for the end of its last line, if there is such a file. Links are
+/// What a file has but for the line breaks at its end, if there is such a file. Links are
 /// followed: that is how a cluster exchanges all files of a folder at once.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match path.metadata() {
@@ -241,15 +241,13 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Ok(_) => {}
     }
     let mut bytes = Vec::new();
-    // With the end of a line, and one byte more to tell that there is more.
+    // With some ends of lines, and to tell that there is more.
     File::open(path)?
-        .take(MAX as u64 + 3)
+        .take(MAX as u64 + 64)
         .read_to_end(&mut bytes)?;
-    for end in [b"\r\n".as_slice(), b"\n"] {
-        if bytes.ends_with(end) {
-            bytes.truncate(bytes.len() - end.len());
-            break;
-        }
+    while let Some(shorter) = bytes.strip_suffix(b"\n") {
+        let shorter = shorter.strip_suffix(b"\r").unwrap_or(shorter);
+        bytes.truncate(shorter.len());
     }
     Ok(Some(bytes))
 }
@@ -301,13 +299,17 @@ mod tests {
     fn a_variable_comes_first_and_a_file_is_read_each_time() {
         let folder = folder();
         let secrets = secrets(&folder);
-        for (name, text) in [("both", "x"), ("tok", "s3cret\r\n"), ("two", "a\nb\n\n")] {
+        for (name, text) in [
+            ("both", "x"),
+            ("tok", "s3cret\r\n"),
+            ("two", "a\nb\n\r\n\n"),
+        ] {
             fs::write(folder.join(name), text).unwrap();
         }
         assert_eq!(value(&secrets, "both"), "from the variable");
         assert_eq!(value(&secrets, "db-token"), "from the variable");
         assert_eq!(value(&secrets, "tok"), "s3cret");
-        assert_eq!(value(&secrets, "two"), "a\nb\n");
+        assert_eq!(value(&secrets, "two"), "a\nb");
         fs::write(folder.join("tok"), "rotated").unwrap();
         assert_eq!(value(&secrets, "tok"), "rotated");
         fs::remove_dir_all(folder).unwrap();
