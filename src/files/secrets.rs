@@ -1,6 +1,7 @@
 //! The values of secrets: environment variables, or small files of one folder. They are read
 //! when they are needed and kept nowhere, so that a new value counts from the next time on.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -48,7 +49,7 @@ pub enum SecretError {
     Unusable {
         name: SecretName,
         /// Without the value.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
 }
 
@@ -86,10 +87,10 @@ impl Secret {
     }
 
     /// Refuses the value, without showing it.
-    pub fn unusable(&self, why: &'static str) -> SecretError {
+    pub fn unusable(&self, why: impl Into<Cow<'static, str>>) -> SecretError {
         SecretError::Unusable {
             name: self.name.clone(),
-            why,
+            why: why.into(),
         }
     }
 }
@@ -146,9 +147,8 @@ impl Secrets {
     /// The value of a secret that is a URL as a whole, for whoever may use it there.
     pub fn resolve_url(&self, name: &SecretName, who: &SecretUse) -> Result<HttpUrl, SecretError> {
         let secret = self.value(name)?;
-        // What the parser says quotes the value.
         let url = secret.expose().parse::<HttpUrl>();
-        let url = url.map_err(|_shows_it| secret.unusable("is not a URL of http or https"))?;
+        let url = url.map_err(|error| secret.unusable(error.of_secret()))?;
         let parsed = url.parse();
         let host = parsed.host_str().unwrap_or_default();
         self.allow(name, Asking { who, host })
@@ -173,9 +173,9 @@ impl Secrets {
     }
 
     fn value(&self, name: &SecretName) -> Result<Secret, SecretError> {
-        let unusable = |why| SecretError::Unusable {
+        let unusable = |why: &'static str| SecretError::Unusable {
             name: name.clone(),
-            why,
+            why: why.into(),
         };
         // Compose files leave empty ones.
         let variable = (self.variable)(&name.variable()).filter(|value| !value.is_empty());
@@ -348,6 +348,28 @@ mod tests {
         assert!(matches!(refused, Err(SecretError::Unbound(_))));
         let known = secrets.resolve(&"both".parse().unwrap(), asking(&allowed()));
         assert_eq!(format!("{:?}", known.unwrap()), "[secret]");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_secret_that_is_no_url_says_why() {
+        let folder = folder();
+        let secrets = secrets(&folder);
+        for (text, why) in [
+            (
+                "http://u:t0ken@a/",
+                "is a URL that has a user name or password: it must not",
+            ),
+            (
+                "http://a/t0ken ",
+                "is not a URL: it has spaces or control characters",
+            ),
+        ] {
+            fs::write(folder.join("url"), text).unwrap();
+            let refused = secrets.resolve_url(&"url".parse().unwrap(), &allowed());
+            let expect = format!("the value of secret(\"url\") {why}");
+            assert_eq!(refused.unwrap_err().to_string(), expect);
+        }
         fs::remove_dir_all(folder).unwrap();
     }
 

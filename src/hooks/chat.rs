@@ -58,14 +58,8 @@ pub(super) enum Service {
 
 pub(super) async fn run(service: Service) -> anyhow::Result<()> {
     let settings: Settings = parse();
-    let url: HttpUrl = settings.webhook_url.parse().map_err(|error| {
-        // The URL is a secret: only what is wrong with it is said.
-        anyhow::anyhow!(match error {
-            InvalidValue::TooLong { .. } => "WEBHOOK_URL is too long",
-            InvalidValue::Credentials => "WEBHOOK_URL must not carry a user name or password",
-            _ => "WEBHOOK_URL is not an http or https URL",
-        })
-    })?;
+    let url: Result<HttpUrl, InvalidValue> = settings.webhook_url.parse();
+    let url = url.map_err(|error| anyhow::anyhow!("WEBHOOK_URL {}", error.of_secret()))?;
     let client = WebhookClient::new(
         Arc::new(Resolver::system()),
         AddressPolicy::new(&[], &[], false),

@@ -56,6 +56,22 @@ pub enum InvalidValue {
     Other(String),
 }
 
+impl InvalidValue {
+    /// Why a URL is refused that is a secret: nothing of it is shown. Completes "the value ".
+    pub fn of_secret(&self) -> String {
+        match self {
+            // What the parser says quotes nothing.
+            Self::Url { why, .. } => format!("is not a URL: {why}"),
+            Self::Credentials => {
+                "is a URL that has a user name or password: it must not".to_owned()
+            }
+            Self::TooLong { max, .. } => format!("is longer than {max} bytes, as no URL may be"),
+            // A scheme is a piece of it.
+            _ => "is not a URL of http or https".to_owned(),
+        }
+    }
+}
+
 /// An absolute http or https URL of at most 2,048 bytes with a host and without
 /// credentials, kept as it was written.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -288,6 +304,26 @@ mod tests {
                 .unwrap_err()
                 .contains("2048")
         );
+    }
+
+    #[test]
+    fn of_a_secret_url_nothing_is_shown() {
+        for (url, why) in [
+            (
+                " http://t0ken/",
+                "is not a URL: it has spaces or control characters",
+            ),
+            ("t0ken.test/x", "is not a URL: relative URL without a base"),
+            ("http:///t0ken", "is not a URL: a host stands after `//`"),
+            ("http://t0ken:99999/", "is not a URL: invalid port number"),
+            (
+                "http://u:t0ken@a/",
+                "is a URL that has a user name or password: it must not",
+            ),
+            ("t0ken://a/", "is not a URL of http or https"),
+        ] {
+            assert_eq!(url.parse::<HttpUrl>().unwrap_err().of_secret(), why);
+        }
     }
 
     #[test]
