@@ -43,10 +43,18 @@ const PRIVATE: [&str; 10] = [
 
 /// The address must not be dialled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the address policy denies {address} ({network})")]
+#[error("the address policy denies {address}{}", of(*address, *network))]
 pub struct Denied {
     pub address: IpAddr,
     pub network: IpNet,
+}
+
+/// The network, unless it is the address alone.
+fn of(address: IpAddr, network: IpNet) -> String {
+    match network == IpNet::from(address) {
+        true => String::new(),
+        false => format!(" ({network})"),
+    }
 }
 
 /// A setting is not a network.

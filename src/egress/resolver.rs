@@ -140,6 +140,12 @@ impl Resolver {
         if name == "localhost" || name.ends_with(".localhost") {
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
+        // RFC 1035, section 2.3.4.
+        if name.len() > 253 || name.split('.').any(|it| !(1..=63).contains(&it.len())) {
+            let why =
+                format!("{name} cannot be the name of a host: a part of it is empty or too long");
+            return Err(LookupError::NoSuchName(why));
+        }
         let dns = self.dns.as_ref().map_err(|why| LookupError::Unable {
             name: name.to_owned(),
             why: why.clone(),
@@ -338,6 +344,19 @@ mod tests {
         };
         assert_eq!(order(true), ["2001:db8::1", "192.0.2.1", "fd00::1"]);
         assert_eq!(order(false)[0], "192.0.2.1");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_name_is_not_asked_for() {
+        let resolver = Resolver::with_servers(&[], NO_HOSTS);
+        let long = "x".repeat(64);
+        for name in ["a..b", ".a", "a..", &long] {
+            let error = resolver.lookup(name, None).await.unwrap_err();
+            assert!(
+                error.to_string().contains("cannot be the name of a host"),
+                "{error}"
+            );
+        }
     }
 
     #[tokio::test]
