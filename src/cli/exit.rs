@@ -142,10 +142,10 @@ fn connect(message: &str) -> Failure {
         return Failure::new(Exit::Server, message).hint("http:// instead of https://?");
     }
     let failure = Failure::new(Exit::Server, message);
-    if message.contains("certificate") {
-        failure.hint("SSL_CERT_FILE=FILE names the authorities that are trusted, in PEM")
-    } else {
-        failure.hint(ANOTHER_SERVER)
+    match message.contains("certificate") {
+        // What to do stands in it, where there is something to do.
+        true => failure,
+        false => failure.hint(ANOTHER_SERVER),
     }
 }
 

@@ -2,6 +2,7 @@
 //! they are found, trust in TLS, and the client that delivers webhooks. Probes are made by
 //! the prober, out of these parts.
 
+pub mod mistrust;
 pub mod policy;
 pub mod resolver;
 pub mod tls;

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use rustls::CertificateError;
+
+use super::mistrust;
 use crate::runtime::chain::chain;
 
 /// How long it may take to be connected.
@@ -35,6 +38,10 @@ pub fn unanswered(error: reqwest::Error, timeout: Duration) -> String {
         if let Some(words) = io.and_then(broken) {
             return words.to_owned();
         }
+        let inner = io.and_then(io::Error::get_ref);
+        if let Some(tls) = inner.and_then(|it| it.downcast_ref::<rustls::Error>()) {
+            return mistrusted(tls);
+        }
         cause = it.source();
     }
     let is_body = error.is_body() || error.is_decode();
@@ -43,13 +50,31 @@ pub fn unanswered(error: reqwest::Error, timeout: Duration) -> String {
     for layer in LAYERS {
         said = said.strip_prefix(layer).unwrap_or(said);
     }
-    if said.contains("InvalidContentType") {
-        return "it does not speak TLS".to_owned();
-    }
     match is_body {
         true => format!("the answer broke off: {said}"),
         false => said.to_owned(),
     }
+}
+
+/// What is wrong with its TLS. Whether a certificate that nobody vouches for is its own issuer is
+/// not known here.
+fn mistrusted(error: &rustls::Error) -> String {
+    use CertificateError as Certificate;
+    let words = match error {
+        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
+            "the certificate is self-signed, or its issuer is not trusted here, or the certificates \
+             between are not sent: SSL_CERT_FILE names a PEM file of the authorities to trust"
+        }
+        rustls::Error::InvalidCertificate(Certificate::Other(other))
+            if other.to_string() == "CaUsedAsEndEntity" =>
+        {
+            "the certificate is self-signed, most likely, and may sign others (CA:TRUE): nobody is \
+             believed with such a one. Let it sign one for the host, and name it in SSL_CERT_FILE, \
+             a PEM file of the authorities to trust"
+        }
+        error => return mistrust::words(error, false),
+    };
+    words.to_owned()
 }
 
 /// What is wrong with the connection, if that is all.
@@ -58,5 +83,38 @@ fn broken(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::ConnectionRefused => Some("connection refused"),
         io::ErrorKind::ConnectionReset => Some("the connection was reset"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::UnixTime;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_believed_is_told_in_words() {
+        use CertificateError as Certificate;
+        #[derive(Debug, thiserror::Error)]
+        #[error("CaUsedAsEndEntity")]
+        struct Authority;
+        let authority = rustls::OtherError(std::sync::Arc::new(Authority));
+        for (why, words) in [
+            (Certificate::UnknownIssuer, "SSL_CERT_FILE names a PEM file"),
+            (
+                Certificate::Other(authority),
+                "most likely, and may sign others",
+            ),
+            (
+                Certificate::ExpiredContext {
+                    time: UnixTime::since_unix_epoch(Duration::from_secs(1_796_052_174)),
+                    not_after: UnixTime::since_unix_epoch(Duration::from_secs(1_793_431_200)),
+                },
+                "the certificate expired on 2026-10-31",
+            ),
+        ] {
+            let said = mistrusted(&rustls::Error::InvalidCertificate(why));
+            assert!(said.contains(words), "{said}");
+        }
     }
 }

@@ -15,7 +15,8 @@ use rustls::{
 use time::OffsetDateTime;
 
 use super::failure::Failure;
-use super::tls::{earliest_end, is_self_signed, words};
+use super::tls::{earliest_end, is_self_signed};
+use crate::egress::mistrust::words;
 use crate::egress::tls::{Trust, TrustError};
 use crate::files::secrets::Secret;
 use crate::model::dial::HttpVersion;
