@@ -11,7 +11,7 @@ use crate::egress::cut;
 use crate::egress::veil::Veil;
 use crate::egress::webhook::{Posted, WebhookClient};
 use crate::files::secrets::Secrets;
-use crate::model::webhook::{WebhookFormat, WebhookSpec};
+use crate::model::webhook::{ReceiverUrl, WebhookFormat, WebhookSpec, redirected};
 use crate::runtime::chain::chain;
 use crate::store::delivery::{Attempted, Claimed, Verdict};
 
@@ -48,7 +48,13 @@ impl Outbound {
         match Outgoing::of(claimed, webhook, &sent, &self.secrets, clock::now()) {
             Ok(Outgoing { url, headers, veil }) => {
                 let timeout = webhook.timeout.duration();
-                let posted = self.client.post(&url, &headers, sent, timeout).await;
+                let mut posted = self.client.post(&url, &headers, sent, timeout).await;
+                // Of a URL that is a secret nothing is said, nor of where it leads.
+                if let (ReceiverUrl::Url(_), Some(status), Some(origin)) =
+                    (&webhook.url, posted.status, &posted.redirect)
+                {
+                    posted.error = Some(redirected(status, origin));
+                }
                 covered(posted, &veil)
             }
             Err(error) => unusable(chain(&error)),

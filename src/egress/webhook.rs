@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response};
 use time::OffsetDateTime;
@@ -54,6 +54,8 @@ pub struct Posted {
     pub excerpt: String,
     /// How long the receiver asks us to wait.
     pub retry_after: Option<Duration>,
+    /// Where a redirect leads, which is not followed: scheme, host and port alone.
+    pub redirect: Option<String>,
     pub took: Duration,
 }
 
@@ -166,10 +168,19 @@ impl WebhookClient {
         Ok(Posted {
             status,
             retry_after,
+            redirect: redirect(&response),
             excerpt: excerpt(response).await,
             ..Posted::default()
         })
     }
+}
+
+/// The origin that a redirect leads to, if it says so.
+fn redirect(response: &Response) -> Option<String> {
+    let is_redirect = response.status().is_redirection();
+    let location = response.headers().get(LOCATION).filter(|_| is_redirect)?;
+    let url = response.url().join(location.to_str().ok()?).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
 }
 
 /// The beginning of the body; what does not come in time is left out.

@@ -310,6 +310,11 @@ pub fn answered(status: u16) -> String {
     }
 }
 
+/// The same of a redirect to this origin.
+pub fn redirected(status: u16, origin: &str) -> String {
+    format!("{} (it leads to {origin})", answered(status))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,7 +49,7 @@ async fn an_answer_is_reported_as_it_is_and_redirects_are_not_followed() {
             "ok",
         ),
         (
-            "302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".into(),
+            "302 Found\r\nLocation: https://sso.test/x?t0ken\r\nContent-Length: 0\r\n\r\n".into(),
             302,
             None,
             "",
@@ -71,6 +71,8 @@ async fn an_answer_is_reported_as_it_is_and_redirects_are_not_followed() {
         let (posted, (request, _open)) = tokio::join!(post(&client, &url), serve(listener, answer));
         assert_eq!(posted.status, Some(status));
         assert_eq!(posted.error, None);
+        let redirect = (status == 302).then_some("https://sso.test");
+        assert_eq!(posted.redirect.as_deref(), redirect);
         assert_eq!(posted.retry_after, wait.map(Duration::from_secs));
         assert_eq!(posted.excerpt, excerpt);
         assert!(request.starts_with("POST /a?b HTTP/1.1\r\n"), "{request}");
