@@ -38,8 +38,7 @@ pub fn unanswered(error: reqwest::Error, timeout: Duration) -> String {
         if let Some(words) = io.and_then(broken) {
             return words.to_owned();
         }
-        let inner = io.and_then(io::Error::get_ref);
-        if let Some(tls) = inner.and_then(|it| it.downcast_ref::<rustls::Error>()) {
+        if let Some(tls) = io.and_then(of_tls) {
             return mistrusted(tls);
         }
         cause = it.source();
@@ -53,6 +52,16 @@ pub fn unanswered(error: reqwest::Error, timeout: Duration) -> String {
     match is_body {
         true => format!("the answer broke off: {said}"),
         false => said.to_owned(),
+    }
+}
+
+/// What went wrong with TLS, if it did: it is in the error and not below it, and that may be in
+/// another one.
+fn of_tls(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    match inner.downcast_ref::<io::Error>() {
+        Some(inner) => of_tls(inner),
+        None => inner.downcast_ref(),
     }
 }
 

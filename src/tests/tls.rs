@@ -2,9 +2,14 @@
 //! once they were renewed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use lokahi::egress::policy::AddressPolicy;
+use lokahi::egress::resolver::Resolver;
+use lokahi::egress::tls::Trust;
+use lokahi::egress::webhook::WebhookClient;
 use lokahi::files::private::random_hex;
 use lokahi::runtime::supervisor::Supervisor;
 use lokahi::serve::server::serve;
@@ -39,6 +44,16 @@ async fn answers(url: &str, trusted: &str) -> bool {
         .is_ok_and(|answer| answer.status() == 200)
 }
 
+/// Why an event is not taken there.
+async fn posted(url: &str) -> String {
+    let (resolver, policy) = (Resolver::system().into(), AddressPolicy::default());
+    let client = WebhookClient::new(resolver, policy, &Trust::native()).unwrap();
+    let nothing: [(&str, String); 0] = [];
+    let (url, timeout) = (url.parse().unwrap(), Duration::from_secs(15));
+    let posted = client.post(&url, &nothing, Vec::new(), timeout);
+    posted.await.error.unwrap()
+}
+
 #[tokio::test]
 async fn a_renewed_certificate_needs_no_restart() {
     let folder = std::env::temp_dir().join(format!("lokahi-tls-{}", random_hex(6).unwrap()));
@@ -65,6 +80,11 @@ async fn a_renewed_certificate_needs_no_restart() {
     assert!(
         !answers(&url, &new.0).await,
         "only the right certificate is trusted"
+    );
+    let said = posted(&url).await;
+    assert!(
+        said.starts_with("the certificate is self-signed, or"),
+        "{said}"
     );
     // Nonsense in between leaves the last good one in force.
     std::fs::write(&cert, "not a certificate").unwrap();

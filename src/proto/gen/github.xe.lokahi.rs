@@ -2564,8 +2564,8 @@ pub struct Delivery {
     /// Absent: it has not ended.
     #[prost(message, optional, tag = "19")]
     pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
-    /// The last attempt that has ended: its HTTP status, 0 without an answer; why there was none; and
-    /// the beginning of the answer.
+    /// The last attempt that has ended: its HTTP status, 0 without an answer; why there was none, or
+    /// where a redirect leads; and the beginning of the answer.
     #[prost(int32, tag = "20")]
     pub status: i32,
     #[prost(string, tag = "21")]
