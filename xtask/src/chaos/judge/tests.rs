@@ -449,6 +449,8 @@ fn a_chain_with_a_gap() {
         jump[0].contains("expected to come from Error, not Down"),
         "{jump:?}"
     );
+    // And each of its three receivers was told otherwise.
+    assert_eq!(jump.len(), 4, "{jump:?}");
     let torn = wrong(|play| play.transition("e0-3").incident = "other".to_owned());
     assert!(
         torn[0].contains("expected to be of the incident i0, not other"),

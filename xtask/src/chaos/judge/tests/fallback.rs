@@ -102,6 +102,8 @@ fn what_is_late_is_not_there() {
     });
     let falls_back = |it: &String| it.contains("fallback");
     assert!(!newest.iter().any(falls_back), "{newest:?}");
+    // That its incident is another one is wrong in itself: in Postgres, and at each receiver.
+    assert_eq!(newest.len(), 4, "{newest:?}");
     // Nobody can look while Postgres is away.
     let away = but(|play| {
         lose(play, "e2-2");
